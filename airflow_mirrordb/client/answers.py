@@ -1,0 +1,246 @@
+"""From an answer to a result or an error, and what may be done after an error. Pure; no I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from typing import Any
+
+from yarl import URL
+
+from airflow_mirrordb.client.auth import secrets
+from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.endpoints import EndpointRegistry
+from airflow_mirrordb.client.errors import (
+    AmbiguousWriteError,
+    EndpointNotAllowedError,
+    InvalidResponseError,
+    MirrorDBError,
+    ResponseError,
+    TransportError,
+    response_error_class,
+)
+from airflow_mirrordb.client.problem import problem_from
+from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest, named
+from airflow_mirrordb.client.retry import retry_after
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_REQUEST_ID_HEADERS = ("X-Request-ID", "Request-ID", "X-Correlation-ID", "X-Amzn-RequestId", "CF-Ray")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorDBResponse:
+    """A success.
+
+    :param status: HTTP status; any 2xx, 304, or 404 for a DELETE of what is gone
+    :param headers: the answer's headers
+    :param data: the decoded JSON body; None if there is none
+    :param size: length of the body in bytes, after decompression
+    :param etag: entity tag of the resource, if the backend has them
+    :param request_id: the id under which the backend logged the request, if it says
+    :param attempts: requests sent, this one included
+    :param elapsed: time from the first attempt to the answer, in seconds
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    data: Any = field(repr=False)
+    size: int
+    etag: str | None
+    request_id: str | None
+    attempts: int
+    elapsed: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One HTTP answer as received.
+
+    :param complete: False if the body was longer than may be read
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    complete: bool = True
+
+
+def interpret(
+    answer: Answer,
+    request: MirrorDBRequest,
+    config: MirrorDBConfig,
+    *,
+    number: int,
+    elapsed: float,
+    now: float,
+) -> MirrorDBResponse:
+    """Return what an answer means as a result.
+
+    :param number: which attempt it answers, counted from 1
+    :param elapsed: time since the first attempt, in seconds
+    :param now: unix time, for a Retry-After that is a date
+    :raises ResponseError: if it is no success, of the class that the status calls for
+    :raises InvalidResponseError: if it is a success, but the body cannot be used
+    """
+    if answer.status not in range(200, 300) and answer.status != HTTPStatus.NOT_MODIFIED:
+        if not _is_gone(answer.status, request, number):
+            raise named(response_error(answer, config, now=now), request)
+        data = None
+    else:
+        data = _decode(answer, request)
+    return MirrorDBResponse(
+        status=answer.status,
+        headers=answer.headers,
+        data=data,
+        size=len(answer.body),
+        etag=answer.headers.get("ETag"),
+        request_id=_request_id(answer.headers),
+        attempts=number,
+        elapsed=elapsed,
+    )
+
+
+def response_error(answer: Answer, config: MirrorDBConfig, *, now: float) -> ResponseError:
+    """Return the error that an answer stands for."""
+    code, detail = problem_from(answer.body, secrets(config))
+    try:
+        phrase = f" {HTTPStatus(answer.status).phrase}"
+    except ValueError:
+        phrase = ""
+    message = f"{answer.status}{phrase}{': ' if detail else ''}{detail}"
+    request_id = _request_id(answer.headers)
+    if answer.status in _REDIRECTS:
+        message += (
+            f"; the redirect to {answer.headers.get('Location', 'nowhere')!r} was not followed"
+            " (set the extra 'trailing_slash' if only a slash is missing, else change the base URL)"
+        )
+    if request_id:
+        message += f" (request id {request_id})"
+    return response_error_class(answer.status)(
+        message=message,
+        status=answer.status,
+        code=code,
+        detail=detail,
+        request_id=request_id,
+        retry_after=retry_after(answer.headers, now),
+        retryable=answer.status in config.retry_statuses,
+    )
+
+
+def redirected(
+    answer: Answer,
+    request: MirrorDBRequest,
+    sent: WireRequest,
+    config: MirrorDBConfig,
+    registry: EndpointRegistry,
+) -> WireRequest | None:
+    """Return the request that a redirect asks for, if it may be followed.
+
+    Followed is only a GET, to the same origin, under the same path prefix, to an endpoint that is
+    registered; everything else could carry the key elsewhere or turn a write into a read.
+    """
+    location = answer.headers.get("Location")
+    if request.method != "GET" or answer.status not in _REDIRECTS or not location:
+        return None
+    try:
+        target = sent.url.join(URL(location))
+        prefix = f"{config.base_url}/"
+        address = str(target.with_query(None).with_fragment(None))
+        if target.origin() != sent.url.origin() or not address.startswith(prefix):
+            return None
+        path = address[len(prefix) :]
+        checked = registry.path_for("GET", path.removesuffix("/"))
+    except (ValueError, EndpointNotAllowedError):
+        return None
+    slash = "/" if path.endswith("/") else ""
+    query = f"?{target.raw_query_string}" if target.raw_query_string else ""
+    return replace(sent, url=URL(f"{prefix}{checked}{slash}{query}", encoded=True))
+
+
+def weigh(error: MirrorDBError, request: MirrorDBRequest, sent: WireRequest, *, number: int) -> MirrorDBError:
+    """Return the error to act on: what repeating would risk decides whether it stays retryable.
+
+    A request that is not repeatable is sent again only when the backend cannot have applied it:
+    the connection was never made, 425, 429, or 503 with Retry-After. Any other failure that may hide
+    a success is an :class:`AmbiguousWriteError`.
+
+    :param number: which attempt failed, counted from 1
+    """
+    status = error.status if isinstance(error, ResponseError) else None
+    if number > 1 and status == HTTPStatus.PRECONDITION_FAILED:
+        return ambiguous(error, request)  # an attempt of our own may have changed the entity tag
+    if number > 1 and status == HTTPStatus.CONFLICT and sent.method == "POST" and sent.repeatable:
+        error.retryable = True  # the backend is still busy with an attempt of our own
+        return error
+    if sent.repeatable:
+        return error
+    if isinstance(error, TransportError):
+        return ambiguous(error, request) if error.sent else error
+    if isinstance(error, ResponseError):
+        refused = status in (425, 429) or (
+            status == HTTPStatus.SERVICE_UNAVAILABLE and error.retry_after is not None
+        )
+        if not refused and (status == HTTPStatus.REQUEST_TIMEOUT or _may_hide_success(error.status)):
+            return ambiguous(error, request)
+        error.retryable = error.retryable and refused
+    return error
+
+
+def ambiguous(error: MirrorDBError, request: MirrorDBRequest) -> AmbiguousWriteError:
+    """Return the error for a write whose outcome is hidden by another error."""
+    advice = (
+        "" if request.idempotency_key else "; a connection with an idempotency_header could repeat it safely"
+    )
+    unknown = f"the write may or may not have been applied ({error.message})"
+    return AmbiguousWriteError(
+        message=f"{unknown}; look before you repeat it{advice}",
+        method=request.method,
+        endpoint=request.endpoint,
+        method_name=request.method_name,
+        attempts=error.attempts,
+        idempotency_key=request.idempotency_key,
+        cause=error.to_dict(),
+    )
+
+
+def _may_hide_success(status: int) -> bool:
+    final = (HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR and status not in final
+
+
+def _is_gone(status: int, request: MirrorDBRequest, number: int) -> bool:
+    """A DELETE that meets 404 after an attempt of its own has done its work."""
+    return (
+        request.method == "DELETE" and status == HTTPStatus.NOT_FOUND and (request.missing_ok or number > 1)
+    )
+
+
+def _decode(answer: Answer, request: MirrorDBRequest) -> Any:
+    """Decode the body as JSON, whatever the content type says; nothing and white space are None."""
+    if not answer.complete:
+        reason = "the body is longer than max_response_bytes"
+    elif not answer.body.strip():
+        return None
+    else:
+        try:
+            return json.loads(answer.body, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            content_type = answer.headers.get("Content-Type", "none")
+            reason = f"the body is not JSON (content type {content_type!r})"
+    applied = "" if request.method == "GET" else "; the write itself was applied"
+    error = InvalidResponseError(
+        message=f"{answer.status}, but {reason}{applied}",
+        status=answer.status,
+        request_id=_request_id(answer.headers),
+    )
+    raise named(error, request)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"JSON has no {name}")
+
+
+def _request_id(headers: Mapping[str, str]) -> str | None:
+    return next((headers[name][:200] for name in _REQUEST_ID_HEADERS if headers.get(name)), None)

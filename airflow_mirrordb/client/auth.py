@@ -1,0 +1,32 @@
+"""How a request proves who sends it."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+from airflow_mirrordb.client.config import MirrorDBConfig
+
+
+def auth_headers(config: MirrorDBConfig) -> dict[str, str]:
+    """Return the headers that carry the key; none without a key.
+
+    Bearer tokens follow RFC 6750, section 2.1; basic credentials RFC 7617, in UTF-8.
+    """
+    key = config.api_key.get_secret_value() if config.api_key else ""
+    match config.auth:
+        case "basic" if config.login or key:
+            credentials = b64encode(f"{config.login or ''}:{key}".encode()).decode()
+            return {"Authorization": f"Basic {credentials}"}
+        case "bearer" if key:
+            return {"Authorization": f"Bearer {key}"}
+        case "api_key" if key:
+            return {config.auth_header: key}
+        case _:
+            return {}
+
+
+def secrets(config: MirrorDBConfig) -> tuple[str, ...]:
+    """Return every text that must not be seen: the secrets, and the forms in which they are sent."""
+    plain = (config.api_key, config.client_key_passphrase, config.proxy)
+    sent = (value.removeprefix("Basic ").removeprefix("Bearer ") for value in auth_headers(config).values())
+    return tuple(dict.fromkeys([*(secret.get_secret_value() for secret in plain if secret), *sent]))

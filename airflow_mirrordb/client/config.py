@@ -1,0 +1,324 @@
+"""The settings of a connection: one frozen model that everything from outside goes through."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from yarl import URL
+
+from airflow_mirrordb.client.endpoints import METHODS, EndpointRegistry, split_endpoint
+from airflow_mirrordb.client.errors import ConfigError
+from airflow_mirrordb.client.retry import RETRY_STATUSES, RetryPolicy
+
+AuthType = Literal["none", "bearer", "api_key", "basic"]
+
+MASK = "***"
+
+#: Header names as RFC 9110, section 5.6.2 defines tokens.
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: What RFC 9110, section 5.5 keeps out of header values: line breaks would start a header of their own.
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+#: Headers that the client writes itself, or that would change what HTTP message is sent.
+RESERVED_HEADERS = frozenset(
+    {
+        "authorization",
+        "connection",
+        "content-length",
+        "cookie",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+
+def _as_list(value: object) -> object:
+    """A list may come as JSON text, or as words between commas, white space or line breaks."""
+    if not isinstance(value, str):
+        return list(value) if isinstance(value, tuple | set | frozenset) else value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return value.replace(",", " ").split()
+
+
+def _as_patterns(value: object) -> object:
+    """As a list, with ``DELETE api/cache`` kept in one piece."""
+    words = _as_list(value)
+    if not isinstance(value, str) or not isinstance(words, list) or value.lstrip().startswith("["):
+        return words
+    patterns: list[str] = []
+    for word in words:
+        if patterns and patterns[-1].upper() in METHODS:
+            patterns[-1] += f" {word}"
+        else:
+            patterns.append(word)
+    return patterns
+
+
+def _as_mapping(value: object) -> object:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _no_boolean(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("a number is wanted, not a boolean")  # noqa: TRY004  # pydantic reads ValueError
+    return value
+
+
+def _as_verify(value: object) -> object:
+    words: dict[object, bool] = {
+        "true": True,
+        "yes": True,
+        "1": True,
+        "false": False,
+        "no": False,
+        "0": False,
+    }
+    return words.get(value.lower(), value) if isinstance(value, str) else value
+
+
+Integer = Annotated[int, BeforeValidator(_no_boolean)]
+Seconds = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
+HeaderName = Annotated[str, Field(pattern=rf"^{TOKEN.pattern}$")]
+
+
+def _wrong(field: str, reason: str) -> ConfigError:
+    return ConfigError(message=f"{field}: {reason}", field=field)
+
+
+class MirrorDBConfig(BaseModel):
+    """Everything a client needs to know of a connection. Frozen: a change makes another one.
+
+    The form of the values is read leniently: ``None`` and ``""`` stand for the default, numbers and
+    booleans may be strings, lists and mappings may be JSON text, and lists words between commas or
+    white space. The meaning is not: an unknown name, or a value outside its limits, is an error.
+
+    :raises ConfigError: names the setting, what is wrong with it, and the nearest valid name
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    base_url: str
+    """``http`` or ``https`` URL that every endpoint is relative to; may have a path prefix."""
+    login: str | None = None
+    """User for ``basic`` authentication."""
+    api_key: SecretStr | None = None
+    """API key, bearer token or password."""
+
+    endpoints: Annotated[tuple[str, ...] | None, BeforeValidator(_as_patterns)] = None
+    """Patterns of the allowed endpoints; they replace the predefined ``api/{resource}``."""
+    trailing_slash: bool = False
+    """Whether every path is sent with a slash at its end."""
+    test_endpoint: str | None = None
+    """Endpoint that the connection test reads; the base URL if not set."""
+
+    auth_type: AuthType | None = None
+    """How the key is sent; by default ``basic`` with a login, ``bearer`` with only a key, else ``none``."""
+    auth_header: HeaderName = "X-API-Key"
+    """Header that carries the key when ``auth_type`` is ``api_key``."""
+
+    max_attempts: Annotated[Integer, Field(ge=1, le=1000)] = 5
+    """Requests in all, the first one included."""
+    initial_delay: Annotated[Seconds, Field(gt=0)] = 1.0
+    """Ceiling of the wait after the first failure, in seconds."""
+    backoff_factor: Annotated[Seconds, Field(ge=1)] = 2.0
+    """How much the ceiling of the wait grows with each failure."""
+    max_delay: Annotated[Seconds, Field(gt=0)] = 60.0
+    """Longest wait between two attempts, in seconds, unless the backend asks for more."""
+    max_elapsed: Annotated[Seconds, Field(ge=0)] = 300.0
+    """Time from the first attempt to the end of the last wait, in seconds."""
+    retry_statuses: Annotated[
+        frozenset[Annotated[Integer, Field(ge=400, le=599)]], BeforeValidator(_as_list)
+    ] = RETRY_STATUSES
+    """HTTP statuses that are worth another attempt."""
+
+    timeout: Annotated[Seconds, Field(gt=0)] = 30.0
+    """Longest time that one attempt may take, in seconds."""
+    max_concurrency: Annotated[Integer, Field(ge=1)] = 100
+    """Requests in flight at the same time, in one process."""
+    max_response_bytes: Annotated[Integer, Field(ge=1)] = 16 * 2**20
+    """Largest answer that is read, in bytes, after decompression."""
+
+    idempotency_header: HeaderName | None = None
+    """Header for idempotency keys, as ``Idempotency-Key``, on backends that promise to remove duplicates."""
+
+    verify: Annotated[bool | str, BeforeValidator(_as_verify)] = True
+    """Whether the certificate is checked, or the path of a CA file or folder to check it with."""
+    client_cert: str | None = None
+    """Path of the client's certificate, in PEM format."""
+    client_key: str | None = None
+    """Path of the client's private key, if it is not in the same file."""
+    client_key_passphrase: SecretStr | None = None
+    """Passphrase of the client's private key."""
+    proxy: SecretStr | None = None
+    """URL of an HTTP proxy; may hold credentials."""
+    headers: Annotated[Mapping[HeaderName, str], BeforeValidator(_as_mapping)] = Field(default_factory=dict)
+    """Headers for every request, without credentials."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _check_base_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https"):
+            raise ValueError(
+                f"the scheme must be http or https, not {parts.scheme!r}; as https://example.com/v1"
+            )
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("credentials do not belong in the URL; use login and password")
+        if parts.query or parts.fragment or value.endswith(("?", "#")):
+            raise ValueError("it must have neither '?' nor '#'")
+        if not parts.hostname:
+            raise ValueError("the host is missing; as https://example.com/v1")
+        prefix = parts.path.strip("/")
+        if prefix:
+            split_endpoint(prefix)
+        if CONTROL.search(value) or re.search(r"[\s%\\<>\"{}|^`]", parts.netloc):
+            raise ValueError("the host holds a character that no host name has")
+        origin = URL.build(scheme=parts.scheme, host=parts.hostname, port=parts.port)
+        return f"{str(origin).rstrip('/')}/{prefix}".rstrip("/")
+
+    @field_validator("api_key", "client_key_passphrase", "proxy")
+    @classmethod
+    def _check_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and CONTROL.search(value.get_secret_value()):
+            raise ValueError("it holds a line break or another control character")
+        return value
+
+    @field_validator("proxy")
+    @classmethod
+    def _check_proxy(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parts = urlsplit(value.get_secret_value())
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError("it must be a URL, as http://proxy.example.com:3128")
+        return value
+
+    @field_validator("endpoints")
+    @classmethod
+    def _check_endpoints(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        EndpointRegistry(declared=value)
+        return value
+
+    @field_validator("test_endpoint")
+    @classmethod
+    def _check_test_endpoint(cls, value: str | None) -> str | None:
+        if value is not None:
+            split_endpoint(value)
+        return value
+
+    @field_validator("headers")
+    @classmethod
+    def _check_headers(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        for name, text in value.items():
+            if name.lower() in RESERVED_HEADERS:
+                raise ValueError(f"{name!r} is set by the client; credentials belong in login and password")
+            if CONTROL.search(text):
+                raise ValueError(f"the value of {name!r} holds a line break or another control character")
+        return value
+
+    @model_validator(mode="after")
+    def _check_together(self) -> MirrorDBConfig:
+        if self.initial_delay > self.max_delay:
+            raise _wrong("initial_delay", f"it must be at most max_delay ({self.max_delay:g} s)")
+        if self.client_key and not self.client_cert:
+            raise _wrong("client_key", "it needs client_cert as well")
+        if self.auth == "basic" and ":" in (self.login or ""):
+            raise _wrong("login", "a user name of basic authentication has no colon (RFC 7617, section 2)")
+        for field in ("auth_header", "idempotency_header"):
+            if (getattr(self, field) or "").lower() in RESERVED_HEADERS - {"authorization"}:
+                raise _wrong(field, "the client sets this header itself")
+        return self
+
+    @model_validator(mode="wrap")  # the last one, so that it is around all others
+    @classmethod
+    def _explain(cls, values: Any, handler: ModelWrapValidatorHandler[MirrorDBConfig]) -> MirrorDBConfig:
+        try:
+            return handler(cls._blank_is_default(values))
+        except ValidationError as error:
+            problems = [cls._problem(item["loc"], item["type"], item["msg"]) for item in error.errors()]
+            field = str(next((item["loc"][0] for item in error.errors() if item["loc"]), ""))
+            raise ConfigError(message="; ".join(dict.fromkeys(problems)), field=field) from None
+
+    @classmethod
+    def _blank_is_default(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        for name, value in values.items():
+            if value == MASK:
+                raise _wrong(name, f"{MASK} is a masked value, not the real one")
+        stripped = {
+            name: value.strip() if isinstance(value, str) and name != "api_key" else value
+            for name, value in values.items()
+        }
+        return {name: value for name, value in stripped.items() if value not in (None, "", [], {})}
+
+    @classmethod
+    def _problem(cls, location: tuple[int | str, ...], kind: str, message: str) -> str:
+        if not location:
+            return message.removeprefix("Value error, ")
+        name = str(location[0])
+        if kind == "extra_forbidden":
+            near = difflib.get_close_matches(name, cls.model_fields, n=1, cutoff=0.5)
+            remedy = (
+                f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(cls.model_fields))}"
+            )
+            return f"unknown setting {name!r}; {remedy}"
+        if kind == "missing":
+            return f"{name}: it is required"
+        return f"{name}: {message.removeprefix('Value error, ')[:300]}"
+
+    @property
+    def auth(self) -> AuthType:
+        """How requests authenticate, with the default resolved."""
+        if self.auth_type is not None:
+            return self.auth_type
+        if self.login:
+            return "basic"
+        return "bearer" if self.api_key else "none"
+
+    @property
+    def retry_policy(self) -> RetryPolicy:
+        return RetryPolicy(
+            max_attempts=self.max_attempts,
+            initial_delay=self.initial_delay,
+            backoff_factor=self.backoff_factor,
+            max_delay=self.max_delay,
+            max_elapsed=self.max_elapsed,
+            statuses=self.retry_statuses,
+        )
+
+    def changed(self, changes: Mapping[str, Any]) -> MirrorDBConfig:
+        """Return the configuration with all changes, validated together.
+
+        :raises ConfigError: if any of them is wrong; none is applied then
+        """
+        return type(self).model_validate({**dict(self), **changes})
+
+    def masked(self) -> dict[str, Any]:
+        """Return all settings as plain JSON values, every secret as ``***``."""
+        values = self.model_dump(mode="json")
+        for name, value in self:
+            if isinstance(value, SecretStr):
+                values[name] = MASK
+        return values

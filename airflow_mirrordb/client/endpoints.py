@@ -1,0 +1,292 @@
+"""Which requests are allowed: path templates and the registry that matches them. Pure; no I/O.
+
+A pattern is a path template in the syntax of Starlette and FastAPI: literals, ``{name}``,
+``{name:int}``, ``{name:uuid}`` and, at the end, ``{name:path}``.
+
+- ``api/users`` ends in a literal and registers a resource: the collection (GET, POST), its items
+  ``api/users/{id}`` (GET, PUT, PATCH, DELETE) and their sub-collections
+  ``api/users/{id}/{sub}`` (GET, POST).
+- ``api/users/{id}`` ends in a placeholder and registers that item alone (GET, PUT, PATCH, DELETE).
+- ``DELETE api/cache`` registers exactly this method on exactly this path.
+
+PUT and DELETE on a collection, which wipe everything on some backends, therefore need a pattern
+that says so. Matching compares segment by segment, so it is linear in the length of the endpoint.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass, field, replace
+from typing import Literal
+from urllib.parse import quote, unquote
+from uuid import UUID
+
+from airflow_mirrordb.client.errors import ConfigError, EndpointNotAllowedError
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+METHODS: tuple[Method, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE")
+MAX_ENDPOINT_LENGTH = 2048
+
+_COLLECTION: frozenset[str] = frozenset({"GET", "POST"})
+_ITEM: frozenset[str] = frozenset({"GET", "PUT", "PATCH", "DELETE"})
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::([a-z]+))?\}")
+_LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_ESCAPED_DOT_OR_SLASH = re.compile(r"%(?:2[EeFf]|5[Cc])")
+# pchar of RFC 3986, section 3.3, less '+' (read as a space by some servers) and ';' (cut off by others).
+_SAFE = "!$&'()*,=:@"
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """A segment that stands for many; ``kind`` says for which."""
+
+    name: str
+    kind: Literal["str", "int", "uuid", "path", "word", "resource"] = "str"
+
+    def matches(self, segment: str) -> bool:
+        match self.kind:
+            case "int":
+                return segment.isascii() and segment.isdigit()
+            case "uuid":
+                return _is_uuid(segment)
+            case "word":
+                return _is_word(segment)
+            case "resource":  # a version is no resource: api/v1/users is not item "users" of "v1"
+                return _is_word(segment) and not (segment[0] in "vV" and segment[1:].isdigit())
+            case _:
+                return True
+
+
+Segment = str | Placeholder
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The methods allowed on the paths that the segments match."""
+
+    methods: frozenset[str]
+    segments: tuple[Segment, ...]
+
+    def matches(self, path: tuple[str, ...]) -> bool:
+        rest = self.segments and _is_path(self.segments[-1])
+        if len(path) < len(self.segments) or (len(path) > len(self.segments) and not rest):
+            return False
+        return all(
+            segment.matches(given) if isinstance(segment, Placeholder) else segment == given
+            for segment, given in zip(self.segments, path, strict=False)
+        )
+
+
+_PREDEFINED = {
+    "api/{resource}": Rule(_COLLECTION, ("api", Placeholder("resource", "resource"))),
+    "api/{resource}/{id}": Rule(
+        _ITEM, ("api", Placeholder("resource", "resource"), Placeholder("id", "word"))
+    ),
+    "api/{resource}/{id}/{sub}": Rule(
+        _COLLECTION,
+        ("api", Placeholder("resource", "resource"), Placeholder("id", "word"), Placeholder("sub", "word")),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointRegistry:
+    """The endpoints a client may use; immutable, so a request keeps the one it started with.
+
+    :param declared: the patterns of the connection; None stands for the predefined ones, any
+        resource ``api/{resource}``, its items and sub-collections, of segments ``[A-Za-z0-9_-]+``
+    :param added: the patterns registered at run time
+    :raises ConfigError: if a pattern is malformed; names it and says why
+    """
+
+    declared: tuple[str, ...] | None = None
+    added: tuple[str, ...] = ()
+    _rules: tuple[Rule, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        first = tuple(_PREDEFINED.values()) if self.declared is None else ()
+        parsed = tuple(
+            rule for pattern in (*(self.declared or ()), *self.added) for rule in parse_pattern(pattern)
+        )
+        object.__setattr__(self, "_rules", first + parsed)
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """All patterns that hold, the predefined ones spelled out."""
+        return (*(tuple(_PREDEFINED) if self.declared is None else self.declared), *self.added)
+
+    def with_pattern(self, pattern: str) -> EndpointRegistry:
+        """Return a registry that allows what ``pattern`` says as well.
+
+        :raises ConfigError: if the pattern is malformed
+        """
+        return replace(self, added=(*self.added, pattern))
+
+    def path_for(self, method: str, endpoint: str) -> str:
+        """Return the percent-encoded path that will be sent for an allowed endpoint.
+
+        :raises EndpointNotAllowedError: if the endpoint is malformed or no pattern allows it
+        """
+        try:
+            path = split_endpoint(endpoint)
+        except ValueError as error:
+            raise _refused(method, str(endpoint)[:200], str(error)) from None
+        if not any(method in rule.methods and rule.matches(path) for rule in self._rules):
+            raise _refused(method, endpoint, self._reason(method, path), self._suggestion(method, path))
+        return _quote(path)
+
+    def _reason(self, method: str, path: tuple[str, ...]) -> str:
+        methods = {allowed for rule in self._rules if rule.matches(path) for allowed in rule.methods}
+        if methods:
+            return f"{method} is not registered for it, only {', '.join(sorted(methods))}"
+        return "no registered pattern matches it"
+
+    def _suggestion(self, method: str, path: tuple[str, ...]) -> str:
+        """Return a pattern that would allow the request, and no more than its author is likely to mean."""
+        exact, parent = _quote(path), _quote(path[:-1])
+        looks_like_item = parent and any(character.isdigit() for character in path[-1])
+        known = any(rule.matches(path) for rule in self._rules)
+        if not known and looks_like_item and method in _ITEM:
+            return parent
+        if not known and method in _COLLECTION:
+            return exact
+        return f"{method} {exact}"
+
+
+def parse_pattern(pattern: str) -> tuple[Rule, ...]:
+    """Return the rules that a pattern registers.
+
+    :raises ConfigError: if it is malformed; names the pattern and says why
+    """
+    if not isinstance(pattern, str):
+        raise _bad_pattern(pattern, "it must be a string, as 'api/users'")
+    word, _, rest = pattern.strip().partition(" ")
+    method = word.upper() if rest else None
+    template = rest.strip() if rest else word
+    if method is not None and method not in METHODS:
+        raise _bad_pattern(pattern, f"{word!r} is not one of the methods {', '.join(METHODS)}")
+    try:
+        segments = _template_segments(template)
+    except ValueError as error:
+        raise _bad_pattern(pattern, str(error)) from None
+    if method is not None:
+        return (Rule(frozenset({method}), segments),)
+    if isinstance(segments[-1], Placeholder):
+        return (Rule(_ITEM, segments),)
+    item = (*segments, Placeholder("id"))
+    return Rule(_COLLECTION, segments), Rule(_ITEM, item), Rule(_COLLECTION, (*item, Placeholder("sub")))
+
+
+def split_endpoint(endpoint: str) -> tuple[str, ...]:
+    """Return the decoded segments of an endpoint, a relative path whose meaning is beyond doubt.
+
+    Percent-escapes are decoded once; a character that a path cannot hold as it is may be given
+    either way. Everything that servers or proxies are known to read differently is refused.
+
+    :raises ValueError: with the reason
+    """
+    if not isinstance(endpoint, str):
+        raise ValueError(f"it must be a string, not {type(endpoint).__name__}")  # noqa: TRY004
+    if len(endpoint) > MAX_ENDPOINT_LENGTH:
+        raise ValueError(f"it is longer than {MAX_ENDPOINT_LENGTH:,} characters")
+    if endpoint.startswith("/"):
+        raise ValueError("it must be relative to the connection's base URL, without a leading slash")
+    if "\\" in endpoint:
+        raise ValueError("backslashes are refused")
+    if "?" in endpoint or "#" in endpoint:
+        raise ValueError("'?' and '#' are refused; a query goes into the argument 'query'")
+    if _LONE_PERCENT.search(endpoint):
+        raise ValueError("a literal '%' is written '%25'")
+    # RFC 3986, section 4.2: a colon in the first segment would make it an absolute URL.
+    if ":" in endpoint.split("/", 1)[0]:
+        raise ValueError("it must be relative to the connection's base URL, not a URL of its own")
+    segments = tuple(_decode(segment) for segment in endpoint.split("/"))
+    if "" in segments:
+        raise ValueError(
+            "an empty segment is what an empty id looks like, and a trailing slash is one"
+            " (backends that want one: set the extra 'trailing_slash')"
+        )
+    if "." in segments or ".." in segments:
+        raise ValueError("'.' and '..' are refused")
+    return segments
+
+
+def _decode(segment: str) -> str:
+    try:
+        text = unquote(segment, errors="strict")
+        text.encode()
+    except UnicodeError:
+        raise ValueError("it is not valid UTF-8") from None
+    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in text):
+        raise ValueError("control characters and line breaks are refused")
+    if unicodedata.normalize("NFKC", text) != text:
+        raise ValueError("it holds characters that Unicode normalisation (NFKC) changes")
+    if text != text.strip():
+        raise ValueError("white space at the start or end of a segment is refused")
+    _refuse_hidden_dots_and_slashes(segment)
+    return text
+
+
+def _refuse_hidden_dots_and_slashes(segment: str) -> None:
+    """Decode as often as a chain of proxies might, and look at each stage."""
+    decoded = unquote(segment)
+    while decoded != segment:
+        if _ESCAPED_DOT_OR_SLASH.search(segment):
+            raise ValueError("dots, slashes and backslashes in percent-encoding are refused")
+        segment, decoded = decoded, unquote(decoded)
+
+
+def _template_segments(template: str) -> tuple[Segment, ...]:
+    literals = split_endpoint(_PLACEHOLDER.sub("x", template))
+    segments = tuple(
+        _placeholder(part) if "{" in part or "}" in part else literal
+        for part, literal in zip(template.split("/"), literals, strict=True)
+    )
+    if any(_is_path(segment) for segment in segments[:-1]):
+        raise ValueError("{name:path} may only stand at the end")
+    return segments
+
+
+def _placeholder(part: str) -> Placeholder:
+    found = _PLACEHOLDER.fullmatch(part)
+    if not found:
+        raise ValueError(f"{part!r} is neither a literal nor a placeholder as {{name}} or {{name:int}}")
+    name, kind = found[1], found[2] or "str"
+    if kind not in ("str", "int", "uuid", "path"):
+        raise ValueError(f"the kind {kind!r} of {part!r} is not one of str, int, uuid, path")
+    return Placeholder(name, kind)  # type: ignore[arg-type]  # narrowed by the line above
+
+
+def _quote(path: tuple[str, ...]) -> str:
+    return "/".join(quote(segment, safe=_SAFE) for segment in path)
+
+
+def _is_path(segment: Segment) -> bool:
+    return isinstance(segment, Placeholder) and segment.kind == "path"
+
+
+def _is_word(text: str) -> bool:
+    return text.isascii() and text.replace("_", "a").replace("-", "a").isalnum()
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
+def _bad_pattern(pattern: object, reason: str) -> ConfigError:
+    return ConfigError(message=f"endpoint pattern {pattern!r}: {reason}", field="endpoints")
+
+
+def _refused(method: str, endpoint: str, reason: str, pattern: str | None = None) -> EndpointNotAllowedError:
+    remedy = f"; register {pattern!r} to allow it" if pattern else ""
+    return EndpointNotAllowedError(
+        message=f"the endpoint is not allowed: {reason}{remedy}",
+        method=method,
+        endpoint=endpoint,
+        reason=reason,
+        pattern=pattern,
+    )

@@ -1,0 +1,240 @@
+"""All errors of the client, in one tree.
+
+::
+
+    MirrorDBError
+    ├── ConfigError              a setting is wrong; names the field
+    ├── InvalidRequestError      an argument cannot be sent; nothing was
+    ├── EndpointNotAllowedError  no registered pattern allows the request; nothing was sent
+    ├── TransportError           no answer
+    │   ├── ConnectError             the connection was never made
+    │   ├── TLSError                 the handshake failed; final when it was the certificate
+    │   ├── RequestTimeoutError      no answer in time
+    │   └── DisconnectedError        the connection broke before the whole answer was there
+    ├── ResponseError            an answer that is no success; a redirect that is not followed too
+    │   ├── InvalidDataError         400, 422
+    │   ├── AuthenticationError      401
+    │   ├── ForbiddenError           403
+    │   ├── NotFoundError            404
+    │   ├── ConflictError            409, 412, 428
+    │   ├── RateLimitError           429
+    │   └── ServerError              5xx
+    ├── InvalidResponseError     a success whose body is not JSON or is too large
+    └── AmbiguousWriteError      a write that may or may not have been applied
+
+Every error is plain data: :meth:`MirrorDBError.to_dict` gives JSON values and
+:func:`MirrorDBError.from_dict` the same error again, in another process too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from http import HTTPStatus
+from typing import Any
+
+
+@dataclass(eq=False, kw_only=True)
+class MirrorDBError(Exception):
+    """Any failure of a MirrorDB request.
+
+    :param message: what went wrong and what would be right, for a person
+    :param method: HTTP method, as ``GET``; None if the error came before there was a request
+    :param endpoint: the endpoint as the caller gave it
+    :param method_name: the caller's label for the request
+    :param attempts: requests sent before giving up; 0 when nothing was sent
+    :param retryable: whether the same request may be sent again later without harm, and with hope
+    """
+
+    message: str
+    method: str | None = None
+    endpoint: str | None = None
+    method_name: str | None = None
+    attempts: int = 0
+    retryable: bool = False
+
+    def __str__(self) -> str:
+        label = f" [{_printable(self.method_name)}]" if self.method_name else ""
+        request = f"{self.method} {_printable(self.endpoint)}{label}: " if self.method else ""
+        attempts = f" ({self.attempts} attempts)" if self.attempts > 1 else ""
+        return f"{request}{self.message}{attempts}"
+
+    def __reduce__(self) -> tuple[Callable[..., MirrorDBError], tuple[dict[str, Any]]]:
+        return MirrorDBError.from_dict, (self.to_dict(),)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the error as plain JSON values; ``type`` is the name of its class."""
+        return {"type": type(self).__name__, **asdict(self)}
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> MirrorDBError:
+        """Return the error that :meth:`to_dict` described.
+
+        Made for events that another version of this package wrote: a class not known here becomes
+        a plain :class:`MirrorDBError`, a fact not known here is left out.
+        """
+        error_class = _classes().get(data.get("type", ""), MirrorDBError)
+        known = {field.name for field in fields(error_class)}
+        facts = {name: value for name, value in data.items() if name in known}
+        return error_class(**{"message": "unknown error", **facts})
+
+
+@dataclass(eq=False, kw_only=True)
+class ConfigError(MirrorDBError):
+    """A setting of the connection is wrong.
+
+    :param field: the setting, as the connection's extra names it
+    """
+
+    field: str = ""
+
+
+@dataclass(eq=False, kw_only=True)
+class InvalidRequestError(MirrorDBError):
+    """An argument of the request cannot be sent; nothing was.
+
+    :param field: the argument, with the way into it, as ``data.items[3].price``
+    """
+
+    field: str = ""
+
+
+@dataclass(eq=False, kw_only=True)
+class EndpointNotAllowedError(MirrorDBError):
+    """No registered pattern allows this method on this endpoint; nothing was sent.
+
+    :param reason: what is wrong with the endpoint
+    :param pattern: the pattern that would allow it, if one could
+    """
+
+    reason: str = ""
+    pattern: str | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class TransportError(MirrorDBError):
+    """There was no (whole) answer.
+
+    :param sent: whether the request may have reached the backend
+    """
+
+    retryable: bool = True
+    sent: bool = False
+
+
+class ConnectError(TransportError):
+    """The connection was never made: name not found, refused, unreachable, timed out."""
+
+
+class TLSError(TransportError):
+    """The TLS handshake failed; not retryable when the certificate was the reason."""
+
+
+class RequestTimeoutError(TransportError):
+    """There was no answer within ``timeout``."""
+
+
+class DisconnectedError(TransportError):
+    """The connection broke before the whole answer was there."""
+
+
+@dataclass(eq=False, kw_only=True)
+class ResponseError(MirrorDBError):
+    """The backend answered, and not with a success.
+
+    :param status: HTTP status; a plain int, since gateways also send 520
+    :param code: the backend's own machine-readable code, if its body has one
+    :param detail: the backend's own words, at most 2 kB
+    :param request_id: the id under which the backend logged the request
+    :param retry_after: seconds that the backend asked us to wait
+    """
+
+    status: int = 0
+    code: str | None = None
+    detail: str = ""
+    request_id: str | None = None
+    retry_after: float | None = None
+
+
+class InvalidDataError(ResponseError):
+    """400 or 422: the backend does not accept the data."""
+
+
+class AuthenticationError(ResponseError):
+    """401: the backend does not accept the key."""
+
+
+class ForbiddenError(ResponseError):
+    """403: the key may not do this."""
+
+
+class NotFoundError(ResponseError):
+    """404: there is no such resource."""
+
+
+class ConflictError(ResponseError):
+    """409, 412 or 428: the resource is in another state than the request assumes."""
+
+
+class RateLimitError(ResponseError):
+    """429: too many requests; ``retry_after`` says when to come back."""
+
+
+class ServerError(ResponseError):
+    """5xx: the backend failed."""
+
+
+@dataclass(eq=False, kw_only=True)
+class InvalidResponseError(MirrorDBError):
+    """A success (the request was applied) whose body cannot be used: not JSON, or too large.
+
+    :param status: HTTP status of the answer
+    :param request_id: the id under which the backend logged the request
+    """
+
+    status: int = 0
+    request_id: str | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class AmbiguousWriteError(MirrorDBError):
+    """A write that may or may not have been applied, and must not be repeated blindly.
+
+    :param idempotency_key: the key the write was sent with, if any
+    :param cause: the error that hid the outcome, as :meth:`MirrorDBError.to_dict` gives it
+    """
+
+    idempotency_key: str | None = None
+    cause: dict[str, Any] | None = None
+
+
+def response_error_class(status: int) -> type[ResponseError]:
+    """Return the class for an HTTP status."""
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    return ServerError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ResponseError
+
+
+_BY_STATUS: dict[int, type[ResponseError]] = {
+    400: InvalidDataError,
+    401: AuthenticationError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    409: ConflictError,
+    412: ConflictError,
+    422: InvalidDataError,
+    428: ConflictError,
+    429: RateLimitError,
+}
+
+
+def _printable(text: str | None) -> str:
+    """A line break in a log line would forge another one."""
+    return text if text and text.isprintable() else repr(text)
+
+
+def _classes(root: type[MirrorDBError] = MirrorDBError) -> dict[str, type[MirrorDBError]]:
+    found = {root.__name__: root}
+    for child in root.__subclasses__():
+        found.update(_classes(child))
+    return found

@@ -1,0 +1,336 @@
+"""GenericMirrorDB: the client a person uses."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import inspect
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, fields, replace
+from http import HTTPStatus
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
+
+from airflow_mirrordb.client.answers import (
+    Answer,
+    MirrorDBResponse,
+    interpret,
+    redirected,
+    response_error,
+    weigh,
+)
+from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.endpoints import EndpointRegistry, Method
+from airflow_mirrordb.client.errors import DisconnectedError, InvalidRequestError, MirrorDBError
+from airflow_mirrordb.client.protocol import (
+    MirrorDBRequest,
+    RequestOptions,
+    WireRequest,
+    named,
+    prepare,
+    probe,
+)
+from airflow_mirrordb.client.retry import Progress, Retrying
+from airflow_mirrordb.client.transport import Transport
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+CALLABLE = ("create_function", "read_function", "update_function", "delete_function")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """What a request works with from its start to its end, whatever is changed meanwhile."""
+
+    config: MirrorDBConfig
+    registry: EndpointRegistry
+
+
+class GenericMirrorDB:
+    """An async client for one REST backend.
+
+    Use it as an async context manager, or call :meth:`connect` and :meth:`disconnect`. All methods
+    may be called from many tasks of one event loop at the same time.
+
+    :param config: the connection's settings; a mapping is validated
+    :param clock: unix time in seconds
+    :param sleep: waits the given seconds
+    :param rng: source of the jitter in waits
+    :raises ConfigError: if a setting is wrong
+    """
+
+    def __init__(
+        self,
+        config: MirrorDBConfig | Mapping[str, Any],
+        *,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        rng: random.Random | None = None,
+    ) -> None:
+        config = config if isinstance(config, MirrorDBConfig) else MirrorDBConfig.model_validate(config)
+        self._state = _State(config=config, registry=EndpointRegistry(declared=config.endpoints))
+        self._clock, self._sleep, self._rng = clock, sleep, rng or random.Random()  # noqa: S311  # only jitter
+        self._transport: Transport | None = None
+        self._retired: list[Transport] = []
+        self._in_flight: set[asyncio.Task[Any]] = set()
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        await self.disconnect()
+
+    async def connect(self) -> None:
+        """Make the client ready for requests. Opens no connection; that is left to the first request.
+
+        :raises ConfigError: if a certificate or key of the configuration cannot be read
+        """
+        if self._transport is None:
+            config = self._state.config
+            if config.base_url.endswith("/api") and any(
+                p.startswith("api/") for p in self._state.registry.patterns
+            ):
+                log.warning(
+                    "The base URL ends in '/api' and so do patterns begin: requests go to '…/api/api/…'"
+                )
+            if config.verify is False:
+                log.warning("TLS certificates of %s are not verified (extra 'verify')", config.base_url)
+            self._transport = Transport(config)
+
+    async def disconnect(self) -> None:
+        """End what is in flight with :class:`DisconnectedError` and close all connections."""
+        tasks, transports = list(self._in_flight), [*self._retired, self._transport]
+        self._transport, self._retired = None, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for transport in transports:
+            if transport is not None:
+                await transport.close()
+
+    # -- requests --------------------------------------------------------------------------------
+
+    async def create_function(
+        self, method_name: str | None, endpoint: str, data: Any, **options: Unpack[RequestOptions]
+    ) -> Any:
+        """POST ``data`` and return the decoded answer.
+
+        :param method_name: label in logs and errors
+        :param endpoint: path relative to the base URL
+        :param data: JSON value; None sends no body
+        :param options: see :class:`RequestOptions`
+        :return: the decoded JSON body; None if it is empty
+        :raises MirrorDBError: see :meth:`request`
+        """
+        return await self._data("POST", method_name, endpoint, data=data, **options)
+
+    async def read_function(
+        self, method_name: str | None, endpoint: str, **options: Unpack[RequestOptions]
+    ) -> Any:
+        """GET ``endpoint`` and return the decoded answer; None if it is empty, or 304.
+
+        The arguments and errors are those of :meth:`create_function`.
+        """
+        return await self._data("GET", method_name, endpoint, **options)
+
+    async def update_function(
+        self,
+        method_name: str | None,
+        endpoint: str,
+        data: Any,
+        *,
+        partial: bool = False,
+        **options: Unpack[RequestOptions],
+    ) -> Any:
+        """PUT ``data``, or PATCH it if ``partial``, and return the decoded answer.
+
+        The other arguments and the errors are those of :meth:`create_function`.
+        """
+        return await self._data("PATCH" if partial else "PUT", method_name, endpoint, data=data, **options)
+
+    async def delete_function(
+        self,
+        method_name: str | None,
+        endpoint: str,
+        *,
+        missing_ok: bool = False,
+        **options: Unpack[RequestOptions],
+    ) -> Any:
+        """DELETE ``endpoint`` and return the decoded answer, usually None.
+
+        :param missing_ok: whether a 404 is a success
+        The other arguments and the errors are those of :meth:`create_function`.
+        """
+        return await self._data("DELETE", method_name, endpoint, missing_ok=missing_ok, **options)
+
+    async def request(
+        self, request: MirrorDBRequest, *, progress: Progress | None = None, wait: bool = True
+    ) -> MirrorDBResponse:
+        """Send a request, again where that is safe and the policy says so, and return the whole answer.
+
+        :param request: what to send
+        :param progress: where an earlier run, maybe in another process, left off
+        :param wait: False to raise :class:`WaitNeeded` instead of waiting before a further attempt
+        :raises EndpointNotAllowedError: if no registered pattern allows it; nothing was sent
+        :raises InvalidRequestError: if an argument cannot be sent; nothing was
+        :raises TransportError: if there was no answer
+        :raises ResponseError: if the answer is no success
+        :raises InvalidResponseError: if the body of a success cannot be used
+        :raises AmbiguousWriteError: if a write may or may not have been applied
+        :raises WaitNeeded: see ``wait``
+        """
+        transport = self._connected()
+        state = self._state
+        if request.method in ("POST", "PATCH") and request.idempotency_key is None:
+            request = replace(request, idempotency_key=state.config.idempotency_header and str(uuid4()))
+        wire = prepare(request, state.config, state.registry)
+        started = time.monotonic()
+
+        async def attempt(number: int) -> MirrorDBResponse:
+            try:
+                answer = await self._exchange(transport, request, wire, state)
+                elapsed = time.monotonic() - started
+                return interpret(
+                    answer, request, state.config, number=number, elapsed=elapsed, now=self._clock()
+                )
+            except MirrorDBError as error:
+                raise weigh(named(error, request), request, wire, number=number) from error
+
+        retrying = Retrying(
+            policy=state.config.retry_policy, clock=self._clock, sleep=self._sleep, rng=self._rng
+        )
+        label = f" [{request.method_name}]" if request.method_name else ""
+        name = f"{request.method} {request.endpoint}{label}"
+        return await self._tracked(retrying.run(attempt, name=name, progress=progress, wait=wait), request)
+
+    async def probe(self) -> int:
+        """Send one GET to ``test_endpoint``, or to the base URL, and return the status of the answer.
+
+        Any answer below 500 proves that the backend is there, save one that refuses the key and a
+        404 of ``test_endpoint``.
+
+        :raises TransportError: if there was no answer
+        :raises ResponseError: if the answer is one of those
+        :raises EndpointNotAllowedError: if ``test_endpoint`` is not registered
+        """
+        transport, config, registry = self._connected(), self._state.config, self._state.registry
+        request = MirrorDBRequest(method="GET", endpoint=config.test_endpoint or "", method_name="test")
+        wire = prepare(request, config, registry) if config.test_endpoint else probe(config)
+        answer = await self._tracked(transport.send(wire), request)
+        bad = {401, 403, 404} if config.test_endpoint else {401, 403}
+        if answer.status in bad or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise named(response_error(answer, config, now=self._clock()), request)
+        return answer.status
+
+    async def call(self, method: str, **arguments: Any) -> dict[str, Any]:
+        """Call one of the four ``*_function`` methods by name, and return plain data whatever happens.
+
+        :param method: ``create_function``, ``read_function``, ``update_function`` or ``delete_function``
+        :param arguments: the arguments of that method
+        :return: ``{"response": ...}``, or ``{"error": ...}`` with :meth:`MirrorDBError.to_dict`
+        """
+        try:
+            if method not in CALLABLE:
+                near = difflib.get_close_matches(str(method), CALLABLE, n=1)
+                remedy = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(CALLABLE)}"
+                raise InvalidRequestError(message=f"unknown method {method!r}; {remedy}", field="method")
+            return {"response": await self._call(getattr(self, method), arguments)}
+        except MirrorDBError as error:
+            return {"error": error.to_dict()}
+
+    # -- changes at run time ---------------------------------------------------------------------
+
+    async def update_api_key(self, key: str) -> None:
+        """Use another key from the next request on. A client without one sends it as a bearer token.
+
+        :raises ConfigError: if the key cannot be sent in a header
+        """
+        await self.update_config(api_key=key)
+
+    async def update_config(self, **changes: Any) -> None:
+        """Change settings from the next request on; all of them, or none if one is wrong.
+
+        :param changes: fields of :class:`MirrorDBConfig`; None restores a default
+        :raises ConfigError: names the setting, what is wrong with it, and the nearest valid name
+        """
+        config = self._state.config.changed(changes)
+        registry = replace(self._state.registry, declared=config.endpoints)
+        if self._transport is not None and changes.keys() - {"api_key", "login"}:
+            transport = Transport(config)  # before anything is changed: it may not be able to read a file
+            self._retired.append(self._transport)
+            self._transport = transport
+        self._state = _State(config=config, registry=registry)
+
+    async def get_config(self) -> dict[str, Any]:
+        """Return all settings as plain JSON values, every secret as ``***``."""
+        return self._state.config.masked()
+
+    async def register_endpoint(self, pattern: str) -> None:
+        """Allow what a pattern says as well, for this client's life.
+
+        :param pattern: see :mod:`airflow_mirrordb.client.endpoints`
+        :raises ConfigError: if the pattern is malformed
+        """
+        self._state = replace(self._state, registry=self._state.registry.with_pattern(pattern))
+
+    async def registered_endpoints(self) -> list[str]:
+        """Return all patterns that hold."""
+        return list(self._state.registry.patterns)
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    async def _data(self, method: Method, method_name: str | None, endpoint: str, **options: Any) -> Any:
+        request = MirrorDBRequest(method=method, endpoint=endpoint, method_name=method_name, **options)
+        return (await self.request(request)).data
+
+    async def _call(self, function: Callable[..., Awaitable[Any]], arguments: Mapping[str, Any]) -> Any:
+        known = {field.name for field in fields(MirrorDBRequest)} | {"partial"}
+        try:
+            inspect.signature(function).bind(**arguments)
+            if unknown := arguments.keys() - known:
+                raise TypeError(f"got an unexpected keyword argument {min(unknown)!r}")  # noqa: TRY301
+        except TypeError as error:
+            message = f"{function.__name__}: {error}"
+            raise InvalidRequestError(message=message, field="arguments") from error
+        return await function(**arguments)
+
+    async def _exchange(
+        self, transport: Transport, request: MirrorDBRequest, wire: WireRequest, state: _State
+    ) -> Answer:
+        answer = await transport.send(wire)
+        follow = redirected(answer, request, wire, state.config, state.registry)
+        return await transport.send(follow) if follow else answer
+
+    def _connected(self) -> Transport:
+        if self._transport is None:
+            raise RuntimeError("the client is not connected: use 'async with', or await connect() first")
+        return self._transport
+
+    async def _tracked(self, work: Coroutine[Any, Any, T], request: MirrorDBRequest) -> T:
+        """Run work as a task of its own, which :meth:`disconnect` can end without ending the caller's."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._in_flight.add(task)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if self._transport is not None or not task.cancelled():
+                raise
+            error = named(DisconnectedError(message="the client was disconnected", retryable=False), request)
+            raise error from None
+        finally:
+            self._in_flight.discard(task)

@@ -1,0 +1,101 @@
+"""What a backend says of a failure, whatever shape it says it in. Pure."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+MAX_DETAIL = 2048
+
+_TAG = re.compile(r"<[^>]{0,500}>")
+_TITLE = re.compile(r"<title[^>]{0,200}>([^<]{1,500})</title", re.IGNORECASE)
+_SCRIPT = re.compile(r"<(script|style)\b[^>]{0,500}>.*?(?:</\1|\Z)", re.IGNORECASE | re.DOTALL)
+#: Where backends put their words, the most telling first. ``detail`` is of RFC 9457, section 3.1.
+_DETAIL_KEYS = ("detail", "message", "reason", "error_description", "msg", "description", "title", "error")
+_NESTED_KEYS = ("error", "_error", "errors", "_issues", "issues", "details", "data")
+_CODE_KEYS = ("code", "error_code", "errno", "error", "type")
+
+
+def problem_from(body: bytes, secrets: Iterable[str] = ()) -> tuple[str | None, str]:
+    """Return the code and the detail that the body of an error answer holds.
+
+    :param body: as received; JSON of any shape, HTML, text or nothing
+    :param secrets: texts that are replaced by ``***``, should the backend repeat them
+    :return: a machine-readable code if there is one, and words of at most 2 kB, "" if there are none
+    """
+    body = body[: 64 * 1024]
+    text = body.decode("utf-8", errors="replace")
+    code, detail = None, text
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        if text.lstrip().startswith("<"):
+            detail = _words_of_html(text)
+    else:
+        code, detail = _code(value), _words(value)
+    for secret in secrets:
+        detail = detail.replace(secret, "***")
+        code = code.replace(secret, "***") if code else None
+    return code, _shorten(" ".join(detail.split()))
+
+
+def _code(value: Any) -> str | None:
+    if not isinstance(value, Mapping):
+        return None
+    for key in _CODE_KEYS:
+        found = value.get(key)
+        if isinstance(found, str | int) and not isinstance(found, bool) and found not in ("", "about:blank"):
+            return str(found)[:200]
+    nested = (_code(value.get(key)) for key in ("error", "_error"))
+    return next((code for code in nested if code), None)
+
+
+def _words(value: Any, depth: int = 0) -> str:
+    if depth > 4:  # noqa: PLR2004  # deeper is data, not words
+        return ""
+    if isinstance(value, Mapping):
+        return _words_of_mapping(value, depth)
+    if isinstance(value, list):
+        return "; ".join(filter(None, (_words(item, depth + 1) for item in value[:20])))
+    return "" if value is None or isinstance(value, bool) else str(value)
+
+
+def _words_of_mapping(value: Mapping[str, Any], depth: int) -> str:
+    own = next((words for key in _DETAIL_KEYS if (words := _words(value.get(key), depth + 1))), "")
+    if own and (place := _place(value)):
+        own = f"{place}: {own}"
+    nested = "; ".join(
+        words
+        for key in _NESTED_KEYS
+        if isinstance(value.get(key), Mapping | list)
+        and (words := _words(value[key], depth + 1))
+        and words not in own
+    )
+    if own or nested:
+        return "; ".join(filter(None, (own, nested)))
+    # no word of ours: the keys are the fields of the record, the values what is wrong with them
+    fields = ((key, _words(item, depth + 1)) for key, item in list(value.items())[:20])
+    return "; ".join(f"{key}: {words}" for key, words in fields if words)
+
+
+def _place(value: Mapping[str, Any]) -> str:
+    """Return where in the data an item of a list of problems points, as ``loc`` of FastAPI does."""
+    place = value.get("loc") or value.get("field") or value.get("path") or value.get("pointer")
+    if isinstance(place, list):
+        return ".".join(str(part) for part in place)
+    return place if isinstance(place, str) else ""
+
+
+def _words_of_html(text: str) -> str:
+    title = _TITLE.search(text)
+    return html.unescape(title[1] if title else _TAG.sub(" ", _SCRIPT.sub(" ", text)))
+
+
+def _shorten(text: str) -> str:
+    encoded = text.encode()
+    if len(encoded) <= MAX_DETAIL:
+        return text
+    return encoded[: MAX_DETAIL - 3].decode(errors="ignore") + "…"

@@ -1,0 +1,244 @@
+"""From a request as its author means it to what goes over the wire. Pure; no I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypedDict, TypeVar
+from urllib.parse import quote, urlencode
+
+from multidict import CIMultiDict
+from yarl import URL
+
+from airflow_mirrordb import __version__
+from airflow_mirrordb.client.auth import auth_headers
+from airflow_mirrordb.client.config import CONTROL, RESERVED_HEADERS, TOKEN, MirrorDBConfig
+from airflow_mirrordb.client.endpoints import EndpointRegistry, Method
+from airflow_mirrordb.client.errors import EndpointNotAllowedError, InvalidRequestError, MirrorDBError
+
+AnyError = TypeVar("AnyError", bound=MirrorDBError)
+
+USER_AGENT = f"airflow-provider-mirrordb/{__version__}"
+
+
+class RequestOptions(TypedDict, total=False):
+    """What any request may say beyond its method, endpoint and data; see :class:`MirrorDBRequest`."""
+
+    query: Mapping[str, Any] | None
+    headers: Mapping[str, str] | None
+    timeout: float | None
+    if_match: str | None
+    if_none_match: str | None
+    idempotency_key: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorDBRequest:
+    """One request as its author means it; plain values, so that it can be stored and sent elsewhere.
+
+    :param method: HTTP method
+    :param endpoint: path relative to the connection's base URL
+    :param method_name: label in logs and errors
+    :param data: JSON value for the body; None sends no body
+    :param query: values of the query; None values are left out, lists repeat the name
+    :param headers: further headers
+    :param timeout: longest time that one attempt may take, in seconds; the connection's if None
+    :param if_match: entity tag which the resource must still have (RFC 9110, section 13.1.1)
+    :param if_none_match: entity tag which the resource must no longer have (section 13.1.2)
+    :param idempotency_key: key by which the backend knows a repeated POST or PATCH, sent if the
+        connection has an ``idempotency_header``
+    :param missing_ok: whether a DELETE that meets 404 is a success
+    """
+
+    method: Method
+    endpoint: str
+    method_name: str | None = None
+    data: Any = None
+    query: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] | None = None
+    timeout: float | None = None
+    if_match: str | None = None
+    if_none_match: str | None = None
+    idempotency_key: str | None = None
+    missing_ok: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireRequest:
+    """One HTTP request, checked and complete; what is sent is exactly this.
+
+    :param repeatable: whether sending it twice leaves what sending it once does
+    """
+
+    method: Method
+    url: URL
+    headers: CIMultiDict[str] = field(repr=False)
+    body: bytes | None = field(repr=False)
+    timeout: float
+    repeatable: bool
+
+
+def prepare(request: MirrorDBRequest, config: MirrorDBConfig, registry: EndpointRegistry) -> WireRequest:
+    """Check a request and build what will be sent.
+
+    :raises EndpointNotAllowedError: if no registered pattern allows it
+    :raises InvalidRequestError: if an argument cannot be sent; names it
+    """
+    try:
+        if CONTROL.search(request.method_name or ""):
+            raise _bad("method_name", "line breaks and control characters are refused; it appears in logs")  # noqa: TRY301
+        path = registry.path_for(request.method, request.endpoint)
+        headers = _headers(request, config)
+        body = None if request.data is None else _encode(request.data)
+        query = _query(request.query or {})
+        timeout = _timeout(request.timeout, config.timeout)
+    except (EndpointNotAllowedError, InvalidRequestError) as error:
+        raise named(error, request) from None
+    if body is not None:
+        headers.setdefault("Content-Type", "application/json")
+    slash = "/" if config.trailing_slash else ""
+    return WireRequest(
+        method=request.method,
+        url=URL(f"{config.base_url}/{path}{slash}{query}", encoded=True),
+        headers=headers,
+        body=body,
+        timeout=timeout,
+        repeatable=_is_repeatable(request.method, headers, config),
+    )
+
+
+def probe(config: MirrorDBConfig) -> WireRequest:
+    """Return a GET of the base URL itself, for the connection test; the registry does not apply."""
+    request = MirrorDBRequest(method="GET", endpoint="")
+    return WireRequest(
+        method="GET",
+        url=URL(config.base_url, encoded=True),
+        headers=_headers(request, config),
+        body=None,
+        timeout=config.timeout,
+        repeatable=True,
+    )
+
+
+def named(error: AnyError, request: MirrorDBRequest) -> AnyError:
+    """Write into an error which request it belongs to."""
+    error.method, error.endpoint, error.method_name = (
+        request.method,
+        str(request.endpoint),
+        request.method_name,
+    )
+    return error
+
+
+def _is_repeatable(method: Method, headers: Mapping[str, str], config: MirrorDBConfig) -> bool:
+    if method in ("POST", "PATCH"):
+        return config.idempotency_header is not None
+    return method == "GET" or not ("If-Match" in headers or "If-None-Match" in headers)
+
+
+def _headers(request: MirrorDBRequest, config: MirrorDBConfig) -> CIMultiDict[str]:
+    headers = CIMultiDict({"Accept": "application/json", "User-Agent": USER_AGENT})
+    headers.update(config.headers)
+    reserved = RESERVED_HEADERS | {config.auth_header.lower(), (config.idempotency_header or "").lower()}
+    for name, value in (request.headers or {}).items():
+        place = f"headers[{name!r}]"
+        if not isinstance(name, str) or not TOKEN.fullmatch(name):
+            raise _bad(place, "this is no header name (letters, digits and !#$%&'*+-.^_`|~)")
+        if name.lower() in reserved:
+            raise _bad(place, "the client sets this header itself, from the connection or another argument")
+        headers[name] = _header_value(place, value)
+    if request.if_match is not None:
+        headers["If-Match"] = _header_value("if_match", request.if_match)
+    if request.if_none_match is not None:
+        headers["If-None-Match"] = _header_value("if_none_match", request.if_none_match)
+    if config.idempotency_header and request.idempotency_key and request.method in ("POST", "PATCH"):
+        headers[config.idempotency_header] = _header_value("idempotency_key", request.idempotency_key)
+    headers.update(auth_headers(config))
+    return headers
+
+
+def _header_value(place: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise _bad(place, f"a header value is a string, not {type(value).__name__}")
+    if CONTROL.search(value):
+        raise _bad(place, "line breaks and control characters are refused")
+    return value
+
+
+def _query(query: Mapping[str, Any]) -> str:
+    if not isinstance(query, Mapping):
+        raise _bad("query", f"it must be a mapping, not {type(query).__name__}")
+    pairs = [
+        (str(name), _query_value(f"query[{name!r}]", item))
+        for name, value in query.items()
+        for item in (value if isinstance(value, list | tuple) else [value])
+        if item is not None
+    ]
+    return f"?{urlencode(pairs, quote_via=quote)}" if pairs else ""
+
+
+def _query_value(place: str, value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str | int | float):
+        raise _bad(
+            place, f"it must be a string, number, boolean or a list of them, not {type(value).__name__}"
+        )
+    text = str(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _bad(place, "it holds half of a surrogate pair, which no encoding can send") from None
+    return text
+
+
+def _timeout(value: float | None, default: float) -> float:
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise _bad("timeout", f"it must be a number of seconds above 0, not {value!r}")
+    return value
+
+
+def _encode(data: object) -> bytes:
+    try:
+        return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        place, reason = _not_json(data, "data") or ("data", str(error))
+        raise _bad(place, reason) from None
+
+
+def _not_json(value: object, place: str, depth: int = 0) -> tuple[str, str] | None:  # noqa: PLR0911  # one a type
+    """Return the first place in a value that JSON cannot hold, and why."""
+    if depth > 200:  # noqa: PLR2004  # far beyond what backends accept, far below the recursion limit
+        return place[:200], "it is nested too deeply, or holds itself"
+    if value is None or isinstance(value, bool | int):
+        return None
+    if isinstance(value, float):
+        return None if abs(value) < float("inf") else (place, f"JSON has no {value}")
+    if isinstance(value, str):
+        return None if value.isascii() or _is_unicode(value) else (place, "it holds half of a surrogate pair")
+    if isinstance(value, Mapping) and isinstance(value, dict):
+        wrong = next((key for key in value if not isinstance(key, str | int | float | bool | None)), None)
+        if wrong is not None:
+            return place, f"a key must be a string, not {type(wrong).__name__}"
+        children = ((f"{place}.{key}", item) for key, item in value.items())
+    elif isinstance(value, list | tuple):
+        children = ((f"{place}[{index}]", item) for index, item in enumerate(value))
+    else:
+        hint = "; use .isoformat()" if hasattr(value, "isoformat") else ""
+        return place, f"JSON has no {type(value).__name__}{hint}"
+    return next((found for name, item in children if (found := _not_json(item, name, depth + 1))), None)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _bad(place: str, reason: str) -> InvalidRequestError:
+    return InvalidRequestError(message=f"{place}: {reason}", field=place)

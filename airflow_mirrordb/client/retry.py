@@ -1,0 +1,241 @@
+"""When a failed request is sent again, and after what wait. Pure but for the sleep."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import math
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timezone
+from email.utils import parsedate_to_datetime
+from typing import ParamSpec, TypeVar, overload
+
+from airflow_mirrordb.client.errors import MirrorDBError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+#: Statuses that pass by themselves: timeout, too early, too many requests, and a backend in trouble.
+RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How often a failed request is sent again, and after what wait.
+
+    Waits follow "full jitter" (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog,
+    2015): anything between 0 and ``initial_delay * backoff_factor ** (failures - 1)``, at most
+    ``max_delay``. A Retry-After of the backend wins over that (RFC 9110, section 10.2.3).
+
+    :param max_attempts: requests in all, the first one included
+    :param initial_delay: ceiling of the wait after the first failure, in seconds
+    :param backoff_factor: how much the ceiling grows with each failure
+    :param max_delay: longest wait of our own, in seconds
+    :param max_elapsed: time from the first attempt to the end of the last wait, in seconds
+    :param statuses: HTTP statuses that are worth another attempt
+    :raises ValueError: if the limits contradict each other
+    """
+
+    max_attempts: int = 5
+    initial_delay: float = 1.0
+    backoff_factor: float = 2.0
+    max_delay: float = 60.0
+    max_elapsed: float = 300.0
+    statuses: frozenset[int] = RETRY_STATUSES
+
+    def __post_init__(self) -> None:
+        if self.max_attempts < 1:
+            raise ValueError(f"max_attempts must be at least 1, not {self.max_attempts}")
+        if not 0 < self.initial_delay <= self.max_delay:
+            raise ValueError(f"initial_delay must be above 0 and at most max_delay ({self.max_delay:g} s)")
+        if self.backoff_factor < 1:
+            raise ValueError(f"backoff_factor must be at least 1, not {self.backoff_factor:g}")
+        if self.max_elapsed < 0:
+            raise ValueError(f"max_elapsed must be at least 0, not {self.max_elapsed:g}")
+
+    def delay(self, failures: int, retry_after: float | None, rng: random.Random) -> float:
+        """Return the wait in seconds before the next attempt."""
+        if retry_after is not None:
+            return retry_after
+        growth = min(failures - 1, 60)  # 2.0 ** 1024 would overflow
+        return rng.uniform(0, min(self.max_delay, self.initial_delay * self.backoff_factor**growth))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a request has come; plain values, so that a worker can hand it to a trigger and back.
+
+    :param attempts: requests sent so far
+    :param deadline: unix time after which no wait may end; None until the first attempt begins
+    :param resume_at: unix time before which the next request must not be sent
+    """
+
+    attempts: int = 0
+    deadline: float | None = None
+    resume_at: float = 0.0
+
+
+class WaitNeeded(Exception):  # noqa: N818  # no error: the request goes on elsewhere
+    """The next attempt is due only after a wait which the caller wanted to do itself.
+
+    :param progress: what the next attempt starts from
+    :param error: why the last attempt failed
+    """
+
+    def __init__(self, progress: Progress, error: MirrorDBError) -> None:
+        super().__init__(progress, error)
+        self.progress, self.error = progress, error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retrying:
+    """Repeats an attempt as the policy says; clock, randomness and sleep can be replaced.
+
+    :param policy: the limits
+    :param clock: unix time in seconds
+    :param sleep: waits the given seconds
+    :param rng: source of the jitter
+    """
+
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    rng: random.Random = field(default_factory=random.Random)
+
+    async def run(
+        self,
+        attempt: Callable[[int], Awaitable[T]],
+        *,
+        name: str,
+        progress: Progress | None = None,
+        wait: bool = True,
+    ) -> T:
+        """Return the first success of ``attempt``, which gets its number, counted from 1.
+
+        :param name: what is attempted, for the log
+        :param progress: where an earlier run left off
+        :param wait: False to raise :class:`WaitNeeded` where a wait is due
+        :raises MirrorDBError: the last failure, with the number of attempts, once it is not
+            retryable or the limits are reached
+        :raises WaitNeeded: see ``wait``
+        """
+        progress = progress or Progress()
+        if progress.deadline is None:
+            progress = replace(progress, deadline=self.clock() + self.policy.max_elapsed)
+        await self._sleep_until(progress.resume_at)
+        while True:
+            number = progress.attempts + 1
+            try:
+                return await attempt(number)
+            except MirrorDBError as error:
+                error.attempts = number
+                delay = self._delay_after(error, progress)
+                self._log(name, error, delay)
+                if delay is None:
+                    raise
+                progress = replace(progress, attempts=number, resume_at=self.clock() + delay)
+                if not wait:
+                    raise WaitNeeded(progress, error) from error
+            await self._sleep_until(progress.resume_at)
+
+    def _delay_after(self, error: MirrorDBError, progress: Progress) -> float | None:
+        if not error.retryable or error.attempts >= self.policy.max_attempts:
+            return None
+        delay = self.policy.delay(error.attempts, getattr(error, "retry_after", None), self.rng)
+        in_time = progress.deadline is None or self.clock() + delay <= progress.deadline
+        return delay if in_time else None
+
+    async def _sleep_until(self, moment: float) -> None:
+        if (seconds := moment - self.clock()) > 0:
+            await self.sleep(seconds)
+
+    def _log(self, name: str, error: MirrorDBError, delay: float | None) -> None:
+        reason = getattr(error, "status", None) or type(error).__name__
+        attempt = f"attempt {error.attempts} of {self.policy.max_attempts}"
+        outcome = "giving up" if delay is None else f"next attempt in {delay:.2f} s"
+        log.warning("%s: %s failed with %s; %s", name, attempt, reason, outcome)
+
+
+@overload
+def retry_with_exponential_backoff(function: Callable[P, Awaitable[T]], /) -> Callable[P, Awaitable[T]]: ...
+@overload
+def retry_with_exponential_backoff(
+    *,
+    policy: RetryPolicy | None = None,
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    rng: random.Random | None = None,
+) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]: ...
+def retry_with_exponential_backoff(
+    function: Callable[P, Awaitable[T]] | None = None,
+    /,
+    *,
+    policy: RetryPolicy | None = None,
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    rng: random.Random | None = None,
+) -> Callable[..., object]:
+    """Decorate a coroutine function so that its retryable failures are tried again.
+
+    A failure is retryable when it is a :class:`MirrorDBError` that says so; its ``retry_after``
+    wins over the computed wait. Anything else is raised at once. The client's own requests are
+    retried already: decorate what is made of several, or what raises these errors itself.
+
+    Warning: the function runs again from its beginning. What it does must be safe to repeat.
+
+    :param policy: the limits; the defaults of :class:`RetryPolicy` if None
+    :param clock: unix time in seconds
+    :param sleep: waits the given seconds
+    :param rng: source of the jitter
+    :raises MirrorDBError: the last failure, with the number of attempts
+    """
+    retrying = Retrying(
+        policy=policy or RetryPolicy(),
+        clock=clock,
+        sleep=sleep,
+        rng=rng or random.Random(),  # noqa: S311
+    )
+
+    def decorate(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+        @functools.wraps(function)
+        async def retried(*args: P.args, **kwargs: P.kwargs) -> T:
+            return await retrying.run(lambda _number: function(*args, **kwargs), name=function.__qualname__)
+
+        return retried
+
+    return decorate if function is None else decorate(function)
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Return the seconds that an answer asks us to wait, or None if it does not say.
+
+    ``Retry-After`` is a number of seconds or an HTTP-date (RFC 9110, section 10.2.3). A moment
+    in the past means now; what cannot be read counts as absent.
+
+    :param now: unix time in seconds
+    """
+    value = headers.get("Retry-After", "").strip()
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = _seconds_until(value, now)
+    return min(max(0.0, seconds), _TEN_YEARS) if math.isfinite(seconds) else None
+
+
+_TEN_YEARS = 10 * 365 * 86400.0  # beyond any deadline, and still a date
+
+
+def _seconds_until(date: str, now: float) -> float:
+    try:
+        moment = parsedate_to_datetime(date)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp() - now
+    except (ValueError, OverflowError):
+        return math.nan

@@ -1,0 +1,208 @@
+"""The only file that speaks aiohttp: sessions, TLS, and one HTTP exchange at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from types import SimpleNamespace
+
+import aiohttp
+import certifi
+
+from airflow_mirrordb.client.answers import Answer
+from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.errors import (
+    ConfigError,
+    ConnectError,
+    DisconnectedError,
+    RequestTimeoutError,
+    TLSError,
+    TransportError,
+)
+from airflow_mirrordb.client.protocol import WireRequest
+
+#: A write that must not be repeated never goes out on a connection that idled longer, in seconds:
+#: the server may have closed it, and then nobody knows whether it took the request.
+IDLE_LIMIT_FOR_WRITES = 1.0
+IDLE_LIMIT = 15.0
+
+
+class _ConnectionLostError(Exception):
+    """In the place of aiohttp's own errors, for which it would send the request again unseen."""
+
+
+class Transport:
+    """Sends requests for one connection, on one event loop, through pooled connections.
+
+    :param config: whose ``verify``, ``client_cert``, ``proxy``, ``max_concurrency`` and
+        ``max_response_bytes`` apply
+    :raises ConfigError: if a certificate or key cannot be read
+    """
+
+    def __init__(self, config: MirrorDBConfig) -> None:
+        self._proxy = config.proxy.get_secret_value() if config.proxy else None
+        self._max_bytes = config.max_response_bytes
+        self._slots = asyncio.Semaphore(config.max_concurrency)
+        self._tls: ssl.SSLContext | bool = True
+        if config.base_url.startswith("https:"):
+            passphrase = config.client_key_passphrase
+            self._tls = tls_context(
+                verify=config.verify,
+                client_cert=config.client_cert,
+                client_key=config.client_key,
+                passphrase=passphrase.get_secret_value() if passphrase else None,
+            )
+        self._sessions: dict[float, aiohttp.ClientSession] = {}
+
+    async def send(self, request: WireRequest) -> Answer:
+        """Send a request once and return the answer, whatever its status.
+
+        :raises TransportError: if there is none; its ``sent`` says whether the request may have arrived
+        """
+        trace = SimpleNamespace(sent=False)
+        async with self._slots:
+            with _own_errors(request, trace):
+                async with self._session(request).request(
+                    request.method,
+                    request.url,
+                    data=request.body,
+                    headers=request.headers,
+                    timeout=aiohttp.ClientTimeout(total=request.timeout),
+                    trace_request_ctx=trace,
+                ) as response:
+                    body, complete = await self._read(response)
+        return Answer(status=response.status, headers=response.headers, body=body, complete=complete)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        while self._sessions:
+            _, session = self._sessions.popitem()
+            await session.close()
+
+    def _session(self, request: WireRequest) -> aiohttp.ClientSession:
+        idle_limit = IDLE_LIMIT if request.repeatable else IDLE_LIMIT_FOR_WRITES
+        if idle_limit not in self._sessions:
+            trace_config = aiohttp.TraceConfig()
+            trace_config.on_request_headers_sent.append(_note_sent)
+            self._sessions[idle_limit] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=self._tls, limit=0, keepalive_timeout=idle_limit),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                middlewares=(_never_resend,),
+                proxy=self._proxy,
+                skip_auto_headers=("Content-Type",),
+                trace_configs=[trace_config],
+                requote_redirect_url=False,
+            )
+        return self._sessions[idle_limit]
+
+    async def _read(self, response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in response.content.iter_any():
+            size += len(chunk)
+            if size > self._max_bytes:
+                response.close()
+                return b"".join(chunks), False
+            chunks.append(chunk)
+        return b"".join(chunks), True
+
+
+@functools.lru_cache(maxsize=32)  # reading the CA bundle takes 20 ms
+def tls_context(
+    *, verify: bool | str, client_cert: str | None, client_key: str | None, passphrase: str | None
+) -> ssl.SSLContext:
+    """Return the TLS settings of a connection: TLS 1.2 or newer, certifi's authorities by default.
+
+    :raises ConfigError: if a file cannot be read; names the setting
+    """
+    context = ssl.create_default_context(cafile=certifi.where()) if verify is True else _context(verify)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if client_cert:
+        try:
+            context.load_cert_chain(client_cert, client_key, password=lambda: passphrase or "")
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                message=f"client_cert, client_key: cannot be loaded: {error}", field="client_cert"
+            ) from error
+    return context
+
+
+def _context(verify: bool | str) -> ssl.SSLContext:
+    if verify is False:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    path = Path(str(verify))
+    try:
+        if path.is_dir():
+            return ssl.create_default_context(capath=str(path))
+        return ssl.create_default_context(cafile=str(path))
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            message=f"verify: {str(path)!r} is neither true, false nor a readable CA file or folder: {error}",
+            field="verify",
+        ) from error
+
+
+async def _note_sent(_session: object, trace: SimpleNamespace, _params: object) -> None:
+    """Called just before the first byte goes out."""
+    trace.trace_request_ctx.sent = True
+
+
+async def _never_resend(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending an idempotent request again by itself: every attempt is ours."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _ConnectionLostError(_words(error)) from error
+
+
+@contextmanager
+def _own_errors(request: WireRequest, trace: SimpleNamespace) -> Iterator[None]:
+    """Turn what aiohttp raises into the client's errors."""
+    origin = str(request.url.origin())
+    try:
+        yield
+    except (aiohttp.ClientConnectorCertificateError, ssl.SSLCertVerificationError) as error:
+        reason = getattr(error, "certificate_error", error)
+        message = (
+            f"the certificate of {origin} was refused: {getattr(reason, 'verify_message', '') or reason}"
+        )
+        raise TLSError(message=message, retryable=False) from error
+    except aiohttp.ClientSSLError as error:
+        raise TLSError(message=f"the TLS handshake with {origin} failed: {_words(error)}") from error
+    except aiohttp.ClientConnectorError as error:
+        raise ConnectError(message=f"cannot connect to {origin}: {_words(error)}") from error
+    except aiohttp.ClientHttpProxyError as error:
+        message = f"the proxy refused the connection to {origin}: {error.status} {error.message}"
+        raise ConnectError(
+            message=message, retryable=error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        ) from error
+    except (asyncio.TimeoutError, aiohttp.ServerTimeoutError) as error:
+        raise _timed_out(origin, request.timeout, sent=trace.sent) from error
+    except (aiohttp.ClientError, _ConnectionLostError, OSError) as error:
+        raise DisconnectedError(
+            message=f"the connection to {origin} broke before the whole answer was there: {_words(error)}",
+            sent=trace.sent,
+        ) from error
+
+
+def _timed_out(origin: str, timeout: float, *, sent: bool) -> TransportError:
+    if sent:
+        return RequestTimeoutError(message=f"{origin} did not answer within {timeout:g} s", sent=True)
+    return ConnectError(message=f"cannot connect to {origin} within {timeout:g} s")
+
+
+def _words(error: BaseException) -> str:
+    reason = getattr(error, "os_error", None) or error
+    return str(reason) or type(reason).__name__
