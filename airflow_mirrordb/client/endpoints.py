@@ -142,9 +142,11 @@ class EndpointRegistry:
             return f"{method} is not registered for it, only {', '.join(sorted(methods))}"
         return "no registered pattern matches it"
 
-    def _suggestion(self, method: str, path: tuple[str, ...]) -> str:
+    def _suggestion(self, method: str, path: tuple[str, ...]) -> str | None:
         """Return a pattern that would allow the request, and no more than its author is likely to mean."""
         exact, parent = _quote(path), _quote(path[:-1])
+        if method not in METHODS or len(exact) > MAX_ENDPOINT_LENGTH:
+            return None
         looks_like_item = parent and any(character.isdigit() for character in path[-1])
         known = any(rule.matches(path) for rule in self._rules)
         if not known and looks_like_item and method in _ITEM:
@@ -259,7 +261,9 @@ def _placeholder(part: str) -> Placeholder:
 
 
 def _quote(path: tuple[str, ...]) -> str:
-    return "/".join(quote(segment, safe=_SAFE) for segment in path)
+    quoted = "/".join(quote(segment, safe=_SAFE) for segment in path)
+    first, slash, rest = quoted.partition("/")
+    return f"{first.replace(':', '%3A')}{slash}{rest}"  # as split_endpoint wants it
 
 
 def _is_path(segment: Segment) -> bool:

@@ -196,8 +196,7 @@ class GenericMirrorDB:
         """
         transport = self._connected()
         state = self._state
-        if request.method in ("POST", "PATCH") and request.idempotency_key is None:
-            request = replace(request, idempotency_key=state.config.idempotency_header and str(uuid4()))
+        request = _with_key(request, state.config)
         wire = prepare(request, state.config, state.registry)
         started = time.monotonic()
 
@@ -217,6 +216,18 @@ class GenericMirrorDB:
         label = f" [{request.method_name}]" if request.method_name else ""
         name = f"{request.method} {request.endpoint}{label}"
         return await self._tracked(retrying.run(attempt, name=name, progress=progress, wait=wait), request)
+
+    def begin(self) -> Progress:
+        """Return where a request starts: nothing sent, and ``max_elapsed`` seconds to the deadline."""
+        return Progress(deadline=self._clock() + self._state.config.max_elapsed)
+
+    def is_repeatable(self, request: MirrorDBRequest) -> bool:
+        """Check a request without sending it, and return whether sending it twice would do no harm.
+
+        :raises EndpointNotAllowedError: if no registered pattern allows it
+        :raises InvalidRequestError: if an argument cannot be sent
+        """
+        return prepare(request, self._state.config, self._state.registry).repeatable
 
     async def probe(self) -> int:
         """Send one GET to ``test_endpoint``, or to the base URL, and return the status of the answer.
@@ -334,3 +345,10 @@ class GenericMirrorDB:
             raise error from None
         finally:
             self._in_flight.discard(task)
+
+
+def _with_key(request: MirrorDBRequest, config: MirrorDBConfig) -> MirrorDBRequest:
+    """Give a create or partial update its idempotency key, if the backend promises to heed one."""
+    if config.idempotency_header is None or request.method not in ("POST", "PATCH"):
+        return replace(request, idempotency_key=None)
+    return replace(request, idempotency_key=request.idempotency_key or str(uuid4()))

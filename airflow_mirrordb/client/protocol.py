@@ -87,7 +87,7 @@ def prepare(request: MirrorDBRequest, config: MirrorDBConfig, registry: Endpoint
     """
     try:
         if CONTROL.search(request.method_name or ""):
-            raise _bad("method_name", "line breaks and control characters are refused; it appears in logs")  # noqa: TRY301
+            raise _bad("method_name", "line breaks and control characters are refused; it appears in logs")
         path = registry.path_for(request.method, request.endpoint)
         headers = _headers(request, config)
         body = None if request.data is None else _encode(request.data)

@@ -74,11 +74,13 @@ class Progress:
     :param attempts: requests sent so far
     :param deadline: unix time after which no wait may end; None until the first attempt begins
     :param resume_at: unix time before which the next request must not be sent
+    :param cut_off: attempts that were ended before their ``timeout``; they do not count as failed
     """
 
     attempts: int = 0
     deadline: float | None = None
     resume_at: float = 0.0
+    cut_off: int = 0
 
 
 class WaitNeeded(Exception):  # noqa: N818  # no error: the request goes on elsewhere
@@ -136,7 +138,7 @@ class Retrying:
             except MirrorDBError as error:
                 error.attempts = number
                 delay = self._delay_after(error, progress)
-                self._log(name, error, delay)
+                self._log(name, error, delay, self.policy.max_attempts + progress.cut_off)
                 if delay is None:
                     raise
                 progress = replace(progress, attempts=number, resume_at=self.clock() + delay)
@@ -145,7 +147,7 @@ class Retrying:
             await self._sleep_until(progress.resume_at)
 
     def _delay_after(self, error: MirrorDBError, progress: Progress) -> float | None:
-        if not error.retryable or error.attempts >= self.policy.max_attempts:
+        if not error.retryable or error.attempts >= self.policy.max_attempts + progress.cut_off:
             return None
         delay = self.policy.delay(error.attempts, getattr(error, "retry_after", None), self.rng)
         in_time = progress.deadline is None or self.clock() + delay <= progress.deadline
@@ -155,9 +157,9 @@ class Retrying:
         if (seconds := moment - self.clock()) > 0:
             await self.sleep(seconds)
 
-    def _log(self, name: str, error: MirrorDBError, delay: float | None) -> None:
+    def _log(self, name: str, error: MirrorDBError, delay: float | None, limit: int) -> None:
         reason = getattr(error, "status", None) or type(error).__name__
-        attempt = f"attempt {error.attempts} of {self.policy.max_attempts}"
+        attempt = f"attempt {error.attempts} of {limit}"
         outcome = "giving up" if delay is None else f"next attempt in {delay:.2f} s"
         log.warning("%s: %s failed with %s; %s", name, attempt, reason, outcome)
 

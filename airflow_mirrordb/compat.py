@@ -1,0 +1,30 @@
+"""What differs between the supported versions of Airflow, 2.11 to 3.3; nothing else asks for the version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from airflow.providers.common.compat.sdk import conf, mask_secret
+
+
+async def amask_secrets(secrets: Iterable[str]) -> None:
+    """Keep secrets out of all logs, without blocking the event loop."""
+    try:
+        from airflow.sdk.log import amask_secret as mask  # since Airflow 3.3.2
+    except ImportError:
+        from asgiref.sync import sync_to_async
+
+        mask = sync_to_async(mask_secret)
+    for secret in secrets:
+        await mask(secret)
+
+
+def mask_secrets(secrets: Iterable[str]) -> None:
+    """Keep secrets out of all logs."""
+    for secret in secrets:
+        mask_secret(secret)
+
+
+def installation_url() -> str:
+    """Return the base URL of this Airflow, which tells it from others on the same backend."""
+    return str(conf.get("api", "base_url", fallback="") or conf.get("webserver", "base_url", fallback=""))

@@ -1,0 +1,285 @@
+"""MirrorDBHook: an Airflow connection, ready for requests."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from threading import Thread
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow.providers.common.compat.connection import get_async_connection
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_mirrordb.client.auth import secrets
+from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.endpoints import Method
+from airflow_mirrordb.client.errors import MirrorDBError, RequestTimeoutError
+from airflow_mirrordb.client.mirrordb import GenericMirrorDB
+from airflow_mirrordb.client.protocol import MirrorDBRequest, RequestOptions, named
+from airflow_mirrordb.client.retry import Progress, WaitNeeded
+from airflow_mirrordb.compat import amask_secrets, mask_secrets
+from airflow_mirrordb.hooks.connection import config_from
+from airflow_mirrordb.hooks.runner import LoopRunner, in_event_loop
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from airflow_mirrordb.client.answers import MirrorDBResponse
+
+T = TypeVar("T")
+
+TEST_TIMEOUT = 10.0  # seconds; somebody is looking at the button
+
+
+class MirrorDBHook(BaseHook):
+    """Create, read, update and delete resources of the backend behind an Airflow connection.
+
+    In a plain task, call the methods; all requests of a hook share one connection pool::
+
+        with MirrorDBHook("my_backend") as hook:
+            user = hook.read("api/users/7")
+
+    In an async task, take the client::
+
+        async with MirrorDBHook("my_backend") as client:
+            user = await client.read_function("fetch user", "api/users/7")
+
+    The connection is looked up once, at the first use. Constructing a hook does no I/O.
+
+    :param mirrordb_conn_id: id of a connection of type ``mirrordb``
+    :param ignore_unknown_extras: True to warn about unknown extras only, as triggers do
+    """
+
+    conn_name_attr = "mirrordb_conn_id"
+    default_conn_name = "mirrordb_default"
+    conn_type = "mirrordb"
+    hook_name = "MirrorDB"
+
+    def __init__(
+        self, mirrordb_conn_id: str = default_conn_name, *, ignore_unknown_extras: bool = False
+    ) -> None:
+        super().__init__()
+        self.mirrordb_conn_id = mirrordb_conn_id
+        self.ignore_unknown_extras = ignore_unknown_extras
+        self._config: MirrorDBConfig | None = None
+        self._client: GenericMirrorDB | None = None
+        self._runner: LoopRunner | None = None
+        self._close: weakref.finalize[..., MirrorDBHook] | None = None
+        self._clients = AsyncExitStack()
+
+    # -- for plain tasks -------------------------------------------------------------------------
+
+    def create(
+        self, endpoint: str, data: Any, *, method_name: str | None = None, **options: Unpack[RequestOptions]
+    ) -> Any:
+        """POST ``data`` and return the decoded answer.
+
+        :param endpoint: path relative to the connection's base URL
+        :param data: JSON value; None sends no body
+        :param method_name: label in logs and errors
+        :param options: see :class:`~airflow_mirrordb.client.RequestOptions`
+        :return: the decoded JSON body; None if it is empty
+        :raises ConfigError: if the connection is wrong
+        :raises MirrorDBError: see :meth:`GenericMirrorDB.request`
+        :raises RuntimeError: if called inside an event loop
+        """
+        return self._data("POST", endpoint, data=data, method_name=method_name, **options)
+
+    def read(
+        self, endpoint: str, *, method_name: str | None = None, **options: Unpack[RequestOptions]
+    ) -> Any:
+        """GET ``endpoint`` and return the decoded answer; None if it is empty, or 304.
+
+        The arguments and errors are those of :meth:`create`.
+        """
+        return self._data("GET", endpoint, method_name=method_name, **options)
+
+    def update(
+        self,
+        endpoint: str,
+        data: Any,
+        *,
+        partial: bool = False,
+        method_name: str | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> Any:
+        """PUT ``data``, or PATCH it if ``partial``, and return the decoded answer.
+
+        The other arguments and the errors are those of :meth:`create`.
+        """
+        method: Method = "PATCH" if partial else "PUT"
+        return self._data(method, endpoint, data=data, method_name=method_name, **options)
+
+    def delete(
+        self,
+        endpoint: str,
+        *,
+        missing_ok: bool = False,
+        method_name: str | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> Any:
+        """DELETE ``endpoint`` and return the decoded answer, usually None.
+
+        :param missing_ok: whether a 404 is a success
+
+        The other arguments and the errors are those of :meth:`create`.
+        """
+        return self._data("DELETE", endpoint, missing_ok=missing_ok, method_name=method_name, **options)
+
+    def request(
+        self,
+        request: MirrorDBRequest,
+        *,
+        progress: Progress | None = None,
+        wait: bool = True,
+        cut_off: float | None = None,
+    ) -> MirrorDBResponse:
+        """Send a request and return the whole answer.
+
+        :param progress: where an earlier run left off
+        :param wait: False to raise :class:`WaitNeeded` instead of waiting before a further attempt
+        :param cut_off: seconds after which to raise :class:`WaitNeeded` instead of waiting for the
+            answer; only for requests that are repeatable
+        :raises WaitNeeded: see ``wait`` and ``cut_off``; who goes on from there sends the same request,
+            with the same ``idempotency_key``
+        :raises MirrorDBError: see :meth:`GenericMirrorDB.request`
+        :raises RuntimeError: if called inside an event loop
+        """
+        client = self.get_conn()
+        progress = progress or client.begin()
+
+        async def send() -> MirrorDBResponse:
+            # The loop slept since the last call: let it see which connections the server has closed.
+            await asyncio.sleep(0)
+            return await asyncio.wait_for(client.request(request, progress=progress, wait=wait), cut_off)
+
+        try:
+            return self._run(send())
+        except asyncio.TimeoutError as error:
+            late = RequestTimeoutError(message=f"no answer within {cut_off:g} s", sent=True)
+            reached = replace(progress, attempts=progress.attempts + 1, cut_off=progress.cut_off + 1)
+            raise WaitNeeded(reached, named(late, request)) from error
+
+    def register_endpoint(self, pattern: str) -> None:
+        """Allow what a pattern says as well, for this hook's life.
+
+        :raises ConfigError: if the pattern is malformed
+        """
+        self._run(self.get_conn().register_endpoint(pattern))
+
+    def get_conn(self) -> GenericMirrorDB:
+        """Return the client of this hook's own event loop, for :meth:`request` and its kin.
+
+        :raises ConfigError: if the connection is wrong
+        :raises RuntimeError: if called inside an event loop
+        """
+        if self._client is None:
+            client, runner = GenericMirrorDB(self._look_up()), LoopRunner()
+            self._close = weakref.finalize(self, _close, runner, client)
+            runner.run(client.connect())
+            self._client, self._runner = client, runner
+        return self._client
+
+    def close(self) -> None:
+        """Close the connections of a plain task; the next request opens new ones."""
+        if self._close is not None:
+            self._close()
+        self._client = self._runner = self._close = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- for async tasks and triggers ------------------------------------------------------------
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[GenericMirrorDB]:
+        """Look the connection up without blocking the loop, and give a connected client.
+
+        :raises ConfigError: if the connection is wrong
+        """
+        if self._config is None:
+            connection = await get_async_connection(self.mirrordb_conn_id, hook=self)
+            self._config = config_from(connection, ignore_unknown=self.ignore_unknown_extras)
+            await amask_secrets(secrets(self._config))
+        async with GenericMirrorDB(self._config) as client:
+            yield client
+
+    async def __aenter__(self) -> GenericMirrorDB:
+        return await self._clients.enter_async_context(self.client())
+
+    async def __aexit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        await self._clients.aclose()
+
+    # -- for the form ----------------------------------------------------------------------------
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask the backend once whether it is there and takes the key; changes nothing there.
+
+        Reads ``test_endpoint`` if it is set, else the base URL. Takes at most 10 seconds.
+
+        :return: whether it worked, and in words what was found
+        """
+        try:
+            config = self._look_up()
+            quick = config.changed({"timeout": min(config.timeout, TEST_TIMEOUT)})
+            status = asyncio.run(_probe(quick))
+        except MirrorDBError as error:
+            return False, str(error)
+        return True, f"{config.base_url} answered {status}, authentication: {config.auth}"
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _look_up(self) -> MirrorDBConfig:
+        if in_event_loop():
+            raise RuntimeError(
+                "MirrorDBHook was called synchronously inside an event loop, which it would block. Use:"
+                f" 'async with MirrorDBHook({self.mirrordb_conn_id!r}) as client:"
+                " await client.read_function(...)'"
+            )
+        if self._config is None:
+            connection = self.get_connection(self.mirrordb_conn_id)
+            self._config = config_from(connection, ignore_unknown=self.ignore_unknown_extras)
+            mask_secrets(secrets(self._config))
+        return self._config
+
+    def _data(self, method: Method, endpoint: str, **options: Any) -> Any:
+        return self.request(MirrorDBRequest(method=method, endpoint=endpoint, **options)).data
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        assert self._runner is not None  # noqa: S101  # get_conn() made it
+        return self._runner.run(work)
+
+
+async def _probe(config: MirrorDBConfig) -> int:
+    async with GenericMirrorDB(config) as client:
+        return await client.probe()
+
+
+def _close(runner: LoopRunner, client: GenericMirrorDB) -> None:
+    def close() -> None:
+        runner.run(client.disconnect())
+        runner.close()
+
+    if in_event_loop():  # the garbage collector may run anywhere
+        thread = Thread(target=close)
+        thread.start()
+        thread.join()
+    else:
+        close()

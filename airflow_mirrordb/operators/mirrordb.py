@@ -1,0 +1,344 @@
+"""Operators that create, read, update and delete a resource.
+
+Importing this module loads neither aiohttp nor the client: a DAG file is parsed often, and sends nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_mirrordb.client.endpoints import Method
+    from airflow_mirrordb.client.errors import MirrorDBError
+    from airflow_mirrordb.client.protocol import MirrorDBRequest
+    from airflow_mirrordb.client.retry import Progress
+
+T = TypeVar("T")
+
+
+class MirrorDBOperator(BaseOperator):
+    """What the four operators have in common.
+
+    With ``deferrable=True`` the worker makes the first attempt, at most ``worker_timeout`` seconds
+    long; what is not answered by then, or must wait before a further attempt, is handed to the
+    triggerer. A write that may not be repeated is only ever sent by a worker; just its waits are
+    handed over. Arguments and result are the same either way.
+
+    A permanent error fails the task at once, without Airflow's retries; a passing one leaves it to them.
+
+    :param endpoint: path relative to the connection's base URL, as ``api/users/7`` (templated)
+    :param mirrordb_conn_id: id of a connection of type ``mirrordb`` (templated)
+    :param method_name: label in logs and errors; the task id by default (templated)
+    :param query: values of the query (templated)
+    :param headers: further headers (templated); no secrets, they show in the UI
+    :param request_timeout: longest time that one attempt may take, in seconds; the connection's by
+        default (templated)
+    :param response_filter: function of the decoded body whose result becomes the task's result;
+        runs on the worker
+    :param deferrable: whether to wait in the triggerer; ``[operators] default_deferrable`` by default
+    :param worker_timeout: seconds that the worker waits for the first answer before it hands over;
+        0 goes straight to the triggerer (templated)
+    :param max_event_bytes: largest answer that is taken as a result, in bytes, deferred or not
+    """
+
+    template_fields: Sequence[str] = (
+        "mirrordb_conn_id",
+        "endpoint",
+        "method_name",
+        "query",
+        "headers",
+        "request_timeout",
+        "worker_timeout",
+    )
+    ui_color = "#dbe9f6"
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        mirrordb_conn_id: str = "mirrordb_default",
+        method_name: str | None = None,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        request_timeout: float | str | None = None,
+        response_filter: Callable[[Any], Any] | None = None,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        worker_timeout: float | str = 5.0,
+        max_event_bytes: int = 2**20,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.endpoint = endpoint
+        self.mirrordb_conn_id = mirrordb_conn_id
+        self.method_name = method_name
+        self.query = query
+        self.headers = headers
+        self.request_timeout = request_timeout
+        self.response_filter = response_filter
+        self.deferrable = deferrable
+        self.worker_timeout = worker_timeout
+        self.max_event_bytes = max_event_bytes
+
+    @abstractmethod
+    def request(self, context: Context) -> MirrorDBRequest:
+        """Return the request that this task makes.
+
+        :raises InvalidRequestError: if an argument was rendered to something it cannot be
+        """
+
+    def execute(self, context: Context) -> Any:
+        """Send the request and return the decoded answer."""
+        from airflow_mirrordb.client.errors import MirrorDBError
+
+        try:
+            return self._send(self.request(context))
+        except MirrorDBError as error:
+            self._fail(error)
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
+        """Go on where a trigger left off: return the answer, raise the error, or send the request now."""
+        from airflow_mirrordb.client.errors import MirrorDBError
+        from airflow_mirrordb.client.protocol import MirrorDBRequest
+        from airflow_mirrordb.client.retry import Progress
+
+        if event["status"] == "success":
+            return self._result(event)
+        try:
+            if event["status"] == "resume":
+                return self._send(MirrorDBRequest(**event["request"]), Progress(**event["progress"]))
+            raise MirrorDBError.from_dict(event["error"])
+        except MirrorDBError as error:
+            self._fail(error)
+
+    def _send(self, request: MirrorDBRequest, progress: Progress | None = None) -> Any:
+        from airflow_mirrordb.client.retry import WaitNeeded
+        from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+        from airflow_mirrordb.triggers.mirrordb import success_event
+
+        with MirrorDBHook(self.mirrordb_conn_id) as hook:
+            repeatable = hook.get_conn().is_repeatable(request)
+            worker_timeout = _rendered("worker_timeout", self.worker_timeout, float)
+            if self.deferrable:
+                _refuse_sensitive(request.headers)
+                if repeatable and not worker_timeout:
+                    self._defer(request, progress or hook.get_conn().begin(), repeatable=True)
+            try:
+                response = hook.request(
+                    request,
+                    progress=progress,
+                    wait=not self.deferrable,
+                    cut_off=worker_timeout if self.deferrable and repeatable else None,
+                )
+            except WaitNeeded as handover:
+                self._defer(request, handover.progress, repeatable=repeatable)
+        return self._result(success_event(response, request, self.max_event_bytes))
+
+    def _defer(self, request: MirrorDBRequest, progress: Progress, *, repeatable: bool) -> NoReturn:
+        from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments
+
+        # dag.test() loses the 'kwargs' of defer(): whatever is needed later comes back in the event.
+        common = arguments(request, progress)
+        self.defer(
+            trigger=MirrorDBTrigger(self.mirrordb_conn_id, **common, max_event_bytes=self.max_event_bytes)
+            if repeatable
+            else MirrorDBWaitTrigger(**common),
+            method_name="execute_complete",
+            timeout=self.execution_timeout,
+        )
+
+    def _result(self, event: Mapping[str, Any]) -> Any:
+        self.log.info(
+            "Answered %s after %d attempt(s) in %.3f s (request id %s)",
+            event["http_status"],
+            event["attempts"],
+            event["elapsed"],
+            event["request_id"],
+        )
+        return self.response_filter(event["data"]) if self.response_filter else event["data"]
+
+    def _fail(self, error: MirrorDBError) -> NoReturn:
+        """Airflow's retries help only against what passes by itself."""
+        if error.retryable:
+            raise error
+        raise AirflowFailException(str(error)) from error
+
+    def _request(self, method: Method, **arguments: Any) -> MirrorDBRequest:
+        from airflow_mirrordb.client.errors import InvalidRequestError
+        from airflow_mirrordb.client.protocol import MirrorDBRequest
+
+        if "None" in str(self.endpoint).split("/"):
+            raise InvalidRequestError(
+                message=f"endpoint: {self.endpoint!r} holds 'None', as a missing XCom or a None renders",
+                field="endpoint",
+            )
+        timeout = self.request_timeout
+        return MirrorDBRequest(
+            method=method,
+            endpoint=self.endpoint,
+            method_name=self.method_name or self.task_id,
+            query=self.query,
+            headers=self.headers,
+            timeout=None if timeout in (None, "") else _rendered("request_timeout", timeout, float),
+            **arguments,
+        )
+
+
+class MirrorDBCreateOperator(MirrorDBOperator):
+    """POST a new resource; the task's result is the decoded answer.
+
+    :param data: JSON value for the body; a string is parsed as JSON (templated)
+    :param idempotency_key: key by which the backend knows a repeated create, sent if the connection
+        has an ``idempotency_header``; by default derived from the task, its run and the data (templated)
+
+    The other arguments are those of :class:`MirrorDBOperator`.
+    """
+
+    template_fields: Sequence[str] = (*MirrorDBOperator.template_fields, "data", "idempotency_key")
+    template_fields_renderers = {"data": "json", "query": "json", "headers": "json"}  # noqa: RUF012  # Airflow's own type
+
+    def __init__(self, *, data: Any, idempotency_key: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data = data
+        self.idempotency_key = idempotency_key
+
+    def request(self, context: Context) -> MirrorDBRequest:
+        data = _json(self.data)
+        key = self.idempotency_key or derive_key(context, "POST", self.endpoint, self.query, data)
+        return self._request("POST", data=data, idempotency_key=key)
+
+
+class MirrorDBReadOperator(MirrorDBOperator):
+    """GET a resource or a collection; the task's result is the decoded answer.
+
+    The arguments are those of :class:`MirrorDBOperator`.
+    """
+
+    def request(self, context: Context) -> MirrorDBRequest:
+        return self._request("GET")
+
+
+class MirrorDBUpdateOperator(MirrorDBOperator):
+    """PUT a resource, or PATCH it; the task's result is the decoded answer.
+
+    :param data: JSON value for the body; a string is parsed as JSON (templated)
+    :param partial: True to PATCH: ``data`` holds only what changes (templated)
+    :param if_match: entity tag which the resource must still have (templated)
+    :param idempotency_key: as for :class:`MirrorDBCreateOperator`; for ``partial`` (templated)
+
+    The other arguments are those of :class:`MirrorDBOperator`.
+    """
+
+    template_fields: Sequence[str] = (
+        *MirrorDBOperator.template_fields,
+        "data",
+        "partial",
+        "if_match",
+        "idempotency_key",
+    )
+    template_fields_renderers = MirrorDBCreateOperator.template_fields_renderers
+
+    def __init__(
+        self,
+        *,
+        data: Any,
+        partial: bool | str = False,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.data = data
+        self.partial = partial  # type: ignore[assignment]  # hides a class method that instances have no use for
+        self.if_match = if_match
+        self.idempotency_key = idempotency_key
+
+    def request(self, context: Context) -> MirrorDBRequest:
+        data = _json(self.data)
+        method: Method = "PATCH" if _rendered("partial", self.partial, bool) else "PUT"
+        key = self.idempotency_key or derive_key(context, method, self.endpoint, self.query, data)
+        return self._request(method, data=data, if_match=self.if_match, idempotency_key=key)
+
+
+class MirrorDBDeleteOperator(MirrorDBOperator):
+    """DELETE a resource; the task's result is the decoded answer, usually None.
+
+    :param missing_ok: whether a resource that is not there is a success (templated)
+    :param if_match: entity tag which the resource must still have (templated)
+
+    The other arguments are those of :class:`MirrorDBOperator`.
+    """
+
+    template_fields: Sequence[str] = (*MirrorDBOperator.template_fields, "missing_ok", "if_match")
+
+    def __init__(self, *, missing_ok: bool | str = False, if_match: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.missing_ok = missing_ok
+        self.if_match = if_match
+
+    def request(self, context: Context) -> MirrorDBRequest:
+        missing_ok = _rendered("missing_ok", self.missing_ok, bool)
+        return self._request("DELETE", missing_ok=missing_ok, if_match=self.if_match)
+
+
+def derive_key(context: Context, method: str, endpoint: str, query: object, data: object) -> str:
+    """Return the idempotency key of a task's write.
+
+    It is the same over the retries of the client, of the task and of the triggerer, and another for
+    another task, run, map index, installation of Airflow, or other data.
+    """
+    from airflow_mirrordb.compat import installation_url
+
+    task = context["ti"]
+    identity = (installation_url(), task.dag_id, task.run_id, task.task_id, task.map_index)
+    text = json.dumps([*identity, method, endpoint, query, data], sort_keys=True, default=repr)
+    return hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+def _json(data: Any) -> Any:
+    """A string is JSON text, as a template renders it."""
+    from airflow_mirrordb.client.errors import InvalidRequestError
+
+    if not isinstance(data, str):
+        return data
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        message = (
+            f"data: a string is parsed as JSON, and this is none ({error}); pass a dict or a list instead"
+        )
+        raise InvalidRequestError(message=message, field="data") from None
+
+
+def _rendered(name: str, value: object, kind: type[T]) -> T:
+    """Return an argument as the type it stands for: a template renders to a string."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from airflow_mirrordb.client.errors import InvalidRequestError
+
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError:
+        message = f"{name}: {value!r} is not a {kind.__name__}"
+        raise InvalidRequestError(message=message, field=name) from None
+
+
+def _refuse_sensitive(headers: Mapping[str, str] | None) -> None:
+    """What a trigger is given is stored in clear text."""
+    from airflow_mirrordb.client.errors import InvalidRequestError
+
+    words = ("auth", "token", "secret", "password", "cookie", "credential", "api-key", "apikey", "signature")
+    for name in headers or {}:
+        if any(word in str(name).lower() for word in words):
+            message = (
+                f"headers[{name!r}]: a deferrable task stores its headers in clear text; put the secret into the"
+                " connection's Password, or set deferrable=False"
+            )
+            raise InvalidRequestError(message=message, field=f"headers[{name!r}]")

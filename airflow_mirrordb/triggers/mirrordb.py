@@ -1,0 +1,163 @@
+"""Triggers: what is left of a request after its worker let go of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_mirrordb.client.errors import InvalidResponseError, MirrorDBError
+from airflow_mirrordb.client.protocol import MirrorDBRequest, named
+from airflow_mirrordb.client.retry import Progress
+from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+
+if TYPE_CHECKING:
+    from airflow_mirrordb.client.answers import MirrorDBResponse
+
+MAX_EVENT_BYTES = 2**20
+
+
+class SuccessEvent(TypedDict):
+    """The answer came; ``data`` is its decoded body."""
+
+    status: Literal["success"]
+    data: Any
+    http_status: int
+    request_id: str | None
+    attempts: int
+    elapsed: float
+
+
+class ErrorEvent(TypedDict):
+    """The request failed for good; ``error`` is what :meth:`MirrorDBError.to_dict` gave."""
+
+    status: Literal["error"]
+    error: dict[str, Any]
+
+
+class ResumeEvent(TypedDict):
+    """The wait is over; the worker sends ``request`` from where ``progress`` says."""
+
+    status: Literal["resume"]
+    request: dict[str, Any]
+    progress: dict[str, Any]
+
+
+def success_event(response: MirrorDBResponse, request: MirrorDBRequest, max_event_bytes: int) -> SuccessEvent:
+    """Return what is told of an answer, by a trigger and by a worker alike.
+
+    :raises InvalidResponseError: if the body is longer than may be stored in Airflow's database
+    """
+    if response.size > max_event_bytes:
+        applied = "" if request.method == "GET" else "; the write itself was applied"
+        error = InvalidResponseError(
+            message=f"the answer of {response.size:,} bytes is larger than max_event_bytes"
+            f" ({max_event_bytes:,}): ask for less, or raise the limit{applied}",
+            status=response.status,
+            request_id=response.request_id,
+            attempts=response.attempts,
+        )
+        raise named(error, request)
+    return SuccessEvent(
+        status="success",
+        data=response.data,
+        http_status=response.status,
+        request_id=response.request_id,
+        attempts=response.attempts,
+        elapsed=response.elapsed,
+    )
+
+
+class MirrorDBTrigger(BaseTrigger):
+    """Sends a request that may be repeated, with all its retries, and fires one event.
+
+    The event is a :class:`SuccessEvent` or an :class:`ErrorEvent`; the trigger never raises for a
+    failed request. Its arguments are stored in clear text, and hold no secret of the connection.
+
+    :param mirrordb_conn_id: id of a connection of type ``mirrordb``
+    :param request: the fields of :class:`~airflow_mirrordb.client.MirrorDBRequest`
+    :param progress: the fields of :class:`~airflow_mirrordb.client.Progress`: what the worker sent
+    :param max_event_bytes: largest answer that is put into the event, in bytes
+    """
+
+    def __init__(
+        self,
+        mirrordb_conn_id: str = MirrorDBHook.default_conn_name,
+        request: Mapping[str, Any] | None = None,
+        progress: Mapping[str, Any] | None = None,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.mirrordb_conn_id = mirrordb_conn_id
+        self.request = dict(request or {})
+        self.progress = dict(progress or {})
+        self.max_event_bytes = max_event_bytes
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return (
+            f"{__name__}.{type(self).__name__}",
+            {
+                "mirrordb_conn_id": self.mirrordb_conn_id,
+                "request": self.request,
+                "progress": self.progress,
+                "max_event_bytes": self.max_event_bytes,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        try:
+            event = await self._answer()
+        except MirrorDBError as error:
+            yield TriggerEvent(ErrorEvent(status="error", error=error.to_dict()))
+        except Exception as error:  # a trigger that raises would hide the reason from the task
+            self.log.exception("The request could not be sent")
+            reason = MirrorDBError(message=f"{type(error).__name__}: {error}", retryable=True)
+            yield TriggerEvent(ErrorEvent(status="error", error=reason.to_dict()))
+        else:
+            yield TriggerEvent(event)
+
+    async def _answer(self) -> SuccessEvent:
+        request, progress = MirrorDBRequest(**self.request), Progress(**self.progress)
+        self.log.info(
+            "Sending %s %s [%s] through connection %s, after %d attempts on the worker",
+            request.method,
+            request.endpoint,
+            request.method_name,
+            self.mirrordb_conn_id,
+            progress.attempts,
+        )
+        async with MirrorDBHook(self.mirrordb_conn_id, ignore_unknown_extras=True) as client:
+            response = await client.request(request, progress=progress)
+        self.log.info("%s %s answered %d", request.method, request.endpoint, response.status)
+        return success_event(response, request, self.max_event_bytes)
+
+
+class MirrorDBWaitTrigger(BaseTrigger):
+    """Waits without a worker, for a write that only a worker may send, and fires a :class:`ResumeEvent`.
+
+    :param request: the fields of :class:`~airflow_mirrordb.client.MirrorDBRequest`, handed back as they are
+    :param progress: the fields of :class:`~airflow_mirrordb.client.Progress`; ``resume_at`` ends the wait
+    """
+
+    def __init__(
+        self, request: Mapping[str, Any] | None = None, progress: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.request = dict(request or {})
+        self.progress = dict(progress or {})
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return f"{__name__}.{type(self).__name__}", {"request": self.request, "progress": self.progress}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        await asyncio.sleep(max(0.0, Progress(**self.progress).resume_at - time.time()))
+        yield TriggerEvent(ResumeEvent(status="resume", request=self.request, progress=self.progress))
+
+
+def arguments(request: MirrorDBRequest, progress: Progress) -> dict[str, dict[str, Any]]:
+    """Return a request and its progress as the plain values that triggers take."""
+    return {"request": asdict(request), "progress": asdict(progress)}
