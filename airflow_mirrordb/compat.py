@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from airflow.providers.common.compat.sdk import conf, mask_secret
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 
 async def amask_secrets(secrets: Iterable[str]) -> None:
@@ -27,4 +28,4 @@ def mask_secrets(secrets: Iterable[str]) -> None:
 
 def installation_url() -> str:
     """Return the base URL of this Airflow, which tells it from others on the same backend."""
-    return str(conf.get("api", "base_url", fallback="") or conf.get("webserver", "base_url", fallback=""))
+    return str(conf.get("api" if AIRFLOW_V_3_0_PLUS else "webserver", "base_url", fallback=""))

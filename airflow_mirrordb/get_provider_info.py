@@ -40,7 +40,7 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": {
                     "endpoints": {
                         "label": "Endpoints",
-                        "description": "Patterns of the allowed endpoints, one per line: api/users (a resource),"
+                        "description": "What may be requested, one pattern per line: api/users (a resource),"
                         " api/users/{id} (its items only), DELETE api/cache (exactly this)."
                         " Default: any resource api/{resource}, its items and their sub-collections.",
                         "schema": {
@@ -56,7 +56,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "test_endpoint": {
                         "label": "Test endpoint",
-                        "description": "Endpoint that the Test button reads, as api/users. Default: the base URL.",
+                        "description": "What the Test button reads, as api/users. Default: the base URL.",
                         "schema": {"type": ["string", "null"], "section": "Endpoints"},
                     },
                     "auth_type": {
@@ -87,13 +87,13 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "backoff_factor": {
                         "label": "Backoff factor",
-                        "description": "How much the ceiling of the wait grows with each failure. Default: 2.",
+                        "description": "Growth of that ceiling with each further failure. Default: 2.",
                         "schema": {"type": ["number", "null"], "minimum": 1, "section": "Backoff"},
                     },
                     "max_delay": {
                         "label": "Longest delay",
-                        "description": "Longest wait between two attempts, in seconds, unless the backend asks"
-                        " for more. Default: 60.",
+                        "description": "Longest wait between two attempts, in seconds, unless the backend"
+                        " asks for more. Default: 60.",
                         "schema": {"type": ["number", "null"], "minimum": 0, "section": "Backoff"},
                     },
                     "max_elapsed": {
@@ -130,8 +130,8 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "idempotency_header": {
                         "label": "Idempotency header",
-                        "description": "Header for idempotency keys, as Idempotency-Key; only for backends that"
-                        " promise to remove duplicates. Creates are then repeated safely. Default: none.",
+                        "description": "Header for idempotency keys, as Idempotency-Key, if the backend"
+                        " promises to remove duplicates: creates are then repeated safely. Default: none.",
                         "schema": {"type": ["string", "null"], "section": "Writes"},
                     },
                     "verify": {
@@ -161,7 +161,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "proxy": {
                         "label": "Proxy",
-                        "description": "URL of an HTTP proxy, as http://proxy.example.com:3128. Default: none.",
+                        "description": "URL of a proxy, as http://proxy.example.com:3128. Default: none.",
                         "schema": {
                             "type": ["string", "null"],
                             "format": "password",

@@ -16,7 +16,7 @@ from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDB
 
 
 @task
-def add_up(orders: list[dict[str, Any]], ts: str = "") -> list[dict[str, Any]]:
+def add_up(orders: list[dict[str, Any]], ts: str | None = None) -> list[dict[str, Any]]:
     """Return one record per customer; ``ts`` is the time of the run, which Airflow fills in."""
     totals: dict[str, float] = defaultdict(float)
     for order in orders:

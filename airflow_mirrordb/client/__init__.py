@@ -5,38 +5,41 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from airflow_mirrordb.client.answers import MirrorDBResponse
-    from airflow_mirrordb.client.config import MirrorDBConfig
-    from airflow_mirrordb.client.endpoints import EndpointRegistry
+if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
+    from airflow_mirrordb.client.answers import MirrorDBResponse as MirrorDBResponse
+    from airflow_mirrordb.client.config import MirrorDBConfig as MirrorDBConfig
+    from airflow_mirrordb.client.endpoints import EndpointRegistry as EndpointRegistry
     from airflow_mirrordb.client.errors import (
-        AmbiguousWriteError,
-        AuthenticationError,
-        ConfigError,
-        ConflictError,
-        ConnectError,
-        DisconnectedError,
-        EndpointNotAllowedError,
-        ForbiddenError,
-        InvalidDataError,
-        InvalidRequestError,
-        InvalidResponseError,
-        MirrorDBError,
-        NotFoundError,
-        RateLimitError,
-        RequestTimeoutError,
-        ResponseError,
-        ServerError,
-        TLSError,
-        TransportError,
+        AmbiguousWriteError as AmbiguousWriteError,
+        AuthenticationError as AuthenticationError,
+        ConfigError as ConfigError,
+        ConflictError as ConflictError,
+        ConnectError as ConnectError,
+        DisconnectedError as DisconnectedError,
+        EndpointNotAllowedError as EndpointNotAllowedError,
+        ForbiddenError as ForbiddenError,
+        InvalidDataError as InvalidDataError,
+        InvalidRequestError as InvalidRequestError,
+        InvalidResponseError as InvalidResponseError,
+        MirrorDBError as MirrorDBError,
+        NotFoundError as NotFoundError,
+        RateLimitError as RateLimitError,
+        RequestTimeoutError as RequestTimeoutError,
+        ResponseError as ResponseError,
+        ServerError as ServerError,
+        TLSError as TLSError,
+        TransportError as TransportError,
     )
-    from airflow_mirrordb.client.mirrordb import GenericMirrorDB
-    from airflow_mirrordb.client.protocol import MirrorDBRequest, RequestOptions
+    from airflow_mirrordb.client.mirrordb import GenericMirrorDB as GenericMirrorDB
+    from airflow_mirrordb.client.protocol import (
+        MirrorDBRequest as MirrorDBRequest,
+        RequestOptions as RequestOptions,
+    )
     from airflow_mirrordb.client.retry import (
-        Progress,
-        RetryPolicy,
-        WaitNeeded,
-        retry_with_exponential_backoff,
+        Progress as Progress,
+        RetryPolicy as RetryPolicy,
+        WaitNeeded as WaitNeeded,
+        retry_with_exponential_backoff as retry_with_exponential_backoff,
     )
 
 _MODULES = {

@@ -57,7 +57,7 @@ class MirrorDBError(Exception):
         label = f" [{_printable(self.method_name)}]" if self.method_name else ""
         request = f"{self.method} {_printable(self.endpoint)}{label}: " if self.method else ""
         attempts = f" ({self.attempts} attempts)" if self.attempts > 1 else ""
-        return f"{request}{self.message}{attempts}"
+        return f"{request}{_one_line(self.message)}{attempts}"
 
     def __reduce__(self) -> tuple[Callable[..., MirrorDBError], tuple[dict[str, Any]]]:
         return MirrorDBError.from_dict, (self.to_dict(),)
@@ -231,6 +231,12 @@ _BY_STATUS: dict[int, type[ResponseError]] = {
 def _printable(text: str | None) -> str:
     """A line break in a log line would forge another one."""
     return text if text and text.isprintable() else repr(text)
+
+
+def _one_line(message: str) -> str:
+    if message.isprintable():
+        return message
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in message)
 
 
 def _classes(root: type[MirrorDBError] = MirrorDBError) -> dict[str, type[MirrorDBError]]:

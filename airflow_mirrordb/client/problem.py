@@ -5,41 +5,46 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 MAX_DETAIL = 2048
+_MAX_BODY = 64 * 1024
 
 _TAG = re.compile(r"<[^>]{0,500}>")
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{1,500})</title", re.IGNORECASE)
-_SCRIPT = re.compile(r"<(script|style)\b[^>]{0,500}>.*?(?:</\1|\Z)", re.IGNORECASE | re.DOTALL)
+_SCRIPT = re.compile(r"<(script|style)\b[^>]{0,500}>.*?(?:</\1\s{0,9}>|\Z)", re.IGNORECASE | re.DOTALL)
 #: Where backends put their words, the most telling first. ``detail`` is of RFC 9457, section 3.1.
 _DETAIL_KEYS = ("detail", "message", "reason", "error_description", "msg", "description", "title", "error")
 _NESTED_KEYS = ("error", "_error", "errors", "_issues", "issues", "details", "data")
 _CODE_KEYS = ("code", "error_code", "errno", "error", "type")
 
 
-def problem_from(body: bytes, secrets: Iterable[str] = ()) -> tuple[str | None, str]:
+def problem_from(body: bytes, secrets: Collection[str] = ()) -> tuple[str | None, str]:
     """Return the code and the detail that the body of an error answer holds.
 
     :param body: as received; JSON of any shape, HTML, text or nothing
     :param secrets: texts that are replaced by ``***``, should the backend repeat them
     :return: a machine-readable code if there is one, and words of at most 2 kB, "" if there are none
     """
-    body = body[: 64 * 1024]
-    text = body.decode("utf-8", errors="replace")
+    # redacted before anything is cut: half a secret would not be recognised
+    text = _redacted(body[: 2 * _MAX_BODY].decode("utf-8", errors="replace"), secrets)[:_MAX_BODY]
     code, detail = None, text
     try:
-        value = json.loads(body)
+        value = json.loads(body[:_MAX_BODY])
     except (ValueError, RecursionError):
         if text.lstrip().startswith("<"):
             detail = _words_of_html(text)
     else:
         code, detail = _code(value), _words(value)
+    code = _redacted(code, secrets)[:200] if code else None
+    return code, _shorten(" ".join(_redacted(detail, secrets).split()))
+
+
+def _redacted(text: str, secrets: Collection[str]) -> str:
     for secret in secrets:
-        detail = detail.replace(secret, "***")
-        code = code.replace(secret, "***") if code else None
-    return code, _shorten(" ".join(detail.split()))
+        text = text.replace(secret, "***")
+    return text
 
 
 def _code(value: Any) -> str | None:
@@ -48,7 +53,7 @@ def _code(value: Any) -> str | None:
     for key in _CODE_KEYS:
         found = value.get(key)
         if isinstance(found, str | int) and not isinstance(found, bool) and found not in ("", "about:blank"):
-            return str(found)[:200]
+            return str(found)
     nested = (_code(value.get(key)) for key in ("error", "_error"))
     return next((code for code in nested if code), None)
 

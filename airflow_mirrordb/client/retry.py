@@ -63,8 +63,11 @@ class RetryPolicy:
         """Return the wait in seconds before the next attempt."""
         if retry_after is not None:
             return retry_after
-        growth = min(failures - 1, 60)  # 2.0 ** 1024 would overflow
-        return rng.uniform(0, min(self.max_delay, self.initial_delay * self.backoff_factor**growth))
+        try:
+            ceiling = min(self.max_delay, self.initial_delay * self.backoff_factor ** (failures - 1))
+        except OverflowError:  # as of 2.0 ** 1024
+            ceiling = self.max_delay
+        return rng.uniform(0, ceiling)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

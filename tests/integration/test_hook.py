@@ -1,0 +1,317 @@
+"""MirrorDBHook in plain and in async tasks, against real servers."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import re
+import socket
+import threading
+from typing import Any
+
+import pytest
+
+from airflow_mirrordb.client import (
+    ConfigError,
+    EndpointNotAllowedError,
+    MirrorDBRequest,
+    NotFoundError,
+    Progress,
+    WaitNeeded,
+)
+from airflow_mirrordb.devserver import DevServer
+from airflow_mirrordb.hooks.connection import base_url
+from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from tests.integration.conftest import ScriptedBackend, SetConnection
+
+
+def test_hook_creates_reads_updates_and_deletes(set_connection: SetConnection) -> None:
+    """The four methods of a plain task do what their names say, and the backend's table agrees."""
+    with DevServer(api_key="key-of-the-test") as server:
+        set_connection(server.url, password="key-of-the-test")
+        with MirrorDBHook() as hook:
+            created = hook.create("api/users", {"name": "Ada"})
+            endpoint = f"api/users/{created['id']}"
+            assert hook.read(endpoint) == created
+            assert hook.update(endpoint, {"role": "editor"}, partial=True) == {**created, "role": "editor"}
+            assert hook.update(endpoint, {"name": "Ada L."}) == {"id": created["id"], "name": "Ada L."}
+            assert server.records("users") == [{"id": created["id"], "name": "Ada L."}]
+            assert hook.delete(endpoint) is None
+            assert server.records("users") == []
+            with pytest.raises(NotFoundError):
+                hook.delete(endpoint)
+            assert hook.delete(endpoint, missing_ok=True) is None
+
+
+def test_requests_of_a_hook_share_one_connection(
+    scripted: ScriptedBackend, set_connection: SetConnection
+) -> None:
+    """Twenty reads of one hook open one socket."""
+    set_connection(scripted.url)
+    for _ in range(20):
+        scripted.answer(200, {})
+    with MirrorDBHook() as hook:
+        for _ in range(20):
+            hook.read("api/users")
+    assert (len(scripted.requests), scripted.connections) == (20, 1)
+
+
+def test_connection_is_looked_up_once(
+    scripted: ScriptedBackend, set_connection: SetConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hook keeps the connection it found; only another hook sees a changed one."""
+    set_connection(scripted.url)
+    scripted.answer(200, 1)
+    scripted.answer(200, 2)
+    with MirrorDBHook() as hook:
+        assert hook.read("api/users") == 1
+        monkeypatch.delenv("AIRFLOW_CONN_MIRRORDB_DEFAULT")
+        assert hook.read("api/users") == 2
+
+
+async def test_sync_method_in_an_event_loop_shows_the_async_way(set_connection: SetConnection) -> None:
+    """A synchronous call that would block a running loop is refused with the line to write instead."""
+    set_connection("http://127.0.0.1:1")
+    with pytest.raises(RuntimeError, match="async with MirrorDBHook"):
+        MirrorDBHook().read("api/users")
+
+
+async def test_async_task_uses_the_client(set_connection: SetConnection) -> None:
+    """In an async task ``async with hook`` gives a connected client."""
+    with DevServer() as server:
+        set_connection(server.url)
+        async with MirrorDBHook() as client:
+            created = await client.create_function("create", "api/users", {"name": "Ada"})
+            assert await client.read_function("read", "api/users") == [created]
+
+
+def test_hook_without_close_leaves_nothing_open(
+    scripted: ScriptedBackend, set_connection: SetConnection
+) -> None:
+    """A hook that is just forgotten closes its loop and its sockets without a warning."""
+    set_connection(scripted.url)
+    scripted.answer(200, {})
+    hook = MirrorDBHook()
+    hook.read("api/users")
+    assert hook._runner is not None
+    loop = hook._runner._loop
+    del hook
+    gc.collect()
+    assert loop.is_closed()
+
+
+async def test_forgotten_hook_is_closed_inside_a_running_loop_too(
+    scripted: ScriptedBackend, set_connection: SetConnection
+) -> None:
+    """The garbage collector may meet a hook while an event loop runs in the same thread."""
+    set_connection(scripted.url)
+    scripted.answer(200, {})
+    kept: list[MirrorDBHook] = []
+
+    def use() -> None:
+        kept.append(MirrorDBHook())
+        kept[0].read("api/users")
+
+    await asyncio.get_running_loop().run_in_executor(None, use)
+    runner = kept[0]._runner
+    assert runner is not None
+    kept.clear()
+    gc.collect()
+    assert runner._loop.is_closed()
+
+
+def test_hook_is_shared_by_threads(set_connection: SetConnection) -> None:
+    """Threads that use one hook take turns; none of their records is lost."""
+    with DevServer() as server:
+        set_connection(server.url)
+        with MirrorDBHook() as hook:
+            hook.get_conn()
+            threads = [
+                threading.Thread(target=hook.create, args=("api/users", {"n": number}))
+                for number in range(16)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert sorted(record["n"] for record in server.records("users")) == list(range(16))
+
+
+def test_interrupted_call_cancels_its_request(
+    scripted: ScriptedBackend, set_connection: SetConnection
+) -> None:
+    """What interrupts the loop, as a task time-out does, ends the request; the hook is usable after it."""
+    set_connection(scripted.url)
+    with MirrorDBHook() as hook:
+        assert hook.get_conn() is hook._client
+        assert hook._runner is not None
+        runner, ended = hook._runner, []
+
+        async def hang() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.append(True)
+
+        # Out of the loop's own code, as a signal handler raises while the loop waits for the network.
+        runner._loop.call_soon(runner._loop.stop)
+        with pytest.raises(RuntimeError, match="stopped before Future completed"):
+            runner.run(hang())
+        assert ended == [True]
+        scripted.answer(200, "still here")
+        assert hook.read("api/users") == "still here"
+
+
+def test_cut_off_hands_over_with_one_attempt_counted(set_connection: SetConnection) -> None:
+    """An answer that is not there in time is left to the trigger: sent once, not counted as failed."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        set_connection(f"http://127.0.0.1:{silent.getsockname()[1]}", extra={"max_attempts": 1})
+        request = MirrorDBRequest(method="GET", endpoint="api/users/1")
+        with MirrorDBHook() as hook, pytest.raises(WaitNeeded) as handover:
+            hook.request(request, progress=Progress(deadline=4e9), wait=False, cut_off=0.02)
+    assert handover.value.progress == Progress(attempts=1, deadline=4e9, cut_off=1)
+
+
+def test_registered_endpoint_holds_for_the_hook(
+    scripted: ScriptedBackend, set_connection: SetConnection
+) -> None:
+    """What is not registered is refused before any I/O; registering it lets it through."""
+    set_connection(scripted.url)
+    scripted.answer(200, [])
+    with MirrorDBHook() as hook:
+        with pytest.raises(EndpointNotAllowedError, match="register 'api/v1/users'"):
+            hook.read("api/v1/users")
+        assert scripted.connections == 0
+        hook.register_endpoint("api/v1/users")
+        assert hook.read("api/v1/users") == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "named", "reason"),
+    [
+        ({"extra": {"max_attempt": 3}}, "max_attempt", "did you mean 'max_attempts'"),
+        ({"extra": {"colour": "red"}}, "colour", "unknown setting 'colour'; known are"),
+        ({"extra": {"max_attempts": "many"}}, "max_attempts", "valid integer"),
+        ({"extra": {"timeout": True}}, "timeout", "not a boolean"),
+        ({"extra": {"verify": "***"}}, "verify", "masked value"),
+        ({"extra": {"base_url": "http://x"}}, "base_url", "the connection's field 'Host'"),
+        ({"extra": {"endpoints": ["api//x"]}}, "endpoints", "empty segment"),
+        ({"host": ""}, "host", "it is missing"),
+        ({"host": "ftp://127.0.0.1"}, "base_url", "must be http or https"),
+        ({"host": "http://user:word@127.0.0.1"}, "base_url", "use login and password"),
+        ({"host": "http://127.0.0.1/?a=1"}, "base_url", "neither '?' nor '#'"),
+        ({"schema": "api"}, "schema", "a path prefix belongs in Host"),
+        ({"schema": "https"}, "schema", "contradicts the URL in Host"),
+        ({"port": 9}, "port", "contradicts the URL in Host"),
+        ({"password": "line\nbreak"}, "api_key", "line break"),
+    ],
+)
+def test_wrong_connection_names_the_field_and_sends_nothing(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    fields: dict[str, Any],
+    named: str,
+    reason: str,
+) -> None:
+    """A mistake in the connection is told with its field and what would be right; nothing is sent."""
+    set_connection(**{"host": scripted.url, **fields})
+    with pytest.raises(ConfigError, match=re.escape(reason)) as error:
+        MirrorDBHook().read("api/users")
+    assert error.value.field == named
+    assert MirrorDBHook().test_connection() == (False, str(error.value))
+    assert scripted.connections == 0
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '"x"'])
+def test_extra_that_is_no_json_object_is_an_error(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """The extra field is a JSON object or an error that says so."""
+    connection = {"conn_type": "mirrordb", "host": "example.com", "extra": text}
+    monkeypatch.setenv("AIRFLOW_CONN_MIRRORDB_DEFAULT", json.dumps(connection))
+    with pytest.raises(ConfigError, match=r"extra: it (is not JSON|must be a JSON object)"):
+        MirrorDBHook().get_conn()
+
+
+def test_prefixed_and_blank_extras_are_read(set_connection: SetConnection) -> None:
+    """Extras of older forms carry a prefix, untouched ones are null or empty: the defaults."""
+    set_connection("example.com", extra={"extra__mirrordb__max_attempts": "7", "timeout": None, "proxy": ""})
+    config = MirrorDBHook()._look_up()
+    assert (config.max_attempts, config.timeout, config.proxy) == (7, 30.0, None)
+
+
+def test_triggers_only_warn_of_unknown_extras(
+    set_connection: SetConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While an upgrade is rolled out, a trigger may be older than the connection it uses."""
+    set_connection("example.com", extra={"setting_of_tomorrow": 1})
+    assert MirrorDBHook(ignore_unknown_extras=True)._look_up().base_url == "https://example.com"
+    assert "setting_of_tomorrow" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("host", "schema", "port", "url"),
+    [
+        ("example.com", None, None, "https://example.com"),
+        ("example.com", "http", 8080, "http://example.com:8080"),
+        ("example.com/v1", "", None, "https://example.com/v1"),
+        ("https://example.com/v1", "https", 444, "https://example.com:444/v1"),
+        ("http://example.com:81", "HTTP", 81, "http://example.com:81"),
+        ("::1", "http", 80, "http://[::1]:80"),
+        (" example.com ", None, None, "https://example.com"),
+    ],
+)
+def test_host_schema_and_port_make_the_base_url(
+    host: str, schema: str | None, port: int | None, url: str
+) -> None:
+    """The three fields of the form may each say a part, or Host all of it; https unless http is said."""
+    assert base_url(host, schema, port) == url
+
+
+def test_connection_test_reads_and_changes_nothing(
+    scripted: ScriptedBackend, set_connection: SetConnection
+) -> None:
+    """The test is one GET of the base URL; even a 404 there proves that the backend answers."""
+    set_connection(scripted.url)
+    scripted.answer(404, {})
+    assert MirrorDBHook().test_connection() == (True, f"{scripted.url} answered 404, authentication: none")
+    assert scripted.requests == ["GET /"]
+
+
+@pytest.mark.parametrize(
+    ("status", "extra", "reason"),
+    [
+        (401, {}, "401 Unauthorized: bad key"),
+        (403, {}, "403 Forbidden"),
+        (500, {}, "500 Internal Server Error"),
+        (404, {"test_endpoint": "api/users"}, "404 Not Found"),
+    ],
+)
+def test_connection_test_says_what_is_wrong(
+    scripted: ScriptedBackend, set_connection: SetConnection, status: int, extra: dict[str, str], reason: str
+) -> None:
+    """A refused key, a failing backend and a missing test endpoint fail the test, asked once."""
+    set_connection(scripted.url, password="wrong-key", extra=extra)
+    scripted.answer(status, {"detail": "bad key"})
+    worked, message = MirrorDBHook().test_connection()
+    assert not worked
+    assert reason in message
+    assert len(scripted.requests) == 1
+
+
+def test_connection_test_of_a_dead_port(set_connection: SetConnection) -> None:
+    """Nobody listening is told in words, with the address."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    set_connection(url)
+    worked, message = MirrorDBHook().test_connection()
+    assert not worked
+    assert f"cannot connect to {url}" in message
+
+
+def test_key_is_masked_in_logs(scripted: ScriptedBackend, set_connection: SetConnection) -> None:
+    """Every form in which the key is sent is known to Airflow's secrets masker."""
+    from airflow.providers.common.compat.sdk import redact
+
+    set_connection(scripted.url, login="someone", password="a-long-secret")
+    MirrorDBHook().get_conn()
+    assert redact("c29tZW9uZTphLWxvbmctc2VjcmV0 a-long-secret") == "*** ***"
