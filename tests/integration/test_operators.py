@@ -75,7 +75,7 @@ def restored(deferred: TaskDeferred) -> BaseTrigger:
     """Return the trigger as the triggerer makes it from what Airflow stores."""
     assert deferred.kwargs is None  # dag.test() would lose them
     path, arguments = deferred.trigger.serialize()
-    trigger = type(deferred.trigger)(**json.loads(json.dumps(arguments)))
+    trigger: BaseTrigger = type(deferred.trigger)(**json.loads(json.dumps(arguments)))
     assert path == f"{type(trigger).__module__}.{type(trigger).__qualname__}"
     return trigger
 
