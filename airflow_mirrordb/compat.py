@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from airflow.providers.common.compat.sdk import conf, mask_secret
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
 
 
 async def amask_secrets(secrets: Iterable[str]) -> None:
@@ -29,3 +30,15 @@ def mask_secrets(secrets: Iterable[str]) -> None:
 def installation_url() -> str:
     """Return the base URL of this Airflow, which tells it from others on the same backend."""
     return str(conf.get("api" if AIRFLOW_V_3_0_PLUS else "webserver", "base_url", fallback=""))
+
+
+def retry_arguments(policy: Any) -> dict[str, Any]:
+    """Return how a task's failures are judged, as an operator takes it; nothing before Airflow 3.3.
+
+    :param policy: an Airflow ``RetryPolicy``; None stands for ours
+    """
+    if not AIRFLOW_V_3_3_PLUS:
+        return {} if policy is None else {"retry_policy": policy}
+    from airflow_mirrordb.operators.retries import MirrorDBRetryPolicy
+
+    return {"retry_policy": policy or MirrorDBRetryPolicy()}

@@ -13,13 +13,18 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
 
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+from airflow_mirrordb.compat import installation_url, retry_arguments
 
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context, RetryPolicy
+
+    from airflow_mirrordb.client.answers import MirrorDBResponse
     from airflow_mirrordb.client.endpoints import Method
     from airflow_mirrordb.client.errors import MirrorDBError
     from airflow_mirrordb.client.protocol import MirrorDBRequest
     from airflow_mirrordb.client.retry import Progress
+    from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+    from airflow_mirrordb.operators.memory import WriteMemory
 
 T = TypeVar("T")
 
@@ -47,6 +52,9 @@ class MirrorDBOperator(BaseOperator):
     :param worker_timeout: seconds that the worker waits for the first answer before it hands over;
         0 goes straight to the triggerer (templated)
     :param max_event_bytes: largest answer that is taken as a result, in bytes, deferred or not
+    :param retry_policy: from Airflow 3.3 on; by default
+        :class:`~airflow_mirrordb.operators.retries.MirrorDBRetryPolicy`, which comes back when the
+        backend said
     """
 
     template_fields: Sequence[str] = (
@@ -73,9 +81,10 @@ class MirrorDBOperator(BaseOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         worker_timeout: float | str = 5.0,
         max_event_bytes: int = 2**20,
+        retry_policy: RetryPolicy | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**retry_arguments(retry_policy), **kwargs)
         self.endpoint = endpoint
         self.mirrordb_conn_id = mirrordb_conn_id
         self.method_name = method_name
@@ -99,7 +108,7 @@ class MirrorDBOperator(BaseOperator):
         from airflow_mirrordb.client.errors import MirrorDBError
 
         try:
-            return self._send(self.request(context))
+            return self._send(context, self.request(context))
         except MirrorDBError as error:
             self._fail(error)
 
@@ -113,33 +122,57 @@ class MirrorDBOperator(BaseOperator):
             return self._result(event)
         try:
             if event["status"] == "resume":
-                return self._send(MirrorDBRequest(**event["request"]), Progress(**event["progress"]))
+                return self._send(context, MirrorDBRequest(**event["request"]), Progress(**event["progress"]))
             raise MirrorDBError.from_dict(event["error"])
         except MirrorDBError as error:
             self._fail(error)
 
-    def _send(self, request: MirrorDBRequest, progress: Progress | None = None) -> Any:
+    def _send(self, context: Context, request: MirrorDBRequest, progress: Progress | None = None) -> Any:
         from airflow_mirrordb.client.retry import WaitNeeded
         from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+        from airflow_mirrordb.operators.memory import WriteMemory
         from airflow_mirrordb.triggers.mirrordb import success_event
 
+        if self.deferrable:
+            _refuse_sensitive(request.headers)
         with MirrorDBHook(self.mirrordb_conn_id) as hook:
+            memory = WriteMemory(context)
             repeatable = hook.get_conn().is_repeatable(request)
-            worker_timeout = _rendered("worker_timeout", self.worker_timeout, float)
-            if self.deferrable:
-                _refuse_sensitive(request.headers)
-                if repeatable and not worker_timeout:
-                    self._defer(request, progress or hook.get_conn().begin(), repeatable=True)
+            if repeatable and request.method in ("POST", "PATCH"):
+                request = memory.keep(request)
             try:
-                response = hook.request(
-                    request,
-                    progress=progress,
-                    wait=not self.deferrable,
-                    cut_off=worker_timeout if self.deferrable and repeatable else None,
-                )
+                if repeatable:
+                    response = self._send_repeatable(hook, request, progress)
+                else:
+                    response = self._send_once(hook, request, progress, memory)
             except WaitNeeded as handover:
                 self._defer(request, handover.progress, repeatable=repeatable)
         return self._result(success_event(response, request, self.max_event_bytes))
+
+    def _send_repeatable(
+        self, hook: MirrorDBHook, request: MirrorDBRequest, progress: Progress | None
+    ) -> MirrorDBResponse:
+        worker_timeout = _rendered("worker_timeout", self.worker_timeout, float)
+        if not self.deferrable:
+            return hook.request(request, progress=progress)
+        if not worker_timeout:
+            self._defer(request, progress or hook.get_conn().begin(), repeatable=True)
+        return hook.request(request, progress=progress, wait=False, cut_off=worker_timeout)
+
+    def _send_once(
+        self, hook: MirrorDBHook, request: MirrorDBRequest, progress: Progress | None, memory: WriteMemory
+    ) -> MirrorDBResponse:
+        from airflow_mirrordb.client.errors import MirrorDBError
+        from airflow_mirrordb.client.retry import WaitNeeded
+
+        memory.mark(request)
+        try:
+            response = hook.request(request, progress=progress, wait=not self.deferrable)
+        except (MirrorDBError, WaitNeeded):  # anything else, as a time-out of the task, leaves the mark
+            memory.unmark()
+            raise
+        memory.unmark()
+        return response
 
     def _defer(self, request: MirrorDBRequest, progress: Progress, *, repeatable: bool) -> NoReturn:
         from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments
@@ -294,8 +327,6 @@ def derive_key(context: Context, method: str, endpoint: str, query: object, data
     It is the same over the retries of the client, of the task and of the triggerer, and another for
     another task, run, map index, installation of Airflow, or other data.
     """
-    from airflow_mirrordb.compat import installation_url
-
     task = context["ti"]
     identity = (installation_url(), task.dag_id, task.run_id, task.task_id, task.map_index)
     text = json.dumps([*identity, method, endpoint, query, data], sort_keys=True, default=repr)

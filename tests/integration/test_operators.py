@@ -293,7 +293,7 @@ def test_own_idempotency_key_wins(scripted: ScriptedBackend, set_connection: Set
         ({"request_timeout": "soon"}, "request_timeout", "not a float"),
         ({"worker_timeout": "soon"}, "worker_timeout", "not a float"),
         ({"query": "a=1"}, "query", "must be a mapping"),
-        ({"method_name": "a\nb"}, "method_name", "line breaks"),
+        ({"method_name": "a\nb"}, "method_name", "one line of printable text"),
     ],
 )
 def test_bad_argument_is_named_and_nothing_is_sent(

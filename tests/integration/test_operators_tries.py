@@ -1,0 +1,202 @@
+"""Several tries of one task: what the second one knows of the first."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import count
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, RetryAction, TaskDeferred
+
+from airflow_mirrordb.client import AmbiguousWriteError, ConnectError, RateLimitError, ServerError
+from airflow_mirrordb.operators.memory import LARGEST, NAME, WriteMemory
+from airflow_mirrordb.operators.mirrordb import (
+    MirrorDBCreateOperator,
+    MirrorDBOperator,
+    MirrorDBReadOperator,
+    MirrorDBUpdateOperator,
+)
+from airflow_mirrordb.operators.retries import MirrorDBRetryPolicy
+from tests.integration.conftest import ScriptedBackend, SetConnection
+
+KEYED = {"idempotency_header": "Idempotency-Key"}
+
+
+class StateStore(dict[str, Any]):
+    """Airflow's task state store as a task sees it."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = value
+
+    def delete(self, key: str) -> None:
+        self.pop(key, None)
+
+
+@pytest.fixture
+def tries() -> Tries:
+    return Tries()
+
+
+class Tries:
+    """The tries of one task: its state store survives them; ``clear()`` is a user's."""
+
+    def __init__(self) -> None:
+        self.store = StateStore()
+        self.max_tries = 2
+
+    def clear(self) -> None:
+        self.max_tries += 1
+
+    def context(self) -> Any:
+        ti = SimpleNamespace(
+            dag_id="dag", run_id="run", task_id="task", map_index=-1, max_tries=self.max_tries
+        )
+        return {"ti": ti, "task_state_store": self.store}
+
+
+def create(**arguments: Any) -> MirrorDBCreateOperator:
+    return MirrorDBCreateOperator(
+        **{"task_id": "task", "endpoint": "api/users", "data": {"n": 1}, **arguments}
+    )
+
+
+def test_retry_repeats_the_write_of_the_first_try(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+) -> None:
+    """Data that a template renders anew in each try is sent as it was first, under the same key."""
+    set_connection(scripted.url, extra={**KEYED, "max_attempts": 1})
+    moments = count()
+    for status in (500, 201):
+        scripted.answer(status, {})
+        operator = create(data={"now": next(moments)})
+        if status == 500:
+            with pytest.raises(ServerError):
+                operator.execute(tries.context())
+        else:
+            operator.execute(tries.context())
+    assert scripted.bodies == [b'{"now":0}', b'{"now":0}']
+    assert len({headers["Idempotency-Key"] for headers in scripted.headers}) == 1
+
+
+def test_large_data_is_rendered_anew_under_the_same_key(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+) -> None:
+    """What is too large for Airflow's database is not kept there; its key is."""
+    set_connection(scripted.url, extra=KEYED)
+    for number in range(2):
+        scripted.answer(201, {})
+        create(data={"n": number, "long": "x" * LARGEST}).execute(tries.context())
+    assert scripted.bodies[0] != scripted.bodies[1]
+    assert len({headers["Idempotency-Key"] for headers in scripted.headers}) == 1
+    assert len(str(tries.store)) < 200
+
+
+def test_clearing_begins_anew(scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries) -> None:
+    """After a user cleared the task, the data is that of the new rendering, and so is the key."""
+    set_connection(scripted.url, extra=KEYED)
+    for number in range(2):
+        scripted.answer(201, {})
+        create(data={"n": number}).execute(tries.context())
+        tries.clear()
+    assert scripted.bodies == [b'{"n":0}', b'{"n":1}']
+    assert len({headers["Idempotency-Key"] for headers in scripted.headers}) == 2
+
+
+def test_deferred_write_is_kept_before_it_leaves_the_worker(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+) -> None:
+    """The next try hands the trigger the very same request."""
+    set_connection(scripted.url, extra=KEYED)
+    requests = []
+    for number in range(2):
+        with pytest.raises(TaskDeferred) as deferred:
+            create(data={"n": number}, deferrable=True, worker_timeout=0).execute(tries.context())
+        requests.append(deferred.value.trigger.serialize()[1]["request"])
+    assert requests[0] == requests[1]
+
+
+def killed_in_flight(operator: MirrorDBOperator, tries: Tries) -> None:
+    """What a worker has done of a write at the moment it is killed."""
+    context = tries.context()
+    WriteMemory(context).mark(operator.request(context))
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [
+        create(),
+        create(deferrable=True),
+        MirrorDBUpdateOperator(task_id="task", endpoint="api/users/1", data={}, if_match='"1"'),
+    ],
+)
+def test_write_of_a_killed_try_is_reported_not_repeated(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    tries: Tries,
+    operator: MirrorDBOperator,
+) -> None:
+    """A try that follows a killed one fails for good and sends nothing; a cleared task sends again."""
+    set_connection(scripted.url)
+    killed_in_flight(operator, tries)
+    with pytest.raises(AirflowFailException, match="an earlier try of this task") as raised:
+        operator.execute(tries.context())
+    assert isinstance(raised.value.__cause__, AmbiguousWriteError)
+    assert scripted.requests == []
+    tries.clear()
+    scripted.answer(200, {})
+    operator.execute(tries.context())
+    assert len(scripted.requests) == 1
+    assert NAME not in tries.store
+
+
+def test_cleared_task_sends_though_the_killed_try_was_not_reported(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    tries: Tries,
+) -> None:
+    """A person who clears a killed task has decided."""
+    set_connection(scripted.url)
+    killed_in_flight(create(), tries)
+    tries.clear()
+    scripted.answer(201, {})
+    create().execute(tries.context())
+    assert len(scripted.requests) == 1
+
+
+def test_failure_with_a_known_outcome_leaves_no_mark(set_connection: SetConnection, tries: Tries) -> None:
+    """A write that surely was not applied may be sent by the next try."""
+    set_connection("http://127.0.0.1:1", extra={"max_attempts": 1})
+    with pytest.raises(ConnectError):
+        create().execute(tries.context())
+    assert NAME not in tries.store
+
+
+def test_read_remembers_nothing(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+) -> None:
+    """Only writes cost messages to Airflow's supervisor."""
+    set_connection(scripted.url, extra=KEYED)
+    scripted.answer(200, {})
+    MirrorDBReadOperator(task_id="task", endpoint="api/users").execute(tries.context())
+    assert tries.store == {}
+
+
+def test_rate_limit_is_retried_when_the_backend_said() -> None:
+    """Airflow's next try comes exactly after ``retry_after``; other failures follow the task's settings."""
+    policy = MirrorDBRetryPolicy()
+    limited = policy.evaluate(RateLimitError(message="429", retry_after=90.0), 1, 3)
+    assert (limited.action, limited.retry_delay) == (RetryAction.RETRY, timedelta(seconds=90))
+    for error in (RateLimitError(message="429"), ConnectError(message="refused"), ValueError("no")):
+        assert policy.evaluate(error, 1, 3).action is RetryAction.DEFAULT
+
+
+def test_operators_bring_their_retry_policy() -> None:
+    """It is the default, mapped tasks included, and an author's own wins."""
+    assert isinstance(create().retry_policy, MirrorDBRetryPolicy)
+    mapped = MirrorDBCreateOperator.partial(task_id="t", endpoint="api/users")
+    unmapped = mapped.expand(data=[{}]).unmap({"data": {}})
+    assert isinstance(unmapped.retry_policy, MirrorDBRetryPolicy)
+    own = MirrorDBRetryPolicy()
+    assert create(retry_policy=own).retry_policy is own
