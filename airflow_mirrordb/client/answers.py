@@ -22,7 +22,7 @@ from airflow_mirrordb.client.errors import (
     TransportError,
     response_error_class,
 )
-from airflow_mirrordb.client.problem import problem_from
+from airflow_mirrordb.client.problem import problem_from, redacted
 from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest, named
 from airflow_mirrordb.client.retry import retry_after
 
@@ -89,14 +89,14 @@ def interpret(
             raise named(response_error(answer, config, now=now), request)
         data = None
     else:
-        data = _decode(answer, request)
+        data = _decode(answer, request, config)
     return MirrorDBResponse(
         status=answer.status,
         headers=answer.headers,
         data=data,
         size=len(answer.body),
         etag=answer.headers.get("ETag"),
-        request_id=_request_id(answer.headers),
+        request_id=_request_id(answer.headers, config),
         attempts=number,
         elapsed=elapsed,
     )
@@ -110,10 +110,11 @@ def response_error(answer: Answer, config: MirrorDBConfig, *, now: float) -> Res
     except ValueError:
         phrase = ""
     message = f"{answer.status}{phrase}{': ' if detail else ''}{detail}"
-    request_id = _request_id(answer.headers)
+    request_id = _request_id(answer.headers, config)
     if answer.status in _REDIRECTS:
+        location = redacted(answer.headers.get("Location", "nowhere"), secrets(config))
         message += (
-            f"; the redirect to {answer.headers.get('Location', 'nowhere')!r} was not followed"
+            f"; the redirect to {location!r} was not followed"
             " (set the extra 'trailing_slash' if only a slash is missing, else change the base URL)"
         )
     if request_id:
@@ -146,9 +147,9 @@ def redirected(
         return None
     try:
         target = sent.url.join(URL(location))
-        prefix = f"{config.base_url}/"
+        prefix = f"{config.base_url}/"  # begins with the origin
         address = str(target.with_query(None).with_fragment(None))
-        if target.origin() != sent.url.origin() or not address.startswith(prefix):
+        if not address.startswith(prefix):
             return None
         path = address[len(prefix) :]
         checked = registry.path_for("GET", path.removesuffix("/"))
@@ -169,7 +170,7 @@ def weigh(error: MirrorDBError, request: MirrorDBRequest, sent: WireRequest, *, 
     :param number: which attempt failed, counted from 1
     """
     status = error.status if isinstance(error, ResponseError) else None
-    if number > 1 and status == HTTPStatus.PRECONDITION_FAILED:
+    if number > 1 and status == HTTPStatus.PRECONDITION_FAILED and sent.method != "GET":
         return ambiguous(error, request)  # an attempt of our own may have changed the entity tag
     if number > 1 and status == HTTPStatus.CONFLICT and sent.method == "POST" and sent.repeatable:
         error.retryable = True  # the backend is still busy with an attempt of our own
@@ -217,7 +218,7 @@ def _is_gone(status: int, request: MirrorDBRequest, number: int) -> bool:
     )
 
 
-def _decode(answer: Answer, request: MirrorDBRequest) -> Any:
+def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) -> Any:
     """Decode the body as JSON, whatever the content type says; nothing and white space are None."""
     if not answer.complete:
         reason = "the body is longer than max_response_bytes"
@@ -227,13 +228,13 @@ def _decode(answer: Answer, request: MirrorDBRequest) -> Any:
         try:
             return json.loads(answer.body, parse_constant=_no_constant)
         except (ValueError, RecursionError):
-            content_type = answer.headers.get("Content-Type", "none")
+            content_type = redacted(answer.headers.get("Content-Type", "none"), secrets(config))
             reason = f"the body is not JSON (content type {content_type!r})"
     applied = "" if request.method == "GET" else "; the write itself was applied"
     error = InvalidResponseError(
         message=f"{answer.status}, but {reason}{applied}",
         status=answer.status,
-        request_id=_request_id(answer.headers),
+        request_id=_request_id(answer.headers, config),
     )
     raise named(error, request)
 
@@ -242,5 +243,6 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"JSON has no {name}")
 
 
-def _request_id(headers: Mapping[str, str]) -> str | None:
-    return next((headers[name][:200] for name in _REQUEST_ID_HEADERS if headers.get(name)), None)
+def _request_id(headers: Mapping[str, str], config: MirrorDBConfig) -> str | None:
+    found = next((headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name)), None)
+    return found and redacted(found, secrets(config))[:200]

@@ -22,7 +22,7 @@ from pydantic import (
 )
 from yarl import URL
 
-from airflow_mirrordb.client.endpoints import METHODS, EndpointRegistry, split_endpoint
+from airflow_mirrordb.client.endpoints import METHODS, EndpointRegistry, quote_path, split_endpoint
 from airflow_mirrordb.client.errors import ConfigError
 from airflow_mirrordb.client.retry import RETRY_STATUSES, RetryPolicy
 
@@ -190,12 +190,13 @@ class MirrorDBConfig(BaseModel):
             raise ValueError("it must have neither '?' nor '#'")
         if not parts.hostname:
             raise ValueError("the host is missing; as https://example.com/v1")
-        prefix = parts.path.strip("/")
-        if prefix:
-            split_endpoint(prefix)
+        prefix = quote_path(split_endpoint(parts.path.strip("/"))) if parts.path.strip("/") else ""
         if CONTROL.search(value) or re.search(r"[\s%\\<>\"{}|^`]", parts.netloc):
             raise ValueError("the host holds a character that no host name has")
         origin = URL.build(scheme=parts.scheme, host=parts.hostname, port=parts.port)
+        labels = str(origin.raw_host).removesuffix(".").split(".")
+        if not all(0 < len(label) <= 63 for label in labels):  # noqa: PLR2004  # RFC 1035, section 2.3.4
+            raise ValueError("the host has a part that is empty or longer than 63 characters")
         return f"{str(origin).rstrip('/')}/{prefix}".rstrip("/")
 
     @field_validator("api_key", "client_key_passphrase", "proxy")
@@ -245,8 +246,10 @@ class MirrorDBConfig(BaseModel):
             raise _wrong("client_key", "it needs client_cert as well")
         if self.auth == "basic" and ":" in (self.login or ""):
             raise _wrong("login", "a user name of basic authentication has no colon (RFC 7617, section 2)")
-        for field in ("auth_header", "idempotency_header"):
-            if (getattr(self, field) or "").lower() in RESERVED_HEADERS - {"authorization"}:
+        own = {"auth_header": RESERVED_HEADERS - {"authorization"}}
+        own["idempotency_header"] = RESERVED_HEADERS | {self.auth_header.lower()}
+        for field, names in own.items():
+            if (getattr(self, field) or "").lower() in names:
                 raise _wrong(field, "the client sets this header itself")
         return self
 

@@ -134,7 +134,7 @@ class EndpointRegistry:
             raise _refused(method, str(endpoint)[:200], str(error)) from None
         if not any(method in rule.methods and rule.matches(path) for rule in self._rules):
             raise _refused(method, endpoint, self._reason(method, path), self._suggestion(method, path))
-        return _quote(path)
+        return quote_path(path)
 
     def _reason(self, method: str, path: tuple[str, ...]) -> str:
         methods = {allowed for rule in self._rules if rule.matches(path) for allowed in rule.methods}
@@ -144,7 +144,7 @@ class EndpointRegistry:
 
     def _suggestion(self, method: str, path: tuple[str, ...]) -> str | None:
         """Return a pattern that would allow the request, and no more than its author is likely to mean."""
-        exact, parent = _quote(path), _quote(path[:-1])
+        exact, parent = quote_path(path), quote_path(path[:-1])
         if method not in METHODS or len(exact) > MAX_ENDPOINT_LENGTH:
             return None
         looks_like_item = parent and any(character.isdigit() for character in path[-1])
@@ -214,6 +214,13 @@ def split_endpoint(endpoint: str) -> tuple[str, ...]:
     return segments
 
 
+def quote_path(path: tuple[str, ...]) -> str:
+    """Return decoded segments as a percent-encoded path."""
+    quoted = "/".join(quote(segment, safe=_SAFE) for segment in path)
+    first, slash, rest = quoted.partition("/")
+    return f"{first.replace(':', '%3A')}{slash}{rest}"  # as split_endpoint wants it
+
+
 def _decode(segment: str) -> str:
     try:
         text = unquote(segment, errors="strict")
@@ -258,12 +265,6 @@ def _placeholder(part: str) -> Placeholder:
     if kind not in ("str", "int", "uuid", "path"):
         raise ValueError(f"the kind {kind!r} of {part!r} is not one of str, int, uuid, path")
     return Placeholder(name, kind)  # type: ignore[arg-type]  # narrowed by the line above
-
-
-def _quote(path: tuple[str, ...]) -> str:
-    quoted = "/".join(quote(segment, safe=_SAFE) for segment in path)
-    first, slash, rest = quoted.partition("/")
-    return f"{first.replace(':', '%3A')}{slash}{rest}"  # as split_endpoint wants it
 
 
 def _is_path(segment: Segment) -> bool:

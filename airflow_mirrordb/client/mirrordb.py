@@ -9,7 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -35,7 +35,7 @@ from airflow_mirrordb.client.protocol import (
     probe,
 )
 from airflow_mirrordb.client.retry import Progress, Retrying
-from airflow_mirrordb.client.transport import Transport
+from airflow_mirrordb.client.transport import DISCONNECTED, Transport
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -113,15 +113,21 @@ class GenericMirrorDB:
             self._transport = Transport(config)
 
     async def disconnect(self) -> None:
-        """End what is in flight with :class:`DisconnectedError` and close all connections."""
-        tasks, transports = list(self._in_flight), [*self._retired, self._transport]
+        """End what is in flight and close all connections.
+
+        Requests in flight end with :class:`DisconnectedError`, or :class:`AmbiguousWriteError` where
+        a write that may not be repeated was already sent.
+        """
+        tasks = list(self._in_flight)
+        transports = [transport for transport in (*self._retired, self._transport) if transport is not None]
         self._transport, self._retired = None, []
+        for transport in transports:
+            transport.closing = True
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for transport in transports:
-            if transport is not None:
-                await transport.close()
+            await transport.close()
 
     # -- requests --------------------------------------------------------------------------------
 
@@ -242,10 +248,16 @@ class GenericMirrorDB:
         transport, config, registry = self._connected(), self._state.config, self._state.registry
         request = MirrorDBRequest(method="GET", endpoint=config.test_endpoint or "", method_name="test")
         wire = prepare(request, config, registry) if config.test_endpoint else probe(config)
-        answer = await self._tracked(transport.send(wire), request)
+        try:
+            answer = await self._tracked(transport.send(wire), request)
+        except MirrorDBError as error:
+            error.attempts = 1
+            raise named(error, request) from error.__cause__
         bad = {401, 403, 404} if config.test_endpoint else {401, 403}
         if answer.status in bad or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise named(response_error(answer, config, now=self._clock()), request)
+            refusal = response_error(answer, config, now=self._clock())
+            refusal.attempts = 1
+            raise named(refusal, request)
         return answer.status
 
     async def call(self, method: str, **arguments: Any) -> dict[str, Any]:
@@ -310,9 +322,10 @@ class GenericMirrorDB:
         return (await self.request(request)).data
 
     async def _call(self, function: Callable[..., Awaitable[Any]], arguments: Mapping[str, Any]) -> Any:
-        known = {field.name for field in fields(MirrorDBRequest)} | {"partial"}
+        signature = inspect.signature(function)
+        known = RequestOptions.__annotations__.keys() | (signature.parameters.keys() - {"options"})
         try:
-            inspect.signature(function).bind(**arguments)
+            signature.bind(**arguments)
             if unknown := arguments.keys() - known:
                 raise TypeError(f"got an unexpected keyword argument {min(unknown)!r}")  # noqa: TRY301
         except TypeError as error:
@@ -341,7 +354,7 @@ class GenericMirrorDB:
         except asyncio.CancelledError:
             if self._transport is not None or not task.cancelled():
                 raise
-            error = named(DisconnectedError(message="the client was disconnected", retryable=False), request)
+            error = named(DisconnectedError(message=DISCONNECTED, retryable=False), request)
             raise error from None
         finally:
             self._in_flight.discard(task)

@@ -28,7 +28,7 @@ def problem_from(body: bytes, secrets: Collection[str] = ()) -> tuple[str | None
     :return: a machine-readable code if there is one, and words of at most 2 kB, "" if there are none
     """
     # redacted before anything is cut: half a secret would not be recognised
-    text = _redacted(body[: 2 * _MAX_BODY].decode("utf-8", errors="replace"), secrets)[:_MAX_BODY]
+    text = redacted(body[: 2 * _MAX_BODY].decode("utf-8", errors="replace"), secrets)[:_MAX_BODY]
     code, detail = None, text
     try:
         value = json.loads(body[:_MAX_BODY])
@@ -37,11 +37,12 @@ def problem_from(body: bytes, secrets: Collection[str] = ()) -> tuple[str | None
             detail = _words_of_html(text)
     else:
         code, detail = _code(value), _words(value)
-    code = _redacted(code, secrets)[:200] if code else None
-    return code, _shorten(" ".join(_redacted(detail, secrets).split()))
+    code = redacted(code, secrets)[:200] if code else None
+    return code, _shorten(" ".join(redacted(detail, secrets).split()))
 
 
-def _redacted(text: str, secrets: Collection[str]) -> str:
+def redacted(text: str, secrets: Collection[str]) -> str:
+    """Return the text with every secret in it as ``***``."""
     for secret in secrets:
         text = text.replace(secret, "***")
     return text

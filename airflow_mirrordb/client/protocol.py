@@ -14,11 +14,12 @@ from yarl import URL
 from airflow_mirrordb import __version__
 from airflow_mirrordb.client.auth import auth_headers
 from airflow_mirrordb.client.config import CONTROL, RESERVED_HEADERS, TOKEN, MirrorDBConfig
-from airflow_mirrordb.client.endpoints import EndpointRegistry, Method
+from airflow_mirrordb.client.endpoints import MAX_ENDPOINT_LENGTH, EndpointRegistry, Method
 from airflow_mirrordb.client.errors import EndpointNotAllowedError, InvalidRequestError, MirrorDBError
 
 AnyError = TypeVar("AnyError", bound=MirrorDBError)
 
+HALF_A_PAIR = "it holds half of a surrogate pair, which no encoding can send"
 USER_AGENT = f"airflow-provider-mirrordb/{__version__}"
 
 
@@ -86,8 +87,8 @@ def prepare(request: MirrorDBRequest, config: MirrorDBConfig, registry: Endpoint
     :raises InvalidRequestError: if an argument cannot be sent; names it
     """
     try:
-        if CONTROL.search(request.method_name or ""):
-            raise _bad("method_name", "line breaks and control characters are refused; it appears in logs")
+        if not isinstance(request.method_name, str | None) or not (request.method_name or "").isprintable():
+            raise _bad("method_name", "it must be one line of printable text; it appears in logs")
         path = registry.path_for(request.method, request.endpoint)
         headers = _headers(request, config)
         body = None if request.data is None else _encode(request.data)
@@ -125,7 +126,7 @@ def named(error: AnyError, request: MirrorDBRequest) -> AnyError:
     """Write into an error which request it belongs to."""
     error.method, error.endpoint, error.method_name = (
         request.method,
-        str(request.endpoint),
+        str(request.endpoint)[:MAX_ENDPOINT_LENGTH],
         request.method_name,
     )
     return error
@@ -141,6 +142,8 @@ def _headers(request: MirrorDBRequest, config: MirrorDBConfig) -> CIMultiDict[st
     headers = CIMultiDict({"Accept": "application/json", "User-Agent": USER_AGENT})
     headers.update(config.headers)
     reserved = RESERVED_HEADERS | {config.auth_header.lower(), (config.idempotency_header or "").lower()}
+    if not isinstance(request.headers, Mapping | None):
+        raise _bad("headers", f"it must be a mapping, not {type(request.headers).__name__}")
     for name, value in (request.headers or {}).items():
         place = f"headers[{name!r}]"
         if not isinstance(name, str) or not TOKEN.fullmatch(name):
@@ -163,6 +166,8 @@ def _header_value(place: str, value: object) -> str:
         raise _bad(place, f"a header value is a string, not {type(value).__name__}")
     if CONTROL.search(value):
         raise _bad(place, "line breaks and control characters are refused")
+    if not _is_unicode(value):
+        raise _bad(place, HALF_A_PAIR)
     return value
 
 
@@ -170,7 +175,7 @@ def _query(query: Mapping[str, Any]) -> str:
     if not isinstance(query, Mapping):
         raise _bad("query", f"it must be a mapping, not {type(query).__name__}")
     pairs = [
-        (str(name), _query_value(f"query[{name!r}]", item))
+        (_query_value(f"query[{name!r}]", name), _query_value(f"query[{name!r}]", item))
         for name, value in query.items()
         for item in (value if isinstance(value, list | tuple) else [value])
         if item is not None
@@ -185,11 +190,12 @@ def _query_value(place: str, value: object) -> str:
         raise _bad(
             place, f"it must be a string, number, boolean or a list of them, not {type(value).__name__}"
         )
-    text = str(value)
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise _bad(place, "it holds half of a surrogate pair, which no encoding can send") from None
+        text = str(value)
+    except ValueError as error:  # an integer of thousands of digits
+        raise _bad(place, str(error)) from None
+    if not _is_unicode(text):
+        raise _bad(place, HALF_A_PAIR)
     return text
 
 
@@ -218,7 +224,7 @@ def _not_json(value: object, place: str, depth: int = 0) -> tuple[str, str] | No
     if isinstance(value, float):
         return None if abs(value) < float("inf") else (place, f"JSON has no {value}")
     if isinstance(value, str):
-        return None if value.isascii() or _is_unicode(value) else (place, "it holds half of a surrogate pair")
+        return None if value.isascii() or _is_unicode(value) else (place, HALF_A_PAIR)
     if isinstance(value, Mapping) and isinstance(value, dict):
         wrong = next((key for key in value if not isinstance(key, str | int | float | bool | None)), None)
         if wrong is not None:

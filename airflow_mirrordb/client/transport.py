@@ -30,6 +30,7 @@ from airflow_mirrordb.client.protocol import WireRequest
 #: the server may have closed it, and then nobody knows whether it took the request.
 IDLE_LIMIT_FOR_WRITES = 1.0
 IDLE_LIMIT = 15.0
+DISCONNECTED = "the client was disconnected"
 
 
 class _ConnectionLostError(Exception):
@@ -58,6 +59,8 @@ class Transport:
                 passphrase=passphrase.get_secret_value() if passphrase else None,
             )
         self._sessions: dict[float, aiohttp.ClientSession] = {}
+        self.closing = False
+        """Set by who is about to cancel all requests: they end with :class:`DisconnectedError` then."""
 
     async def send(self, request: WireRequest) -> Answer:
         """Send a request once and return the answer, whatever its status.
@@ -65,17 +68,23 @@ class Transport:
         :raises TransportError: if there is none; its ``sent`` says whether the request may have arrived
         """
         trace = SimpleNamespace(sent=False)
-        async with self._slots:
-            with _own_errors(request, trace):
-                async with self._session(request).request(
-                    request.method,
-                    request.url,
-                    data=request.body,
-                    headers=request.headers,
-                    timeout=aiohttp.ClientTimeout(total=request.timeout),
-                    trace_request_ctx=trace,
-                ) as response:
-                    body, complete = await self._read(response)
+        try:
+            async with self._slots:
+                with _own_errors(request, trace):
+                    async with self._session(request).request(
+                        request.method,
+                        request.url,
+                        data=request.body,
+                        headers=request.headers,
+                        allow_redirects=False,
+                        timeout=aiohttp.ClientTimeout(total=request.timeout),
+                        trace_request_ctx=trace,
+                    ) as response:
+                        body, complete = await self._read(response)
+        except asyncio.CancelledError:
+            if not self.closing:
+                raise
+            raise DisconnectedError(message=DISCONNECTED, retryable=False, sent=trace.sent) from None
         return Answer(status=response.status, headers=response.headers, body=body, complete=complete)
 
     async def close(self) -> None:
@@ -183,6 +192,8 @@ def _own_errors(request: WireRequest, trace: SimpleNamespace) -> Iterator[None]:
         raise TLSError(message=f"the TLS handshake with {origin} failed: {_words(error)}") from error
     except aiohttp.ClientConnectorError as error:
         raise ConnectError(message=f"cannot connect to {origin}: {_words(error)}") from error
+    except aiohttp.InvalidURL as error:  # a host that only looks like an address
+        raise ConnectError(message=f"cannot connect to {origin}: {_words(error)}", retryable=False) from error
     except aiohttp.ClientHttpProxyError as error:
         message = f"the proxy refused the connection to {origin}: {error.status} {error.message}"
         raise ConnectError(

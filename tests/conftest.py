@@ -1,0 +1,274 @@
+"""What all tests share: real servers on 127.0.0.1, a throw-away authority, a clock nobody waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import struct
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import pytest
+import trustme
+from aiohttp import web
+from hypothesis import HealthCheck, settings
+
+from airflow_mirrordb.client import MirrorDBConfig
+
+# The gate tries the same examples every time; `--hypothesis-profile explore` tries many new ones.
+settings.register_profile("gate", deadline=None, derandomize=True, database=None)
+settings.register_profile(
+    "explore",
+    deadline=None,
+    max_examples=3000,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("gate")
+
+LONGEST_SLEEP = 0.05
+_RESET_ON_CLOSE = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+TINY_DELAYS: dict[str, Any] = {"initial_delay": 0.001, "max_delay": 0.001, "timeout": 5}
+
+
+class Serve(Protocol):
+    """Start an application on a free port of 127.0.0.1 and return its base URL."""
+
+    async def __call__(self, app: web.Application, *, ssl_context: ssl.SSLContext | None = None) -> str: ...
+
+
+class ConfigFor(Protocol):
+    """Return the configuration of a connection that hardly waits between attempts."""
+
+    def __call__(self, base_url: str, **settings: Any) -> MirrorDBConfig: ...
+
+
+@dataclass
+class Seen:
+    """One request as it arrived."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Backend:
+    """A server that answers what the test says, one answer a request, and remembers the requests."""
+
+    base_url: str
+    requests: list[Seen] = field(default_factory=list)
+
+    @property
+    def lines(self) -> list[str]:
+        return [f"{request.method} {request.path}" for request in self.requests]
+
+
+Answer = web.StreamResponse | Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Answering(Protocol):
+    """Start a backend that gives these answers, in this order; further requests get a 599."""
+
+    async def __call__(self, *answers: Answer, ssl_context: ssl.SSLContext | None = None) -> Backend: ...
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the raw server does with one request: sends bytes, then keeps or ends the connection."""
+
+    data: bytes = b""
+    then: Literal["keep", "close", "reset", "silence"] = "keep"
+
+
+class RawServer:
+    """A plain socket: records each byte and connection, and answers what the test says.
+
+    ``replies`` are used one a request; when they are used up, ``default`` is sent.
+    """
+
+    def __init__(self) -> None:
+        self.base_url = ""
+        self.connections = 0
+        self.requests: list[bytes] = []
+        self.arrived = asyncio.Event()
+        self.replies: list[Reply] = []
+        self.default = Reply(json_answer("{}"))
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            # cancelled by stop(), and by nobody else
+            with suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+                while await self._exchange(reader, writer):
+                    pass
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+    async def stop(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        head = await reader.readuntil(b"\r\n\r\n")
+        lengths = [line[15:] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+        self.requests.append(head + await reader.readexactly(int(lengths[0]) if lengths else 0))
+        self.arrived.set()
+        reply = self.replies.pop(0) if self.replies else self.default
+        if reply.data:
+            writer.write(reply.data)
+            await writer.drain()
+        if reply.then == "silence":
+            await asyncio.Event().wait()
+        if reply.then == "reset":
+            writer.transport.get_extra_info("socket").setsockopt(*_RESET_ON_CLOSE)
+        return reply.then == "keep"
+
+
+class FakeClock:
+    """Unix time that only passes when somebody sleeps on it; remembers each sleep."""
+
+    def __init__(self) -> None:
+        self.time = 1_700_000_000.0
+        self.slept: list[float] = []
+
+    def now(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += seconds
+        await asyncio.sleep(0)
+
+
+def json_answer(body: str, status: str = "200 OK", *headers: str) -> bytes:
+    """Return a whole HTTP answer as bytes."""
+    lines = [f"HTTP/1.1 {status}", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join([*lines, "", body]).encode()
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    runners: list[web.AppRunner] = []
+
+    async def start(app: web.Application, *, ssl_context: ssl.SSLContext | None = None) -> str:
+        runner = web.AppRunner(app, shutdown_timeout=0.01, handler_cancellation=True)
+        await runner.setup()
+        runners.append(runner)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=ssl_context)
+        await site.start()
+        port = runner.addresses[0][1]
+        return f"https://localhost:{port}" if ssl_context else f"http://127.0.0.1:{port}"
+
+    yield start
+    for runner in runners:
+        await runner.cleanup()
+
+
+@pytest.fixture
+def config_for() -> ConfigFor:
+    def build(base_url: str, **settings: Any) -> MirrorDBConfig:
+        return MirrorDBConfig.model_validate({"base_url": base_url, **TINY_DELAYS, **settings})
+
+    return build
+
+
+@pytest.fixture
+def answering(serve: Serve) -> Answering:
+    async def start(*answers: Answer, ssl_context: ssl.SSLContext | None = None) -> Backend:
+        backend = Backend("")
+        left = iter(answers)
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            body = await request.read()
+            backend.requests.append(Seen(request.method, request.raw_path, dict(request.headers), body))
+            planned = next(left, None)
+            if planned is None:
+                return web.Response(status=599, text="no further answer was planned")
+            return planned if isinstance(planned, web.StreamResponse) else await planned(request)
+
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", answer)
+        backend.base_url = await serve(app, ssl_context=ssl_context)
+        return backend
+
+    return start
+
+
+@pytest.fixture
+async def raw_server() -> AsyncIterator[RawServer]:
+    raw = RawServer()
+    server = await asyncio.start_server(raw.serve, "127.0.0.1", 0)
+    raw.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    yield raw
+    server.close()
+    await raw.stop()
+    await server.wait_closed()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def server_tls(authority: trustme.CA) -> ssl.SSLContext:
+    """TLS for a server that is really ``localhost``."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    return context
+
+
+@pytest.fixture(scope="session")
+def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("authority") / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+@pytest.fixture(autouse=True)
+def _no_real_sleep(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail a unit or integration test that sleeps for real; the fake clock is the way to wait."""
+    if not {"unit", "integration"} & set(Path(request.path).parts):
+        yield
+        return
+    slept: list[float] = []
+
+    def note(seconds: float) -> None:
+        if seconds > LONGEST_SLEEP:
+            slept.append(seconds)
+            raise AssertionError(f"the test sleeps for {seconds} s; use the fake clock")
+
+    time_sleep, call_later = time.sleep, asyncio.BaseEventLoop.call_later
+
+    def sleep(seconds: float) -> None:
+        note(seconds)
+        time_sleep(seconds)
+
+    def later(loop: asyncio.BaseEventLoop, delay: float, callback: Any, *args: Any, **options: Any) -> Any:
+        # what asyncio.sleep waits for, also where somebody holds on to the function itself
+        if getattr(callback, "__name__", "") == "_set_result_unless_cancelled":
+            note(delay)
+        return call_later(loop, delay, callback, *args, **options)
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    monkeypatch.setattr(asyncio.BaseEventLoop, "call_later", later)
+    yield
+    assert not slept, f"the test slept for {slept} s"

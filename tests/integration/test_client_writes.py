@@ -1,0 +1,223 @@
+"""Writes are never lost and never doubled: DESIGN section 6 against servers that misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import web
+
+from airflow_mirrordb.client import (
+    AmbiguousWriteError,
+    ConflictError,
+    GenericMirrorDB,
+    InvalidDataError,
+    MirrorDBError,
+    MirrorDBRequest,
+    NotFoundError,
+)
+from tests.conftest import Reply, json_answer
+
+if TYPE_CHECKING:
+    from tests.conftest import Answering, ConfigFor, RawServer
+
+TROUBLE = {
+    "read timeout": Reply(then="silence"),
+    "hang up": Reply(then="close"),
+    "reset": Reply(then="reset"),
+    "truncated": Reply(b'HTTP/1.1 201 Created\r\nContent-Length: 99\r\n\r\n{"id"', then="close"),
+    "garbage": Reply(b"\x00\xff\r\n\r\n", then="close"),
+    "408": Reply(json_answer("", "408 Request Timeout")),
+    "500": Reply(json_answer("", "500 Internal Server Error")),
+    "500 with Retry-After": Reply(json_answer("", "500 Internal Server Error", "Retry-After: 0")),
+    "502": Reply(json_answer("", "502 Bad Gateway")),
+    "503": Reply(json_answer("", "503 Service Unavailable")),
+    "504": Reply(json_answer("", "504 Gateway Timeout")),
+}
+REFUSED = {
+    "425": Reply(json_answer("", "425 Too Early")),
+    "429": Reply(json_answer("", "429 Too Many Requests")),
+    "503 with Retry-After": Reply(json_answer("", "503 Service Unavailable", "Retry-After: 0")),
+}
+CREATE = MirrorDBRequest(method="POST", endpoint="api/users", method_name="create", data={"name": "x"})
+
+
+def keys(raw_server: RawServer) -> list[str]:
+    """The idempotency key of every request, in order."""
+    found = [re.search(rb"\r\nIdempotency-Key: ([^\r]*)", request) for request in raw_server.requests]
+    return [key[1].decode() if key else "" for key in found]
+
+
+@pytest.mark.parametrize("name", sorted(TROUBLE))
+@pytest.mark.parametrize(
+    "request_",
+    [
+        CREATE,
+        MirrorDBRequest(method="PATCH", endpoint="api/users/7", data={}),
+        MirrorDBRequest(method="PUT", endpoint="api/users/7", data={}, if_match='"v1"'),
+        MirrorDBRequest(method="DELETE", endpoint="api/users/7", if_match='"v1"'),
+    ],
+    ids=lambda request: request.method,
+)
+async def test_an_ambiguous_write_is_sent_once(
+    raw_server: RawServer, config_for: ConfigFor, name: str, request_: MirrorDBRequest
+) -> None:
+    """Where the outcome is hidden exactly one request arrives, and the error says that nobody knows."""
+    raw_server.default = TROUBLE[name]
+    async with GenericMirrorDB(config_for(raw_server.base_url, timeout=0.1)) as client:
+        with pytest.raises(AmbiguousWriteError) as caught:
+            await client.request(request_)
+    assert len(raw_server.requests) == 1
+    assert (caught.value.retryable, caught.value.attempts, caught.value.method) == (False, 1, request_.method)
+    assert caught.value.cause is not None
+    assert caught.value.cause["type"] in (
+        "RequestTimeoutError",
+        "DisconnectedError",
+        "ResponseError",
+        "ServerError",
+    )
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+async def test_a_write_that_was_refused_is_sent_again(
+    raw_server: RawServer, config_for: ConfigFor, name: str
+) -> None:
+    """The backend said that it did not even try."""
+    raw_server.replies = [REFUSED[name], REFUSED[name]]
+    async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
+        assert (await client.request(CREATE)).attempts == 3
+    assert len(raw_server.requests) == 3
+    assert keys(raw_server) == ["", "", ""]
+
+
+@pytest.mark.parametrize("name", sorted(TROUBLE | REFUSED))
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+async def test_with_an_idempotency_header_every_repeat_has_the_same_key(
+    raw_server: RawServer, config_for: ConfigFor, name: str, method: Any
+) -> None:
+    """The backend promises to remove duplicates, so the write is repeated, by its first key."""
+    raw_server.replies = [(TROUBLE | REFUSED)[name]] * 2
+    endpoint = "api/users" if method == "POST" else "api/users/7"
+    config = config_for(raw_server.base_url, timeout=0.1, idempotency_header="Idempotency-Key")
+    async with GenericMirrorDB(config) as client:
+        answer = await client.request(MirrorDBRequest(method=method, endpoint=endpoint, data={}))
+    assert answer.attempts == 3
+    first, *others = keys(raw_server)
+    assert re.fullmatch(r"[0-9a-f-]{36}", first)
+    assert others == [first, first]
+
+
+async def test_each_create_has_a_key_of_its_own(raw_server: RawServer, config_for: ConfigFor) -> None:
+    """Two creates are two records; a key that the caller gives is sent as it is; a blank one is none."""
+    config = config_for(raw_server.base_url, idempotency_header="Idempotency-Key")
+    async with GenericMirrorDB(config) as client:
+        await client.create_function("create", "api/users", {})
+        await client.create_function("create", "api/users", {})
+        await client.create_function("create", "api/users", {}, idempotency_key="order-7")
+        await client.create_function("create", "api/users", {}, idempotency_key="")
+        await client.update_function("put", "api/users/7", {}, idempotency_key="order-7")
+        await client.read_function("read", "api/users")
+    first, second, given, blank, put, read = keys(raw_server)
+    assert len({first, second, given, blank}) == 4
+    assert (given, put, read) == ("order-7", "", "")
+    assert blank
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+@pytest.mark.parametrize("name", sorted(TROUBLE))
+async def test_put_and_delete_are_sent_again(
+    raw_server: RawServer, config_for: ConfigFor, name: str, method: Any
+) -> None:
+    """Twice leaves what once does."""
+    raw_server.replies = [TROUBLE[name]]
+    async with GenericMirrorDB(config_for(raw_server.base_url, timeout=0.1)) as client:
+        answer = await client.request(MirrorDBRequest(method=method, endpoint="api/users/7"))
+    assert (answer.attempts, len(raw_server.requests)) == (2, 2)
+
+
+@pytest.mark.parametrize("name", ["hang up", "500", "429"])
+async def test_a_delete_that_meets_its_own_404_is_a_success(
+    raw_server: RawServer, config_for: ConfigFor, name: str
+) -> None:
+    """After an attempt of its own the record is gone, as was wanted."""
+    raw_server.replies = [(TROUBLE | REFUSED)[name], Reply(json_answer("", "404 Not Found"))]
+    async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
+        assert await client.delete_function("delete", "api/users/7") is None
+    assert len(raw_server.requests) == 2
+
+
+async def test_a_conflict_with_our_own_first_attempt_is_waited_out(
+    answering: Answering, config_for: ConfigFor
+) -> None:
+    """409 on a repeat: the backend is still busy with the first one; 409 on a first attempt is final."""
+    backend = await answering(
+        web.Response(status=504),
+        web.Response(status=409),
+        web.json_response({"id": 7}),
+        web.Response(status=409),
+    )
+    config = config_for(backend.base_url, idempotency_header="Idempotency-Key")
+    async with GenericMirrorDB(config) as client:
+        assert await client.create_function("create", "api/users", {}) == {"id": 7}
+        with pytest.raises(ConflictError):
+            await client.create_function("create", "api/users", {})
+    assert len(backend.requests) == 4
+
+
+async def test_a_412_on_a_repeat_is_ambiguous(answering: Answering, config_for: ConfigFor) -> None:
+    """The entity tag may have been changed by the attempt that got no clear answer."""
+    backend = await answering(
+        web.Response(status=503, headers={"Retry-After": "0"}),
+        web.Response(status=412),
+        web.Response(status=412),
+    )
+    async with GenericMirrorDB(config_for(backend.base_url)) as client:
+        with pytest.raises(AmbiguousWriteError) as caught:
+            await client.update_function("put", "api/users/7", {}, if_match='"v1"')
+        with pytest.raises(ConflictError):
+            await client.update_function("put", "api/users/7", {}, if_match='"v1"')
+    assert (caught.value.attempts, len(backend.requests)) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(400, InvalidDataError), (422, InvalidDataError), (404, NotFoundError)]
+)
+async def test_a_write_that_is_refused_for_good(
+    answering: Answering, config_for: ConfigFor, status: int, error: type[MirrorDBError]
+) -> None:
+    """A clear no is no ambiguity."""
+    backend = await answering(web.json_response({"detail": "no"}, status=status))
+    async with GenericMirrorDB(config_for(backend.base_url)) as client:
+        with pytest.raises(error):
+            await client.create_function("create", "api/users", {})
+    assert len(backend.requests) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirected_write_is_an_error_and_not_followed(
+    answering: Answering, config_for: ConfigFor, status: int
+) -> None:
+    """A client that follows turns a POST into a GET: nothing is created, and the answer is 200."""
+    backend = await answering(web.Response(status=status, headers={"Location": "/api/users/"}))
+    async with GenericMirrorDB(config_for(backend.base_url)) as client:
+        with pytest.raises(MirrorDBError, match="trailing_slash") as caught:
+            await client.create_function("create", "api/users", {})
+    assert caught.value.attempts == 1
+    assert backend.lines == ["POST /api/users"]
+
+
+async def test_a_write_that_disconnect_cuts_off_is_ambiguous(
+    raw_server: RawServer, config_for: ConfigFor
+) -> None:
+    """It was sent, and nobody will know what became of it."""
+    raw_server.default = Reply(then="silence")
+    client = GenericMirrorDB(config_for(raw_server.base_url))
+    await client.connect()
+    writing = asyncio.create_task(client.create_function("create", "api/users", {}))
+    await raw_server.arrived.wait()
+    await client.disconnect()
+    with pytest.raises(AmbiguousWriteError, match="disconnected") as caught:
+        await writing
+    assert (caught.value.attempts, caught.value.method_name) == (1, "create")

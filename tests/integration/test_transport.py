@@ -1,0 +1,269 @@
+"""TLS, and the border to aiohttp: whom the client talks to, and what becomes of the errors."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+from aiohttp import client_exceptions, web
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from multidict import CIMultiDict
+from yarl import URL
+
+from airflow_mirrordb.client import (
+    ConfigError,
+    ConnectError,
+    GenericMirrorDB,
+    TLSError,
+    TransportError,
+)
+from airflow_mirrordb.client.protocol import WireRequest
+from airflow_mirrordb.client.transport import _own_errors
+
+if TYPE_CHECKING:
+    import trustme
+
+    from tests.conftest import Answering, ConfigFor, RawServer
+
+KEY = "k3y-that-nobody-may-see"
+PASSPHRASE = "passphr4se-that-nobody-may-see"
+
+
+def tls_for(authority: trustme.CA, name: str, **facts: Any) -> ssl.SSLContext:
+    """TLS of a server that shows a certificate for ``name``."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name, **facts).configure_cert(context)
+    return context
+
+
+# -- certificates --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verify", ["ca_file", "no", False])
+async def test_a_certificate_of_an_own_authority(
+    answering: Answering, config_for: ConfigFor, server_tls: ssl.SSLContext, ca_file: str, verify: Any
+) -> None:
+    """It is accepted with the authority's file, or where the connection says that nobody checks."""
+    backend = await answering(web.json_response({"id": 7}), ssl_context=server_tls)
+    config = config_for(backend.base_url, verify=ca_file if verify == "ca_file" else verify)
+    async with GenericMirrorDB(config) as client:
+        assert await client.read_function("read", "api/users/7") == {"id": 7}
+
+
+async def test_an_empty_folder_of_authorities_trusts_nobody(
+    answering: Answering, config_for: ConfigFor, server_tls: ssl.SSLContext, tmp_path: Path
+) -> None:
+    """A folder is taken for what it holds, not as a sign to fall back to the usual authorities."""
+    backend = await answering(ssl_context=server_tls)
+    async with GenericMirrorDB(config_for(backend.base_url, verify=str(tmp_path))) as client:
+        with pytest.raises(TLSError, match="was refused"):
+            await client.read_function("read", "api/users/7")
+
+
+def expired(authority: trustme.CA) -> ssl.SSLContext:
+    yesterday = datetime.now(timezone.utc) - timedelta(days=1)
+    return tls_for(authority, "localhost", not_after=yesterday)
+
+
+@pytest.mark.parametrize(
+    ("name", "trusted", "words"),
+    [
+        ("localhost", False, "self.signed|unable to get local issuer"),
+        ("other.example", True, "Hostname mismatch"),
+        ("expired", True, "expired"),
+    ],
+)
+async def test_a_certificate_that_proves_nothing_is_refused_once(
+    answering: Answering,
+    config_for: ConfigFor,
+    authority: trustme.CA,
+    ca_file: str,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    trusted: bool,
+    words: str,
+) -> None:
+    """Unknown authority, another host, out of date: the next attempt would meet the same certificate."""
+    context = expired(authority) if name == "expired" else tls_for(authority, name)
+    backend = await answering(ssl_context=context)
+    config = config_for(backend.base_url, verify=ca_file if trusted else True, api_key=KEY)
+    async with GenericMirrorDB(config) as client:
+        with pytest.raises(
+            TLSError, match=f"the certificate of {backend.base_url} was refused: .*({words})"
+        ) as caught:
+            await client.create_function("create", "api/users", {})
+    assert (caught.value.attempts, caught.value.retryable, caught.value.sent) == (1, False, False)
+    assert len([text for text in caplog.messages if "attempt" in text]) == 1
+    assert backend.requests == []
+
+
+def client_files(authority: trustme.CA, folder: Path) -> list[dict[str, str]]:
+    """Settings that show the same client certificate: from one file, two, or with an encrypted key."""
+    issued = authority.issue_cert("client.example")
+    both, cert, key, locked = (str(folder / name) for name in ("both", "cert", "key", "locked"))
+    issued.private_key_and_cert_chain_pem.write_to_path(both)
+    issued.cert_chain_pems[0].write_to_path(cert)
+    issued.private_key_pem.write_to_path(key)
+    private = load_pem_private_key(issued.private_key_pem.bytes(), None)
+    encryption = BestAvailableEncryption(PASSPHRASE.encode())
+    Path(locked).write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+    return [
+        {"client_cert": both},
+        {"client_cert": cert, "client_key": key},
+        {"client_cert": cert, "client_key": locked, "client_key_passphrase": PASSPHRASE},
+    ]
+
+
+async def test_a_client_certificate(
+    answering: Answering, config_for: ConfigFor, authority: trustme.CA, ca_file: str, tmp_path: Path
+) -> None:
+    """Where the server demands one it is shown; without it, or with a wrong passphrase, nothing goes."""
+    context = tls_for(authority, "localhost")
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(context)
+    ways = client_files(authority, tmp_path)
+    backend = await answering(*(web.json_response({}) for _ in ways), ssl_context=context)
+    for way in ways:
+        async with GenericMirrorDB(config_for(backend.base_url, verify=ca_file, **way)) as client:
+            assert await client.read_function("read", "api/users") == {}
+    async with GenericMirrorDB(config_for(backend.base_url, verify=ca_file, max_attempts=1)) as client:
+        with pytest.raises(TransportError):
+            await client.read_function("read", "api/users")
+    wrong = {**ways[-1], "client_key_passphrase": "wr0ng"}
+    with pytest.raises(ConfigError, match="client_key") as caught:
+        await GenericMirrorDB(config_for(backend.base_url, verify=ca_file, **wrong)).connect()
+    assert "wr0ng" not in str(caught.value)
+    assert len(backend.requests) == len(ways)
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"verify": "/no/such/ca.pem"}, "verify"),
+        ({"verify": __file__}, "verify"),
+        ({"client_cert": "/no/such/cert.pem"}, "client_cert"),
+        ({"client_cert": __file__}, "client_cert"),
+    ],
+)
+async def test_a_file_that_cannot_be_used_is_a_config_error(
+    config_for: ConfigFor, settings: dict[str, str], field: str
+) -> None:
+    """It is told when the client connects, before any request, and names the setting."""
+    client = GenericMirrorDB(config_for("https://localhost:9", **settings))
+    with pytest.raises(ConfigError) as caught:
+        await client.connect()
+    assert caught.value.field == field
+    assert field in caught.value.message
+
+
+async def test_old_tls_is_refused(
+    answering: Answering, config_for: ConfigFor, authority: trustme.CA, ca_file: str
+) -> None:
+    """TLS 1.2 is the oldest that is spoken."""
+    context = tls_for(authority, "localhost")
+    with pytest.warns(DeprecationWarning, match="TLS"):
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with pytest.warns(DeprecationWarning, match="TLS"):
+        context.minimum_version = ssl.TLSVersion.TLSv1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    backend = await answering(ssl_context=context)
+    async with GenericMirrorDB(config_for(backend.base_url, verify=ca_file, max_attempts=1)) as client:
+        with pytest.raises(TransportError):
+            await client.read_function("read", "api/users")
+    assert backend.requests == []
+
+
+@pytest.mark.parametrize("end", ["close", "reset"])
+async def test_a_handshake_that_breaks_is_tried_again(
+    config_for: ConfigFor, raw_server: RawServer, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """Nothing was sent yet, so a create is too."""
+
+    async def break_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        assert (await reader.read(1)) == b"\x16"  # the client's hello
+        if end == "reset":
+            writer.transport.abort()
+        return False
+
+    monkeypatch.setattr(raw_server, "_exchange", break_off)
+    base_url = raw_server.base_url.replace("http:", "https:")
+    async with GenericMirrorDB(config_for(base_url, max_attempts=3)) as client:
+        with pytest.raises((ConnectError, TLSError)) as caught:
+            await client.create_function("create", "api/users", {})
+    assert (caught.value.attempts, caught.value.sent, raw_server.connections) == (3, False, 3)
+
+
+async def test_a_handshake_that_never_ends_is_a_connection_that_was_never_made(
+    config_for: ConfigFor, raw_server: RawServer
+) -> None:
+    """The timeout ends it, and a create is tried again."""
+    base_url = raw_server.base_url.replace("http:", "https:")
+    async with GenericMirrorDB(config_for(base_url, max_attempts=2, timeout=0.05)) as client:
+        with pytest.raises(ConnectError, match=r"within 0\.05 s") as caught:
+            await client.create_function("create", "api/users", {})
+    assert (caught.value.attempts, caught.value.sent, raw_server.connections) == (2, False, 2)
+
+
+async def test_a_server_without_tls(answering: Answering, config_for: ConfigFor) -> None:
+    """Https to a port that speaks http is a TLSError that says so."""
+    backend = await answering()
+    async with GenericMirrorDB(config_for(backend.base_url.replace("http:", "https:"))) as client:
+        with pytest.raises(TLSError, match="handshake"):
+            await client.read_function("read", "api/users")
+    assert backend.requests == []
+
+
+# -- the border to aiohttp -----------------------------------------------------------------------
+
+WEBSOCKETS_ONLY = {"WSMessageTypeError"}
+KEY_OF_CONNECTION: Any = SimpleNamespace(host="h", port=1, ssl=True, is_ssl=True)
+REQUEST_INFO: Any = SimpleNamespace(real_url=URL("http://h/"))
+ARGUMENTS: dict[type[BaseException], tuple[Any, ...]] = {
+    client_exceptions.ClientConnectorCertificateError: (KEY_OF_CONNECTION, ssl.CertificateError("bad")),
+    client_exceptions.ClientConnectorError: (KEY_OF_CONNECTION, OSError(1, "bad")),
+    client_exceptions.ClientResponseError: (REQUEST_INFO, ()),
+    client_exceptions.InvalidURL: ("http://h/", "bad"),
+    client_exceptions.ServerFingerprintMismatch: (b"a", b"b", "h", 1),
+    client_exceptions.ClientError: ("bad",),
+}
+PUBLIC = sorted(
+    name
+    for name in {*client_exceptions.__all__, *dir(aiohttp)}
+    if isinstance(found := getattr(client_exceptions, name, None), type) and issubclass(found, Exception)
+)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_error_of_aiohttp_becomes_one_of_ours(name: str) -> None:
+    """Whatever aiohttp may raise; a new version with a new error fails here."""
+    if name in WEBSOCKETS_ONLY:
+        return
+    error_class = getattr(client_exceptions, name)
+    arguments = next(ARGUMENTS[base] for base in error_class.__mro__ if base in ARGUMENTS)
+    request = WireRequest(
+        method="GET",
+        url=URL("http://h/"),
+        headers=CIMultiDict(),
+        body=None,
+        timeout=1,
+        repeatable=True,
+    )
+    with pytest.raises(TransportError) as caught, _own_errors(request, SimpleNamespace(sent=True)):
+        raise error_class(*arguments)
+    assert "http://h" in caught.value.message
+    assert isinstance(caught.value.__cause__, error_class)
+    never_connected = issubclass(
+        error_class, aiohttp.ClientConnectorError | aiohttp.InvalidURL | aiohttp.ClientHttpProxyError
+    )
+    assert caught.value.sent is not never_connected
