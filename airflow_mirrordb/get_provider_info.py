@@ -34,7 +34,7 @@ def get_provider_info() -> dict[str, Any]:
                     "placeholders": {
                         "host": "example.com, or https://example.com/v1",
                         "schema": "https (default) or http",
-                        "login": "only for basic authentication",
+                        "login": "user for basic, client id for oauth2",
                     },
                 },
                 "conn-fields": {
@@ -65,7 +65,7 @@ def get_provider_info() -> dict[str, Any]:
                         " key, else none.",
                         "schema": {
                             "type": ["string", "null"],
-                            "enum": ["none", "bearer", "api_key", "basic", None],
+                            "enum": ["none", "bearer", "api_key", "basic", "oauth2", None],
                             "section": "Authentication",
                         },
                     },
@@ -73,6 +73,17 @@ def get_provider_info() -> dict[str, Any]:
                         "label": "Header of the key",
                         "description": "Header that carries the key with api_key authentication."
                         " Default: X-API-Key.",
+                        "schema": {"type": ["string", "null"], "section": "Authentication"},
+                    },
+                    "oauth_url": {
+                        "label": "Token URL",
+                        "description": "URL of the authorization server's token endpoint: Login is"
+                        " the client id, Password its secret; for oauth2. Default: none.",
+                        "schema": {"type": ["string", "null"], "section": "Authentication"},
+                    },
+                    "scope": {
+                        "label": "Scope",
+                        "description": "Scope that is asked for with oauth2. Default: none.",
                         "schema": {"type": ["string", "null"], "section": "Authentication"},
                     },
                     "max_attempts": {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
@@ -75,44 +75,50 @@ def interpret(
     number: int,
     elapsed: float,
     now: float,
+    hidden: Sequence[str] = (),
 ) -> MirrorDBResponse:
     """Return what an answer means as a result.
 
     :param number: which attempt it answers, counted from 1
     :param elapsed: time since the first attempt, in seconds
     :param now: unix time, for a Retry-After that is a date
+    :param hidden: texts that no error may repeat, beside the configuration's own secrets
     :raises ResponseError: if it is no success, of the class that the status calls for
     :raises InvalidResponseError: if it is a success, but the body cannot be used
     """
+    hidden = (*secrets(config), *hidden)
     if answer.status not in range(200, 300) and answer.status != HTTPStatus.NOT_MODIFIED:
         if not _is_gone(answer.status, request, number):
-            raise named(response_error(answer, config, now=now), request)
+            raise named(response_error(answer, config, now=now, hidden=hidden), request)
         data = None
     else:
-        data = _decode(answer, request, config)
+        data = _decode(answer, request, hidden)
     return MirrorDBResponse(
         status=answer.status,
         headers=answer.headers,
         data=data,
         size=len(answer.body),
         etag=answer.headers.get("ETag"),
-        request_id=_request_id(answer.headers, config),
+        request_id=_request_id(answer.headers, hidden),
         attempts=number,
         elapsed=elapsed,
     )
 
 
-def response_error(answer: Answer, config: MirrorDBConfig, *, now: float) -> ResponseError:
+def response_error(
+    answer: Answer, config: MirrorDBConfig, *, now: float, hidden: Sequence[str] = ()
+) -> ResponseError:
     """Return the error that an answer stands for."""
-    code, detail = problem_from(answer.body, secrets(config))
+    hidden = (*secrets(config), *hidden)
+    code, detail = problem_from(answer.body, hidden)
     try:
         phrase = f" {HTTPStatus(answer.status).phrase}"
     except ValueError:
         phrase = ""
     message = f"{answer.status}{phrase}{': ' if detail else ''}{detail}"
-    request_id = _request_id(answer.headers, config)
+    request_id = _request_id(answer.headers, hidden)
     if answer.status in _REDIRECTS:
-        location = redacted(answer.headers.get("Location", "nowhere"), secrets(config))
+        location = redacted(answer.headers.get("Location", "nowhere"), hidden)
         message += (
             f"; the redirect to {location!r} was not followed"
             " (set the extra 'trailing_slash' if only a slash is missing, else change the base URL)"
@@ -218,7 +224,7 @@ def _is_gone(status: int, request: MirrorDBRequest, number: int) -> bool:
     )
 
 
-def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) -> Any:
+def _decode(answer: Answer, request: MirrorDBRequest, hidden: Sequence[str]) -> Any:
     """Decode the body as JSON, whatever the content type says; nothing and white space are None."""
     if not answer.complete:
         reason = "the body is longer than max_response_bytes"
@@ -228,13 +234,13 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
         try:
             return json.loads(answer.body, parse_constant=_no_constant)
         except (ValueError, RecursionError):
-            content_type = redacted(answer.headers.get("Content-Type", "none"), secrets(config))
+            content_type = redacted(answer.headers.get("Content-Type", "none"), hidden)
             reason = f"the body is not JSON (content type {content_type!r})"
     applied = "" if request.method == "GET" else "; the write itself was applied"
     error = InvalidResponseError(
         message=f"{answer.status}, but {reason}{applied}",
         status=answer.status,
-        request_id=_request_id(answer.headers, config),
+        request_id=_request_id(answer.headers, hidden),
     )
     raise named(error, request)
 
@@ -243,6 +249,6 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"JSON has no {name}")
 
 
-def _request_id(headers: Mapping[str, str], config: MirrorDBConfig) -> str | None:
+def _request_id(headers: Mapping[str, str], hidden: Sequence[str]) -> str | None:
     found = next((headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name)), None)
-    return found and redacted(found, secrets(config))[:200]
+    return found and redacted(found, hidden)[:200]

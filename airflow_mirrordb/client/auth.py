@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Mapping
 
 from airflow_mirrordb.client.config import MirrorDBConfig
 
@@ -28,5 +29,10 @@ def auth_headers(config: MirrorDBConfig) -> dict[str, str]:
 def secrets(config: MirrorDBConfig) -> tuple[str, ...]:
     """Return every text that must not be seen: the secrets, and the forms in which they are sent."""
     plain = (config.api_key, config.client_key_passphrase, config.proxy)
-    sent = (value.removeprefix("Basic ").removeprefix("Bearer ") for value in auth_headers(config).values())
-    return tuple(dict.fromkeys([*(secret.get_secret_value() for secret in plain if secret), *sent]))
+    known = [*(secret.get_secret_value() for secret in plain if secret), *sent_secrets(auth_headers(config))]
+    return tuple(dict.fromkeys(known))
+
+
+def sent_secrets(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what is secret of the headers that :func:`auth_headers` gave: all but the scheme."""
+    return tuple(value.removeprefix("Basic ").removeprefix("Bearer ") for value in headers.values())

@@ -26,7 +26,7 @@ from airflow_mirrordb.client.endpoints import METHODS, EndpointRegistry, quote_p
 from airflow_mirrordb.client.errors import ConfigError
 from airflow_mirrordb.client.retry import RETRY_STATUSES, RetryPolicy
 
-AuthType = Literal["none", "bearer", "api_key", "basic"]
+AuthType = Literal["none", "bearer", "api_key", "basic", "oauth2"]
 
 MASK = "***"
 
@@ -122,9 +122,9 @@ class MirrorDBConfig(BaseModel):
     base_url: str
     """``http`` or ``https`` URL that every endpoint is relative to; may have a path prefix."""
     login: str | None = None
-    """User for ``basic`` authentication."""
+    """User for ``basic`` authentication, client id for ``oauth2``."""
     api_key: SecretStr | None = None
-    """API key, bearer token or password."""
+    """API key, bearer token, password or client secret."""
 
     endpoints: Annotated[tuple[str, ...] | None, BeforeValidator(_as_patterns)] = None
     """Patterns of the allowed endpoints; they replace the predefined ``api/{resource}``."""
@@ -137,6 +137,10 @@ class MirrorDBConfig(BaseModel):
     """How the key is sent; by default ``basic`` with a login, ``bearer`` with only a key, else ``none``."""
     auth_header: HeaderName = "X-API-Key"
     """Header that carries the key when ``auth_type`` is ``api_key``."""
+    oauth_url: str | None = None
+    """URL of the authorization server's token endpoint, for ``oauth2``."""
+    scope: str | None = None
+    """Scope that is asked for with ``oauth2``; several are separated by spaces."""
 
     max_attempts: Annotated[Integer, Field(ge=1, le=1000)] = 5
     """Requests in all, the first one included."""
@@ -215,6 +219,17 @@ class MirrorDBConfig(BaseModel):
                 raise ValueError("it must be a URL, as http://proxy.example.com:3128")
         return value
 
+    @field_validator("oauth_url")
+    @classmethod
+    def _check_oauth_url(cls, value: str | None) -> str | None:
+        if value is not None:
+            parts = urlsplit(value)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+                raise ValueError(
+                    "it must be a URL without credentials, as https://login.example.com/oauth/token"
+                )
+        return value
+
     @field_validator("endpoints")
     @classmethod
     def _check_endpoints(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -246,6 +261,8 @@ class MirrorDBConfig(BaseModel):
             raise _wrong("client_key", "it needs client_cert as well")
         if self.auth == "basic" and ":" in (self.login or ""):
             raise _wrong("login", "a user name of basic authentication has no colon (RFC 7617, section 2)")
+        if self.auth == "oauth2" and not (self.oauth_url and self.login and self.api_key):
+            raise _wrong("auth_type", "oauth2 needs oauth_url, a login (client id) and a key (client secret)")
         own = {"auth_header": RESERVED_HEADERS - {"authorization"}}
         own["idempotency_header"] = RESERVED_HEADERS | {self.auth_header.lower()}
         for field, names in own.items():

@@ -8,7 +8,8 @@ import inspect
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from types import TracebackType
@@ -23,7 +24,9 @@ from airflow_mirrordb.client.answers import (
     response_error,
     weigh,
 )
+from airflow_mirrordb.client.auth import sent_secrets
 from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.credentials import Credentials, LookUp
 from airflow_mirrordb.client.endpoints import EndpointRegistry, Method
 from airflow_mirrordb.client.errors import DisconnectedError, InvalidRequestError, MirrorDBError
 from airflow_mirrordb.client.protocol import (
@@ -62,6 +65,8 @@ class GenericMirrorDB:
     may be called from many tasks of one event loop at the same time.
 
     :param config: the connection's settings; a mapping is validated
+    :param look_up: coroutine function that looks the credentials up again when a request meets 401,
+        and returns the settings that may have changed, as ``{"api_key": ...}``
     :param clock: unix time in seconds
     :param sleep: waits the given seconds
     :param rng: source of the jitter in waits
@@ -72,6 +77,7 @@ class GenericMirrorDB:
         self,
         config: MirrorDBConfig | Mapping[str, Any],
         *,
+        look_up: LookUp | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rng: random.Random | None = None,
@@ -82,6 +88,7 @@ class GenericMirrorDB:
         self._transport: Transport | None = None
         self._retired: list[Transport] = []
         self._in_flight: set[asyncio.Task[Any]] = set()
+        self._credentials = Credentials(lambda: self._state.config, self._change, look_up, clock)
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -204,24 +211,41 @@ class GenericMirrorDB:
         state = self._state
         request = _with_key(request, state.config)
         wire = prepare(request, state.config, state.registry)
-        started = time.monotonic()
+        started, renewals = time.monotonic(), self._credentials.renewals
 
         async def attempt(number: int) -> MirrorDBResponse:
-            try:
-                answer = await self._exchange(transport, request, wire, state)
-                elapsed = time.monotonic() - started
+            headers = await self._credentials.headers(state.config, transport)
+            with _weighed(request, wire, number):
+                answer = await self._exchange(transport, request, wire.carrying(headers), state)
+            if answer.status == HTTPStatus.UNAUTHORIZED and (
+                fresh := await self._credentials.renewed(headers, transport, renewals)
+            ):
+                headers = fresh
+                with _weighed(request, wire, number):  # a 401 was not applied: a write may go out again
+                    answer = await self._exchange(transport, request, wire.carrying(headers), state)
+            with _weighed(request, wire, number):
                 return interpret(
-                    answer, request, state.config, number=number, elapsed=elapsed, now=self._clock()
+                    answer,
+                    request,
+                    state.config,
+                    number=number,
+                    elapsed=time.monotonic() - started,
+                    now=self._clock(),
+                    hidden=sent_secrets(headers),
                 )
-            except MirrorDBError as error:
-                raise weigh(named(error, request), request, wire, number=number) from error
 
         retrying = Retrying(
             policy=state.config.retry_policy, clock=self._clock, sleep=self._sleep, rng=self._rng
         )
         label = f" [{request.method_name}]" if request.method_name else ""
         name = f"{request.method} {request.endpoint}{label}"
-        return await self._tracked(retrying.run(attempt, name=name, progress=progress, wait=wait), request)
+        try:
+            return await self._tracked(
+                retrying.run(attempt, name=name, progress=progress, wait=wait), request
+            )
+        except MirrorDBError as error:
+            named(error, request)
+            raise
 
     def begin(self) -> Progress:
         """Return where a request starts: nothing sent, and ``max_elapsed`` seconds to the deadline."""
@@ -249,13 +273,14 @@ class GenericMirrorDB:
         request = MirrorDBRequest(method="GET", endpoint=config.test_endpoint or "", method_name="test")
         wire = prepare(request, config, registry) if config.test_endpoint else probe(config)
         try:
-            answer = await self._tracked(transport.send(wire), request)
+            headers = await self._credentials.headers(config, transport)
+            answer = await self._tracked(transport.send(wire.carrying(headers)), request)
         except MirrorDBError as error:
             error.attempts = 1
             raise named(error, request) from error.__cause__
         bad = {401, 403, 404} if config.test_endpoint else {401, 403}
         if answer.status in bad or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            refusal = response_error(answer, config, now=self._clock())
+            refusal = response_error(answer, config, now=self._clock(), hidden=sent_secrets(headers))
             refusal.attempts = 1
             raise named(refusal, request)
         return answer.status
@@ -279,11 +304,14 @@ class GenericMirrorDB:
     # -- changes at run time ---------------------------------------------------------------------
 
     async def update_api_key(self, key: str) -> None:
-        """Use another key from the next request on. A client without one sends it as a bearer token.
+        """Use another key from the next request on, until the client is closed.
+
+        A client without a key sends it as a bearer token.
 
         :raises ConfigError: if the key cannot be sent in a header
         """
-        await self.update_config(api_key=key)
+        self._change({"api_key": key})
+        self._credentials.pin()
 
     async def update_config(self, **changes: Any) -> None:
         """Change settings from the next request on; all of them, or none if one is wrong.
@@ -291,13 +319,9 @@ class GenericMirrorDB:
         :param changes: fields of :class:`MirrorDBConfig`; None restores a default
         :raises ConfigError: names the setting, what is wrong with it, and the nearest valid name
         """
-        config = self._state.config.changed(changes)
-        registry = replace(self._state.registry, declared=config.endpoints)
-        if self._transport is not None and changes.keys() - {"api_key", "login"}:
-            transport = Transport(config)  # before anything is changed: it may not be able to read a file
-            self._retired.append(self._transport)
-            self._transport = transport
-        self._state = _State(config=config, registry=registry)
+        self._change(changes)
+        if "api_key" in changes:
+            self._credentials.pin()
 
     async def get_config(self) -> dict[str, Any]:
         """Return all settings as plain JSON values, every secret as ``***``."""
@@ -316,6 +340,16 @@ class GenericMirrorDB:
         return list(self._state.registry.patterns)
 
     # -- inside ----------------------------------------------------------------------------------
+
+    def _change(self, changes: Mapping[str, Any]) -> None:
+        config = self._state.config.changed(changes)
+        registry = replace(self._state.registry, declared=config.endpoints)
+        if self._transport is not None and changes.keys() - {"api_key", "login"}:
+            transport = Transport(config)  # before anything is changed: it may not be able to read a file
+            self._retired.append(self._transport)
+            self._transport = transport
+        self._state = _State(config=config, registry=registry)
+        self._credentials.forget_token()
 
     async def _data(self, method: Method, method_name: str | None, endpoint: str, **options: Any) -> Any:
         request = MirrorDBRequest(method=method, endpoint=endpoint, method_name=method_name, **options)
@@ -358,6 +392,18 @@ class GenericMirrorDB:
             raise error from None
         finally:
             self._in_flight.discard(task)
+
+
+@contextmanager
+def _weighed(request: MirrorDBRequest, wire: WireRequest, number: int) -> Iterator[None]:
+    """Decide of each failure inside whether the request may be sent again."""
+    try:
+        yield
+    except MirrorDBError as error:
+        weighed = weigh(named(error, request), request, wire, number=number)
+        if weighed is error:
+            raise
+        raise weighed from error
 
 
 def _with_key(request: MirrorDBRequest, config: MirrorDBConfig) -> MirrorDBRequest:

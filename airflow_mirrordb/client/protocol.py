@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -12,7 +12,6 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from airflow_mirrordb import __version__
-from airflow_mirrordb.client.auth import auth_headers
 from airflow_mirrordb.client.config import CONTROL, RESERVED_HEADERS, TOKEN, MirrorDBConfig
 from airflow_mirrordb.client.endpoints import MAX_ENDPOINT_LENGTH, EndpointRegistry, Method
 from airflow_mirrordb.client.errors import EndpointNotAllowedError, InvalidRequestError, MirrorDBError
@@ -67,7 +66,7 @@ class MirrorDBRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireRequest:
-    """One HTTP request, checked and complete; what is sent is exactly this.
+    """One HTTP request, checked and complete but for the credentials; what is sent is exactly this.
 
     :param repeatable: whether sending it twice leaves what sending it once does
     """
@@ -78,6 +77,12 @@ class WireRequest:
     body: bytes | None = field(repr=False)
     timeout: float
     repeatable: bool
+
+    def carrying(self, credentials: Mapping[str, str]) -> WireRequest:
+        """Return the request with the headers that prove who sends it."""
+        headers = self.headers.copy()
+        headers.update(credentials)
+        return replace(self, headers=headers)
 
 
 def prepare(request: MirrorDBRequest, config: MirrorDBConfig, registry: EndpointRegistry) -> WireRequest:
@@ -157,7 +162,6 @@ def _headers(request: MirrorDBRequest, config: MirrorDBConfig) -> CIMultiDict[st
         headers["If-None-Match"] = _header_value("if_none_match", request.if_none_match)
     if config.idempotency_header and request.idempotency_key and request.method in ("POST", "PATCH"):
         headers[config.idempotency_header] = _header_value("idempotency_key", request.idempotency_key)
-    headers.update(auth_headers(config))
     return headers
 
 

@@ -7,6 +7,7 @@ import weakref
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from threading import Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from airflow_mirrordb.client.answers import MirrorDBResponse
+    from airflow_mirrordb.client.credentials import LookUp
 
 T = TypeVar("T")
 
@@ -178,7 +180,8 @@ class MirrorDBHook(BaseHook):
         :raises RuntimeError: if called inside an event loop
         """
         if self._client is None:
-            client, runner = GenericMirrorDB(self._look_up()), LoopRunner()
+            config = self._look_up()
+            client, runner = GenericMirrorDB(config, look_up=self._credentials()), LoopRunner()
             self._close = weakref.finalize(self, _close, runner, client)
             runner.run(client.connect())
             self._client, self._runner = client, runner
@@ -210,10 +213,8 @@ class MirrorDBHook(BaseHook):
         :raises ConfigError: if the connection is wrong
         """
         if self._config is None:
-            connection = await get_async_connection(self.mirrordb_conn_id, hook=self)
-            self._config = config_from(connection, ignore_unknown=self.ignore_unknown_extras)
-            await amask_secrets(secrets(self._config))
-        async with GenericMirrorDB(self._config) as client:
+            self._config = await _look_up_async(type(self), self.mirrordb_conn_id, self.ignore_unknown_extras)
+        async with GenericMirrorDB(self._config, look_up=self._credentials()) as client:
             yield client
 
     async def __aenter__(self) -> GenericMirrorDB:
@@ -259,12 +260,30 @@ class MirrorDBHook(BaseHook):
             mask_secrets(secrets(self._config))
         return self._config
 
+    def _credentials(self) -> LookUp:
+        """Return what looks the credentials up again: a rotated key needs no restart.
+
+        It does not hold the hook, which would never be collected then.
+        """
+        return partial(_credentials, type(self), self.mirrordb_conn_id, self.ignore_unknown_extras)
+
     def _data(self, method: Method, endpoint: str, **options: Any) -> Any:
         return self.request(MirrorDBRequest(method=method, endpoint=endpoint, **options)).data
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         assert self._runner is not None  # noqa: S101  # get_conn() made it
         return self._runner.run(work)
+
+
+async def _look_up_async(hook: type[MirrorDBHook], conn_id: str, ignore_unknown: bool) -> MirrorDBConfig:
+    config = config_from(await get_async_connection(conn_id, hook=hook), ignore_unknown=ignore_unknown)
+    await amask_secrets(secrets(config))
+    return config
+
+
+async def _credentials(hook: type[MirrorDBHook], conn_id: str, ignore_unknown: bool) -> dict[str, Any]:
+    config = await _look_up_async(hook, conn_id, ignore_unknown)
+    return {"login": config.login, "api_key": config.api_key}
 
 
 async def _probe(config: MirrorDBConfig) -> int:

@@ -311,13 +311,15 @@ async def test_an_answer_is_read_up_to_its_limit(
             answer.enable_compression()
         return answer
 
-    exact = web.Response(body=b"[" + b" " * 998 + b"]")
-    backend = await answering(large, exact)
+    one_more, exact = (web.Response(body=b"[" + b" " * length + b"]") for length in (999, 998))
+    backend = await answering(large, one_more, exact)
     config = config_for(backend.base_url, max_response_bytes=1000, max_attempts=1)
     async with GenericMirrorDB(config) as client:
         with pytest.raises((InvalidResponseError, ServerError)) as caught:
             await client.read_function("read", "api/users")
         assert isinstance(caught.value, InvalidResponseError if status == 200 else ServerError)
+        with pytest.raises(InvalidResponseError):
+            await client.read_function("read", "api/users")
         assert await client.read_function("read", "api/users") == []
 
 

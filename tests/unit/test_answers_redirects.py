@@ -76,6 +76,7 @@ def test_a_redirect_that_stays_is_followed(status: int, location: str, url: str)
         "/v2/api/users/7",
         "/v1",
         "/v1x/api/users/7",
+        "/v1xapi/users/7",
         "/api/users/7",
         "/v1/admin/users",
         "/v1/api/users/7/orders/3/lines",

@@ -24,6 +24,8 @@ DEFAULTS: dict[str, Any] = {
     "test_endpoint": None,
     "auth_type": None,
     "auth_header": "X-API-Key",
+    "oauth_url": None,
+    "scope": None,
     "max_attempts": 5,
     "initial_delay": 1.0,
     "backoff_factor": 2.0,

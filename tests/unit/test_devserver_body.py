@@ -3,8 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from airflow_mirrordb.devserver.answer import RefusedError
 from airflow_mirrordb.devserver.body import merge_patch, parse_object

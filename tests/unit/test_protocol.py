@@ -19,6 +19,7 @@ from airflow_mirrordb.client import (
     MirrorDBConfig,
     MirrorDBRequest,
 )
+from airflow_mirrordb.client.auth import auth_headers
 from airflow_mirrordb.client.endpoints import Method
 from airflow_mirrordb.client.protocol import USER_AGENT, WireRequest, prepare, probe
 
@@ -165,12 +166,23 @@ def test_the_key_is_sent_as_the_connection_says(
     settings: dict[str, Any], header: str, value: str | None
 ) -> None:
     """Bearer, a header of its own, or not at all; without a key nothing is sent."""
-    assert wire(settings=settings).headers.get(header) == value
+    assert authorized(settings).headers.get(header) == value
+
+
+def authorized(settings: dict[str, Any]) -> WireRequest:
+    config = MirrorDBConfig(base_url=BASE, **settings)
+    return wire(settings=settings).carrying(auth_headers(config))
+
+
+def test_the_key_is_sent_once() -> None:
+    """A header of the connection under the same name gives way to the key."""
+    settings = {"api_key": "k", "auth_type": "api_key", "headers": {"x-api-key": "other"}}
+    assert authorized(settings).headers.getall("X-API-Key") == ["k"]
 
 
 def test_basic_credentials_are_utf_8() -> None:
     """RFC 7617: user, colon, password; the password may hold colons."""
-    sent = wire(settings={"login": "jürgen", "api_key": "pa:ss wörd"}).headers["Authorization"]
+    sent = authorized({"login": "jürgen", "api_key": "pa:ss wörd"}).headers["Authorization"]
     assert b64decode(sent.removeprefix("Basic ")).decode() == "jürgen:pa:ss wörd"
 
 
@@ -335,13 +347,12 @@ def test_an_error_does_not_carry_a_megabyte() -> None:
 
 def test_nothing_secret_shows_in_the_wire_request() -> None:
     """Headers and body stay out of its repr."""
-    shown = repr(wire(POST, data={"pin": "b0dy"}, settings={"api_key": "k3y"}))
+    shown = repr(wire(POST, data={"pin": "b0dy"}).carrying({"Authorization": "k3y"}))
     assert "k3y" not in shown
     assert "b0dy" not in shown
 
 
 def test_the_probe_is_a_get_of_the_base_url() -> None:
-    """It needs no registered endpoint and carries the key."""
+    """It needs no registered endpoint."""
     sent = probe(MirrorDBConfig(base_url=BASE, api_key="k", endpoints=("api/users",)))
     assert (sent.method, str(sent.url), sent.body) == ("GET", BASE, None)
-    assert sent.headers["Authorization"] == "Bearer k"
