@@ -1,0 +1,296 @@
+"""A whole Airflow in a folder of its own: its settings, its commands, and its processes on 127.0.0.1."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tests.run_example import airflow_environment
+
+T = TypeVar("T")
+
+COMPONENTS = {
+    "api-server": (),
+    "scheduler": ("-s",),  # -s: without the log server, which listens on all interfaces
+    "dag-processor": (),
+    "triggerer": ("-s",),
+}
+
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class AirflowHome:
+    """One Airflow on SQLite, whose connection ``mirrordb_default`` leads to a given backend.
+
+    :param folder: an empty folder, which holds all that this Airflow writes
+    :param url: of the backend
+    :param key: the backend's API key
+    :param python: the interpreter whose Airflow this is
+    """
+
+    def __init__(self, folder: Path, url: str, key: str, python: str = sys.executable) -> None:
+        self.folder, self.python = folder, python
+        self.dags = folder / "dags"
+        self.dags.mkdir()
+        self.url = f"http://127.0.0.1:{_free_port()}"
+        self.database = folder / "airflow" / "airflow.db"
+        self._password, self._token = secrets.token_urlsafe(24), ""
+        passwords = folder / "passwords.json"
+        passwords.write_text(json.dumps({"admin": self._password}))
+        host, port = self.url.removeprefix("http://").split(":")
+        signing = secrets.token_urlsafe(64)
+        self.environment = {
+            **airflow_environment(folder, self.dags, url, key),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__HOST": host,
+            "AIRFLOW__API__PORT": port,
+            "AIRFLOW__API__SECRET_KEY": signing,
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__API_AUTH__JWT_SECRET": signing,
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__CORE__FERNET_KEY": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            "AIRFLOW__CORE__PARALLELISM": "3",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
+            "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+            "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
+            "COLUMNS": "500",  # no line of a command's output is broken
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
+        }
+
+    # -- commands --------------------------------------------------------------------------------
+
+    def command(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
+        """Run an ``airflow`` command and return all it printed; its exit code says little, and is ignored."""
+        done = subprocess.run(
+            [self.python, "-m", "airflow", *arguments],
+            cwd=self.folder,
+            env={**self.environment, **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        return done.stdout
+
+    # -- processes -------------------------------------------------------------------------------
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Start all components, yield when all are healthy, and end them with all they started.
+
+        :raises RuntimeError: one of them ended
+        :raises TimeoutError: one of them is not healthy within two minutes
+        """
+        self.command("db", "migrate")
+        processes: dict[str, subprocess.Popen[bytes]] = {}
+        try:
+            for name, options in COMPONENTS.items():
+                with self._output_of(name).open("wb") as output:
+                    processes[name] = subprocess.Popen(
+                        [self.python, "-m", "airflow", name, *options],
+                        cwd=self.folder,
+                        env=self.environment,
+                        stdout=output,
+                        stderr=subprocess.STDOUT,
+                        start_new_session=True,
+                    )
+            wait_until(lambda: self._is_healthy(processes), "a healthy Airflow", 120)
+            yield
+        finally:
+            self._stop(processes.values())
+
+    def leftovers(self) -> list[int]:
+        """Return the ids of all processes, also orphans, that run with this home; none without /proc."""
+        mark = f"AIRFLOW_HOME={self.environment['AIRFLOW_HOME']}".encode()
+        found = []
+        for environ in Path("/proc").glob("[0-9]*/environ"):
+            with suppress(OSError):  # it ended meanwhile, or is not ours
+                if mark in environ.read_bytes().split(b"\0"):
+                    found.append(int(environ.parent.name))
+        return found
+
+    def _is_healthy(self, processes: Mapping[str, subprocess.Popen[bytes]]) -> bool:
+        for name, process in processes.items():
+            if process.poll() is not None:
+                raise RuntimeError(f"{name} ended:\n{self._output_of(name).read_text()[-4000:]}")
+        try:
+            health = _fetch("GET", f"{self.url}/api/v2/monitor/health")
+        except OSError:  # it does not listen yet
+            return False
+        return all(part["status"] == "healthy" for part in health.values())
+
+    def _stop(self, processes: Collection[subprocess.Popen[bytes]]) -> None:
+        for process in processes:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+        for process in processes:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        for pid in self.leftovers():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not self.leftovers(), "the end of all processes", 10)
+
+    def _output_of(self, component: str) -> Path:
+        return self.folder / f"{component}.log"
+
+    # -- REST ------------------------------------------------------------------------------------
+
+    def rest(self, method: str, path: str, body: object = None) -> Any:
+        """Send a request to the REST API as its only user and return the decoded answer.
+
+        :raises RuntimeError: the answer is an error; tells its status and body
+        """
+        if not self._token:
+            user = {"username": "admin", "password": self._password}
+            self._token = _fetch("POST", f"{self.url}/auth/token", user)["access_token"]
+        return _fetch(method, f"{self.url}/api/v2/{path}", body, self._token)
+
+    def wait_for_dags(self, *dag_ids: str) -> None:
+        """Return when Airflow has read these DAGs.
+
+        :raises RuntimeError: one cannot be imported
+        """
+
+        def are_known() -> bool:
+            errors = self.rest("GET", "importErrors")["import_errors"]
+            if errors:
+                raise RuntimeError("\n".join(error["stack_trace"] for error in errors))
+            return set(dag_ids) <= {dag["dag_id"] for dag in self.rest("GET", "dags")["dags"]}
+
+        wait_until(are_known, f"the DAGs {', '.join(dag_ids)}", 60)
+
+    def unpause(self, dag_id: str, *, paused: bool = False) -> None:
+        self.rest("PATCH", f"dags/{dag_id}", {"is_paused": paused})
+
+    def trigger(self, dag_id: str) -> str:
+        """Unpause a DAG, start a run of it, and return the run's id."""
+        self.unpause(dag_id)
+        return str(self.rest("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None})["dag_run_id"])
+
+    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Return the task instances of a run as REST tells them."""
+        path = f"dags/{dag_id}/dagRuns/{_quoted(run_id)}/taskInstances"
+        tasks: list[dict[str, Any]] = self.rest("GET", path)["task_instances"]
+        return tasks
+
+    def wait_for_run(
+        self, dag_id: str, run_id: str, look: Callable[[list[dict[str, Any]]], object] | None = None
+    ) -> str:
+        """Wait for the end of a run and return its state; print the logs of the tasks that failed.
+
+        :param look: is shown the task instances at every poll
+        """
+
+        def state() -> str | None:
+            if look:
+                look(self.tasks(dag_id, run_id))
+            found: str = self.rest("GET", f"dags/{dag_id}/dagRuns/{_quoted(run_id)}")["state"]
+            return found if found in ("success", "failed") else None
+
+        ended = wait_until(state, f"the end of {dag_id}", 200)
+        for task in self.tasks(dag_id, run_id):
+            if task["state"] == "failed":
+                print(f"{task['task_id']} failed:\n{self.log(dag_id, run_id, task['task_id'])}")  # noqa: T201  # shown by pytest if the test fails
+        return ended
+
+    def result(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> Any:
+        """Return the XCom that a task returned."""
+        task = f"dags/{dag_id}/dagRuns/{_quoted(run_id)}/taskInstances/{task_id}"
+        path = f"{task}/xcomEntries/return_value?map_index={map_index}"
+        return self.rest("GET", path)["value"]
+
+    # -- what it wrote ---------------------------------------------------------------------------
+
+    def log(self, dag_id: str, run_id: str, task_id: str, *, of_trigger: bool = False) -> str:
+        """Return what a task logged, in all its tries: on the workers, or in the triggerer."""
+        folder = (
+            self.folder / "airflow" / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
+        )
+        return "".join(
+            path.read_text()
+            for path in sorted(folder.rglob("attempt=*.log*"))
+            if (".trigger." in path.name) is of_trigger
+        )
+
+    def files_with(self, text: str) -> list[str]:
+        """Return the names of all files of this Airflow whose bytes hold a text; logs and database too."""
+        files = (path for path in self.folder.rglob("*") if path.is_file())
+        return [str(path.relative_to(self.folder)) for path in files if text.encode() in path.read_bytes()]
+
+    def columns_with(self, text: str) -> list[str]:
+        """Return all columns of the metadata database with a value that holds a text."""
+        with closing(sqlite3.connect(self.database)) as connection:
+            tables = [
+                name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            ]
+            columns = [
+                (table, row[1])
+                for table in tables
+                for row in connection.execute(f"PRAGMA table_info('{table}')")
+            ]
+            return [
+                f"{table}.{column}"
+                for table, column in columns
+                if connection.execute(
+                    f'SELECT 1 FROM "{table}" WHERE instr(CAST("{column}" AS TEXT), ?) LIMIT 1', (text,)
+                ).fetchone()
+            ]
+
+
+def wait_until(condition: Callable[[], T | None], what: str, seconds: float) -> T:
+    """Ask four times a second, and return the first answer that is true.
+
+    :raises TimeoutError: there was none in time
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if answer := condition():
+            return answer
+        time.sleep(0.25)
+    raise TimeoutError(f"{what}: not within {seconds:g} s")
+
+
+def _fetch(method: str, url: str, body: object = None, token: str = "") -> Any:
+    headers = {"Content-Type": "application/json"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, headers, method=method)
+    try:
+        with _DIRECT.open(request, timeout=30) as answer:
+            return json.loads(answer.read() or b"null")
+    except urllib.error.HTTPError as error:
+        with error:
+            raise RuntimeError(f"{method} {url} answered {error.code}: {error.read().decode()}") from None
+
+
+def _quoted(run_id: str) -> str:
+    return urllib.parse.quote(run_id, safe="")
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port

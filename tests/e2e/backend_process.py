@@ -1,0 +1,51 @@
+"""The embedded backend as a process of its own, and what its database says of it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.run_example import SEED, backend, post
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackendProcess:
+    """Where the backend is, what opens it, and where it keeps what it was told.
+
+    :param database: its SQLite file, read here behind its back
+    """
+
+    url: str
+    key: str
+    database: Path
+
+    def records(self, resource: str) -> list[dict[str, Any]]:
+        """Return all records of a resource, oldest first."""
+        query = "SELECT body FROM records WHERE resource = ? ORDER BY sequence"
+        return [json.loads(body) for (body,) in self._rows(query, resource)]
+
+    def requests(self, path: str = "") -> list[str]:
+        """Return all requests so far as ``GET /api/users/1 200``, those below a path only."""
+        query = "SELECT method, path, status FROM request_log WHERE path LIKE ? || '%' ORDER BY seq"
+        return [" ".join(map(str, row)) for row in self._rows(query, path)]
+
+    def _rows(self, query: str, *values: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.database)) as connection:
+            return connection.execute(query, values).fetchall()
+
+
+@contextmanager
+def running_backend(database: Path) -> Iterator[BackendProcess]:
+    """Start a backend that holds the orders which the examples read."""
+    key = secrets.token_urlsafe(24)
+    with backend(database, key) as url:
+        for resource, records in SEED.items():
+            for record in records:
+                post(f"{url}/api/{resource}", record, key)
+        yield BackendProcess(url=url, key=key, database=database)

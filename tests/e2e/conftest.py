@@ -1,0 +1,46 @@
+"""One Airflow and one backend, started once for all tests of this folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.airflow_home import AirflowHome
+from tests.e2e.backend_process import BackendProcess, running_backend
+
+if "airflow" not in sys.modules:  # it reads its configuration when it is imported
+    _home = tempfile.TemporaryDirectory(prefix="mirrordb-airflow-")
+    os.environ["AIRFLOW_HOME"] = _home.name
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def folder() -> Iterator[Path]:
+    """A folder that does not outlive the tests: what lies in it includes secrets."""
+    with tempfile.TemporaryDirectory(prefix="mirrordb-e2e-") as name:
+        yield Path(name).resolve()
+
+
+@pytest.fixture(scope="session")
+def backend(folder: Path) -> Iterator[BackendProcess]:
+    with running_backend(folder / "backend.db") as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def airflow(folder: Path, backend: BackendProcess) -> Iterator[AirflowHome]:
+    """A running Airflow with the example DAGs and those of these tests."""
+    (folder / "home").mkdir()
+    home = AirflowHome(folder / "home", backend.url, backend.key)
+    for file in (*CHECKOUT.glob("example_dags/*.py"), *Path(__file__).parent.glob("dags/*.py")):
+        shutil.copy(file, home.dags)
+    with home.running():
+        home.wait_for_dags("mirrordb_crud", "mirrordb_pipeline", "missing_record", "busy_backend")
+        yield home

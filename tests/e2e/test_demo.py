@@ -1,0 +1,156 @@
+"""README's demo, run as a reader runs it; what it prints is held against what the backend stored."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.run_example import SEED
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+CHECKOUT = Path(__file__).parents[2]
+SEEDED = ["POST /api/orders 201"] * len(SEED["orders"])
+
+
+@dataclass(frozen=True)
+class Demo:
+    """One ended demo.
+
+    :param home: the folder it worked in
+    """
+
+    home: Path
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(scope="module")
+def demos(folder: Path) -> Mapping[str, Demo]:
+    """Run all demos of this module, two at a time: most of what one does is starting up."""
+    broken = folder / "broken.py"
+    broken.write_text("import a_module_that_nobody_wrote\n")
+    files = {
+        "crud": "example_dags/mirrordb_crud.py",
+        "pipeline": "example_dags/mirrordb_pipeline.py",
+        "broken": str(broken),
+        "missing": "example_dags/nobody_wrote_this.py",
+    }
+
+    def run(name: str) -> Demo:
+        home = folder / f"demo-{name}"
+        command = [sys.executable, "-m", "tests.run_example", files[name], "--home", str(home)]
+        done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=200)
+        return Demo(home, done.returncode, done.stdout, done.stderr)
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(files, pool.map(run, files), strict=True))
+
+
+def table(output: str, title: str) -> list[str]:
+    """Return the lines under a heading, with single spaces, up to the next empty one."""
+    _, found, rest = output.partition(f"\n{title} ")
+    assert found, f"no table {title!r} in:\n{output}"
+    return [re.sub(" +", " ", line) for line in rest.split("\n\n")[0].splitlines()[1:]]
+
+
+def tasks(output: str) -> dict[str, tuple[str, str, Any]]:
+    """Return what was printed of each task: its state, where it was sent, and its result."""
+    rows = (line.split(" ", 3) for line in table(output, "task"))
+    return {task: (state, place, json.loads(result)) for task, state, place, result in rows}
+
+
+def records(home: Path) -> list[str]:
+    """Return the records in the backend's file, as the demo prints them."""
+    return _rows(home, "SELECT resource, id, body FROM records ORDER BY sequence")
+
+
+def requests(home: Path) -> list[str]:
+    """Return the backend's request log, as the demo prints it."""
+    return _rows(home, "SELECT method, path, status FROM request_log ORDER BY seq")
+
+
+def _rows(home: Path, query: str) -> list[str]:
+    with closing(sqlite3.connect(home / "backend.db")) as connection:
+        return [" ".join(map(str, row)) for row in connection.execute(query)]
+
+
+def test_crud(demos: Mapping[str, Demo]) -> None:
+    """The demo shows one user made, read, changed and deleted by the worker, another by the triggerer."""
+    demo = demos["crud"]
+    assert (demo.returncode, demo.stderr) == (0, "")
+    shown = tasks(demo.stdout)
+
+    assert {task: (state, place) for task, (state, place, _) in shown.items()} == {
+        "create": ("success", "worker"),
+        "read": ("success", "worker"),
+        "update": ("success", "worker"),
+        "delete": ("success", "worker"),
+        "create_deferred": ("success", "triggerer"),
+        "read_deferred": ("success", "triggerer"),
+        "update_deferred": ("success", "triggerer"),
+        "delete_deferred": ("success", "triggerer"),
+        "report": ("success", "worker"),
+    }
+    paths = []
+    for name, suffix, update in (("Ada", "", "PATCH"), ("Grace", "_deferred", "PUT")):
+        user = shown[f"create{suffix}"][2]
+        assert user == {"id": user["id"], "name": name, "role": "author"}
+        assert shown[f"read{suffix}"][2] == user
+        assert shown[f"update{suffix}"][2] == {**user, "role": "editor"}
+        assert shown[f"delete{suffix}"][2] is None
+        path = f"/api/users/{user['id']}"
+        paths += ["POST /api/users 201", f"GET {path} 200", f"{update} {path} 200", f"DELETE {path} 204"]
+    assert table(demo.stdout, "request") == requests(demo.home)
+    assert sorted(requests(demo.home)) == sorted([*SEEDED, *paths, "POST /api/reports 201"])
+    assert table(demo.stdout, "resource") == records(demo.home)
+    report = shown["report"][2]
+    assert (report["on_worker"], report["in_triggerer"]) == ("editor", "editor")
+    assert records(demo.home)[len(SEEDED) :] == [f"reports {report['id']} {json.dumps(report)}"]
+
+
+def test_pipeline(demos: Mapping[str, Demo]) -> None:
+    """The demo shows the orders read, and one total a customer written, each by a task of its own."""
+    demo = demos["pipeline"]
+    assert (demo.returncode, demo.stderr) == (0, "")
+    shown = tasks(demo.stdout)
+
+    assert [order["customer"] for order in shown["read_orders"][2]] == ["acme", "globex", "acme"]
+    totals = [shown["write_totals[0]"][2], shown["write_totals[1]"][2]]
+    assert [(total["customer"], total["total"]) for total in totals] == [("acme", 70.0), ("globex", 7.5)]
+    assert table(demo.stdout, "request") == requests(demo.home)
+    assert requests(demo.home) == [*SEEDED, "GET /api/orders?limit=1000 200", *["POST /api/totals 201"] * 2]
+    assert table(demo.stdout, "resource") == records(demo.home)
+    assert sorted(records(demo.home)[len(SEEDED) :]) == sorted(
+        f"totals {total['id']} {json.dumps(total)}" for total in totals
+    )
+
+
+def test_broken_file(demos: Mapping[str, Demo]) -> None:
+    """A DAG file that cannot be imported ends the demo with its own error, and not with 0."""
+    demo = demos["broken"]
+
+    assert demo.returncode == 1
+    assert 'broken.py", line 1' in demo.stderr
+    assert "ModuleNotFoundError: No module named 'a_module_that_nobody_wrote'" in demo.stderr
+
+
+def test_missing_file(demos: Mapping[str, Demo]) -> None:
+    """A file that is not there ends the demo before it starts anything; the error names it."""
+    demo = demos["missing"]
+
+    assert demo.returncode == 2
+    assert "there is no file 'example_dags/nobody_wrote_this.py'" in demo.stderr
+    assert not demo.home.exists()

@@ -1,0 +1,266 @@
+"""The distribution: what is in it, what it says of itself, and what Airflow makes of it alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, PathDistribution
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from uv import find_uv_bin
+
+import airflow_mirrordb
+from airflow_mirrordb.client import MirrorDBConfig
+from airflow_mirrordb.get_provider_info import get_provider_info
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+CHECKOUT = Path(__file__).parents[2]
+PACKAGE = [
+    "airflow_mirrordb/CHANGELOG.md",
+    "airflow_mirrordb/__init__.py",
+    "airflow_mirrordb/client/__init__.py",
+    "airflow_mirrordb/client/answers.py",
+    "airflow_mirrordb/client/auth.py",
+    "airflow_mirrordb/client/config.py",
+    "airflow_mirrordb/client/credentials.py",
+    "airflow_mirrordb/client/endpoints.py",
+    "airflow_mirrordb/client/errors.py",
+    "airflow_mirrordb/client/mirrordb.py",
+    "airflow_mirrordb/client/problem.py",
+    "airflow_mirrordb/client/protocol.py",
+    "airflow_mirrordb/client/retry.py",
+    "airflow_mirrordb/client/transport.py",
+    "airflow_mirrordb/compat.py",
+    "airflow_mirrordb/devserver/__init__.py",
+    "airflow_mirrordb/devserver/__main__.py",
+    "airflow_mirrordb/devserver/answer.py",
+    "airflow_mirrordb/devserver/app.py",
+    "airflow_mirrordb/devserver/authentication.py",
+    "airflow_mirrordb/devserver/body.py",
+    "airflow_mirrordb/devserver/fixtures.py",
+    "airflow_mirrordb/devserver/idempotency.py",
+    "airflow_mirrordb/devserver/pagination.py",
+    "airflow_mirrordb/devserver/preconditions.py",
+    "airflow_mirrordb/devserver/resources.py",
+    "airflow_mirrordb/devserver/server.py",
+    "airflow_mirrordb/devserver/store.py",
+    "airflow_mirrordb/get_provider_info.py",
+    "airflow_mirrordb/hooks/__init__.py",
+    "airflow_mirrordb/hooks/connection.py",
+    "airflow_mirrordb/hooks/mirrordb.py",
+    "airflow_mirrordb/hooks/runner.py",
+    "airflow_mirrordb/operators/__init__.py",
+    "airflow_mirrordb/operators/memory.py",
+    "airflow_mirrordb/operators/mirrordb.py",
+    "airflow_mirrordb/operators/retries.py",
+    "airflow_mirrordb/py.typed",
+    "airflow_mirrordb/triggers/__init__.py",
+    "airflow_mirrordb/triggers/mirrordb.py",
+]
+#: What the form says of settings that have no value by default, where it says more than "none".
+WITHOUT_VALUE = {
+    "endpoints": "any resource api/{resource}, its items and their sub-collections",
+    "test_endpoint": "the base URL",
+    "auth_type": "basic with a login, bearer with only a key, else none",
+}
+CONNECTION_TYPE: dict[str, Any] = get_provider_info()["connection-types"][0]
+FORM: dict[str, dict[str, Any]] = CONNECTION_TYPE["conn-fields"]
+MODEL: dict[str, dict[str, Any]] = MirrorDBConfig.model_json_schema()["properties"]
+
+each_field = pytest.mark.parametrize("name", FORM)
+
+
+@dataclass(frozen=True)
+class Built:
+    """One sdist, and the wheel made from it."""
+
+    sdist: Path
+    wheel: Path
+
+
+@pytest.fixture(scope="module")
+def built(folder: Path) -> Built:
+    dist = folder / "dist"
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(dist), cwd=CHECKOUT)
+    (sdist,), (wheel,) = dist.glob("*.tar.gz"), dist.glob("*.whl")
+    return Built(sdist, wheel)
+
+
+@pytest.fixture(scope="module")
+def metadata(built: Built) -> PathDistribution:
+    name = "-".join(built.wheel.name.split("-")[:2])
+    return PathDistribution(zipfile.Path(built.wheel) / f"{name}.dist-info")
+
+
+@pytest.fixture(scope="module")
+def environment(folder: Path, built: Built) -> Path:
+    """A virtual environment with nothing but the wheel and what it asks for."""
+    venv, uv = folder / "venv", find_uv_bin()
+    (newest,) = re.findall(
+        r'^exclude-newer = "(.+)"$', (CHECKOUT / "pyproject.toml").read_text(), re.MULTILINE
+    )
+    run(uv, "venv", "--quiet", "--python", sys.executable, str(venv), cwd=folder)
+    python = str(venv / "bin" / "python")
+    run(uv, "pip", "install", "--python", python, "--exclude-newer", newest, str(built.wheel), cwd=folder)
+    return venv
+
+
+def run(*command: str, cwd: Path) -> str:
+    """Run a command in an environment that knows neither this checkout nor any Airflow; return its output."""
+    unwanted = ("AIRFLOW", "PYTHONPATH", "VIRTUAL_ENV")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+    env.update({"AIRFLOW_HOME": str(cwd / "airflow"), "COLUMNS": "500"})
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=250)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_names_in_wheel(built: Built) -> None:
+    """The wheel holds the package and nothing else."""
+    info = f"airflow_provider_mirrordb-{airflow_mirrordb.__version__}.dist-info"
+    assert sorted(zipfile.ZipFile(built.wheel).namelist()) == sorted(
+        [
+            *PACKAGE,
+            f"{info}/METADATA",
+            f"{info}/RECORD",
+            f"{info}/WHEEL",
+            f"{info}/entry_points.txt",
+            f"{info}/licenses/LICENSE",
+        ]
+    )
+
+
+def test_names_in_sdist(built: Built) -> None:
+    """The sdist holds the package and what building it takes."""
+    with tarfile.open(built.sdist) as archive:
+        names = sorted(archive.getnames())
+    root = f"airflow_provider_mirrordb-{airflow_mirrordb.__version__}"
+    assert names == sorted(
+        f"{root}/{name}"
+        for name in [*PACKAGE, ".gitignore", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"]
+    )
+
+
+def test_metadata(metadata: PathDistribution) -> None:
+    """The wheel says which Airflow provider it is, and which Pythons it runs on."""
+    facts = metadata.metadata
+    assert facts["Name"] == get_provider_info()["package-name"] == "airflow-provider-mirrordb"
+    assert facts["Version"] == airflow_mirrordb.__version__
+    assert facts["License-Expression"] == "Apache-2.0"
+    assert facts["Requires-Python"] == "<3.14,>=3.10"
+    assert facts["Description-Content-Type"] == "text/markdown"
+    assert {
+        "Framework :: Apache Airflow",
+        "Framework :: Apache Airflow :: Provider",
+        "Framework :: AsyncIO",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Typing :: Typed",
+    } <= set(facts.get_all("Classifier") or [])
+    assert list(metadata.entry_points) == [
+        EntryPoint(
+            name="provider_info",
+            value="airflow_mirrordb.get_provider_info:get_provider_info",
+            group="apache_airflow_provider",
+        )
+    ]
+
+
+def test_airflow_finds_the_wheel(environment: Path, folder: Path) -> None:
+    """In an environment of its own, Airflow lists the provider and its hook, and imports them from there."""
+    airflow, python = str(environment / "bin" / "airflow"), str(environment / "bin" / "python")
+
+    providers = json.loads(run(airflow, "providers", "list", "--output", "json", cwd=folder))
+    (ours,) = [provider for provider in providers if "mirrordb" in provider["package_name"]]
+    assert ours["package_name"] == "airflow-provider-mirrordb"
+    assert ours["version"] == airflow_mirrordb.__version__
+
+    hooks = json.loads(run(airflow, "providers", "hooks", "--output", "json", cwd=folder))
+    (hook,) = [hook for hook in hooks if hook["connection_type"] == "mirrordb"]
+    assert hook == {
+        "connection_type": "mirrordb",
+        "class": "airflow_mirrordb.hooks.mirrordb.MirrorDBHook",
+        "conn_id_attribute_name": "mirrordb_conn_id",
+        "package_name": "airflow-provider-mirrordb",
+        "hook_name": "MirrorDB",
+    }
+
+    code = "import airflow_mirrordb.operators.mirrordb as it; print(it.__file__)"
+    imported = Path(run(python, "-c", code, cwd=folder).strip())
+    assert environment in imported.parents
+    run(find_uv_bin(), "pip", "check", "--python", python, cwd=folder)  # fails on a broken requirement
+
+
+def test_provider_info_fits_the_schema() -> None:
+    """Airflow's own schemas accept the provider info, and its form, where unknown names are errors."""
+    info = get_provider_info()
+    jsonschema.validate(info, schema("provider_info.schema.json"))
+    form = schema("provider.yaml.schema.json")["properties"]["connection-types"]
+    jsonschema.validate(info["connection-types"], form)
+
+
+def schema(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((files("airflow") / name).read_text())
+    return loaded
+
+
+def test_form_has_every_setting() -> None:
+    """Each setting of the model is a field of the form, or a standard field of a connection."""
+    assert set(FORM) == set(MirrorDBConfig.model_fields) - {"base_url", "login", "api_key"}
+
+
+@each_field
+def test_form_states_the_default(name: str) -> None:
+    """The default in a field's description is the model's."""
+    default = MirrorDBConfig.model_fields[name].get_default(call_default_factory=True)
+    if default is None or default == {}:
+        stated = WITHOUT_VALUE.get(name, "none")
+    elif isinstance(default, bool):
+        stated = {"verify": "true", "trailing_slash": "off"}[name]
+        assert default is (stated == "true")
+    elif isinstance(default, frozenset):
+        stated = ", ".join(map(str, sorted(default)))
+    else:
+        stated = f"{default:g}" if isinstance(default, float) else str(default)
+    assert FORM[name]["description"].endswith(f" Default: {stated}.")
+
+
+@each_field
+def test_form_has_fitting_types(name: str) -> None:
+    """A field yields what the model takes, with null for an untouched one."""
+    field = FORM[name]["schema"]
+    taken = {option.get("type") for option in MODEL[name].get("anyOf", [MODEL[name]])}
+    kinds = set(field["type"])
+
+    assert "null" in kinds  # or else Airflow's form asks for a value
+    assert len(kinds) == 2
+    assert kinds - {"null"} <= taken
+    assert not {"const", "default"} & field.keys()
+    limits = [
+        limit
+        for rule in MirrorDBConfig.model_fields[name].metadata
+        for limit in (getattr(rule, "ge", None), getattr(rule, "gt", None))
+        if limit is not None
+    ]
+    assert field.get("minimum") == (limits[0] if limits else None)
+    is_secret = "SecretStr" in str(MirrorDBConfig.model_fields[name].annotation)
+    assert (field.get("format") == "password") is is_secret
+
+
+def test_form_offers_every_kind_of_authentication() -> None:
+    """The choices of the form are those of the model, and none."""
+    (choices,) = [option["enum"] for option in MODEL["auth_type"]["anyOf"] if "enum" in option]
+    assert FORM["auth_type"]["schema"]["enum"] == [*choices, None]

@@ -1,0 +1,187 @@
+"""What the package does inside a running Airflow, against the embedded backend."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from datetime import datetime
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from tests.conftest import Answering
+from tests.e2e.airflow_home import AirflowHome, wait_until
+from tests.e2e.backend_process import BackendProcess
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+DEFERRED = {"create_deferred", "read_deferred", "update_deferred", "delete_deferred"}
+
+
+def test_crud_runs_on_worker_and_triggerer(airflow: AirflowHome, backend: BackendProcess) -> None:
+    """Both halves of the CRUD example create, read, update and delete; one half leaves the worker."""
+    seen: set[tuple[str, str]] = set()
+    before = len(backend.requests())
+
+    def look(tasks: list[dict[str, Any]]) -> None:
+        seen.update((task["task_id"], task["state"]) for task in tasks)
+        # a trigger's row is gone when it has fired, so it is searched while it waits
+        seen.update((column, "request") for column in airflow.columns_with("api/users/"))
+        seen.update((column, "key") for column in airflow.columns_with(backend.key))
+
+    run_id = airflow.trigger("mirrordb_crud")
+    state = airflow.wait_for_run("mirrordb_crud", run_id, look)
+
+    assert state == "success"
+    assert {task_id for task_id, state in seen if state == "deferred"} & DEFERRED
+    assert not {task_id for task_id, state in seen if state == "deferred"} - DEFERRED
+    assert ("trigger.kwargs", "request") in seen
+    assert not [column for column, found in seen if found == "key"]
+    result = {
+        task["task_id"]: airflow.result("mirrordb_crud", run_id, task["task_id"])
+        for task in airflow.tasks("mirrordb_crud", run_id)
+        if "delete" not in task["task_id"]
+    }
+    ada, grace = result["create"]["id"], result["create_deferred"]["id"]
+    assert ada != grace
+    assert result["create"] == result["read"] == {"id": ada, "name": "Ada", "role": "author"}
+    assert result["update"] == {"id": ada, "name": "Ada", "role": "editor"}
+    assert result["create_deferred"] == result["read_deferred"]
+    assert result["read_deferred"] == {"id": grace, "name": "Grace", "role": "author"}
+    assert result["update_deferred"] == {"id": grace, "name": "Grace", "role": "editor"}
+    assert backend.records("users") == []
+    assert backend.records("reports") == [result["report"]]
+    assert result["report"]["run"] == run_id
+    assert (result["report"]["on_worker"], result["report"]["in_triggerer"]) == ("editor", "editor")
+    assert sorted(backend.requests()[before:]) == sorted(
+        [
+            "POST /api/users 201",
+            f"GET /api/users/{ada} 200",
+            f"PATCH /api/users/{ada} 200",
+            f"DELETE /api/users/{ada} 204",
+            "POST /api/users 201",
+            f"GET /api/users/{grace} 200",
+            f"PUT /api/users/{grace} 200",
+            f"DELETE /api/users/{grace} 204",
+            "POST /api/reports 201",
+        ]
+    )
+    for task_id, request in {
+        "create_deferred": "POST api/users",
+        "read_deferred": f"GET api/users/{grace}",
+        "update_deferred": f"PUT api/users/{grace}",
+        "delete_deferred": f"DELETE api/users/{grace}",
+    }.items():
+        assert f"Sending {request} [{task_id}]" in airflow.log(
+            "mirrordb_crud", run_id, task_id, of_trigger=True
+        )
+    assert airflow.log("mirrordb_crud", run_id, "read", of_trigger=True) == ""
+
+
+def test_pipeline_runs_on_its_schedule(airflow: AirflowHome, backend: BackendProcess) -> None:
+    """Unpaused, the pipeline is started by the scheduler, and writes one right total per customer."""
+
+    def runs() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = airflow.rest("GET", "dags/mirrordb_pipeline/dagRuns")["dag_runs"]
+        return found
+
+    airflow.unpause("mirrordb_pipeline")
+    run = wait_until(runs, "a run of the pipeline", 60)[0]
+    state = airflow.wait_for_run("mirrordb_pipeline", run["dag_run_id"])
+    airflow.unpause("mirrordb_pipeline", paused=True)
+
+    assert (run["run_type"], state) == ("scheduled", "success")
+    tasks = airflow.tasks("mirrordb_pipeline", run["dag_run_id"])
+    assert sorted((task["task_id"], task["map_index"], task["state"]) for task in tasks) == [
+        ("add_up", -1, "success"),
+        ("read_orders", -1, "success"),
+        ("write_totals", 0, "success"),
+        ("write_totals", 1, "success"),
+    ]
+    time = datetime.fromisoformat(run["logical_date"].replace("Z", "+00:00")).isoformat()
+    totals = {
+        total["customer"]: total["total"] for total in backend.records("totals") if total["run"] == time
+    }
+    assert totals == {"acme": 3 * 20.0 + 2 * 5.0, "globex": 1 * 7.5}
+
+
+def test_permanent_error_fails_at_once(airflow: AirflowHome, backend: BackendProcess) -> None:
+    """A missing record ends a task on its first try, though it has three retries; its log tells why."""
+    run_id = airflow.trigger("missing_record")
+
+    assert airflow.wait_for_run("missing_record", run_id) == "failed"
+    tasks = {task["task_id"]: task for task in airflow.tasks("missing_record", run_id)}
+    for task_id in ("plain", "deferrable"):
+        task = tasks[task_id]
+        assert (task["state"], task["try_number"], task["max_tries"]) == ("failed", 1, 3)
+        assert backend.requests(f"/api/lost/{task_id}") == [f"GET /api/lost/{task_id} 404"]
+        log = airflow.log("missing_record", run_id, task_id)
+        assert f"GET api/lost/{task_id} [{task_id}]: " in log
+        assert f"there is no lost/{task_id}" in log
+    assert "Sending GET" in airflow.log("missing_record", run_id, "deferrable", of_trigger=True)
+
+
+async def test_busy_backend_is_asked_again(airflow: AirflowHome, answering: Answering) -> None:
+    """After two answers 503 with Retry-After, the third request brings the record, deferred or not."""
+    user = {"id": 1, "name": "Ada"}
+    keys = {task_id: secrets.token_urlsafe(24) for task_id in ("plain", "deferrable")}
+    backends = {
+        task_id: await answering(
+            web.Response(status=503, headers={"Retry-After": "1"}),
+            web.Response(status=503, headers={"Retry-After": "1"}),
+            web.json_response(user),
+        )
+        for task_id in keys
+    }
+
+    def run() -> tuple[str, dict[str, Any]]:
+        for task_id, key in keys.items():
+            connection = {
+                "connection_id": f"busy_{task_id}",
+                "conn_type": "mirrordb",
+                "host": backends[task_id].base_url,
+                "password": key,
+            }
+            airflow.rest("POST", "connections", connection)
+        run_id = airflow.trigger("busy_backend")
+        state = airflow.wait_for_run("busy_backend", run_id)
+        return state, {task_id: airflow.result("busy_backend", run_id, task_id) for task_id in keys}
+
+    assert await asyncio.to_thread(run) == ("success", {"plain": user, "deferrable": user})
+    for task_id, key in keys.items():
+        assert backends[task_id].lines == ["GET /api/users/1"] * 3
+        sent = [request.headers["Authorization"] for request in backends[task_id].requests]
+        assert sent == [f"Bearer {key}"] * 3
+        assert airflow.files_with(key) == []  # the database holds it encrypted
+
+
+@pytest.mark.parametrize(("key", "status"), [("right", True), ("wrong", False)])
+def test_button_of_the_form(airflow: AirflowHome, backend: BackendProcess, key: str, *, status: bool) -> None:
+    """The Test button tells whether the backend takes the key, and what it answered."""
+    connection = {
+        "connection_id": "typed_into_the_form",
+        "conn_type": "mirrordb",
+        "host": backend.url,
+        "password": backend.key if key == "right" else secrets.token_urlsafe(24),
+        "extra": '{"test_endpoint": "api/orders", "max_attempts": null}',
+    }
+    outcome = airflow.rest("POST", "connections/test", connection)
+
+    assert outcome["status"] is status
+    if status:
+        assert outcome["message"] == f"{backend.url} answered 200, authentication: bearer"
+    else:
+        assert "401" in outcome["message"]
+        assert "the API key is missing or wrong" in outcome["message"]
+    assert connection["password"] not in outcome["message"]
+
+
+def test_key_is_written_nowhere(airflow: AirflowHome, backend: BackendProcess) -> None:
+    """After all that ran here, no log and no table of Airflow holds the API key of the connection."""
+    trigger = "Sending GET api/lost/deferrable [deferrable] through connection mirrordb_default"
+    assert [name for name in airflow.files_with(trigger) if ".trigger." in name]  # such files are searched
+    assert "dag.dag_id" in airflow.columns_with("mirrordb_crud")  # and such columns
+
+    assert airflow.files_with(backend.key) == []
+    assert airflow.columns_with(backend.key) == []
