@@ -197,9 +197,9 @@ def weigh(error: MirrorDBError, request: MirrorDBRequest, sent: WireRequest, *, 
 
 def ambiguous(error: MirrorDBError, request: MirrorDBRequest) -> AmbiguousWriteError:
     """Return the error for a write whose outcome is hidden by another error."""
-    advice = (
-        "" if request.idempotency_key else "; a connection with an idempotency_header could repeat it safely"
-    )
+    advice = ""
+    if request.method in ("POST", "PATCH") and not request.idempotency_key:
+        advice = "; a connection with an idempotency_header could repeat it safely"
     unknown = f"the write may or may not have been applied ({error.message})"
     return AmbiguousWriteError(
         message=f"{unknown}; look before you repeat it{advice}",

@@ -313,6 +313,18 @@ def test_an_ambiguous_error_says_what_is_known() -> None:
 
 
 @pytest.mark.parametrize(
+    ("method", "facts", "advised"),
+    [("POST", {}, True), ("PATCH", {}, True), ("PUT", {"if_match": "*"}, False)],
+)
+def test_the_header_is_only_advised_where_it_would_help(
+    method: Method, facts: dict[str, Any], advised: bool
+) -> None:
+    """An idempotency key goes with POST and PATCH; it does nothing for a conditional PUT."""
+    error = weighed(500, {}, method=method, **facts)
+    assert ("could repeat it safely" in error.message) is advised
+
+
+@pytest.mark.parametrize(
     ("method", "header", "number", "retryable"),
     [
         ("POST", "Idempotency-Key", 2, True),
