@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
-from airflow.providers.common.compat.sdk import conf, mask_secret
+from airflow.providers.common.compat.sdk import conf
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
+
+_MASKERS = (
+    "airflow.sdk.log",
+    "airflow.sdk.execution_time.secrets_masker",  # Airflow 3.0 and 3.1
+    "airflow.utils.log.secrets_masker",  # Airflow 2
+)
 
 
 async def amask_secrets(secrets: Iterable[str]) -> None:
@@ -16,15 +24,25 @@ async def amask_secrets(secrets: Iterable[str]) -> None:
     except ImportError:
         from asgiref.sync import sync_to_async
 
-        mask = sync_to_async(mask_secret)
+        mask = sync_to_async(_masker())
     for secret in secrets:
         await mask(secret)
 
 
 def mask_secrets(secrets: Iterable[str]) -> None:
     """Keep secrets out of all logs."""
+    mask = _masker()
     for secret in secrets:
-        mask_secret(secret)
+        mask(secret)
+
+
+def _masker() -> Callable[..., None]:
+    """Return Airflow's ``mask_secret``; common-compat has it only from 1.21 on, which needs Python 3.11."""
+    for module in _MASKERS:
+        with suppress(ImportError, AttributeError):
+            masker: Callable[..., None] = import_module(module).mask_secret
+            return masker
+    raise ImportError(f"this Airflow has its secrets masker in none of {', '.join(_MASKERS)}")
 
 
 def installation_url() -> str:
