@@ -1,0 +1,220 @@
+"""The brake that all requests of one connection share in a process: pauses, and how fast requests may go.
+
+Nobody tells a client the limit of a backend, but refusals do. A limiter that has just refused a request
+has nothing left to give, so what it admits until it refuses again is what it gives in that time: the
+limit. It is the delivery rate of a saturated bottleneck, as BBR measures it (Cardwell et al., "BBR:
+Congestion-Based Congestion Control", ACM Queue 14(5), 2016). The way there and back is that of TCP: a
+slow start until the limit is known, later a slow search above it (RFC 5681, section 3.1), and one step
+down for all the refusals that belong together (RFC 6582).
+
+Only bookkeeping: nothing here sleeps or looks at a clock.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import threading
+import weakref
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+#: First pause when the backend does not say how long, in seconds; refusals in a row double it. Long
+#: beside a round trip, and short beside what a limiter saves up meanwhile for the time after.
+SHORT_PAUSE = 0.1
+#: Longest pause of our own, and longest that a Retry-After may ask of all requests, in seconds.
+LONGEST_SHORT_PAUSE = 10.0
+LONGEST_PAUSE = 3600.0
+#: The least that a Retry-After in whole seconds can say, so also what a limiter says that has room
+#: again after some milliseconds.
+LEAST_RETRY_AFTER = 1.0
+#: Requests/s after a pause: few enough that hardly any of them is in flight when the next refusal comes.
+START_RATE = 50.0
+#: What each request adds to the rate, in requests/s, below the known limit: it doubles in 0.2 s.
+SLOW_START = 3.5
+#: The same at the limit and above it: the rate grows by 3 % a second, so it doubles in 23 s.
+SEARCH = 0.03
+#: Share of the measured limit to go on with: an estimate that is too high costs a refusal.
+MARGIN = 0.97
+#: Requests/s that no process of ours reaches: a rate above it brakes nothing.
+NO_BRAKE = 10_000.0
+#: How late a timer may fire, in seconds; who comes later has lost the place. The only burst there is.
+LATENESS = 0.025
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permit:
+    """A place in the line.
+
+    :param at: when the request may go, in monotonic seconds
+    :param round: number of refusals that had been acted upon when it was given; a later one voids it
+    """
+
+    at: float
+    round: int
+
+
+class Brake:
+    """Says when each request of a connection may go. Safe to use from many threads.
+
+    Before each attempt, and after it, if there was an answer::
+
+        permit = brake.reserve(now := time.monotonic())
+        while permit.at > now:
+            await asyncio.sleep(permit.at - now)  # if it is cancelled: brake.give_back(permit)
+            permit = brake.reserve(now := time.monotonic(), permit)
+        ...
+        brake.refused(time.monotonic(), permit, retry_after)  # 429 or 503
+        brake.admitted(permit)  # any other answer
+
+    A request that waits asks again when its time has come, as a pause may have begun meanwhile. Places
+    are spaced in time, one request each, so requests never resume as a herd (the virtual scheduling
+    of GCRA, ITU-T I.371, annex A, without its burst).
+
+    :param rate_limit: requests/s that are never exceeded; None if only refusals shall brake
+    :raises ValueError: unless rate_limit is above 0 and finite
+    """
+
+    def __init__(self, rate_limit: float | None = None) -> None:
+        if rate_limit is not None and not 0 < rate_limit < math.inf:
+            raise ValueError(f"rate_limit must be above 0 and finite, not {rate_limit:g}")
+        self._lock = threading.Lock()
+        self._top_rate = rate_limit or math.inf
+        self._rate = self._top_rate
+        self._limit = math.inf  # of the backend, as last measured
+        self._round = 0
+        self._refused_at = -math.inf
+        self._resume_at = -math.inf
+        self._refusals_in_a_row = 0
+        self._admitted = 0  # since the measurement began
+        self._measured_from: float | None = None  # moved on by the time in which nobody wanted to go
+        self._next_place = -math.inf
+        self._last_used_place = -math.inf
+        self._given_back: list[float] = []
+        self._unbraked: Permit | None = None
+        self._release_if_unbraked()
+
+    def reserve(self, now: float, permit: Permit | None = None) -> Permit:
+        """Return the permit of a request, which goes if its ``at`` is not after ``now``.
+
+        :param now: monotonic seconds
+        :param permit: what the request got when it asked before
+        """
+        if (unbraked := self._unbraked) is not None:
+            return unbraked
+        with self._lock:
+            if permit is None or not self._holds(permit, now):
+                permit = Permit(at=self._place(now), round=self._round)
+            if permit.at <= now:
+                self._last_used_place = max(self._last_used_place, permit.at)
+            return permit
+
+    def give_back(self, permit: Permit) -> None:
+        """Let the next one who comes have the place of a request that was cancelled while it waited."""
+        with self._lock:
+            if permit.round == self._round and permit.at > self._last_used_place:
+                heapq.heappush(self._given_back, permit.at)
+
+    def admitted(self, permit: Permit) -> None:
+        """Note that the backend dealt with a request, whatever it answered."""
+        if self._unbraked is not None:
+            return
+        with self._lock:
+            self._admitted += 1
+            if permit.round == self._round:
+                self._refusals_in_a_row = 0
+
+    def refused(self, now: float, permit: Permit, retry_after: float | None = None) -> None:
+        """Note that the backend answered 429 or 503: pause all requests, and learn from it.
+
+        The first refusal, one that asks for more than a second, and one after which the backend
+        admitted nothing pause for the whole ``retry_after``. Any other one says that we are a
+        little too fast: it takes a short pause and a lower rate, and only the refused request, whose
+        wait is not decided here, has to heed its ``retry_after``.
+
+        :param now: monotonic seconds
+        :param permit: with which the request was sent
+        :param retry_after: seconds that the backend asks to wait; None if it does not say
+        """
+        asked = min(retry_after or 0.0, LONGEST_PAUSE)
+        with self._lock:
+            if permit.round < self._round:  # sent before the pause: no news, unless it asks for more
+                if asked > LEAST_RETRY_AFTER:
+                    self._pause_until(self._refused_at + asked)
+                return
+            pause = min(SHORT_PAUSE * 2.0 ** min(self._refusals_in_a_row, 60), LONGEST_SHORT_PAUSE)
+            if self._measured_from is None or self._refusals_in_a_row:
+                self._rate = min(self._rate, START_RATE)
+                pause = max(pause, asked)
+            else:
+                self._step_down(now - self._measured_from)
+                self._measure_from(now)
+                pause = max(pause, asked if asked > LEAST_RETRY_AFTER else 0.0)
+            self._begin_round(now, now + pause)
+            if self._measured_from is None:  # the rate before was not ours
+                self._measure_from(self._resume_at)
+
+    def _holds(self, permit: Permit, now: float) -> bool:
+        in_force = permit.round == self._round and permit.at >= self._resume_at
+        return in_force and now - permit.at <= LATENESS
+
+    def _place(self, now: float) -> float:
+        earliest = max(now, self._resume_at)
+        while self._given_back:
+            if (place := heapq.heappop(self._given_back)) >= earliest:
+                return place
+        place = max(self._next_place, earliest)
+        if self._measured_from is not None and self._next_place < now:
+            self._measured_from += now - self._next_place
+        self._next_place = place + 1 / self._rate
+        if self._round:
+            step = SLOW_START if self._rate < self._limit else SEARCH
+            self._rate = min(self._rate + step, self._top_rate)
+            self._release_if_unbraked()
+        return place
+
+    def _step_down(self, elapsed: float) -> None:
+        """Take what was admitted in that time as the limit, but at least half the rate: a few tell little."""
+        measured = self._admitted / elapsed if elapsed > 0 else math.inf
+        self._rate = self._limit = max(MARGIN * min(measured, self._rate), self._rate / 2)
+
+    def _measure_from(self, moment: float) -> None:
+        self._admitted, self._measured_from = 0, moment
+
+    def _begin_round(self, now: float, resume_at: float) -> None:
+        """Void all permits, and start a new line when the pause is over."""
+        self._round += 1
+        self._refused_at = now
+        self._refusals_in_a_row += 1
+        self._unbraked = None
+        self._given_back.clear()
+        self._next_place = self._last_used_place + 1 / self._top_rate
+        self._pause_until(resume_at)
+
+    def _pause_until(self, moment: float) -> None:
+        self._resume_at = max(self._resume_at, moment)
+        self._next_place = max(self._next_place, self._resume_at)
+
+    def _release_if_unbraked(self) -> None:
+        if self._rate > NO_BRAKE and self._top_rate == math.inf:
+            self._rate = self._limit = math.inf
+            self._measured_from = None
+            self._unbraked = Permit(at=-math.inf, round=self._round)
+
+
+_brakes: weakref.WeakValueDictionary[tuple[Hashable, float | None], Brake] = weakref.WeakValueDictionary()
+_brakes_lock = threading.Lock()
+
+
+def brake_for(connection: Hashable, rate_limit: float | None = None) -> Brake:
+    """Return the brake of a connection: the same one as long as anybody in this process holds it.
+
+    :param connection: what the backend tells its clients apart by, as the base URL with the user
+    :param rate_limit: see :class:`Brake`; another value makes another brake
+    :raises ValueError: unless rate_limit is above 0 and finite
+    """
+    with _brakes_lock:
+        brake = _brakes.get((connection, rate_limit))
+        if brake is None:
+            brake = _brakes[connection, rate_limit] = Brake(rate_limit)
+        return brake
