@@ -31,6 +31,8 @@ COMPONENTS = {
     "triggerer": ("-s",),
 }
 
+CHECKOUT = Path(__file__).parents[2]
+
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -62,6 +64,7 @@ class AirflowHome:
             "AIRFLOW__API__SECRET_KEY": signing,
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__API_AUTH__JWT_SECRET": signing,
+            "AIRFLOW__CORE__EXECUTOR": "tests.e2e.patient_executor.PatientExecutor",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__CORE__FERNET_KEY": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "AIRFLOW__CORE__PARALLELISM": "3",
@@ -69,6 +72,7 @@ class AirflowHome:
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
+            "PYTHONPATH": str(CHECKOUT),  # for the executor
             "COLUMNS": "500",  # no line of a command's output is broken
             "NO_PROXY": "127.0.0.1",
             "no_proxy": "127.0.0.1",

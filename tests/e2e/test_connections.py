@@ -74,7 +74,7 @@ def test_added_on_the_command_line(airflow: AirflowHome, backend: BackendProcess
         *("--conn-host", f"{where.hostname}"),
         *("--conn-port", f"{where.port}"),
         *("--conn-schema", "http"),
-        *("--conn-password", backend.key),
+        f"--conn-password={backend.key}",  # in one word, as the key may begin with a dash
         *("--conn-extra", json.dumps({"test_endpoint": "api/added", "max_attempts": 2, "proxy": None})),
     )
 
