@@ -109,7 +109,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "max_elapsed": {
                         "label": "Longest time",
-                        "description": "Time from the first attempt to the end of the last wait, in seconds."
+                        "description": "Time from the first attempt to the end of the last one, in seconds."
                         " Default: 300.",
                         "schema": {"type": ["number", "null"], "minimum": 0, "section": "Backoff"},
                     },
@@ -132,6 +132,12 @@ def get_provider_info() -> dict[str, Any]:
                         "label": "Concurrency",
                         "description": "Requests in flight at the same time, in one process. Default: 100.",
                         "schema": {"type": ["integer", "null"], "minimum": 1, "section": "Limits"},
+                    },
+                    "rate_limit": {
+                        "label": "Rate limit",
+                        "description": "Requests per second that are never exceeded, in one process."
+                        " Default: none; the client finds the backend's own limit by its refusals.",
+                        "schema": {"type": ["number", "null"], "minimum": 0, "section": "Limits"},
                     },
                     "max_response_bytes": {
                         "label": "Largest answer",

@@ -24,7 +24,7 @@ from airflow_mirrordb.client.errors import (
 )
 from airflow_mirrordb.client.problem import problem_from, redacted
 from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest, named
-from airflow_mirrordb.client.retry import retry_after
+from airflow_mirrordb.client.retry import rate_limit_reset, retry_after
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REQUEST_ID_HEADERS = ("X-Request-ID", "Request-ID", "X-Correlation-ID", "X-Amzn-RequestId", "CF-Ray")
@@ -131,9 +131,23 @@ def response_error(
         code=code,
         detail=detail,
         request_id=request_id,
-        retry_after=retry_after(answer.headers, now),
+        retry_after=wait_asked(answer, now),
         retryable=answer.status in config.retry_statuses,
     )
+
+
+def wait_asked(answer: Answer, now: float) -> float | None:
+    """Return the seconds that an answer asks us to wait, or None if it does not say.
+
+    A 429 without Retry-After may say when the limit is lifted; with other statuses the same headers
+    only tell how much of the limit is left.
+
+    :param now: unix time in seconds
+    """
+    asked = retry_after(answer.headers, now)
+    if asked is None and answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return rate_limit_reset(answer.headers, now)
+    return asked
 
 
 def redirected(

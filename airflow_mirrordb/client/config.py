@@ -99,7 +99,7 @@ def _as_verify(value: object) -> object:
 
 
 Integer = Annotated[int, BeforeValidator(_no_boolean)]
-Seconds = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
+Number = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
 HeaderName = Annotated[str, Field(pattern=rf"^{TOKEN.pattern}$")]
 
 
@@ -144,23 +144,25 @@ class MirrorDBConfig(BaseModel):
 
     max_attempts: Annotated[Integer, Field(ge=1, le=1000)] = 5
     """Requests in all, the first one included."""
-    initial_delay: Annotated[Seconds, Field(gt=0)] = 1.0
+    initial_delay: Annotated[Number, Field(gt=0)] = 1.0
     """Ceiling of the wait after the first failure, in seconds."""
-    backoff_factor: Annotated[Seconds, Field(ge=1)] = 2.0
+    backoff_factor: Annotated[Number, Field(ge=1)] = 2.0
     """How much the ceiling of the wait grows with each failure."""
-    max_delay: Annotated[Seconds, Field(gt=0)] = 60.0
+    max_delay: Annotated[Number, Field(gt=0)] = 60.0
     """Longest wait between two attempts, in seconds, unless the backend asks for more."""
-    max_elapsed: Annotated[Seconds, Field(ge=0)] = 300.0
-    """Time from the first attempt to the end of the last wait, in seconds."""
+    max_elapsed: Annotated[Number, Field(ge=0)] = 300.0
+    """Time from the first attempt to the end of the last one, in seconds; an attempt gets at least one."""
     retry_statuses: Annotated[
         frozenset[Annotated[Integer, Field(ge=400, le=599)]], BeforeValidator(_as_list)
     ] = RETRY_STATUSES
     """HTTP statuses that are worth another attempt."""
 
-    timeout: Annotated[Seconds, Field(gt=0)] = 30.0
+    timeout: Annotated[Number, Field(gt=0)] = 30.0
     """Longest time that one attempt may take, in seconds."""
     max_concurrency: Annotated[Integer, Field(ge=1)] = 100
     """Requests in flight at the same time, in one process."""
+    rate_limit: Annotated[Number, Field(gt=0)] | None = None
+    """Requests per second that are never exceeded, in one process; not limited if not set."""
     max_response_bytes: Annotated[Integer, Field(ge=1)] = 16 * 2**20
     """Largest answer that is read, in bytes, after decompression."""
 

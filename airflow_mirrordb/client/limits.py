@@ -72,13 +72,17 @@ class Brake:
     of GCRA, ITU-T I.371, annex A, without its burst).
 
     :param rate_limit: requests/s that are never exceeded; None if only refusals shall brake
+    :param longest_pause: longest pause of our own, in seconds; a Retry-After may ask for more
     :raises ValueError: unless rate_limit is above 0 and finite
     """
 
-    def __init__(self, rate_limit: float | None = None) -> None:
+    def __init__(
+        self, rate_limit: float | None = None, *, longest_pause: float = LONGEST_SHORT_PAUSE
+    ) -> None:
         if rate_limit is not None and not 0 < rate_limit < math.inf:
             raise ValueError(f"rate_limit must be above 0 and finite, not {rate_limit:g}")
         self._lock = threading.Lock()
+        self._longest_pause = min(longest_pause, LONGEST_SHORT_PAUSE)
         self._top_rate = rate_limit or math.inf
         self._rate = self._top_rate
         self._limit = math.inf  # of the backend, as last measured
@@ -142,7 +146,7 @@ class Brake:
                 if asked > LEAST_RETRY_AFTER:
                     self._pause_until(self._refused_at + asked)
                 return
-            pause = min(SHORT_PAUSE * 2.0 ** min(self._refusals_in_a_row, 60), LONGEST_SHORT_PAUSE)
+            pause = min(SHORT_PAUSE * 2.0 ** min(self._refusals_in_a_row, 60), self._longest_pause)
             if self._measured_from is None or self._refusals_in_a_row:
                 self._rate = min(self._rate, START_RATE)
                 pause = max(pause, asked)
@@ -150,9 +154,28 @@ class Brake:
                 self._step_down(now - self._measured_from)
                 self._measure_from(now)
                 pause = max(pause, asked if asked > LEAST_RETRY_AFTER else 0.0)
-            self._begin_round(now, now + pause)
+            self._refused_at = now
+            self._refusals_in_a_row += 1
+            self._begin_round(now + pause)
             if self._measured_from is None:  # the rate before was not ours
                 self._measure_from(self._resume_at)
+
+    def backed_off(self, now: float, permit: Permit, seconds: float) -> None:
+        """Note that an answer, which was no refusal, asks all requests to stay away for a while.
+
+        :param now: monotonic seconds
+        :param permit: with which the request was sent
+        :param seconds: how long; at most an hour is heeded
+        """
+        resume_at = now + min(seconds, LONGEST_PAUSE)
+        with self._lock:
+            if permit.round < self._round:
+                self._pause_until(resume_at)
+                return
+            if self._measured_from is None:  # the rate is not known: do not come back as a herd
+                self._rate = min(self._rate, START_RATE)
+            self._begin_round(resume_at)
+            self._measure_from(self._resume_at)
 
     def _holds(self, permit: Permit, now: float) -> bool:
         in_force = permit.round == self._round and permit.at >= self._resume_at
@@ -181,11 +204,9 @@ class Brake:
     def _measure_from(self, moment: float) -> None:
         self._admitted, self._measured_from = 0, moment
 
-    def _begin_round(self, now: float, resume_at: float) -> None:
+    def _begin_round(self, resume_at: float) -> None:
         """Void all permits, and start a new line when the pause is over."""
         self._round += 1
-        self._refused_at = now
-        self._refusals_in_a_row += 1
         self._unbraked = None
         self._given_back.clear()
         self._next_place = self._last_used_place + 1 / self._top_rate
@@ -202,19 +223,23 @@ class Brake:
             self._unbraked = Permit(at=-math.inf, round=self._round)
 
 
-_brakes: weakref.WeakValueDictionary[tuple[Hashable, float | None], Brake] = weakref.WeakValueDictionary()
+_brakes: weakref.WeakValueDictionary[Hashable, Brake] = weakref.WeakValueDictionary()
 _brakes_lock = threading.Lock()
 
 
-def brake_for(connection: Hashable, rate_limit: float | None = None) -> Brake:
+def brake_for(
+    connection: Hashable, rate_limit: float | None = None, *, longest_pause: float = LONGEST_SHORT_PAUSE
+) -> Brake:
     """Return the brake of a connection: the same one as long as anybody in this process holds it.
 
     :param connection: what the backend tells its clients apart by, as the base URL with the user
     :param rate_limit: see :class:`Brake`; another value makes another brake
+    :param longest_pause: see :class:`Brake`; another value makes another brake
     :raises ValueError: unless rate_limit is above 0 and finite
     """
+    key = (connection, rate_limit, longest_pause)
     with _brakes_lock:
-        brake = _brakes.get((connection, rate_limit))
+        brake = _brakes.get(key)
         if brake is None:
-            brake = _brakes[connection, rate_limit] = Brake(rate_limit)
+            brake = _brakes[key] = Brake(rate_limit, longest_pause=longest_pause)
         return brake

@@ -28,7 +28,13 @@ from airflow_mirrordb.client.auth import sent_secrets
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.credentials import Credentials, LookUp
 from airflow_mirrordb.client.endpoints import EndpointRegistry, Method
-from airflow_mirrordb.client.errors import DisconnectedError, InvalidRequestError, MirrorDBError
+from airflow_mirrordb.client.errors import (
+    DisconnectedError,
+    InvalidRequestError,
+    MirrorDBError,
+    RateLimitError,
+)
+from airflow_mirrordb.client.gate import Gate, TurnTooLateError
 from airflow_mirrordb.client.protocol import (
     MirrorDBRequest,
     RequestOptions,
@@ -37,7 +43,7 @@ from airflow_mirrordb.client.protocol import (
     prepare,
     probe,
 )
-from airflow_mirrordb.client.retry import Progress, Retrying
+from airflow_mirrordb.client.retry import Progress, Retrying, WaitNeeded
 from airflow_mirrordb.client.transport import DISCONNECTED, Transport
 
 if TYPE_CHECKING:
@@ -46,6 +52,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
+
+#: Seconds that any attempt gets, however near the deadline: who asks wants an answer.
+LEAST_TIMEOUT = 1.0
+#: Seconds that a request waits for its turn where its caller wants to do longer waits itself.
+SHORT_WAIT = 1.0
 
 CALLABLE = ("create_function", "read_function", "update_function", "delete_function")
 
@@ -58,6 +69,14 @@ class _State:
     registry: EndpointRegistry
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Link:
+    """The way to the backend."""
+
+    transport: Transport
+    gate: Gate
+
+
 class GenericMirrorDB:
     """An async client for one REST backend.
 
@@ -68,6 +87,7 @@ class GenericMirrorDB:
     :param look_up: coroutine function that looks the credentials up again when a request meets 401,
         and returns the settings that may have changed, as ``{"api_key": ...}``
     :param clock: unix time in seconds
+    :param monotonic: monotonic time in seconds
     :param sleep: waits the given seconds
     :param rng: source of the jitter in waits
     :raises ConfigError: if a setting is wrong
@@ -79,13 +99,15 @@ class GenericMirrorDB:
         *,
         look_up: LookUp | None = None,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rng: random.Random | None = None,
     ) -> None:
         config = config if isinstance(config, MirrorDBConfig) else MirrorDBConfig.model_validate(config)
         self._state = _State(config=config, registry=EndpointRegistry(declared=config.endpoints))
-        self._clock, self._sleep, self._rng = clock, sleep, rng or random.Random()  # noqa: S311  # only jitter
-        self._transport: Transport | None = None
+        self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
+        self._rng = rng or random.Random()  # noqa: S311  # only jitter
+        self._link: _Link | None = None
         self._retired: list[Transport] = []
         self._in_flight: set[asyncio.Task[Any]] = set()
         self._credentials = Credentials(lambda: self._state.config, self._change, look_up, clock)
@@ -107,7 +129,7 @@ class GenericMirrorDB:
 
         :raises ConfigError: if a certificate or key of the configuration cannot be read
         """
-        if self._transport is None:
+        if self._link is None:
             config = self._state.config
             if config.base_url.endswith("/api") and any(
                 p.startswith("api/") for p in self._state.registry.patterns
@@ -117,7 +139,7 @@ class GenericMirrorDB:
                 )
             if config.verify is False:
                 log.warning("TLS certificates of %s are not verified (extra 'verify')", config.base_url)
-            self._transport = Transport(config)
+            self._link = self._link_for(config)
 
     async def disconnect(self) -> None:
         """End what is in flight and close all connections.
@@ -126,8 +148,8 @@ class GenericMirrorDB:
         a write that may not be repeated was already sent.
         """
         tasks = list(self._in_flight)
-        transports = [transport for transport in (*self._retired, self._transport) if transport is not None]
-        self._transport, self._retired = None, []
+        transports = [*self._retired, *([self._link.transport] if self._link else [])]
+        self._link, self._retired = None, []
         for transport in transports:
             transport.closing = True
         for task in tasks:
@@ -198,38 +220,53 @@ class GenericMirrorDB:
 
         :param request: what to send
         :param progress: where an earlier run, maybe in another process, left off
-        :param wait: False to raise :class:`WaitNeeded` instead of waiting before a further attempt
+        :param wait: False to raise :class:`WaitNeeded` instead of waiting before a further attempt, or
+            for more than a second for its turn
         :raises EndpointNotAllowedError: if no registered pattern allows it; nothing was sent
         :raises InvalidRequestError: if an argument cannot be sent; nothing was
         :raises TransportError: if there was no answer
         :raises ResponseError: if the answer is no success
         :raises InvalidResponseError: if the body of a success cannot be used
         :raises AmbiguousWriteError: if a write may or may not have been applied
+        :raises RateLimitError: also if its turn would come after the deadline; nothing was sent then
         :raises WaitNeeded: see ``wait``
         """
-        transport = self._connected()
+        link = self._connected()
         state = self._state
         request = _with_key(request, state.config)
         wire = prepare(request, state.config, state.registry)
-        started, renewals = time.monotonic(), self._credentials.renewals
+        started, renewals = self._monotonic(), self._credentials.renewals
+        progress = progress or Progress()
+        if progress.deadline is None:
+            progress = replace(progress, deadline=self._clock() + state.config.max_elapsed)
+        deadline = started + (progress.deadline or 0.0) - self._clock()
+
+        async def exchange(headers: Mapping[str, str], number: int) -> Answer:
+            try:
+                with _weighed(request, wire, number):
+                    answer = await self._send(link, wire.carrying(headers), deadline, wait=wait)
+                    if follow := redirected(answer, request, wire, state.config, state.registry):
+                        answer = await self._send(link, follow.carrying(headers), deadline, wait=wait)
+                    return answer
+            except TurnTooLateError as late:
+                late.attempts = number - 1
+                raise
 
         async def attempt(number: int) -> MirrorDBResponse:
-            headers = await self._credentials.headers(state.config, transport)
-            with _weighed(request, wire, number):
-                answer = await self._exchange(transport, request, wire.carrying(headers), state)
+            headers = await self._credentials.headers(state.config, link.transport)
+            answer = await exchange(headers, number)
             if answer.status == HTTPStatus.UNAUTHORIZED and (
-                fresh := await self._credentials.renewed(headers, transport, renewals)
+                fresh := await self._credentials.renewed(headers, link.transport, renewals)
             ):
                 headers = fresh
-                with _weighed(request, wire, number):  # a 401 was not applied: a write may go out again
-                    answer = await self._exchange(transport, request, wire.carrying(headers), state)
+                answer = await exchange(headers, number)  # a 401 was not applied: a write may go out again
             with _weighed(request, wire, number):
                 return interpret(
                     answer,
                     request,
                     state.config,
                     number=number,
-                    elapsed=time.monotonic() - started,
+                    elapsed=self._monotonic() - started,
                     now=self._clock(),
                     hidden=sent_secrets(headers),
                 )
@@ -243,6 +280,12 @@ class GenericMirrorDB:
             return await self._tracked(
                 retrying.run(attempt, name=name, progress=progress, wait=wait), request
             )
+        except TurnTooLateError as late:
+            error = named(_too_late(late), request)
+            if not wait and self._monotonic() + late.wait <= deadline:
+                resume_at = self._clock() + late.wait
+                raise WaitNeeded(replace(progress, resume_at=resume_at), error) from None
+            raise error from None
         except MirrorDBError as error:
             named(error, request)
             raise
@@ -269,7 +312,8 @@ class GenericMirrorDB:
         :raises ResponseError: if the answer is one of those
         :raises EndpointNotAllowedError: if ``test_endpoint`` is not registered
         """
-        transport, config, registry = self._connected(), self._state.config, self._state.registry
+        transport = self._connected().transport
+        config, registry = self._state.config, self._state.registry
         request = MirrorDBRequest(method="GET", endpoint=config.test_endpoint or "", method_name="test")
         wire = prepare(request, config, registry) if config.test_endpoint else probe(config)
         try:
@@ -344,10 +388,10 @@ class GenericMirrorDB:
     def _change(self, changes: Mapping[str, Any]) -> None:
         config = self._state.config.changed(changes)
         registry = replace(self._state.registry, declared=config.endpoints)
-        if self._transport is not None and changes.keys() - {"api_key", "login"}:
-            transport = Transport(config)  # before anything is changed: it may not be able to read a file
-            self._retired.append(self._transport)
-            self._transport = transport
+        if self._link is not None and changes.keys() - {"api_key", "login"}:
+            link = self._link_for(config)  # before anything is changed: it may not be able to read a file
+            self._retired.append(self._link.transport)
+            self._link = link
         self._state = _State(config=config, registry=registry)
         self._credentials.forget_token()
 
@@ -367,17 +411,26 @@ class GenericMirrorDB:
             raise InvalidRequestError(message=message, field="arguments") from error
         return await function(**arguments)
 
-    async def _exchange(
-        self, transport: Transport, request: MirrorDBRequest, wire: WireRequest, state: _State
-    ) -> Answer:
-        answer = await transport.send(wire)
-        follow = redirected(answer, request, wire, state.config, state.registry)
-        return await transport.send(follow) if follow else answer
+    async def _send(self, link: _Link, wire: WireRequest, deadline: float, *, wait: bool) -> Answer:
+        """Send a request when its turn has come.
 
-    def _connected(self) -> Transport:
-        if self._transport is None:
+        :param deadline: monotonic time by which the answer must be there
+        """
+        latest = deadline if wait else min(deadline, self._monotonic() + SHORT_WAIT)
+        async with link.gate.turn(latest) as permit:
+            left = max(deadline - self._monotonic(), LEAST_TIMEOUT)
+            answer = await link.transport.send(wire.within(left))
+        link.gate.learn(permit, answer)
+        return answer
+
+    def _link_for(self, config: MirrorDBConfig) -> _Link:
+        gate = Gate(config, clock=self._clock, monotonic=self._monotonic, sleep=self._sleep)
+        return _Link(transport=Transport(config), gate=gate)
+
+    def _connected(self) -> _Link:
+        if self._link is None:
             raise RuntimeError("the client is not connected: use 'async with', or await connect() first")
-        return self._transport
+        return self._link
 
     async def _tracked(self, work: Coroutine[Any, Any, T], request: MirrorDBRequest) -> T:
         """Run work as a task of its own, which :meth:`disconnect` can end without ending the caller's."""
@@ -386,7 +439,7 @@ class GenericMirrorDB:
         try:
             return await task
         except asyncio.CancelledError:
-            if self._transport is not None or not task.cancelled():
+            if self._link is not None or not task.cancelled():
                 raise
             error = named(DisconnectedError(message=DISCONNECTED, retryable=False), request)
             raise error from None
@@ -404,6 +457,16 @@ def _weighed(request: MirrorDBRequest, wire: WireRequest, number: int) -> Iterat
         if weighed is error:
             raise
         raise weighed from error
+
+
+def _too_late(late: TurnTooLateError) -> RateLimitError:
+    return RateLimitError(
+        message=f"it was not sent: the connection is paused, or limited, for another {late.wait:.1f} s",
+        attempts=late.attempts,
+        status=HTTPStatus.TOO_MANY_REQUESTS.value,
+        retry_after=late.wait,
+        retryable=True,
+    )
 
 
 def _with_key(request: MirrorDBRequest, config: MirrorDBConfig) -> MirrorDBRequest:

@@ -78,6 +78,10 @@ class WireRequest:
     timeout: float
     repeatable: bool
 
+    def within(self, seconds: float) -> WireRequest:
+        """Return the request with at most this time for its answer."""
+        return self if seconds >= self.timeout else replace(self, timeout=seconds)
+
     def carrying(self, credentials: Mapping[str, str]) -> WireRequest:
         """Return the request with the headers that prove who sends it."""
         headers = self.headers.copy()

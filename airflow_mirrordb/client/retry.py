@@ -37,7 +37,7 @@ class RetryPolicy:
     :param initial_delay: ceiling of the wait after the first failure, in seconds
     :param backoff_factor: how much the ceiling grows with each failure
     :param max_delay: longest wait of our own, in seconds
-    :param max_elapsed: time from the first attempt to the end of the last wait, in seconds
+    :param max_elapsed: time from the first attempt after which no wait may end, in seconds
     :param statuses: HTTP statuses that are worth another attempt
     :raises ValueError: if the limits contradict each other
     """
@@ -226,16 +226,50 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     :param now: unix time in seconds
     """
     value = headers.get("Retry-After", "").strip()
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
+    seconds = _number(value)
+    if seconds is None:
         seconds = _seconds_until(value, now)
     return min(max(0.0, seconds), _TEN_YEARS) if math.isfinite(seconds) else None
 
 
+def rate_limit_reset(headers: Mapping[str, str], now: float) -> float | None:
+    """Return the seconds until a limit that was reached is lifted, or None if the answer does not say.
+
+    ``RateLimit-Reset`` is a number of seconds (draft-ietf-httpapi-ratelimit-headers-07, section 5.4);
+    ``X-RateLimit-Reset`` is that, or unix time in seconds or milliseconds. A moment in the past is no
+    help, and counts as absent.
+
+    :param now: unix time in seconds
+    """
+    value = headers.get("RateLimit-Reset") or headers.get("X-RateLimit-Reset") or ""
+    seconds = _number(value.strip())
+    if seconds is None:
+        return None
+    if seconds >= _FIRST_UNIX_TIME * 1000:
+        seconds /= 1000
+    if seconds >= _FIRST_UNIX_TIME:
+        seconds -= now
+    return min(seconds, _TEN_YEARS) if seconds > 0 and math.isfinite(seconds) else None
+
+
+def back_off(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds for which ``Backoff`` asks all requests to stay away, or None.
+
+    Kinto and others send it with answers of any status, as "Backoff: 7".
+    """
+    seconds = _number(headers.get("Backoff", "").strip())
+    return seconds if seconds is not None and 0 < seconds < math.inf else None
+
+
 _TEN_YEARS = 10 * 365 * 86400.0  # beyond any deadline, and still a date
+_FIRST_UNIX_TIME = 1e9  # a larger number of seconds is a moment, from September 2001 on
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _seconds_until(date: str, now: float) -> float:

@@ -40,15 +40,13 @@ class _ConnectionLostError(Exception):
 class Transport:
     """Sends requests for one connection, on one event loop, through pooled connections.
 
-    :param config: whose ``verify``, ``client_cert``, ``proxy``, ``max_concurrency`` and
-        ``max_response_bytes`` apply
+    :param config: whose ``verify``, ``client_cert``, ``proxy`` and ``max_response_bytes`` apply
     :raises ConfigError: if a certificate or key cannot be read
     """
 
     def __init__(self, config: MirrorDBConfig) -> None:
         self._proxy = config.proxy.get_secret_value() if config.proxy else None
         self._max_bytes = config.max_response_bytes
-        self._slots = asyncio.Semaphore(config.max_concurrency)
         self._tls: ssl.SSLContext | bool = True
         if config.base_url.startswith("https:"):
             passphrase = config.client_key_passphrase
@@ -69,18 +67,17 @@ class Transport:
         """
         trace = SimpleNamespace(sent=False)
         try:
-            async with self._slots:
-                with _own_errors(request, trace):
-                    async with self._session(request).request(
-                        request.method,
-                        request.url,
-                        data=request.body,
-                        headers=request.headers,
-                        allow_redirects=False,
-                        timeout=aiohttp.ClientTimeout(total=request.timeout),
-                        trace_request_ctx=trace,
-                    ) as response:
-                        body, complete = await self._read(response)
+            with _own_errors(request, trace):
+                async with self._session(request).request(
+                    request.method,
+                    request.url,
+                    data=request.body,
+                    headers=request.headers,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=request.timeout),
+                    trace_request_ctx=trace,
+                ) as response:
+                    body, complete = await self._read(response)
         except asyncio.CancelledError:
             if not self.closing:
                 raise

@@ -1,6 +1,7 @@
 """How fast N reads get through a rate limiter, and how often they are refused, by way of retrying.
 
-Run by hand: ``python -m tests.benchmarks.rate_limit [rounds] [scenario]``. The limiter is a token bucket
+Run by hand: ``python -m tests.benchmarks.rate_limit [rounds] [scenario] [contestant]``, where a scenario
+and a contestant are told by how their names begin. The limiter is a token bucket
 (200 requests/s, burst 20, ``Retry-After: 1``) in a process of its own on 127.0.0.1; 50 callers read.
 Each cell shows the time, as a multiple of the ideal time, and the requests refused; medians of the rounds.
 """
@@ -10,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import multiprocessing
-import random
 import statistics
 import sys
 import time
@@ -27,8 +27,7 @@ import aiohttp
 import tenacity
 from aiohttp import web
 
-from airflow_mirrordb.client.limits import Brake
-from airflow_mirrordb.client.retry import RetryPolicy, retry_after
+from airflow_mirrordb.client import GenericMirrorDB
 
 CALLERS = 50
 BURST = 20
@@ -103,7 +102,7 @@ async def _serve(ready: Pipe) -> None:
     backend = Backend()
     app = web.Application()
     app.router.add_post("/", backend.begin)
-    app.router.add_get("/", backend.read)
+    app.router.add_get("/{path:.*}", backend.read)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -150,28 +149,11 @@ async def _session() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def with_brake(url: str, scenario: Scenario) -> None:
-    """Send each attempt through the brake, as the client does."""
-    brake, policy, rng = Brake(scenario.rate_limit), RetryPolicy(), random.Random()
-
-    async def read(session: aiohttp.ClientSession) -> None:
-        for failures in range(1, policy.max_attempts + 1):
-            permit = brake.reserve(now := time.monotonic())
-            while permit.at > now:
-                await asyncio.sleep(permit.at - now)
-                permit = brake.reserve(now := time.monotonic(), permit)
-            async with session.get(url) as response:
-                await response.read()
-            if response.status == 200:
-                brake.admitted(permit)
-                return
-            asked = retry_after(response.headers, time.time())
-            brake.refused(time.monotonic(), permit, asked)
-            await asyncio.sleep(policy.delay(failures, asked, rng))
-        raise RuntimeError(f"refused {policy.max_attempts} times")
-
-    async with _session() as session:
-        await _by_callers(scenario.reads, lambda: read(session))
+async def with_mirrordb(url: str, scenario: Scenario) -> None:
+    """Read with the client of this package, as its hook and triggers do."""
+    config = {"base_url": url.rstrip("/"), "rate_limit": scenario.rate_limit}
+    async with GenericMirrorDB(config) as client:
+        await _by_callers(scenario.reads, lambda: client.read_function("read", "api/users"))
 
 
 async def with_tenacity(url: str, scenario: Scenario) -> None:
@@ -233,7 +215,7 @@ async def with_http_hook(url: str, scenario: Scenario) -> None:
 
 
 CONTESTANTS: dict[str, Callable[[str, Scenario], Awaitable[None]]] = {
-    "brake": with_brake,
+    "this package": with_mirrordb,
     "HttpHook": with_http_hook,
     "tenacity, jitter": with_tenacity,
     "each Retry-After": each_obeying,
@@ -249,11 +231,12 @@ async def _begin(url: str, scenario: Scenario) -> int:
         return int((await response.json())["refused"])
 
 
-async def race(url: str, rounds: int, wanted: str) -> None:
-    contestants = dict(CONTESTANTS)
-    if find_spec("airflow.providers.http") is None:
+async def race(url: str, rounds: int, wanted: str, wanted_contestant: str) -> None:
+    logging.getLogger("airflow_mirrordb").setLevel(logging.ERROR)  # as the others, which log no attempt
+    contestants = {name: run for name, run in CONTESTANTS.items() if name.startswith(wanted_contestant)}
+    if "HttpHook" in contestants and find_spec("airflow.providers.http") is None:
         _print("HttpHook is left out: apache-airflow-providers-http is not installed")
-        del contestants["HttpHook"]
+        contestants.pop("HttpHook", None)
     _print("".join(f"{title:>24}" for title in ("", *contestants)))
     for title, scenario in SCENARIOS.items():
         if not title.startswith(wanted):
@@ -278,8 +261,9 @@ def _print(line: str) -> None:
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     wanted = sys.argv[2] if len(sys.argv) > 2 else ""
+    wanted_contestant = sys.argv[3] if len(sys.argv) > 3 else ""
     with backend() as url:
-        asyncio.run(race(url, rounds, wanted))
+        asyncio.run(race(url, rounds, wanted, wanted_contestant))
 
 
 if __name__ == "__main__":

@@ -35,12 +35,12 @@ async def test_a_new_key_is_used_by_the_very_next_request(
     backend = await answering(web.json_response({}), web.json_response({}), web.json_response({}))
     async with GenericMirrorDB(config_for(backend.base_url)) as client:
         await client.read_function("read", "api/users")
-        transport = client._transport
+        link = client._link
         await client.update_api_key("first")
         await client.read_function("read", "api/users")
         await client.update_api_key("second")
         await client.read_function("read", "api/users")
-        assert client._transport is transport
+        assert client._link is link
     sent = [request.headers.get("Authorization") for request in backend.requests]
     assert sent == [None, "Bearer first", "Bearer second"]
 

@@ -85,7 +85,9 @@ async def test_retry_after_is_waited_for(
         web.Response(status=503, headers={"Retry-After": "Tue, 14 Nov 2023 22:14:20 GMT"}),  # 60 s later
         web.json_response({}),
     )
-    async with GenericMirrorDB(config_for(backend.base_url), clock=clock.now, sleep=clock.sleep) as client:
+    async with GenericMirrorDB(
+        config_for(backend.base_url), clock=clock.now, monotonic=clock.now, sleep=clock.sleep
+    ) as client:
         await client.read_function("read", "api/users")
     assert clock.slept == [7.0, 53.0]
 
@@ -95,7 +97,9 @@ async def test_a_retry_after_beyond_the_deadline_ends_the_call(
 ) -> None:
     """At once, with the wait in the error: the caller can wait without a worker."""
     backend = await answering(web.Response(status=429, headers={"Retry-After": "3600"}))
-    async with GenericMirrorDB(config_for(backend.base_url), clock=clock.now, sleep=clock.sleep) as client:
+    async with GenericMirrorDB(
+        config_for(backend.base_url), clock=clock.now, monotonic=clock.now, sleep=clock.sleep
+    ) as client:
         with pytest.raises(RateLimitError) as caught:
             await client.read_function("read", "api/users")
     assert (caught.value.retry_after, caught.value.retryable, caught.value.attempts) == (3600.0, True, 1)
@@ -112,14 +116,16 @@ async def test_a_request_can_be_handed_over_between_attempts(
     progress: Progress | None = None
     for number in (1, 2):
         async with GenericMirrorDB(
-            config_for(backend.base_url), clock=clock.now, sleep=clock.sleep
+            config_for(backend.base_url), clock=clock.now, monotonic=clock.now, sleep=clock.sleep
         ) as client:
             with pytest.raises(WaitNeeded) as pause:
                 await client.request(request, progress=progress, wait=False)
         progress = pause.value.progress
         assert progress.attempts == number
         clock.time += 5
-    async with GenericMirrorDB(config_for(backend.base_url), clock=clock.now, sleep=clock.sleep) as client:
+    async with GenericMirrorDB(
+        config_for(backend.base_url), clock=clock.now, monotonic=clock.now, sleep=clock.sleep
+    ) as client:
         answer = await client.request(request, progress=progress, wait=False)
     assert (answer.attempts, answer.status, clock.slept) == (3, 404, [])  # gone: an attempt may have done it
 

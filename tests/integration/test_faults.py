@@ -27,6 +27,7 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.client.protocol import WireRequest
 from airflow_mirrordb.devserver import DevServer
+from tests.conftest import FakeClock
 from tests.integration.faults import DELIVERED, HIDING, REFUSALS, Fault, FaultProxy, random_faults
 
 if TYPE_CHECKING:
@@ -266,7 +267,8 @@ async def run_through_faults(config_for: ConfigFor, server: DevServer, seed: int
     rng = random.Random(seed)
     async with FaultProxy(server.port, random_faults(rng, SHARE), ssl_context=tls, rng=rng) as proxy:
         config = config_for(proxy.base_url, timeout=TIMEOUT_IN_CROWD, **settings)
-        async with GenericMirrorDB(config) as client:
+        clock = FakeClock()  # refusals come by chance here, and nobody waits for the brake that they work
+        async with GenericMirrorDB(config, monotonic=clock.now, sleep=clock.sleep) as client:
             workload = Workload(client, keyed=config.idempotency_header is not None)
             await workload.run(seed)
         await proxy.settle()

@@ -24,7 +24,7 @@ from airflow_mirrordb.client import (
     WaitNeeded,
     retry_with_exponential_backoff,
 )
-from airflow_mirrordb.client.retry import Retrying, retry_after
+from airflow_mirrordb.client.retry import Retrying, back_off, rate_limit_reset, retry_after
 
 if TYPE_CHECKING:
     from tests.conftest import FakeClock
@@ -109,6 +109,39 @@ def test_no_retry_after_breaks_the_client(value: str) -> None:
     """Whatever stands there, the answer is a wait between now and ten years, or none."""
     seconds = retry_after({"Retry-After": value}, NOW)
     assert seconds is None or 0 <= seconds <= 315_360_000
+
+
+@pytest.mark.parametrize("name", ["RateLimit-Reset", "X-RateLimit-Reset"])
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("30", 30.0),
+        (" 1.5 ", 1.5),
+        (f"{NOW + 90:.0f}", 90.0),
+        (f"{NOW * 1000 + 90_000:.0f}", 90.0),
+        (f"{NOW - 90:.0f}", None),
+        ("0", None),
+        ("-5", None),
+        ("nan", None),
+        ("inf", None),
+        ("1e300", 315_360_000.0),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_the_reset_of_a_limit_is_seconds_or_unix_time(name: str, value: str, seconds: float | None) -> None:
+    """What is past, or cannot be read, is no help."""
+    assert rate_limit_reset({name: value}, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("7", 7.0), (" 0.5", 0.5), ("0", None), ("-1", None), ("nan", None), ("inf", None), ("x", None)],
+)
+def test_backoff_is_a_number_of_seconds(value: str, seconds: float | None) -> None:
+    """Anything else asks for nothing."""
+    assert back_off({"Backoff": value}) == seconds
+    assert back_off({}) is None
 
 
 # -- the wait ------------------------------------------------------------------------------------

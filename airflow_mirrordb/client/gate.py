@@ -1,0 +1,93 @@
+"""Where each request of a connection waits for its turn: for a free slot, then for the brake."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from airflow_mirrordb.client.answers import Answer, wait_asked
+from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.limits import Permit, brake_for
+from airflow_mirrordb.client.retry import back_off
+
+_REFUSALS = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+
+_Slots = WeakValueDictionary[Hashable, asyncio.Semaphore]
+_slots_of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Slots] = WeakKeyDictionary()
+
+
+class TurnTooLateError(Exception):
+    """The turn of a request would come after the time that its caller has; nothing was sent.
+
+    :param wait: seconds until the turn
+    :param attempts: requests that were sent before
+    """
+
+    def __init__(self, wait: float, attempts: int = 0) -> None:
+        super().__init__(wait, attempts)
+        self.wait, self.attempts = wait, attempts
+
+
+class Gate:
+    """Lets requests go one by one; shares its brake and its slots with all gates of the connection.
+
+    To be made inside an event loop. Slots (``max_concurrency``) are shared within the loop, the brake
+    (``rate_limit``, and what the backend's refusals teach) within the process.
+
+    :param config: which says what the connection is, and its limits
+    :param clock: unix time in seconds, for a Retry-After that is a date
+    :param monotonic: monotonic time in seconds
+    :param sleep: waits the given seconds
+    """
+
+    def __init__(
+        self,
+        config: MirrorDBConfig,
+        *,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        connection = (config.base_url, config.login, config.api_key)
+        self._brake = brake_for(connection, config.rate_limit, longest_pause=config.max_delay)
+        slots = _slots_of_loops.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
+        self._slots = slots.setdefault(
+            (connection, config.max_concurrency), asyncio.Semaphore(config.max_concurrency)
+        )
+        self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
+
+    @asynccontextmanager
+    async def turn(self, latest: float) -> AsyncIterator[Permit]:
+        """Wait for a slot and a permit, and hold the slot.
+
+        :param latest: monotonic time after which it makes no sense to go
+        :raises TurnTooLateError: if the permit is for a later time
+        """
+        async with self._slots:
+            yield await self._permit(latest)
+
+    def learn(self, permit: Permit, answer: Answer) -> None:
+        """Let the brake know what became of a request."""
+        if answer.status in _REFUSALS:
+            self._brake.refused(self._monotonic(), permit, wait_asked(answer, self._clock()))
+        else:
+            self._brake.admitted(permit)
+        if (seconds := back_off(answer.headers)) is not None:
+            self._brake.backed_off(self._monotonic(), permit, seconds)
+
+    async def _permit(self, latest: float) -> Permit:
+        permit = self._brake.reserve(now := self._monotonic())
+        while permit.at > now:
+            if permit.at > latest:
+                self._brake.give_back(permit)
+                raise TurnTooLateError(permit.at - now)
+            try:
+                await self._sleep(permit.at - now)
+            except BaseException:
+                self._brake.give_back(permit)
+                raise
+            permit = self._brake.reserve(now := self._monotonic(), permit)
+        return permit

@@ -1,0 +1,287 @@
+"""The brake as the client uses it: pauses that all requests of a connection share, and hard bounds."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from airflow_mirrordb.client import (
+    GenericMirrorDB,
+    MirrorDBRequest,
+    RateLimitError,
+    RequestTimeoutError,
+    WaitNeeded,
+)
+from airflow_mirrordb.client.limits import SHORT_PAUSE, START_RATE
+from tests.conftest import Answering, ConfigFor, FakeClock, RawServer, Reply
+
+READ = MirrorDBRequest(method="GET", endpoint="api/users")
+ClientFor = Callable[..., GenericMirrorDB]
+
+
+@pytest.fixture
+def client_for(config_for: ConfigFor, clock: FakeClock) -> ClientFor:
+    """A client whose waits cost nothing."""
+
+    def build(base_url: str, **settings: Any) -> GenericMirrorDB:
+        config = config_for(base_url, **settings)
+        return GenericMirrorDB(config, clock=clock.now, monotonic=clock.now, sleep=clock.sleep)
+
+    return build
+
+
+def refusal(status: int = 429, **headers: str) -> web.Response:
+    return web.Response(status=status, headers={name.replace("_", "-"): it for name, it in headers.items()})
+
+
+def noting(times: list[float], clock: FakeClock) -> Callable[[web.Request], Any]:
+    """An answer that notes when it was asked for."""
+
+    async def answer(_request: web.Request) -> web.Response:
+        times.append(clock.time)
+        return web.json_response({})
+
+    return answer
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_refusal_pauses_every_client_of_the_connection(
+    answering: Answering, client_for: ClientFor, clock: FakeClock, status: int
+) -> None:
+    """One request is refused for 7 s; another client, which saw no refusal, waits them out as well."""
+    start, times = clock.time, list[float]()
+    backend = await answering(refusal(status, Retry_After="7"), *[noting(times, clock)] * 2)
+    async with client_for(backend.base_url, max_attempts=1) as one, client_for(backend.base_url) as other:
+        with pytest.raises(Exception, match=str(status)):
+            await one.request(READ)
+        await other.request(READ)
+    assert times == [start + 7]
+
+
+@pytest.mark.parametrize("other", [{"login": "ada"}, {"api_key": "another"}])
+async def test_another_identity_is_not_paused(
+    answering: Answering, client_for: ClientFor, clock: FakeClock, other: dict[str, str]
+) -> None:
+    """Backends limit each user by itself."""
+    backend = await answering(refusal(Retry_After="7"), web.json_response({}))
+    async with (
+        client_for(backend.base_url, max_attempts=1) as one,
+        client_for(backend.base_url, **other) as two,
+    ):
+        with pytest.raises(RateLimitError):
+            await one.request(READ)
+        await two.request(READ)
+    assert clock.slept == []
+
+
+async def test_a_new_key_does_not_end_a_pause(
+    answering: Answering, client_for: ClientFor, clock: FakeClock
+) -> None:
+    """A rotated key is the same user."""
+    backend = await answering(refusal(Retry_After="7"), web.json_response({}))
+    async with client_for(backend.base_url, max_attempts=1, api_key="old") as client:
+        with pytest.raises(RateLimitError):
+            await client.request(READ)
+        await client.update_api_key("new")
+        await client.request(READ)
+    assert clock.slept == [7.0]
+
+
+async def test_requests_resume_spread_out(
+    answering: Answering, client_for: ClientFor, clock: FakeClock
+) -> None:
+    """After a pause they come one by one, not as a herd."""
+    times = list[float]()
+    backend = await answering(refusal(Retry_After="7"), *[noting(times, clock)] * 5)
+    async with client_for(backend.base_url, max_attempts=1) as client:
+        with pytest.raises(RateLimitError):
+            await client.request(READ)
+        for _ in range(5):
+            await client.request(READ)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert all(0.5 / START_RATE < gap <= 1.01 / START_RATE for gap in gaps)
+
+
+async def test_a_refusal_without_a_header_takes_a_short_pause(
+    answering: Answering, client_for: ClientFor, clock: FakeClock
+) -> None:
+    """The brake's own pause begins at a tenth of a second."""
+    backend = await answering(refusal(), web.json_response({}))
+    async with client_for(backend.base_url, max_attempts=1, max_delay=60, initial_delay=1) as client:
+        with pytest.raises(RateLimitError) as caught:
+            await client.request(READ)
+        await client.request(READ)
+    assert caught.value.retry_after is None
+    assert clock.slept == [pytest.approx(SHORT_PAUSE)]
+
+
+@pytest.mark.parametrize("name", ["RateLimit-Reset", "X-RateLimit-Reset"])
+async def test_the_reset_of_the_limit_is_waited_for(
+    answering: Answering, client_for: ClientFor, clock: FakeClock, name: str
+) -> None:
+    """A 429 without Retry-After may say when the limit is lifted."""
+    backend = await answering(web.Response(status=429, headers={name: "30"}), web.json_response({}))
+    async with client_for(backend.base_url) as client:
+        assert (await client.request(READ)).attempts == 2
+    assert clock.slept == [30.0]
+
+
+async def test_retry_after_wins_over_the_reset(
+    answering: Answering, client_for: ClientFor, clock: FakeClock
+) -> None:
+    """The standard header is the one meant for us."""
+    backend = await answering(refusal(Retry_After="2", RateLimit_Reset="30"), web.json_response({}))
+    async with client_for(backend.base_url) as client:
+        await client.request(READ)
+    assert clock.slept == [2.0]
+
+
+async def test_the_reset_on_another_status_is_only_information(
+    answering: Answering, client_for: ClientFor, clock: FakeClock
+) -> None:
+    """Some backends send it with every answer: a 503 with it does not say that a create was refused."""
+    backend = await answering(refusal(503, X_RateLimit_Reset="30"), web.json_response({}))
+    async with client_for(backend.base_url) as client:
+        assert (await client.request(READ)).attempts == 2
+    assert max(clock.slept) < 1
+
+
+async def test_backoff_on_a_success_pauses_the_connection(
+    answering: Answering, client_for: ClientFor, clock: FakeClock
+) -> None:
+    """The answer is used; the next request waits."""
+    answer = web.json_response([1], headers={"Backoff": "7"})
+    backend = await answering(answer, web.json_response([2]))
+    async with client_for(backend.base_url) as client:
+        assert await client.read_function("read", "api/users") == [1]
+        assert clock.slept == []
+        assert await client.read_function("read", "api/users") == [2]
+    assert clock.slept == [7.0]
+
+
+async def test_rate_limit_is_never_exceeded(
+    answering: Answering, client_for: ClientFor, clock: FakeClock
+) -> None:
+    """At 4 requests/s ten requests, of two clients, take nine quarters of a second."""
+    start, times = clock.time, list[float]()
+    backend = await answering(*[noting(times, clock)] * 10)
+    settings = {"rate_limit": 4}
+    async with (
+        client_for(backend.base_url, **settings) as one,
+        client_for(backend.base_url, **settings) as two,
+    ):
+        for _ in range(5):
+            await one.request(READ)
+            await two.request(READ)
+    assert times == [pytest.approx(start + number / 4) for number in range(10)]
+
+
+async def test_max_concurrency_is_shared_by_the_clients_of_a_loop(
+    answering: Answering, config_for: ConfigFor
+) -> None:
+    """Two clients with two slots: two requests in flight, not four."""
+    running, most = 0, 0
+
+    async def answer(_request: web.Request) -> web.Response:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.005)
+        running -= 1
+        return web.json_response({})
+
+    backend = await answering(*[answer] * 10)
+    config = config_for(backend.base_url, max_concurrency=2)
+    async with GenericMirrorDB(config) as one, GenericMirrorDB(config) as two:
+        await asyncio.gather(*(client.request(READ) for client in [one, two] * 5))
+    assert (most, len(backend.requests)) == (2, 10)
+
+
+async def test_a_turn_after_the_deadline_is_not_waited_for(
+    answering: Answering, client_for: ClientFor, clock: FakeClock
+) -> None:
+    """The error comes at once, says that nothing was sent, and when to come back."""
+    backend = await answering(refusal(Retry_After="3600"))
+    async with client_for(backend.base_url) as client:
+        with pytest.raises(RateLimitError):
+            await client.request(READ)
+        clock.time += 600
+        with pytest.raises(RateLimitError, match="not sent") as caught:
+            await client.request(READ)
+    error = caught.value
+    assert error.retry_after == pytest.approx(3000)
+    assert (error.attempts, error.retryable) == (0, True)
+    assert (error.method, error.endpoint) == ("GET", "api/users")
+    assert len(backend.requests) == 1
+    assert clock.slept == []
+
+
+async def test_a_long_turn_is_handed_over(
+    answering: Answering, client_for: ClientFor, clock: FakeClock
+) -> None:
+    """Who wants to wait elsewhere is told until when, and nothing counts as sent."""
+    backend = await answering(refusal(Retry_After="60"))
+    async with client_for(backend.base_url, max_attempts=1) as client:
+        with pytest.raises(RateLimitError):
+            await client.request(READ)
+        with pytest.raises(WaitNeeded) as handover:
+            await client.request(READ, wait=False)
+    assert handover.value.progress.attempts == 0
+    assert handover.value.progress.resume_at == pytest.approx(clock.time + 60)
+    assert clock.slept == []
+
+
+async def test_a_place_that_is_given_up_is_taken_by_another(
+    answering: Answering, config_for: ConfigFor
+) -> None:
+    """A request that is cancelled while it waits leaves no hole in the line."""
+    waiting = asyncio.Event()
+    clock = FakeClock()
+
+    async def sleep(seconds: float) -> None:
+        if not waiting.is_set():
+            waiting.set()
+            await asyncio.Event().wait()
+        await clock.sleep(seconds)
+
+    backend = await answering(web.json_response({}), web.json_response({}))
+    config = config_for(backend.base_url, rate_limit=1)
+    async with GenericMirrorDB(config, clock=clock.now, monotonic=clock.now, sleep=sleep) as client:
+        await client.request(READ)
+        cancelled = asyncio.ensure_future(client.request(READ))
+        await waiting.wait()
+        cancelled.cancel()
+        await asyncio.gather(cancelled, return_exceptions=True)
+        await client.request(READ)
+    assert clock.slept == [1.0]
+
+
+async def test_the_deadline_cuts_a_hanging_request(
+    raw_server: RawServer, config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that does not come is not waited for past max_elapsed, though timeout is longer."""
+    monkeypatch.setattr("airflow_mirrordb.client.mirrordb.LEAST_TIMEOUT", 0.01)
+    raw_server.default = Reply(then="silence")
+    async with GenericMirrorDB(config_for(raw_server.base_url, timeout=60, max_elapsed=0.05)) as client:
+        with pytest.raises(RequestTimeoutError, match=r"within 0\.0\d+ s") as caught:
+            await client.request(READ)
+    assert caught.value.attempts == 1
+
+
+async def test_the_deadline_of_an_earlier_run_holds(
+    raw_server: RawServer, config_for: ConfigFor, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left of max_elapsed is the same in the process that goes on; it may still ask once."""
+    monkeypatch.setattr("airflow_mirrordb.client.mirrordb.LEAST_TIMEOUT", 0.07)
+    raw_server.default = Reply(then="silence")
+    config = config_for(raw_server.base_url, timeout=60)
+    async with GenericMirrorDB(config, clock=clock.now, monotonic=clock.now, sleep=clock.sleep) as client:
+        progress = client.begin()
+        clock.time += config.max_elapsed + 0.01
+        with pytest.raises(RequestTimeoutError, match=r"within 0\.07 s"):
+            await client.request(READ, progress=progress)
