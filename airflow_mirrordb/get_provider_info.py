@@ -136,7 +136,7 @@ def get_provider_info() -> dict[str, Any]:
                     "rate_limit": {
                         "label": "Rate limit",
                         "description": "Requests per second that are never exceeded, in one process."
-                        " Default: none; the client finds the backend's own limit by its refusals.",
+                        " Without it the backend's refusals tell the limit. Default: none.",
                         "schema": {"type": ["number", "null"], "minimum": 0, "section": "Limits"},
                     },
                     "max_response_bytes": {

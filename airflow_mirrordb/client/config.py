@@ -161,7 +161,7 @@ class MirrorDBConfig(BaseModel):
     """Longest time that one attempt may take, in seconds."""
     max_concurrency: Annotated[Integer, Field(ge=1)] = 100
     """Requests in flight at the same time, in one process."""
-    rate_limit: Annotated[Number, Field(gt=0)] | None = None
+    rate_limit: Annotated[Number | None, Field(gt=0)] = None
     """Requests per second that are never exceeded, in one process; not limited if not set."""
     max_response_bytes: Annotated[Integer, Field(ge=1)] = 16 * 2**20
     """Largest answer that is read, in bytes, after decompression."""

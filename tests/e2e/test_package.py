@@ -36,6 +36,8 @@ PACKAGE = [
     "airflow_mirrordb/client/credentials.py",
     "airflow_mirrordb/client/endpoints.py",
     "airflow_mirrordb/client/errors.py",
+    "airflow_mirrordb/client/gate.py",
+    "airflow_mirrordb/client/limits.py",
     "airflow_mirrordb/client/mirrordb.py",
     "airflow_mirrordb/client/problem.py",
     "airflow_mirrordb/client/protocol.py",
