@@ -116,6 +116,10 @@ class RawServer:
             self._tasks.discard(task)
             writer.close()
 
+    @property
+    def open_connections(self) -> int:
+        return len(self._tasks)
+
     async def stop(self) -> None:
         for task in list(self._tasks):
             task.cancel()

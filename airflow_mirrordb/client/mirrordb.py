@@ -86,6 +86,8 @@ class GenericMirrorDB:
     :param config: the connection's settings; a mapping is validated
     :param look_up: coroutine function that looks the credentials up again when a request meets 401,
         and returns the settings that may have changed, as ``{"api_key": ...}``
+    :param share_connections: whether to use the connections that all such clients of one connection and
+        event loop share, instead of its own; they are closed when they are idle, and when the loop ends
     :param clock: unix time in seconds
     :param monotonic: monotonic time in seconds
     :param sleep: waits the given seconds
@@ -98,6 +100,7 @@ class GenericMirrorDB:
         config: MirrorDBConfig | Mapping[str, Any],
         *,
         look_up: LookUp | None = None,
+        share_connections: bool = False,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -107,6 +110,7 @@ class GenericMirrorDB:
         self._state = _State(config=config, registry=EndpointRegistry(declared=config.endpoints))
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
         self._rng = rng or random.Random()  # noqa: S311  # only jitter
+        self._share_connections = share_connections
         self._link: _Link | None = None
         self._retired: list[Transport] = []
         self._in_flight: set[asyncio.Task[Any]] = set()
@@ -142,7 +146,7 @@ class GenericMirrorDB:
             self._link = self._link_for(config)
 
     async def disconnect(self) -> None:
-        """End what is in flight and close all connections.
+        """End what is in flight and close all connections, save those that are shared.
 
         Requests in flight end with :class:`DisconnectedError`, or :class:`AmbiguousWriteError` where
         a write that may not be repeated was already sent.
@@ -425,7 +429,7 @@ class GenericMirrorDB:
 
     def _link_for(self, config: MirrorDBConfig) -> _Link:
         gate = Gate(config, clock=self._clock, monotonic=self._monotonic, sleep=self._sleep)
-        return _Link(transport=Transport(config), gate=gate)
+        return _Link(transport=Transport(config, shared=self._share_connections), gate=gate)
 
     def _connected(self) -> _Link:
         if self._link is None:

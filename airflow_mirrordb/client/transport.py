@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import functools
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from http import HTTPStatus
 from pathlib import Path
 from types import SimpleNamespace
+from weakref import WeakKeyDictionary
 
 import aiohttp
 import certifi
+from yarl import URL
 
 from airflow_mirrordb.client.answers import Answer
 from airflow_mirrordb.client.config import MirrorDBConfig
@@ -38,25 +41,18 @@ class _ConnectionLostError(Exception):
 
 
 class Transport:
-    """Sends requests for one connection, on one event loop, through pooled connections.
+    """Sends requests for one client, on one event loop, through pooled connections.
 
     :param config: whose ``verify``, ``client_cert``, ``proxy`` and ``max_response_bytes`` apply
+    :param shared: whether to use the connections that all such transports of the event loop share
     :raises ConfigError: if a certificate or key cannot be read
     """
 
-    def __init__(self, config: MirrorDBConfig) -> None:
-        self._proxy = config.proxy.get_secret_value() if config.proxy else None
+    def __init__(self, config: MirrorDBConfig, *, shared: bool = False) -> None:
         self._max_bytes = config.max_response_bytes
-        self._tls: ssl.SSLContext | bool = True
-        if config.base_url.startswith("https:"):
-            passphrase = config.client_key_passphrase
-            self._tls = tls_context(
-                verify=config.verify,
-                client_cert=config.client_cert,
-                client_key=config.client_key,
-                passphrase=passphrase.get_secret_value() if passphrase else None,
-            )
-        self._sessions: dict[float, aiohttp.ClientSession] = {}
+        self._shared = _share(config) if shared else None
+        self._sessions = self._shared.sessions if self._shared else Sessions(config)
+        self._closed = False
         self.closing = False
         """Set by who is about to cancel all requests: they end with :class:`DisconnectedError` then."""
 
@@ -68,7 +64,7 @@ class Transport:
         trace = SimpleNamespace(sent=False)
         try:
             with _own_errors(request, trace):
-                async with self._session(request).request(
+                async with self._sessions.session(request).request(
                     request.method,
                     request.url,
                     data=request.body,
@@ -85,12 +81,50 @@ class Transport:
         return Answer(status=response.status, headers=response.headers, body=body, complete=complete)
 
     async def close(self) -> None:
-        """Close all connections."""
-        while self._sessions:
-            _, session = self._sessions.popitem()
-            await session.close()
+        """Close all connections, unless others share them; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._shared:
+            self._shared.leave()
+        else:
+            await self._sessions.close()
 
-    def _session(self, request: WireRequest) -> aiohttp.ClientSession:
+    async def _read(self, response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in response.content.iter_any():
+            size += len(chunk)
+            if size > self._max_bytes:
+                response.close()
+                return b"".join(chunks), False
+            chunks.append(chunk)
+        return b"".join(chunks), True
+
+
+class Sessions:
+    """The connections to one backend on one event loop: one pool for writes that must not be repeated,
+    one for all else.
+
+    :param config: whose ``base_url``, ``verify``, ``client_cert`` and ``proxy`` apply
+    :raises ConfigError: if a certificate or key cannot be read
+    """
+
+    def __init__(self, config: MirrorDBConfig) -> None:
+        self._proxy = config.proxy.get_secret_value() if config.proxy else None
+        self._tls: ssl.SSLContext | bool = True
+        if config.base_url.startswith("https:"):
+            passphrase = config.client_key_passphrase
+            self._tls = tls_context(
+                verify=config.verify,
+                client_cert=config.client_cert,
+                client_key=config.client_key,
+                passphrase=passphrase.get_secret_value() if passphrase else None,
+            )
+        self._sessions: dict[float, aiohttp.ClientSession] = {}
+
+    def session(self, request: WireRequest) -> aiohttp.ClientSession:
+        """Return the session that a request goes through."""
         idle_limit = IDLE_LIMIT if request.repeatable else IDLE_LIMIT_FOR_WRITES
         if idle_limit not in self._sessions:
             trace_config = aiohttp.TraceConfig()
@@ -106,16 +140,71 @@ class Transport:
             )
         return self._sessions[idle_limit]
 
-    async def _read(self, response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
-        chunks: list[bytes] = []
-        size = 0
-        async for chunk in response.content.iter_any():
-            size += len(chunk)
-            if size > self._max_bytes:
-                response.close()
-                return b"".join(chunks), False
-            chunks.append(chunk)
-        return b"".join(chunks), True
+    async def close(self) -> None:
+        """Close all connections."""
+        while self._sessions:
+            _, session = self._sessions.popitem()
+            await session.close()
+
+
+# -- sharing -------------------------------------------------------------------------------------
+
+
+class _Shared:
+    """Sessions, and how many use them; closed when nobody has for as long as an idle connection lives.
+
+    When ``asyncio.run`` ends the loop it cancels the task that would close them, which does it then.
+
+    :param config: see :class:`Sessions`
+    :param forget: called just before they are closed
+    :raises ConfigError: if a certificate or key cannot be read
+    """
+
+    def __init__(self, config: MirrorDBConfig, forget: Callable[[], object]) -> None:
+        self.sessions = Sessions(config)
+        self._users, self._forget = 0, forget
+        self._in_use, self._idle = asyncio.Event(), asyncio.Event()
+        # A context of its own: it outlives the task that happens to be the first user.
+        self._end = Context().run(asyncio.get_running_loop().create_task, self._close_when_idle())
+
+    def enter(self) -> None:
+        self._users += 1
+        self._in_use.set()
+        self._idle.clear()
+
+    def leave(self) -> None:
+        self._users -= 1
+        if not self._users:
+            self._in_use.clear()
+            self._idle.set()
+
+    async def _close_when_idle(self) -> None:
+        try:
+            while True:
+                await self._idle.wait()
+                await asyncio.wait_for(self._in_use.wait(), IDLE_LIMIT)
+        except asyncio.TimeoutError:
+            pass
+        finally:
+            self._forget()
+            await self.sessions.close()
+
+
+_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, _Shared]] = WeakKeyDictionary()
+
+
+def _share(config: MirrorDBConfig) -> _Shared:
+    """Return the sessions that all clients of a connection share on the running event loop.
+
+    :raises ConfigError: if a certificate or key cannot be read
+    """
+    tls = (config.verify, config.client_cert, config.client_key, config.client_key_passphrase)
+    key = (URL(config.base_url).origin(), *tls, config.proxy)
+    of_loop = _shared.setdefault(asyncio.get_running_loop(), {})
+    if key not in of_loop:
+        of_loop[key] = _Shared(config, forget=lambda: of_loop.pop(key))
+    of_loop[key].enter()
+    return of_loop[key]
 
 
 @functools.lru_cache(maxsize=32)  # reading the CA bundle takes 20 ms

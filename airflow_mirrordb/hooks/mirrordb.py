@@ -7,12 +7,10 @@ import weakref
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from functools import partial
 from threading import Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_mirrordb.client.auth import secrets
@@ -22,15 +20,15 @@ from airflow_mirrordb.client.errors import MirrorDBError, RequestTimeoutError
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
 from airflow_mirrordb.client.protocol import MirrorDBRequest, RequestOptions, named
 from airflow_mirrordb.client.retry import Progress, WaitNeeded
-from airflow_mirrordb.compat import amask_secrets, mask_secrets
+from airflow_mirrordb.compat import mask_secrets
 from airflow_mirrordb.hooks.connection import config_from
+from airflow_mirrordb.hooks.lookup import ConnectionLookUp
 from airflow_mirrordb.hooks.runner import LoopRunner, in_event_loop
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from airflow_mirrordb.client.answers import MirrorDBResponse
-    from airflow_mirrordb.client.credentials import LookUp
 
 T = TypeVar("T")
 
@@ -72,6 +70,9 @@ class MirrorDBHook(BaseHook):
         self._runner: LoopRunner | None = None
         self._close: weakref.finalize[..., MirrorDBHook] | None = None
         self._clients = AsyncExitStack()
+        self._async_look_up = ConnectionLookUp(
+            type(self), mirrordb_conn_id, ignore_unknown=ignore_unknown_extras
+        )
 
     # -- for plain tasks -------------------------------------------------------------------------
 
@@ -181,7 +182,7 @@ class MirrorDBHook(BaseHook):
         """
         if self._client is None:
             config = self._look_up()
-            client, runner = GenericMirrorDB(config, look_up=self._credentials()), LoopRunner()
+            client, runner = GenericMirrorDB(config, look_up=self._async_look_up.credentials), LoopRunner()
             self._close = weakref.finalize(self, _close, runner, client)
             runner.run(client.connect())
             self._client, self._runner = client, runner
@@ -210,11 +211,15 @@ class MirrorDBHook(BaseHook):
     async def client(self) -> AsyncIterator[GenericMirrorDB]:
         """Look the connection up without blocking the loop, and give a connected client.
 
+        All these clients of an event loop share their connections, and for some seconds the look-up.
+
         :raises ConfigError: if the connection is wrong
         """
         if self._config is None:
-            self._config = await _look_up_async(type(self), self.mirrordb_conn_id, self.ignore_unknown_extras)
-        async with GenericMirrorDB(self._config, look_up=self._credentials()) as client:
+            self._config = await self._async_look_up.config()
+        async with GenericMirrorDB(
+            self._config, look_up=self._async_look_up.credentials, share_connections=True
+        ) as client:
             yield client
 
     async def __aenter__(self) -> GenericMirrorDB:
@@ -260,30 +265,12 @@ class MirrorDBHook(BaseHook):
             mask_secrets(secrets(self._config))
         return self._config
 
-    def _credentials(self) -> LookUp:
-        """Return what looks the credentials up again: a rotated key needs no restart.
-
-        It does not hold the hook, which would never be collected then.
-        """
-        return partial(_credentials, type(self), self.mirrordb_conn_id, self.ignore_unknown_extras)
-
     def _data(self, method: Method, endpoint: str, **options: Any) -> Any:
         return self.request(MirrorDBRequest(method=method, endpoint=endpoint, **options)).data
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         assert self._runner is not None  # noqa: S101  # get_conn() made it
         return self._runner.run(work)
-
-
-async def _look_up_async(hook: type[MirrorDBHook], conn_id: str, ignore_unknown: bool) -> MirrorDBConfig:
-    config = config_from(await get_async_connection(conn_id, hook=hook), ignore_unknown=ignore_unknown)
-    await amask_secrets(secrets(config))
-    return config
-
-
-async def _credentials(hook: type[MirrorDBHook], conn_id: str, ignore_unknown: bool) -> dict[str, Any]:
-    config = await _look_up_async(hook, conn_id, ignore_unknown)
-    return {"login": config.login, "api_key": config.api_key}
 
 
 async def _probe(config: MirrorDBConfig) -> int:

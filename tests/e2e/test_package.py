@@ -60,6 +60,7 @@ PACKAGE = [
     "airflow_mirrordb/get_provider_info.py",
     "airflow_mirrordb/hooks/__init__.py",
     "airflow_mirrordb/hooks/connection.py",
+    "airflow_mirrordb/hooks/lookup.py",
     "airflow_mirrordb/hooks/mirrordb.py",
     "airflow_mirrordb/hooks/runner.py",
     "airflow_mirrordb/operators/__init__.py",

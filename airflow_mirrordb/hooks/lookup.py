@@ -1,0 +1,84 @@
+"""Looking a connection up on an event loop: one look-up serves all who want it at about the same time.
+
+Each costs up to six messages to Airflow's supervisor, and thousands of triggers may ask at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable
+from contextvars import Context
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from airflow.providers.common.compat.connection import get_async_connection
+
+from airflow_mirrordb.client.auth import secrets
+from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.compat import amask_secrets
+from airflow_mirrordb.hooks.connection import config_from
+
+#: Seconds for which a look-up serves those who start, and those whose credentials were just refused.
+SHARED_FOR = 10.0
+FRESH_FOR = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """A look-up, done or on its way, and the loop's time at which it began."""
+
+    began: float
+    task: asyncio.Task[MirrorDBConfig]
+
+    @property
+    def failed(self) -> bool:
+        return self.task.done() and (self.task.cancelled() or self.task.exception() is not None)
+
+
+_looks: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, _Look]] = WeakKeyDictionary()
+
+
+class ConnectionLookUp:
+    """Looks one connection up for one hook, without blocking the loop.
+
+    :param hook: class of the hook, which Airflow asks for in its own look-up
+    :param conn_id: id of the connection
+    :param ignore_unknown: True to warn about unknown extras only
+    """
+
+    def __init__(self, hook: type[Any], conn_id: str, *, ignore_unknown: bool) -> None:
+        self._hook, self._conn_id, self._ignore_unknown = hook, conn_id, ignore_unknown
+        self._last: _Look | None = None
+
+    async def config(self) -> MirrorDBConfig:
+        """Return the configuration that the connection describes, or did some seconds ago.
+
+        :raises ConfigError: if the connection is wrong
+        """
+        return await self._see(SHARED_FOR)
+
+    async def credentials(self) -> dict[str, Any]:
+        """Return the connection's credentials as they are now, since those of :meth:`config` were refused.
+
+        :raises ConfigError: if the connection is wrong
+        """
+        config = await self._see(FRESH_FOR, other_than=self._last)
+        return {"login": config.login, "api_key": config.api_key}
+
+    async def _see(self, longest: float, other_than: _Look | None = None) -> MirrorDBConfig:
+        loop = asyncio.get_running_loop()
+        looks, key = _looks.setdefault(loop, {}), (self._hook, self._conn_id, self._ignore_unknown)
+        look = looks.get(key)
+        if look is None or look is other_than or look.failed or loop.time() - look.began >= longest:
+            # in a context of its own: it outlives the task that happens to ask first
+            task = Context().run(loop.create_task, self._look())
+            look = looks[key] = _Look(loop.time(), task)
+        self._last = look
+        return await asyncio.shield(look.task)  # who gives up does not end it for the others
+
+    async def _look(self) -> MirrorDBConfig:
+        connection = await get_async_connection(self._conn_id, hook=self._hook)
+        config = config_from(connection, ignore_unknown=self._ignore_unknown)
+        await amask_secrets(secrets(config))
+        return config

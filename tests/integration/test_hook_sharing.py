@@ -1,0 +1,208 @@
+"""What the hooks of one event loop share, as thousands of triggers do: connections, and the look-up."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+from typing import Any
+
+import pytest
+from aiohttp import web
+from airflow.providers.common.compat import connection as compat
+
+from airflow_mirrordb.client import AuthenticationError, ConfigError
+from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
+from tests.conftest import Answering, RawServer
+from tests.integration.conftest import ScriptedBackend, SetConnection
+
+
+async def read() -> Any:
+    async with MirrorDBHook() as client:
+        return await client.read_function("read", "api/users")
+
+
+async def event_of(trigger: MirrorDBTrigger) -> dict[str, Any]:
+    (event,) = [event async for event in trigger.run()]
+    payload: dict[str, Any] = event.payload
+    return payload
+
+
+@pytest.fixture
+def look_ups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Each look-up that Airflow was asked for."""
+    seen: list[str] = []
+
+    async def note(conn_id: str, **options: Any) -> Any:
+        seen.append(conn_id)
+        return await compat.get_async_connection(conn_id, **options)
+
+    monkeypatch.setattr("airflow_mirrordb.hooks.lookup.get_async_connection", note)
+    return seen
+
+
+async def test_triggers_share_connections(raw_server: RawServer, set_connection: SetConnection) -> None:
+    """A hundred triggers at once open no more connections than may be in flight."""
+    set_connection(raw_server.base_url, extra={"max_concurrency": 5})
+    request = {"method": "GET", "endpoint": "api/users"}
+    events = await asyncio.gather(*(event_of(MirrorDBTrigger(request=request)) for _ in range(100)))
+    assert {event["status"] for event in events} == {"success"}
+    assert len(raw_server.requests) == 100
+    assert raw_server.connections <= 5
+
+
+async def test_hooks_one_after_the_other_use_the_same_connection(
+    raw_server: RawServer, set_connection: SetConnection
+) -> None:
+    """It is still open when the next one comes: no new handshake."""
+    set_connection(raw_server.base_url)
+    for _ in range(3):
+        await read()
+    assert raw_server.connections == 1
+
+
+async def test_shared_connections_are_closed_when_idle(
+    raw_server: RawServer, set_connection: SetConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A while after the last user has left, and not before."""
+    monkeypatch.setattr("airflow_mirrordb.client.transport.IDLE_LIMIT", 0.03)
+    set_connection(raw_server.base_url)
+    async with MirrorDBHook() as client:
+        await read()
+        await asyncio.sleep(0.045)  # there is a user yet
+        await client.read_function("read", "api/users")
+        assert raw_server.open_connections >= 1
+    for _ in range(50):
+        if not raw_server.open_connections:
+            break
+        await asyncio.sleep(0.01)
+    assert raw_server.open_connections == 0
+    await read()  # and opened again
+
+
+@pytest.mark.parametrize("change", [{"verify": False}, {"proxy": "http://127.0.0.1:9"}])
+async def test_other_settings_of_the_way_share_nothing(
+    raw_server: RawServer,
+    set_connection: SetConnection,
+    monkeypatch: pytest.MonkeyPatch,
+    change: dict[str, Any],
+) -> None:
+    """A connection that is verified otherwise, or goes another way, is another one."""
+    from airflow_mirrordb.client import transport
+
+    set_connection(raw_server.base_url)
+    async with MirrorDBHook():
+        connection = {"conn_type": "mirrordb", "host": raw_server.base_url, "extra": change}
+        monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(connection))
+        async with MirrorDBHook("other"):
+            assert len(transport._shared[asyncio.get_running_loop()]) == 2
+
+
+def test_the_end_of_the_loop_closes_shared_connections(
+    scripted: ScriptedBackend, set_connection: SetConnection
+) -> None:
+    """Nothing is left open, which would be a warning."""
+    set_connection(scripted.url)
+    scripted.answer(200, {"id": 1})
+    assert asyncio.run(read()) == {"id": 1}
+    gc.collect()
+
+
+async def test_a_user_who_is_cancelled_gives_back(
+    raw_server: RawServer, set_connection: SetConnection
+) -> None:
+    """A trigger that is cancelled leaves nothing behind; the others go on."""
+    from airflow_mirrordb.client import transport
+
+    set_connection(raw_server.base_url)
+    request = {"method": "GET", "endpoint": "api/users"}
+    tasks = [asyncio.ensure_future(event_of(MirrorDBTrigger(request=request))) for _ in range(20)]
+    await raw_server.arrived.wait()
+    for task in tasks[::2]:
+        task.cancel()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert {event["status"] for event in outcomes if isinstance(event, dict)} == {"success"}
+    (shared,) = transport._shared[asyncio.get_running_loop()].values()
+    assert shared._users == 0
+
+
+async def test_one_look_up_serves_all(
+    raw_server: RawServer, set_connection: SetConnection, look_ups: list[str]
+) -> None:
+    """A thousand requests through hooks of one loop cost what one costs."""
+    set_connection(raw_server.base_url)
+    await asyncio.gather(*(read() for _ in range(50)))
+    await read()
+    assert look_ups == ["mirrordb_default"]
+
+
+async def test_a_look_up_serves_for_a_short_time(
+    raw_server: RawServer, set_connection: SetConnection, look_ups: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that was changed meanwhile is seen soon."""
+    monkeypatch.setattr("airflow_mirrordb.hooks.lookup.SHARED_FOR", 0.01)
+    set_connection(raw_server.base_url)
+    await read()
+    await asyncio.sleep(0.02)
+    await read()
+    assert len(look_ups) == 2
+
+
+async def test_a_look_up_that_failed_is_not_remembered(
+    raw_server: RawServer, set_connection: SetConnection, look_ups: list[str]
+) -> None:
+    """Whoever comes next finds the connection mended."""
+    set_connection(raw_server.base_url, extra={"timeuot": 3})
+    with pytest.raises(ConfigError, match="did you mean 'timeout'"):
+        await read()
+    set_connection(raw_server.base_url)
+    assert await read() == {}
+    assert len(look_ups) == 2
+
+
+async def test_who_gives_up_does_not_end_the_look_up_of_others(
+    raw_server: RawServer, set_connection: SetConnection, look_ups: list[str]
+) -> None:
+    """The first one to ask is cancelled; the second one gets its answer all the same."""
+    set_connection(raw_server.base_url)
+    first, second = asyncio.ensure_future(read()), asyncio.ensure_future(read())
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second == {}
+    assert first.cancelled()
+    assert len(look_ups) == 1
+
+
+async def test_a_refused_key_is_looked_up_again_once_for_all(
+    answering: Answering, set_connection: SetConnection, look_ups: list[str]
+) -> None:
+    """Twenty hooks meet 401 together, after the key was changed; one further look-up serves them."""
+
+    async def answer(request: web.Request) -> web.Response:
+        await asyncio.sleep(0.01)
+        return web.json_response({}, status=200 if request.headers["Authorization"] == "Bearer new" else 401)
+
+    backend = await answering(*[answer] * 40)
+    set_connection(backend.base_url, password="old")
+    hooks = [MirrorDBHook() for _ in range(20)]
+    clients = await asyncio.gather(*(hook.__aenter__() for hook in hooks))
+    set_connection(backend.base_url, password="new")
+    assert (
+        await asyncio.gather(*(client.read_function("read", "api/users") for client in clients)) == [{}] * 20
+    )
+    await asyncio.gather(*(hook.__aexit__(None, None, None) for hook in hooks))
+    assert len(look_ups) == 2
+    assert len(backend.requests) == 40
+
+
+async def test_a_key_that_stays_wrong_fails(
+    answering: Answering, set_connection: SetConnection, look_ups: list[str]
+) -> None:
+    """It is looked up again, found unchanged, and the refusal is final."""
+    backend = await answering(web.Response(status=401), web.json_response({}))
+    set_connection(backend.base_url, password="wrong")
+    with pytest.raises(AuthenticationError):
+        await read()
+    assert len(look_ups) == 2
+    assert len(backend.requests) == 1
