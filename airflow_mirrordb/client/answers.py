@@ -86,20 +86,19 @@ def interpret(
     :raises ResponseError: if it is no success, of the class that the status calls for
     :raises InvalidResponseError: if it is a success, but the body cannot be used
     """
-    hidden = (*secrets(config), *hidden)
     if answer.status not in range(200, 300) and answer.status != HTTPStatus.NOT_MODIFIED:
         if not _is_gone(answer.status, request, number):
             raise named(response_error(answer, config, now=now, hidden=hidden), request)
         data = None
     else:
-        data = _decode(answer, request, hidden)
+        data = _decode(answer, request, config, hidden)
     return MirrorDBResponse(
         status=answer.status,
         headers=answer.headers,
         data=data,
         size=len(answer.body),
         etag=answer.headers.get("ETag"),
-        request_id=_request_id(answer.headers, hidden),
+        request_id=_request_id(answer.headers, config, hidden),
         attempts=number,
         elapsed=elapsed,
     )
@@ -116,7 +115,7 @@ def response_error(
     except ValueError:
         phrase = ""
     message = f"{answer.status}{phrase}{': ' if detail else ''}{detail}"
-    request_id = _request_id(answer.headers, hidden)
+    request_id = _request_id(answer.headers, config, hidden)
     if answer.status in _REDIRECTS:
         location = redacted(answer.headers.get("Location", "nowhere"), hidden)
         message += (
@@ -238,7 +237,7 @@ def _is_gone(status: int, request: MirrorDBRequest, number: int) -> bool:
     )
 
 
-def _decode(answer: Answer, request: MirrorDBRequest, hidden: Sequence[str]) -> Any:
+def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig, hidden: Sequence[str]) -> Any:
     """Decode the body as JSON, whatever the content type says; nothing and white space are None."""
     if not answer.complete:
         reason = "the body is longer than max_response_bytes"
@@ -246,15 +245,15 @@ def _decode(answer: Answer, request: MirrorDBRequest, hidden: Sequence[str]) -> 
         return None
     else:
         try:
-            return json.loads(answer.body, parse_constant=_no_constant)
+            return _JSON.decode(answer.body.decode(json.detect_encoding(answer.body)))
         except (ValueError, RecursionError):
-            content_type = redacted(answer.headers.get("Content-Type", "none"), hidden)
+            content_type = redacted(answer.headers.get("Content-Type", "none"), (*secrets(config), *hidden))
             reason = f"the body is not JSON (content type {content_type!r})"
     applied = "" if request.method == "GET" else "; the write itself was applied"
     error = InvalidResponseError(
         message=f"{answer.status}, but {reason}{applied}",
         status=answer.status,
-        request_id=_request_id(answer.headers, hidden),
+        request_id=_request_id(answer.headers, config, hidden),
     )
     raise named(error, request)
 
@@ -263,6 +262,9 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"JSON has no {name}")
 
 
-def _request_id(headers: Mapping[str, str], hidden: Sequence[str]) -> str | None:
+_JSON = json.JSONDecoder(parse_constant=_no_constant)
+
+
+def _request_id(headers: Mapping[str, str], config: MirrorDBConfig, hidden: Sequence[str]) -> str | None:
     found = next((headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name)), None)
-    return found and redacted(found, hidden)[:200]
+    return found and redacted(found, (*secrets(config), *hidden))[:200]

@@ -27,6 +27,7 @@ from airflow_mirrordb.client.errors import ConfigError, EndpointNotAllowedError
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 METHODS: tuple[Method, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE")
 MAX_ENDPOINT_LENGTH = 2048
+_MOST_REMEMBERED = 1024  # endpoints that a registry need not check again
 
 _COLLECTION: frozenset[str] = frozenset({"GET", "POST"})
 _ITEM: frozenset[str] = frozenset({"GET", "PUT", "PATCH", "DELETE"})
@@ -103,6 +104,7 @@ class EndpointRegistry:
     declared: tuple[str, ...] | None = None
     added: tuple[str, ...] = ()
     _rules: tuple[Rule, ...] = field(init=False, repr=False, compare=False)
+    _allowed: dict[tuple[str, str], str] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         first = tuple(_PREDEFINED.values()) if self.declared is None else ()
@@ -128,13 +130,17 @@ class EndpointRegistry:
 
         :raises EndpointNotAllowedError: if the endpoint is malformed or no pattern allows it
         """
+        if isinstance(endpoint, str) and (known := self._allowed.get((method, endpoint))):
+            return known
         try:
             path = split_endpoint(endpoint)
         except ValueError as error:
             raise _refused(method, str(endpoint)[:200], str(error)) from None
         if not any(method in rule.methods and rule.matches(path) for rule in self._rules):
             raise _refused(method, endpoint, self._reason(method, path), self._suggestion(method, path))
-        return quote_path(path)
+        if len(self._allowed) >= _MOST_REMEMBERED:
+            self._allowed.clear()
+        return self._allowed.setdefault((method, endpoint), quote_path(path))
 
     def _reason(self, method: str, path: tuple[str, ...]) -> str:
         methods = {allowed for rule in self._rules if rule.matches(path) for allowed in rule.methods}

@@ -476,5 +476,5 @@ def _too_late(late: TurnTooLateError) -> RateLimitError:
 def _with_key(request: MirrorDBRequest, config: MirrorDBConfig) -> MirrorDBRequest:
     """Give a create or partial update its idempotency key, if the backend promises to heed one."""
     if config.idempotency_header is None or request.method not in ("POST", "PATCH"):
-        return replace(request, idempotency_key=None)
-    return replace(request, idempotency_key=request.idempotency_key or str(uuid4()))
+        return request if request.idempotency_key is None else replace(request, idempotency_key=None)
+    return request if request.idempotency_key else replace(request, idempotency_key=str(uuid4()))
