@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
         TransportError as TransportError,
     )
     from airflow_mirrordb.client.mirrordb import GenericMirrorDB as GenericMirrorDB
+    from airflow_mirrordb.client.pages import Pagination as Pagination
     from airflow_mirrordb.client.protocol import (
         MirrorDBRequest as MirrorDBRequest,
         RequestOptions as RequestOptions,
@@ -68,6 +69,7 @@ _MODULES = {
         "TransportError",
     ),
     "mirrordb": ("GenericMirrorDB",),
+    "pages": ("Pagination",),
     "protocol": ("MirrorDBRequest", "RequestOptions"),
     "retry": ("Progress", "RetryPolicy", "WaitNeeded", "retry_with_exponential_backoff"),
 }

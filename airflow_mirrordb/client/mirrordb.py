@@ -8,7 +8,7 @@ import inspect
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -35,6 +35,7 @@ from airflow_mirrordb.client.errors import (
     RateLimitError,
 )
 from airflow_mirrordb.client.gate import Gate, TurnTooLateError
+from airflow_mirrordb.client.pages import collect, pages
 from airflow_mirrordb.client.protocol import (
     MirrorDBRequest,
     RequestOptions,
@@ -179,13 +180,40 @@ class GenericMirrorDB:
         return await self._data("POST", method_name, endpoint, data=data, **options)
 
     async def read_function(
-        self, method_name: str | None, endpoint: str, **options: Unpack[RequestOptions]
+        self,
+        method_name: str | None,
+        endpoint: str,
+        *,
+        paginate: Mapping[str, Any] | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Any:
         """GET ``endpoint`` and return the decoded answer; None if it is empty, or 304.
 
-        The arguments and errors are those of :meth:`create_function`.
+        :param paginate: how the collection goes on in further pages: the arguments of
+            :class:`Pagination`. The records of all pages are returned, in one list.
+
+        The other arguments and the errors are those of :meth:`create_function`.
         """
-        return await self._data("GET", method_name, endpoint, **options)
+        return await self._data("GET", method_name, endpoint, paginate=paginate, **options)
+
+    async def records(
+        self,
+        method_name: str | None,
+        endpoint: str,
+        *,
+        paginate: Mapping[str, Any],
+        **options: Unpack[RequestOptions],
+    ) -> AsyncIterator[Any]:
+        """Iterate over the records of a collection, of which only one page at a time is in memory.
+
+        The arguments and errors are those of :meth:`read_function`.
+        """
+        request = MirrorDBRequest(
+            method="GET", endpoint=endpoint, method_name=method_name, paginate=paginate, **options
+        )
+        async for _, records in pages(self.request, request, self._state.config.base_url):
+            for record in records:
+                yield record
 
     async def update_function(
         self,
@@ -235,64 +263,14 @@ class GenericMirrorDB:
         :raises RateLimitError: also if its turn would come after the deadline; nothing was sent then
         :raises WaitNeeded: see ``wait``
         """
-        link = self._connected()
-        state = self._state
-        request = _with_key(request, state.config)
-        wire = prepare(request, state.config, state.registry)
-        started, renewals = self._monotonic(), self._credentials.renewals
-        progress = progress or Progress()
-        if progress.deadline is None:
-            progress = replace(progress, deadline=self._clock() + state.config.max_elapsed)
-        deadline = started + (progress.deadline or 0.0) - self._clock()
+        if request.paginate is None:
+            return await self._request(request, progress, wait=wait)
+        first = iter([progress])
 
-        async def exchange(headers: Mapping[str, str], number: int) -> Answer:
-            try:
-                with _weighed(request, wire, number):
-                    answer = await self._send(link, wire.carrying(headers), deadline, wait=wait)
-                    if follow := redirected(answer, request, wire, state.config, state.registry):
-                        answer = await self._send(link, follow.carrying(headers), deadline, wait=wait)
-                    return answer
-            except TurnTooLateError as late:
-                late.attempts = number - 1
-                raise
+        async def send(page: MirrorDBRequest) -> MirrorDBResponse:
+            return await self._request(page, next(first, None), wait=wait)
 
-        async def attempt(number: int) -> MirrorDBResponse:
-            headers = await self._credentials.headers(state.config, link.transport)
-            answer = await exchange(headers, number)
-            if answer.status == HTTPStatus.UNAUTHORIZED and (
-                fresh := await self._credentials.renewed(headers, link.transport, renewals)
-            ):
-                headers = fresh
-                answer = await exchange(headers, number)  # a 401 was not applied: a write may go out again
-            with _weighed(request, wire, number):
-                return interpret(
-                    answer,
-                    request,
-                    state.config,
-                    number=number,
-                    elapsed=self._monotonic() - started,
-                    now=self._clock(),
-                    hidden=sent_secrets(headers),
-                )
-
-        retrying = Retrying(
-            policy=state.config.retry_policy, clock=self._clock, sleep=self._sleep, rng=self._rng
-        )
-        label = f" [{request.method_name}]" if request.method_name else ""
-        name = f"{request.method} {request.endpoint}{label}"
-        try:
-            return await self._tracked(
-                retrying.run(attempt, name=name, progress=progress, wait=wait), request
-            )
-        except TurnTooLateError as late:
-            error = named(_too_late(late), request)
-            if not wait and self._monotonic() + late.wait <= deadline:
-                resume_at = self._clock() + late.wait
-                raise WaitNeeded(replace(progress, resume_at=resume_at), error) from None
-            raise error from None
-        except MirrorDBError as error:
-            named(error, request)
-            raise
+        return await collect(send, request, self._state.config.base_url)
 
     def begin(self) -> Progress:
         """Return where a request starts: nothing sent, and ``max_elapsed`` seconds to the deadline."""
@@ -398,6 +376,68 @@ class GenericMirrorDB:
             self._link = link
         self._state = _State(config=config, registry=registry)
         self._credentials.forget_token()
+
+    async def _request(
+        self, request: MirrorDBRequest, progress: Progress | None, *, wait: bool
+    ) -> MirrorDBResponse:
+        link = self._connected()
+        state = self._state
+        request = _with_key(request, state.config)
+        wire = prepare(request, state.config, state.registry)
+        started, renewals = self._monotonic(), self._credentials.renewals
+        progress = progress or Progress()
+        if progress.deadline is None:
+            progress = replace(progress, deadline=self._clock() + state.config.max_elapsed)
+        deadline = started + (progress.deadline or 0.0) - self._clock()
+
+        async def exchange(headers: Mapping[str, str], number: int) -> Answer:
+            try:
+                with _weighed(request, wire, number):
+                    answer = await self._send(link, wire.carrying(headers), deadline, wait=wait)
+                    if follow := redirected(answer, request, wire, state.config, state.registry):
+                        answer = await self._send(link, follow.carrying(headers), deadline, wait=wait)
+                    return answer
+            except TurnTooLateError as late:
+                late.attempts = number - 1
+                raise
+
+        async def attempt(number: int) -> MirrorDBResponse:
+            headers = await self._credentials.headers(state.config, link.transport)
+            answer = await exchange(headers, number)
+            if answer.status == HTTPStatus.UNAUTHORIZED and (
+                fresh := await self._credentials.renewed(headers, link.transport, renewals)
+            ):
+                headers = fresh
+                answer = await exchange(headers, number)  # a 401 was not applied: a write may go out again
+            with _weighed(request, wire, number):
+                return interpret(
+                    answer,
+                    request,
+                    state.config,
+                    number=number,
+                    elapsed=self._monotonic() - started,
+                    now=self._clock(),
+                    hidden=sent_secrets(headers),
+                )
+
+        retrying = Retrying(
+            policy=state.config.retry_policy, clock=self._clock, sleep=self._sleep, rng=self._rng
+        )
+        label = f" [{request.method_name}]" if request.method_name else ""
+        name = f"{request.method} {request.endpoint}{label}"
+        try:
+            return await self._tracked(
+                retrying.run(attempt, name=name, progress=progress, wait=wait), request
+            )
+        except TurnTooLateError as late:
+            error = named(_too_late(late), request)
+            if not wait and self._monotonic() + late.wait <= deadline:
+                resume_at = self._clock() + late.wait
+                raise WaitNeeded(replace(progress, resume_at=resume_at), error) from None
+            raise error from None
+        except MirrorDBError as error:
+            named(error, request)
+            raise
 
     async def _data(self, method: Method, method_name: str | None, endpoint: str, **options: Any) -> Any:
         request = MirrorDBRequest(method=method, endpoint=endpoint, method_name=method_name, **options)

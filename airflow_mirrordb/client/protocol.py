@@ -49,6 +49,8 @@ class MirrorDBRequest:
     :param idempotency_key: key by which the backend knows a repeated POST or PATCH, sent if the
         connection has an ``idempotency_header``
     :param missing_ok: whether a DELETE that meets 404 is a success
+    :param paginate: how a GET goes on to further pages: the arguments of
+        :class:`~airflow_mirrordb.client.Pagination`; None if one answer is all
     """
 
     method: Method
@@ -62,6 +64,7 @@ class MirrorDBRequest:
     if_none_match: str | None = None
     idempotency_key: str | None = None
     missing_ok: bool = False
+    paginate: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

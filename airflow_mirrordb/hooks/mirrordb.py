@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from threading import Thread
@@ -93,13 +93,44 @@ class MirrorDBHook(BaseHook):
         return self._data("POST", endpoint, data=data, method_name=method_name, **options)
 
     def read(
-        self, endpoint: str, *, method_name: str | None = None, **options: Unpack[RequestOptions]
+        self,
+        endpoint: str,
+        *,
+        paginate: Mapping[str, Any] | None = None,
+        method_name: str | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Any:
         """GET ``endpoint`` and return the decoded answer; None if it is empty, or 304.
 
-        The arguments and errors are those of :meth:`create`.
+        :param paginate: how the collection goes on in further pages: the arguments of
+            :class:`~airflow_mirrordb.client.Pagination`. The records of all pages are returned, in
+            one list.
+
+        The other arguments and the errors are those of :meth:`create`.
         """
-        return self._data("GET", endpoint, method_name=method_name, **options)
+        return self._data("GET", endpoint, paginate=paginate, method_name=method_name, **options)
+
+    def records(
+        self,
+        endpoint: str,
+        *,
+        paginate: Mapping[str, Any],
+        method_name: str | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> Iterator[Any]:
+        """Iterate over the records of a collection, of which only one page at a time is in memory.
+
+        The arguments and errors are those of :meth:`read`.
+        """
+        records = self.get_conn().records(method_name, endpoint, paginate=paginate, **options)
+        end = object()
+
+        async def following() -> Any:
+            await asyncio.sleep(0)  # see request()
+            return await anext(records, end)
+
+        while (record := self._run(following())) is not end:
+            yield record
 
     def update(
         self,

@@ -251,11 +251,21 @@ class MirrorDBCreateOperator(MirrorDBOperator):
 class MirrorDBReadOperator(MirrorDBOperator):
     """GET a resource or a collection; the task's result is the decoded answer.
 
-    The arguments are those of :class:`MirrorDBOperator`.
+    :param paginate: how the collection goes on in further pages: the arguments of
+        :class:`~airflow_mirrordb.client.Pagination`, as ``{"style": "link"}``. The result is one list,
+        of the records of all pages (templated)
+
+    The other arguments are those of :class:`MirrorDBOperator`.
     """
 
+    template_fields: Sequence[str] = (*MirrorDBOperator.template_fields, "paginate")
+
+    def __init__(self, *, paginate: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.paginate = paginate
+
     def request(self, context: Context) -> MirrorDBRequest:
-        return self._request("GET")
+        return self._request("GET", paginate=self.paginate)
 
 
 class MirrorDBUpdateOperator(MirrorDBOperator):

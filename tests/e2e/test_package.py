@@ -39,6 +39,7 @@ PACKAGE = [
     "airflow_mirrordb/client/gate.py",
     "airflow_mirrordb/client/limits.py",
     "airflow_mirrordb/client/mirrordb.py",
+    "airflow_mirrordb/client/pages.py",
     "airflow_mirrordb/client/problem.py",
     "airflow_mirrordb/client/protocol.py",
     "airflow_mirrordb/client/retry.py",

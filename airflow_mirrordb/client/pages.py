@@ -1,0 +1,270 @@
+"""Collections that come in pages: where the records of a page lie, and which request brings the next one.
+
+Pure but for :func:`pages`, which sends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from yarl import URL
+
+from airflow_mirrordb.client.answers import MirrorDBResponse
+from airflow_mirrordb.client.errors import InvalidRequestError, InvalidResponseError
+from airflow_mirrordb.client.protocol import MirrorDBRequest, named
+
+Style = Literal["link", "header", "body", "page", "offset"]
+
+#: One link of a Link header, and its relation types (RFC 8288, section 3).
+_LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[\w*-]+(?:\s*=\s*(?:\"[^\"]*\"|[^\s\",;]*))?)*)")
+_RELATION = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s\",;]*))", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pagination:
+    """How a backend gives a collection in pages.
+
+    ============ ==================================================================================
+    style        the next page
+    ============ ==================================================================================
+    ``link``     the URL of the ``Link`` header whose relation is ``next`` (RFC 8288)
+    ``header``   what the header ``next`` holds: a URL, or a value for the query ``param``
+    ``body``     what the body holds at the dotted path ``next``: a URL, or a value for ``param``
+    ``page``     the query ``param`` counts pages, from ``first`` on
+    ``offset``   the query ``param`` counts records, from ``first`` on
+    ============ ==================================================================================
+
+    The end is a page that names no next one, with ``page`` and ``offset`` one that is empty or shorter
+    than ``size``.
+
+    :param style: see above
+    :param records: dotted path to the list of records in the body; None if the body is that list
+    :param next: name of the header, or dotted path in the body, that tells of the next page
+    :param param: name in the query of the page number, offset, cursor or page number
+    :param first: number of the first page or record, for ``page`` and ``offset``; by default 1 and 0
+    :param size: records that a full page has; sent only with ``size_param``
+    :param size_param: name in the query of ``size``
+    :param max_pages: pages after which one that goes on is an error
+    :raises InvalidRequestError: if the arguments do not fit together; names the one that is wrong
+    """
+
+    style: Style
+    records: str | None = None
+    next: str | None = None
+    param: str | None = None
+    first: int | None = None
+    size: int | None = None
+    size_param: str | None = None
+    max_pages: int = 10_000
+
+    def __post_init__(self) -> None:
+        needed: dict[str, tuple[str, ...]] = {
+            "link": (),
+            "header": ("next",),
+            "body": ("next",),
+            "page": ("param",),
+            "offset": ("param",),
+        }
+        if self.style not in needed:
+            raise _wrong("style", f"{self.style!r} is not one of {', '.join(needed)}")
+        for name in needed[self.style]:
+            if not getattr(self, name):
+                raise _wrong(name, f"it is needed with the style {self.style!r}")
+        if self.size_param and self.size is None:
+            raise _wrong("size", "it is needed with size_param")
+        for name in ("size", "max_pages"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+                raise _wrong(name, f"it must be a whole number of at least 1, not {value!r}")
+
+    def first_query(self) -> dict[str, Any]:
+        """Return what the query of the first request has to say beside the caller's own."""
+        query: dict[str, Any] = {self.size_param: self.size} if self.size_param else {}
+        if self.style in ("page", "offset") and self.param:
+            query[self.param] = self._first
+        return query
+
+    def records_of(self, response: MirrorDBResponse) -> list[Any]:
+        """Return the records of a page.
+
+        :raises InvalidResponseError: if there is no list where they should be
+        """
+        found = response.data if self.records is None else at(response.data, self.records)
+        if found is None and response.data is None:
+            return []
+        if not isinstance(found, list):
+            place = "the body" if self.records is None else f"{self.records!r} in the body"
+            keys = (
+                f" with {', '.join(map(str, response.data))}"[:200] if isinstance(response.data, dict) else ""
+            )
+            raise _unusable(
+                response, f"{place} is no list of records; the body is {_kind(response.data)}{keys}"
+            )
+        return found
+
+    def next_request(
+        self, request: MirrorDBRequest, response: MirrorDBResponse, base_url: str
+    ) -> MirrorDBRequest | None:
+        """Return the request for the page after the one that ``request`` brought; None after the last.
+
+        :raises InvalidResponseError: if the next page lies outside the base URL
+        """
+        token: Any
+        match self.style:
+            case "link":
+                token = next_link(response.headers.get("Link", ""))
+            case "header":
+                token = response.headers.get(self.next or "")
+            case "body":
+                token = at(response.data, self.next or "")
+            case _:
+                return self._counted(request, len(self.records_of(response)))
+        if token is None or token is False or token == "":
+            return None
+        if self.param and not str(token).startswith(("http://", "https://")):
+            return replace(request, query={**(request.query or {}), self.param: token})
+        if not isinstance(token, str):
+            raise _unusable(response, f"the next page is told as {token!r}; 'param' must name what takes it")
+        return _followed(request, response, token, base_url)
+
+    def _counted(self, request: MirrorDBRequest, records: int) -> MirrorDBRequest | None:
+        if not records or (self.size is not None and records < self.size):
+            return None
+        query, param = dict(request.query or {}), str(self.param)
+        try:
+            query[param] = int(query[param]) + (1 if self.style == "page" else records)
+        except (TypeError, ValueError):
+            raise _wrong(
+                "param", f"the query says {query[param]!r}, and pages are counted from there"
+            ) from None
+        return replace(request, query=query)
+
+    @property
+    def _first(self) -> int:
+        return self.first if self.first is not None else int(self.style == "page")
+
+
+Send = Callable[[MirrorDBRequest], Awaitable[MirrorDBResponse]]
+
+
+async def pages(
+    send: Send, request: MirrorDBRequest, base_url: str
+) -> AsyncIterator[tuple[MirrorDBResponse, list[Any]]]:
+    """Yield the answer and the records of each page; each is a request of its own, with its own retries.
+
+    :param send: sends one request
+    :param request: a GET of the collection; its ``paginate`` says how
+    :param base_url: which every page must lie under
+    :raises InvalidRequestError: if ``paginate`` is wrong, or the request is no GET
+    :raises InvalidResponseError: if a page cannot be read, comes twice, or goes on after ``max_pages``
+    :raises MirrorDBError: whatever ``send`` raises
+    """
+    try:
+        pagination = _pagination_of(request)
+    except InvalidRequestError as error:
+        raise named(error, request) from None
+    query = {**pagination.first_query(), **(request.query or {})}
+    following: MirrorDBRequest | None = replace(request, query=query, paginate=None)
+    seen: set[str] = set()
+    while following is not None:
+        current = following
+        seen.add(repr((current.endpoint, current.query)))
+        response = await send(current)
+        try:
+            records = pagination.records_of(response)
+            following = pagination.next_request(current, response, base_url)
+            if following is not None and repr((following.endpoint, following.query)) in seen:
+                raise _unusable(
+                    response, "the next page is one that was read before: the pages go in a circle"
+                )
+            if following is not None and len(seen) >= pagination.max_pages:
+                raise _unusable(
+                    response, f"the collection goes on after max_pages ({pagination.max_pages:,})"
+                )
+        except (InvalidRequestError, InvalidResponseError) as error:
+            raise named(error, current) from None
+        yield response, records
+
+
+async def collect(send: Send, request: MirrorDBRequest, base_url: str) -> MirrorDBResponse:
+    """Return all pages as one answer: all records, and the sums of sizes, attempts and times.
+
+    The arguments and errors are those of :func:`pages`.
+    """
+    everything: list[Any] = []
+    size = attempts = 0
+    elapsed = 0.0
+    async for response, records in pages(send, request, base_url):
+        everything += records
+        size, attempts, elapsed = (
+            size + response.size,
+            attempts + response.attempts,
+            elapsed + response.elapsed,
+        )
+        last = response
+    return replace(last, data=everything, size=size, attempts=attempts, elapsed=elapsed, etag=None)
+
+
+def _pagination_of(request: MirrorDBRequest) -> Pagination:
+    if request.method != "GET":
+        raise InvalidRequestError(message="paginate: only a GET has pages", field="paginate")
+    try:
+        return Pagination(**(request.paginate or {}))
+    except TypeError as error:
+        reason = str(error).replace("Pagination.__init__() ", "")
+        raise InvalidRequestError(message=f"paginate: {reason}", field="paginate") from None
+
+
+def at(data: Any, path: str) -> Any:
+    """Return what lies at a dotted path, as ``meta.next``; None if there is nothing."""
+    for key in path.split("."):
+        data = data.get(key) if isinstance(data, Mapping) else None
+    return data
+
+
+def next_link(header: str) -> str | None:
+    """Return the URL that a Link header names as the next one."""
+    for url, parameters in _LINK.findall(header):
+        relation = _RELATION.search(parameters)
+        if relation and "next" in (relation[1] or relation[2] or "").lower().split():
+            return str(url)
+    return None
+
+
+def _followed(
+    request: MirrorDBRequest, response: MirrorDBResponse, reference: str, base_url: str
+) -> MirrorDBRequest:
+    """Return the request of a URL, absolute or relative to the current one, under the base URL."""
+    base = URL(base_url, encoded=True)
+    try:
+        target = URL(f"{base_url}/{request.endpoint}").join(URL(reference))
+        inside = target.origin() == base.origin()
+    except ValueError:
+        raise _unusable(response, f"the next page is told as {reference[:200]!r}, which is no URL") from None
+    if not inside:
+        raise _unusable(
+            response, f"the next page is at {target.origin()}, and requests stay at {base.origin()}"
+        )
+    prefix = base.raw_path.rstrip("/")
+    # A backend behind a gateway that adds the prefix does not know of it.
+    path = target.raw_path.removeprefix(f"{prefix}/") if prefix else target.raw_path
+    query = {name: target.query.getall(name) for name in target.query}
+    return replace(request, endpoint=path.strip("/"), query=query)
+
+
+def _kind(data: Any) -> str:
+    kinds: dict[type, str] = {dict: "an object", list: "a list", str: "a string"}
+    return kinds.get(type(data), "a value")
+
+
+def _wrong(name: str, reason: str) -> InvalidRequestError:
+    return InvalidRequestError(message=f"paginate.{name}: {reason}", field=f"paginate.{name}")
+
+
+def _unusable(response: MirrorDBResponse, reason: str) -> InvalidResponseError:
+    return InvalidResponseError(
+        message=reason, status=response.status, request_id=response.request_id, attempts=response.attempts
+    )
