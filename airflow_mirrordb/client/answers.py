@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
@@ -22,7 +23,7 @@ from airflow_mirrordb.client.errors import (
     TransportError,
     response_error_class,
 )
-from airflow_mirrordb.client.problem import problem_from, redacted
+from airflow_mirrordb.client.problem import encodable, problem_from, redacted
 from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest, named
 from airflow_mirrordb.client.retry import retry_after
 
@@ -118,7 +119,7 @@ def response_error(
     message = f"{answer.status}{phrase}{': ' if detail else ''}{detail}"
     request_id = _request_id(answer.headers, hidden)
     if answer.status in _REDIRECTS:
-        location = redacted(answer.headers.get("Location", "nowhere"), hidden)
+        location = redacted(answer.headers.get("Location", "nowhere"), hidden)[:500]
         message += (
             f"; the redirect to {location!r} was not followed"
             " (set the extra 'trailing_slash' if only a slash is missing, else change the base URL)"
@@ -232,7 +233,7 @@ def _decode(answer: Answer, request: MirrorDBRequest, hidden: Sequence[str]) -> 
         return None
     else:
         try:
-            return json.loads(answer.body, parse_constant=_no_constant)
+            return json.loads(answer.body, parse_constant=_no_constant, parse_float=_finite)
         except (ValueError, RecursionError):
             content_type = redacted(answer.headers.get("Content-Type", "none"), hidden)
             reason = f"the body is not JSON (content type {content_type!r})"
@@ -249,6 +250,14 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"JSON has no {name}")
 
 
+def _finite(digits: str) -> float:
+    """1e999 is JSON, but would become infinity, which no event and no database takes."""
+    value = float(digits)
+    if math.isinf(value):
+        raise ValueError(f"{digits[:20]} is beyond the range of numbers")
+    return value
+
+
 def _request_id(headers: Mapping[str, str], hidden: Sequence[str]) -> str | None:
     found = next((headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name)), None)
-    return found and redacted(found, hidden)[:200]
+    return found and encodable(redacted(found, hidden))[:200]

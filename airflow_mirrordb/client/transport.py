@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
+import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 import certifi
+from aiohttp.http_exceptions import HttpProcessingError
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from airflow_mirrordb.client.answers import Answer
 from airflow_mirrordb.client.config import MirrorDBConfig
@@ -26,11 +31,30 @@ from airflow_mirrordb.client.errors import (
 )
 from airflow_mirrordb.client.protocol import WireRequest
 
+log = logging.getLogger(__name__)
+
+#: How aiohttp quotes what it received, up to the end of its message.
+_QUOTED = re.compile(r"(?:\bbytearray\()?\bb['\"].*|<RawResponseMessage.*", re.DOTALL)
+
 #: A write that must not be repeated never goes out on a connection that idled longer, in seconds:
 #: the server may have closed it, and then nobody knows whether it took the request.
 IDLE_LIMIT_FOR_WRITES = 1.0
 IDLE_LIMIT = 15.0
 DISCONNECTED = "the client was disconnected"
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Gives no connection again on which something came that nobody had asked for.
+
+    aiohttp would take it for the answer to the next request.
+    """
+
+    async def _get(self, *args: Any, **options: Any) -> Any:
+        while (connection := await super()._get(*args, **options)) is not None:
+            if connection.protocol is not None and not connection.protocol.should_close:
+                return connection
+            connection.close()
+        return None
 
 
 class _ConnectionLostError(Exception):
@@ -51,6 +75,8 @@ class Transport:
         self._slots = asyncio.Semaphore(config.max_concurrency)
         self._tls: ssl.SSLContext | bool = True
         if config.base_url.startswith("https:"):
+            if config.verify is False:
+                log.warning("TLS certificates of %s are not verified (extra 'verify')", config.base_url)
             passphrase = config.client_key_passphrase
             self._tls = tls_context(
                 verify=config.verify,
@@ -59,6 +85,8 @@ class Transport:
                 passphrase=passphrase.get_secret_value() if passphrase else None,
             )
         self._sessions: dict[float, aiohttp.ClientSession] = {}
+        self._sending = 0
+        self._retired = False
         self.closing = False
         """Set by who is about to cancel all requests: they end with :class:`DisconnectedError` then."""
 
@@ -68,9 +96,10 @@ class Transport:
         :raises TransportError: if there is none; its ``sent`` says whether the request may have arrived
         """
         trace = SimpleNamespace(sent=False)
+        self._sending += 1
         try:
             async with self._slots:
-                with _own_errors(request, trace):
+                with _own_errors(request, trace), _without_credentials():
                     async with self._session(request).request(
                         request.method,
                         request.url,
@@ -85,7 +114,17 @@ class Transport:
             if not self.closing:
                 raise
             raise DisconnectedError(message=DISCONNECTED, retryable=False, sent=trace.sent) from None
+        finally:
+            self._sending -= 1
+            if self._retired:
+                await self.retire()
         return Answer(status=response.status, headers=response.headers, body=body, complete=complete)
+
+    async def retire(self) -> None:
+        """Close all connections as soon as nothing is in flight: only requests that began here still come."""
+        self._retired = True
+        if not self._sending:
+            await self.close()
 
     async def close(self) -> None:
         """Close all connections."""
@@ -99,7 +138,7 @@ class Transport:
             trace_config = aiohttp.TraceConfig()
             trace_config.on_request_headers_sent.append(_note_sent)
             self._sessions[idle_limit] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=self._tls, limit=0, keepalive_timeout=idle_limit),
+                connector=_Connector(ssl=self._tls, limit=0, keepalive_timeout=idle_limit),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 middlewares=(_never_resend,),
                 proxy=self._proxy,
@@ -206,6 +245,42 @@ def _own_errors(request: WireRequest, trace: SimpleNamespace) -> Iterator[None]:
             message=f"the connection to {origin} broke before the whole answer was there: {_words(error)}",
             sent=trace.sent,
         ) from error
+
+
+@contextmanager
+def _without_credentials() -> Iterator[None]:
+    """Take out of aiohttp's errors what they show: the headers sent, the proxy's user, and bytes received.
+
+    A server that repeats what it was sent would have the key in its garbage.
+    """
+    try:
+        yield
+    except Exception as error:
+        link: BaseException | None = error
+        while link is not None:
+            _forget(link)
+            link = link.__cause__ or link.__context__
+        raise
+
+
+def _forget(error: BaseException) -> None:
+    if isinstance(error, aiohttp.ClientConnectorError):
+        error.args = (error.os_error,)
+    elif isinstance(error, aiohttp.ClientResponseError):
+        info = error.request_info
+        nothing = CIMultiDictProxy(CIMultiDict[str]())
+        error.request_info = aiohttp.RequestInfo(info.url, info.method, nothing, info.real_url)
+        error.args = (error.request_info, error.history)
+        error.message = _without_quotes(error.message)
+    elif isinstance(error, aiohttp.ClientError | HttpProcessingError):
+        error.args = tuple(_without_quotes(part) if isinstance(part, str) else part for part in error.args)
+        if hasattr(error, "message"):  # of a server that disconnected: text, or the head that was received
+            error.message = _without_quotes(str(error.message))
+            error.args = (error.message,)
+
+
+def _without_quotes(text: str) -> str:
+    return _QUOTED.sub("…", text)[:500]
 
 
 def _timed_out(origin: str, timeout: float, *, sent: bool) -> TransportError:
