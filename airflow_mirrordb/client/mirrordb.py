@@ -8,6 +8,7 @@ import inspect
 import logging
 import random
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -86,7 +87,7 @@ class GenericMirrorDB:
         self._state = _State(config=config, registry=EndpointRegistry(declared=config.endpoints))
         self._clock, self._sleep, self._rng = clock, sleep, rng or random.Random()  # noqa: S311  # only jitter
         self._transport: Transport | None = None
-        self._retired: list[Transport] = []
+        self._retired: weakref.WeakSet[Transport] = weakref.WeakSet()  # kept by the requests that began there
         self._in_flight: set[asyncio.Task[Any]] = set()
         self._credentials = Credentials(lambda: self._state.config, self._change, look_up, clock)
 
@@ -115,8 +116,6 @@ class GenericMirrorDB:
                 log.warning(
                     "The base URL ends in '/api' and so do patterns begin: requests go to '…/api/api/…'"
                 )
-            if config.verify is False:
-                log.warning("TLS certificates of %s are not verified (extra 'verify')", config.base_url)
             self._transport = Transport(config)
 
     async def disconnect(self) -> None:
@@ -127,7 +126,7 @@ class GenericMirrorDB:
         """
         tasks = list(self._in_flight)
         transports = [transport for transport in (*self._retired, self._transport) if transport is not None]
-        self._transport, self._retired = None, []
+        self._transport, self._retired = None, weakref.WeakSet()
         for transport in transports:
             transport.closing = True
         for task in tasks:
@@ -218,7 +217,7 @@ class GenericMirrorDB:
             with _weighed(request, wire, number):
                 answer = await self._exchange(transport, request, wire.carrying(headers), state)
             if answer.status == HTTPStatus.UNAUTHORIZED and (
-                fresh := await self._credentials.renewed(headers, transport, renewals)
+                fresh := await self._credentials.renewed(headers, state.config, transport, renewals)
             ):
                 headers = fresh
                 with _weighed(request, wire, number):  # a 401 was not applied: a write may go out again
@@ -322,6 +321,8 @@ class GenericMirrorDB:
         self._change(changes)
         if "api_key" in changes:
             self._credentials.pin()
+        for transport in list(self._retired):
+            await transport.retire()
 
     async def get_config(self) -> dict[str, Any]:
         """Return all settings as plain JSON values, every secret as ``***``."""
@@ -346,7 +347,7 @@ class GenericMirrorDB:
         registry = replace(self._state.registry, declared=config.endpoints)
         if self._transport is not None and changes.keys() - {"api_key", "login"}:
             transport = Transport(config)  # before anything is changed: it may not be able to read a file
-            self._retired.append(self._transport)
+            self._retired.add(self._transport)
             self._transport = transport
         self._state = _State(config=config, registry=registry)
         self._credentials.forget_token()

@@ -34,7 +34,7 @@ from airflow_mirrordb.client.protocol import WireRequest
 log = logging.getLogger(__name__)
 
 #: How aiohttp quotes what it received, up to the end of its message.
-_QUOTED = re.compile(r"(?:\bbytearray\()?\bb['\"].*|<RawResponseMessage.*", re.DOTALL)
+_QUOTED = re.compile(r"(?:\bbytearray\()?\bb['\"].*", re.DOTALL)
 
 #: A write that must not be repeated never goes out on a connection that idled longer, in seconds:
 #: the server may have closed it, and then nobody knows whether it took the request.
@@ -208,7 +208,8 @@ async def _never_resend(
 ) -> aiohttp.ClientResponse:
     """Keep aiohttp from sending an idempotent request again by itself: every attempt is ours."""
     try:
-        return await handler(request)
+        with _without_credentials():
+            return await handler(request)
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
@@ -269,13 +270,15 @@ def _forget(error: BaseException) -> None:
     elif isinstance(error, aiohttp.ClientResponseError):
         info = error.request_info
         nothing = CIMultiDictProxy(CIMultiDict[str]())
-        error.request_info = aiohttp.RequestInfo(info.url, info.method, nothing, info.real_url)
+        url = info.real_url.with_user(None)
+        error.request_info = aiohttp.RequestInfo(url, info.method, nothing, url)
         error.args = (error.request_info, error.history)
         error.message = _without_quotes(error.message)
     elif isinstance(error, aiohttp.ClientError | HttpProcessingError):
         error.args = tuple(_without_quotes(part) if isinstance(part, str) else part for part in error.args)
-        if hasattr(error, "message"):  # of a server that disconnected: text, or the head that was received
-            error.message = _without_quotes(str(error.message))
+        if hasattr(error, "message"):
+            received_head = not isinstance(error.message, str)  # of a server that disconnected after it
+            error.message = "Server disconnected" if received_head else _without_quotes(error.message)
             error.args = (error.message,)
 
 

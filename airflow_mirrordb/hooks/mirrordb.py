@@ -18,7 +18,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 from airflow_mirrordb.client.auth import secrets
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.endpoints import Method
-from airflow_mirrordb.client.errors import MirrorDBError, RequestTimeoutError
+from airflow_mirrordb.client.errors import ConfigError, MirrorDBError, RequestTimeoutError
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
 from airflow_mirrordb.client.protocol import MirrorDBRequest, RequestOptions, named
 from airflow_mirrordb.client.retry import Progress, WaitNeeded
@@ -265,7 +265,14 @@ class MirrorDBHook(BaseHook):
 
         It does not hold the hook, which would never be collected then.
         """
-        return partial(_credentials, type(self), self.mirrordb_conn_id, self.ignore_unknown_extras)
+        assert self._config is not None  # noqa: S101  # whoever makes a client has looked it up
+        return partial(
+            _credentials,
+            type(self),
+            self.mirrordb_conn_id,
+            self.ignore_unknown_extras,
+            self._config.base_url,
+        )
 
     def _data(self, method: Method, endpoint: str, **options: Any) -> Any:
         return self.request(MirrorDBRequest(method=method, endpoint=endpoint, **options)).data
@@ -281,8 +288,13 @@ async def _look_up_async(hook: type[MirrorDBHook], conn_id: str, ignore_unknown:
     return config
 
 
-async def _credentials(hook: type[MirrorDBHook], conn_id: str, ignore_unknown: bool) -> dict[str, Any]:
+async def _credentials(
+    hook: type[MirrorDBHook], conn_id: str, ignore_unknown: bool, base_url: str
+) -> dict[str, Any]:
     config = await _look_up_async(hook, conn_id, ignore_unknown)
+    if config.base_url != base_url:
+        message = f"host: connection {conn_id!r} now names another backend, whose key is not for this one"
+        raise ConfigError(message=message, field="host")
     return {"login": config.login, "api_key": config.api_key}
 
 
