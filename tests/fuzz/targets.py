@@ -260,7 +260,7 @@ def answer(data: bytes) -> None:
         result = answers.interpret(received, request, BASES[0], number=1, elapsed=0.0, now=1.7e9)
     except MirrorDBError as error:
         described = json.dumps(error.to_dict(), allow_nan=False, ensure_ascii=False)
-        str(error).encode()
+        (str(error) + described).encode()
         assert KEY not in described + str(error) + repr(error)
         assert len(described) < 40_000
         assert len(getattr(error, "detail", "").encode()) <= 2048
