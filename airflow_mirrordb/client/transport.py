@@ -258,7 +258,9 @@ def _without_credentials() -> Iterator[None]:
         yield
     except Exception as error:
         link: BaseException | None = error
-        while link is not None:
+        for _ in range(10):  # a chain may be a ring
+            if link is None:
+                break
             _forget(link)
             link = link.__cause__ or link.__context__
         raise

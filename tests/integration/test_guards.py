@@ -46,6 +46,7 @@ from tests.fuzz.targets import TARGETS
 from tests.integration import (
     test_client_writes as writes,
     test_hostile_answers as hostile_answers,
+    test_resources as resources,
     test_secrets as secrets,
     test_transport as tls,
     test_transport_origin as origin,
@@ -53,6 +54,7 @@ from tests.integration import (
     test_wire_hostile as wire,
 )
 from tests.integration.test_hostile_answers import hostile  # noqa: F401  # a fixture
+from tests.integration.test_resources import mixed  # noqa: F401  # another one
 
 if TYPE_CHECKING:
     from tests.conftest import Answering, ConfigFor
@@ -86,6 +88,10 @@ def seeds(target: str) -> Callable[[], None]:
 
 def nothing(*_args: Any, **_options: Any) -> None:
     """A guard that is not there."""
+
+
+async def nothing_to_await(*_args: Any) -> None:
+    """The same of a coroutine function."""
 
 
 def unchanged(text: str, *_args: Any) -> str:
@@ -260,6 +266,12 @@ GUARDS: dict[str, Guard] = {
         without=aiohttp.TCPConnector,
         check=hostile_answers.test_what_nobody_asked_for_is_no_answer,
     ),
+    "sessions of earlier settings": Guard(
+        owner=transport.Transport,
+        name="retire",
+        without=nothing_to_await,
+        check=resources.test_changes_close_the_sessions_of_the_settings_before,
+    ),
     # headers
     "reserved headers": Guard(
         owner=protocol, name="RESERVED_HEADERS", without=frozenset(), check=seeds("header")
@@ -362,6 +374,7 @@ GUARDS: dict[str, Guard] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of what is left open
 @pytest.mark.parametrize("name", GUARDS)
 async def test_without_the_guard_its_check_fails(
     request: pytest.FixtureRequest,
@@ -370,6 +383,7 @@ async def test_without_the_guard_its_check_fails(
     config_for: ConfigFor,
     raw_server: Any,
     hostile: Any,  # noqa: F811  # the fixture
+    mixed: str,  # noqa: F811  # the fixture
     scripted: ScriptedBackend,
     set_connection: SetConnection,
     caplog: pytest.LogCaptureFixture,
