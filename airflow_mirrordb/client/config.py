@@ -244,7 +244,10 @@ class MirrorDBConfig(BaseModel):
         labels = str(origin.raw_host).removesuffix(".").split(".")
         if not all(0 < len(label) <= 63 for label in labels):  # noqa: PLR2004  # RFC 1035, section 2.3.4
             raise ValueError("the host has a part that is empty or longer than 63 characters")
-        return f"{str(origin).rstrip('/')}/{prefix}".rstrip("/")
+        url = f"{str(origin).rstrip('/')}/{prefix}".rstrip("/")
+        if len(url) > MAX_URL_LENGTH:  # it would be refused when it is checked again, with a change
+            raise ValueError(f"it is longer than {MAX_URL_LENGTH:,} characters")
+        return url
 
     @field_validator("api_key", "client_key_passphrase", "proxy")
     @classmethod

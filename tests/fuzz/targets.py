@@ -353,6 +353,7 @@ TARGETS = {
                     "https://x[::1]",
                     "https://example.com:443/..",
                     "https://example.com?#",
+                    "https://example.com/" + "é" * 1000,
                     "https://a\u3002b",
                 ),
             )

@@ -7,6 +7,7 @@ import json
 import logging
 import pickle
 import ssl
+import time
 import traceback
 from base64 import b64encode
 from collections.abc import Callable
@@ -16,8 +17,16 @@ from urllib.parse import quote
 import pytest
 from aiohttp import web
 
-from airflow_mirrordb.client import AuthenticationError, GenericMirrorDB, MirrorDBError, ResponseError
+from airflow_mirrordb.client import (
+    AuthenticationError,
+    GenericMirrorDB,
+    MirrorDBError,
+    MirrorDBRequest,
+    Progress,
+    ResponseError,
+)
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, arguments
 from tests.conftest import RawServer, Reply, json_answer
 
 if TYPE_CHECKING:
@@ -144,9 +153,9 @@ async def test_a_backend_that_repeats_the_key(
     try:
         async with GenericMirrorDB(config_for(url, max_attempts=2, **settings)) as client:
             for method in ("read", "create"):
-                arguments: dict[str, Any] = {"data": {}} if method == "create" else {}
+                options: dict[str, Any] = {"data": {}} if method == "create" else {}
                 with pytest.raises(MirrorDBError) as caught:
-                    await getattr(client, f"{method}_function")(method, "api/users", **arguments)
+                    await getattr(client, f"{method}_function")(method, "api/users", **options)
                 assert_nowhere(shown(caught.value))
             assert_nowhere(await everything_of(client, caplog))
     finally:
@@ -155,6 +164,33 @@ async def test_a_backend_that_repeats_the_key(
         await server.wait_closed()
     sent = b"".join(raw.requests).decode()
     assert any(form in sent for form in (*FORMS, TOKEN))  # the canary was alive
+
+
+@pytest.mark.parametrize("name", REPEATS)
+async def test_no_trigger_stores_what_is_repeated(
+    set_connection: SetConnection, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """Neither its row, nor its event, nor its log; whatever the backend does with the key."""
+    caplog.set_level(logging.DEBUG)
+    raw = RepeatingServer()
+    raw.repeat = REPEATS[name]
+    server = await asyncio.start_server(raw.serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    set_connection(url, login=LOGIN, password=KEY, extra={"max_attempts": 2})
+    request = MirrorDBRequest(method="GET", endpoint="api/users", method_name="read")
+    left = arguments(request, Progress(deadline=time.time() + 60))
+    trigger = MirrorDBTrigger(request=left["request"], progress=left["progress"])
+    try:
+        events = [event async for event in trigger.run()]
+    finally:
+        server.close()
+        await raw.stop()
+        await server.wait_closed()
+    assert [event.payload["status"] for event in events] == ["error"]
+    stored = [json.dumps(trigger.serialize()), repr(trigger), repr(events), json.dumps(events[0].payload)]
+    records = [f"{record.getMessage()} {record.__dict__}" for record in caplog.records]
+    assert_nowhere([*stored, *records, caplog.text])
+    assert FORMS[2] in b"".join(raw.requests).decode()  # the canary was alive
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

@@ -71,6 +71,7 @@ def test_a_base_url_is_normalised(given: str, url: str) -> None:
         ("https://[::1].evil.example", "host"),
         ("https://[v1.example]", "host"),
         ("https://" + "é" * 2**20, "longer than 2,048"),
+        ("https://example.com/" + "é" * 1000, "longer than 2,048"),
         ("https://example.com/\ud800", "surrogate"),
         ("https://example.com\\@evil.example", "credentials"),
         ("https://example.com\\.evil.example", "host"),
