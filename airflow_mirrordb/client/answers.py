@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
@@ -22,7 +23,7 @@ from airflow_mirrordb.client.errors import (
     TransportError,
     response_error_class,
 )
-from airflow_mirrordb.client.problem import problem_from, redacted
+from airflow_mirrordb.client.problem import encodable, problem_from, redacted
 from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest, named
 from airflow_mirrordb.client.retry import rate_limit_reset, retry_after
 
@@ -117,7 +118,7 @@ def response_error(
     message = f"{answer.status}{phrase}{': ' if detail else ''}{detail}"
     request_id = _request_id(answer.headers, config, hidden)
     if answer.status in _REDIRECTS:
-        location = redacted(answer.headers.get("Location", "nowhere"), hidden)
+        location = redacted(answer.headers.get("Location", "nowhere"), hidden)[:500]
         message += (
             f"; the redirect to {location!r} was not followed"
             " (set the extra 'trailing_slash' if only a slash is missing, else change the base URL)"
@@ -262,9 +263,17 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"JSON has no {name}")
 
 
-_JSON = json.JSONDecoder(parse_constant=_no_constant)
+def _finite(digits: str) -> float:
+    """1e999 is JSON, but would become infinity, which no event and no database takes."""
+    value = float(digits)
+    if math.isinf(value):
+        raise ValueError(f"{digits[:20]} is beyond the range of numbers")
+    return value
+
+
+_JSON = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
 
 
 def _request_id(headers: Mapping[str, str], config: MirrorDBConfig, hidden: Sequence[str]) -> str | None:
     found = next((headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name)), None)
-    return found and redacted(found, (*secrets(config), *hidden))[:200]
+    return found and encodable(redacted(found, (*secrets(config), *hidden)))[:200]

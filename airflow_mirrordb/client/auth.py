@@ -5,6 +5,8 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Mapping
 
+from yarl import URL
+
 from airflow_mirrordb.client.config import MirrorDBConfig
 
 
@@ -30,6 +32,11 @@ def secrets(config: MirrorDBConfig) -> tuple[str, ...]:
     """Return every text that must not be seen: the secrets, and the forms in which they are sent."""
     plain = (config.api_key, config.client_key_passphrase, config.proxy)
     known = [*(secret.get_secret_value() for secret in plain if secret), *sent_secrets(auth_headers(config))]
+    if config.proxy:
+        proxy = URL(config.proxy.get_secret_value())
+        if proxy.password:
+            pair = b64encode(f"{proxy.user or ''}:{proxy.password}".encode()).decode()
+            known += [pair, proxy.password]
     return tuple(dict.fromkeys(known))
 
 

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -34,6 +34,9 @@ MASK = "***"
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: What RFC 9110, section 5.5 keeps out of header values: line breaks would start a header of their own.
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+HALF_A_PAIR = "it holds half of a surrogate pair, which no encoding can send"
+MAX_URL_LENGTH = 2048
+_HOST_AND_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s%\\<>\"{}|^`\[\]:]+)(?::[0-9]*)?")
 #: Headers that the client writes itself, or that would change what HTTP message is sent.
 RESERVED_HEADERS = frozenset(
     {
@@ -51,6 +54,21 @@ RESERVED_HEADERS = frozenset(
         "upgrade",
     }
 )
+#: Headers by which some backends take a request for another one than the registry allowed.
+OVERRIDES = frozenset(
+    {
+        "x-http-method",
+        "x-http-method-override",
+        "x-method-override",
+        "x-original-url",
+        "x-rewrite-url",
+    }
+)
+
+
+def header_key(name: str) -> str:
+    """Return what a header's name is compared by: CGI and its heirs read ``X_API_Key`` as ``X-API-Key``."""
+    return name.lower().replace("_", "-")
 
 
 def _as_list(value: object) -> object:
@@ -101,6 +119,33 @@ def _as_verify(value: object) -> object:
 Integer = Annotated[int, BeforeValidator(_no_boolean)]
 Number = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
 HeaderName = Annotated[str, Field(pattern=rf"^{TOKEN.pattern}$")]
+
+
+def _split_url(value: str) -> SplitResult:
+    """Split a URL that means the same to everybody who reads it.
+
+    urlsplit itself drops tabs and line breaks, and what stands beside the brackets of an address.
+
+    :raises ValueError: with the reason
+    """
+    if len(value) > MAX_URL_LENGTH:  # encoding an international name takes time that grows faster than it
+        raise ValueError(f"it is longer than {MAX_URL_LENGTH:,} characters")
+    parts = urlsplit(value)
+    odd = CONTROL.search(value) or "\t" in value
+    if odd or (parts.netloc and not _HOST_AND_PORT.fullmatch(parts.netloc.rpartition("@")[2])):
+        _ = parts.port  # which has a reason of its own
+        if odd or parts.hostname:
+            raise ValueError("the host holds a character that no host name has")
+    return parts
+
+
+def is_unicode(text: str) -> bool:
+    """Whether text can be encoded, as UTF-8 for instance."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _wrong(field: str, reason: str) -> ConfigError:
@@ -185,7 +230,7 @@ class MirrorDBConfig(BaseModel):
     @field_validator("base_url")
     @classmethod
     def _check_base_url(cls, value: str) -> str:
-        parts = urlsplit(value)
+        parts = _split_url(value)
         if parts.scheme not in ("http", "https"):
             raise ValueError(
                 f"the scheme must be http or https, not {parts.scheme!r}; as https://example.com/v1"
@@ -197,13 +242,14 @@ class MirrorDBConfig(BaseModel):
         if not parts.hostname:
             raise ValueError("the host is missing; as https://example.com/v1")
         prefix = quote_path(split_endpoint(parts.path.strip("/"))) if parts.path.strip("/") else ""
-        if CONTROL.search(value) or re.search(r"[\s%\\<>\"{}|^`]", parts.netloc):
-            raise ValueError("the host holds a character that no host name has")
         origin = URL.build(scheme=parts.scheme, host=parts.hostname, port=parts.port)
         labels = str(origin.raw_host).removesuffix(".").split(".")
         if not all(0 < len(label) <= 63 for label in labels):  # noqa: PLR2004  # RFC 1035, section 2.3.4
             raise ValueError("the host has a part that is empty or longer than 63 characters")
-        return f"{str(origin).rstrip('/')}/{prefix}".rstrip("/")
+        url = f"{str(origin).rstrip('/')}/{prefix}".rstrip("/")
+        if len(url) > MAX_URL_LENGTH:  # it would be refused when it is checked again, with a change
+            raise ValueError(f"it is longer than {MAX_URL_LENGTH:,} characters")
+        return url
 
     @field_validator("api_key", "client_key_passphrase", "proxy")
     @classmethod
@@ -216,7 +262,7 @@ class MirrorDBConfig(BaseModel):
     @classmethod
     def _check_proxy(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            parts = urlsplit(value.get_secret_value())
+            parts = _split_url(value.get_secret_value())
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise ValueError("it must be a URL, as http://proxy.example.com:3128")
         return value
@@ -225,7 +271,7 @@ class MirrorDBConfig(BaseModel):
     @classmethod
     def _check_oauth_url(cls, value: str | None) -> str | None:
         if value is not None:
-            parts = urlsplit(value)
+            parts = _split_url(value)
             if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
                 raise ValueError(
                     "it must be a URL without credentials, as https://login.example.com/oauth/token"
@@ -249,10 +295,12 @@ class MirrorDBConfig(BaseModel):
     @classmethod
     def _check_headers(cls, value: Mapping[str, str]) -> Mapping[str, str]:
         for name, text in value.items():
-            if name.lower() in RESERVED_HEADERS:
+            if header_key(name) in RESERVED_HEADERS:
                 raise ValueError(f"{name!r} is set by the client; credentials belong in login and password")
             if CONTROL.search(text):
                 raise ValueError(f"the value of {name!r} holds a line break or another control character")
+            if not is_unicode(text):
+                raise ValueError(f"the value of {name!r}: {HALF_A_PAIR}")
         return value
 
     @model_validator(mode="after")
@@ -266,9 +314,9 @@ class MirrorDBConfig(BaseModel):
         if self.auth == "oauth2" and not (self.oauth_url and self.login and self.api_key):
             raise _wrong("auth_type", "oauth2 needs oauth_url, a login (client id) and a key (client secret)")
         own = {"auth_header": RESERVED_HEADERS - {"authorization"}}
-        own["idempotency_header"] = RESERVED_HEADERS | {self.auth_header.lower()}
+        own["idempotency_header"] = RESERVED_HEADERS | {header_key(self.auth_header)}
         for field, names in own.items():
-            if (getattr(self, field) or "").lower() in names:
+            if header_key(getattr(self, field) or "") in names:
                 raise _wrong(field, "the client sets this header itself")
         return self
 
@@ -289,6 +337,8 @@ class MirrorDBConfig(BaseModel):
         for name, value in values.items():
             if value == MASK:
                 raise _wrong(name, f"{MASK} is a masked value, not the real one")
+            if isinstance(value, str) and not is_unicode(value):
+                raise _wrong(name, HALF_A_PAIR)
         stripped = {
             name: value.strip() if isinstance(value, str) and name != "api_key" else value
             for name, value in values.items()

@@ -16,7 +16,7 @@ from yarl import URL
 
 from airflow_mirrordb.client.answers import response_error
 from airflow_mirrordb.client.auth import auth_headers
-from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.config import CONTROL, MirrorDBConfig, is_unicode
 from airflow_mirrordb.client.errors import AuthenticationError
 from airflow_mirrordb.client.protocol import USER_AGENT, WireRequest
 from airflow_mirrordb.client.transport import Transport
@@ -35,6 +35,10 @@ class Token:
 
     value: str = field(repr=False)
     renew_at: float
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.value}"}
 
 
 class Credentials:
@@ -75,28 +79,38 @@ class Credentials:
         """
         if config.auth != "oauth2":
             return auth_headers(config)
-        if self._is_stale(self._token):
+        if self._token is None or self._is_stale(self._token) or self._is_elsewhere(config):
             async with self._turn:
-                if self._is_stale(self._token):
-                    self._token = await fetch_token(config, transport, now=self._clock())
-        return self._bearer()
+                return (await self._token_for(config, transport)).headers
+        return self._token.headers
 
     async def renewed(
-        self, used: Mapping[str, str], transport: Transport, since: int
+        self, used: Mapping[str, str], config: MirrorDBConfig, transport: Transport, since: int
     ) -> dict[str, str] | None:
         """Return other headers than those that met a 401, or None if there are no others.
 
         :param used: the headers that were refused
+        :param config: what the request started with
         :param since: :attr:`renewals` when the request started
         """
         async with self._turn:
+            if self._is_elsewhere(config):
+                return None
             if self.renewals == since and self._known() == used:
                 await self._renew()
                 self.renewals += 1
             if self._current().auth == "oauth2" and self._token is None:
-                self._token = await fetch_token(self._current(), transport, now=self._clock())
+                await self._token_for(self._current(), transport)
             known = self._known()
-        return known if known != used else None
+        return known if known != used and not self._is_elsewhere(config) else None
+
+    async def _token_for(self, config: MirrorDBConfig, transport: Transport) -> Token:
+        if self._token is not None and not self._is_stale(self._token) and not self._is_elsewhere(config):
+            return self._token
+        token = await fetch_token(config, transport, now=self._clock())
+        if not self._is_elsewhere(config):
+            self._token = token
+        return token
 
     async def _renew(self) -> None:
         self._token = None
@@ -113,10 +127,14 @@ class Credentials:
         return auth_headers(config) if config.auth != "oauth2" else self._bearer()
 
     def _bearer(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._token.value}"} if self._token else {}
+        return self._token.headers if self._token else {}
 
-    def _is_stale(self, token: Token | None) -> bool:
-        return token is None or token.renew_at <= self._clock()
+    def _is_elsewhere(self, config: MirrorDBConfig) -> bool:
+        """Whether a request goes to a backend that the current credentials are not meant for."""
+        return config.base_url != self._current().base_url
+
+    def _is_stale(self, token: Token) -> bool:
+        return token.renew_at <= self._clock()
 
 
 async def fetch_token(config: MirrorDBConfig, transport: Transport, *, now: float) -> Token:
@@ -154,8 +172,11 @@ async def fetch_token(config: MirrorDBConfig, transport: Transport, *, now: floa
     try:
         body = json.loads(answer.body)
         value, lifetime = str(body["access_token"]), float(body.get("expires_in") or "inf")
+        if CONTROL.search(value) or not is_unicode(value):
+            raise ValueError("no header can hold it")  # noqa: TRY301
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise AuthenticationError(
-            message="the authorization server answered 200, but without an access_token", status=answer.status
+            message="the authorization server answered 200, but without an access_token that can be sent",
+            status=answer.status,
         ) from None
     return Token(value=value, renew_at=now + lifetime - min(EARLY, lifetime / 10))

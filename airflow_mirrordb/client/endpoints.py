@@ -27,6 +27,7 @@ from airflow_mirrordb.client.errors import ConfigError, EndpointNotAllowedError
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 METHODS: tuple[Method, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE")
 MAX_ENDPOINT_LENGTH = 2048
+MAX_ENCODINGS = 8
 _MOST_REMEMBERED = 1024  # endpoints that a registry need not check again
 
 _COLLECTION: frozenset[str] = frozenset({"GET", "POST"})
@@ -169,6 +170,8 @@ def parse_pattern(pattern: str) -> tuple[Rule, ...]:
     """
     if not isinstance(pattern, str):
         raise _bad_pattern(pattern, "it must be a string, as 'api/users'")
+    if len(pattern) > MAX_ENDPOINT_LENGTH:
+        raise _bad_pattern(f"{pattern[:100]}…", f"it is longer than {MAX_ENDPOINT_LENGTH:,} characters")
     word, _, rest = pattern.strip().partition(" ")
     method = word.upper() if rest else None
     template = rest.strip() if rest else word
@@ -233,23 +236,34 @@ def _decode(segment: str) -> str:
         text.encode()
     except UnicodeError:
         raise ValueError("it is not valid UTF-8") from None
-    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in text):
-        raise ValueError("control characters and line breaks are refused")
-    if unicodedata.normalize("NFKC", text) != text:
-        raise ValueError("it holds characters that Unicode normalisation (NFKC) changes")
+    _refuse_what_is_hidden(segment)
     if text != text.strip():
         raise ValueError("white space at the start or end of a segment is refused")
-    _refuse_hidden_dots_and_slashes(segment)
     return text
 
 
-def _refuse_hidden_dots_and_slashes(segment: str) -> None:
-    """Decode as often as a chain of proxies might, and look at each stage."""
-    decoded = unquote(segment)
-    while decoded != segment:
+def _refuse_what_is_hidden(segment: str) -> None:
+    """Decode as often as a chain of proxies might, and look at each stage.
+
+    :raises ValueError: with the reason
+    """
+    for _ in range(MAX_ENCODINGS):
         if _ESCAPED_DOT_OR_SLASH.search(segment):
             raise ValueError("dots, slashes and backslashes in percent-encoding are refused")
-        segment, decoded = decoded, unquote(decoded)
+        decoded = unquote(segment)
+        if not (decoded.isascii() and decoded.isprintable()):
+            _refuse_odd_characters(decoded)
+        if decoded == segment:
+            return
+        segment = decoded
+    raise ValueError(f"it is percent-encoded more than {MAX_ENCODINGS} times over")
+
+
+def _refuse_odd_characters(text: str) -> None:
+    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in text):
+        raise ValueError("control characters and line breaks are refused")
+    if not unicodedata.is_normalized("NFKC", text):
+        raise ValueError("it holds characters that Unicode normalisation (NFKC) changes")
 
 
 def _template_segments(template: str) -> tuple[Segment, ...]:

@@ -8,6 +8,7 @@ import inspect
 import logging
 import random
 import time
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -113,7 +114,7 @@ class GenericMirrorDB:
         self._rng = rng or random.Random()  # noqa: S311  # only jitter
         self._share_connections = share_connections
         self._link: _Link | None = None
-        self._retired: list[Transport] = []
+        self._retired: weakref.WeakSet[Transport] = weakref.WeakSet()  # kept by the requests that began there
         self._in_flight: set[asyncio.Task[Any]] = set()
         self._credentials = Credentials(lambda: self._state.config, self._change, look_up, clock)
 
@@ -142,8 +143,6 @@ class GenericMirrorDB:
                 log.warning(
                     "The base URL ends in '/api' and so do patterns begin: requests go to '…/api/api/…'"
                 )
-            if config.verify is False:
-                log.warning("TLS certificates of %s are not verified (extra 'verify')", config.base_url)
             self._link = self._link_for(config)
 
     async def disconnect(self) -> None:
@@ -154,7 +153,7 @@ class GenericMirrorDB:
         """
         tasks = list(self._in_flight)
         transports = [*self._retired, *([self._link.transport] if self._link else [])]
-        self._link, self._retired = None, []
+        self._link, self._retired = None, weakref.WeakSet()
         for transport in transports:
             transport.closing = True
         for task in tasks:
@@ -348,6 +347,8 @@ class GenericMirrorDB:
         self._change(changes)
         if "api_key" in changes:
             self._credentials.pin()
+        for transport in list(self._retired):
+            await transport.retire()
 
     async def get_config(self) -> dict[str, Any]:
         """Return all settings as plain JSON values, every secret as ``***``."""
@@ -372,7 +373,7 @@ class GenericMirrorDB:
         registry = replace(self._state.registry, declared=config.endpoints)
         if self._link is not None and changes.keys() - {"api_key", "login"}:
             link = self._link_for(config)  # before anything is changed: it may not be able to read a file
-            self._retired.append(self._link.transport)
+            self._retired.add(self._link.transport)
             self._link = link
         self._state = _State(config=config, registry=registry)
         self._credentials.forget_token()
@@ -405,7 +406,7 @@ class GenericMirrorDB:
             headers = await self._credentials.headers(state.config, link.transport)
             answer = await exchange(headers, number)
             if answer.status == HTTPStatus.UNAUTHORIZED and (
-                fresh := await self._credentials.renewed(headers, link.transport, renewals)
+                fresh := await self._credentials.renewed(headers, state.config, link.transport, renewals)
             ):
                 headers = fresh
                 answer = await exchange(headers, number)  # a 401 was not applied: a write may go out again

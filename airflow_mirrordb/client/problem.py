@@ -37,7 +37,7 @@ def problem_from(body: bytes, secrets: Collection[str] = ()) -> tuple[str | None
             detail = _words_of_html(text)
     else:
         code, detail = _code(value), _words(value)
-    code = redacted(code, secrets)[:200] if code else None
+    code = encodable(redacted(code, secrets))[:200] if code else None
     return code, _shorten(" ".join(redacted(detail, secrets).split()))
 
 
@@ -100,8 +100,13 @@ def _words_of_html(text: str) -> str:
     return html.unescape(title[1] if title else _TAG.sub(" ", _SCRIPT.sub(" ", text)))
 
 
+def encodable(text: str) -> str:
+    """Return the text without halves of surrogate pairs, which no log, database or event could hold."""
+    return text.encode(errors="replace").decode()
+
+
 def _shorten(text: str) -> str:
-    encoded = text.encode()
+    encoded = text.encode(errors="replace")
     if len(encoded) <= MAX_DETAIL:
-        return text
+        return encoded.decode()
     return encoded[: MAX_DETAIL - 3].decode(errors="ignore") + "…"

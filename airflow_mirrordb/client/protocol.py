@@ -12,13 +12,21 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from airflow_mirrordb import __version__
-from airflow_mirrordb.client.config import CONTROL, RESERVED_HEADERS, TOKEN, MirrorDBConfig
+from airflow_mirrordb.client.config import (
+    CONTROL,
+    HALF_A_PAIR,
+    OVERRIDES,
+    RESERVED_HEADERS,
+    TOKEN,
+    MirrorDBConfig,
+    header_key,
+    is_unicode,
+)
 from airflow_mirrordb.client.endpoints import MAX_ENDPOINT_LENGTH, EndpointRegistry, Method
 from airflow_mirrordb.client.errors import EndpointNotAllowedError, InvalidRequestError, MirrorDBError
 
 AnyError = TypeVar("AnyError", bound=MirrorDBError)
 
-HALF_A_PAIR = "it holds half of a surrogate pair, which no encoding can send"
 USER_AGENT = f"airflow-provider-mirrordb/{__version__}"
 
 
@@ -153,15 +161,17 @@ def _is_repeatable(method: Method, headers: Mapping[str, str], config: MirrorDBC
 def _headers(request: MirrorDBRequest, config: MirrorDBConfig) -> CIMultiDict[str]:
     headers = CIMultiDict({"Accept": "application/json", "User-Agent": USER_AGENT})
     headers.update(config.headers)
-    reserved = RESERVED_HEADERS | {config.auth_header.lower(), (config.idempotency_header or "").lower()}
+    own = {header_key(name) for name in (config.auth_header, config.idempotency_header or "")}
     if not isinstance(request.headers, Mapping | None):
         raise _bad("headers", f"it must be a mapping, not {type(request.headers).__name__}")
     for name, value in (request.headers or {}).items():
         place = f"headers[{name!r}]"
         if not isinstance(name, str) or not TOKEN.fullmatch(name):
             raise _bad(place, "this is no header name (letters, digits and !#$%&'*+-.^_`|~)")
-        if name.lower() in reserved:
+        if header_key(name) in RESERVED_HEADERS | own:
             raise _bad(place, "the client sets this header itself, from the connection or another argument")
+        if header_key(name) in OVERRIDES:
+            raise _bad(place, "this header could turn the request into one that no pattern allows")
         headers[name] = _header_value(place, value)
     if request.if_match is not None:
         headers["If-Match"] = _header_value("if_match", request.if_match)
@@ -177,7 +187,7 @@ def _header_value(place: str, value: object) -> str:
         raise _bad(place, f"a header value is a string, not {type(value).__name__}")
     if CONTROL.search(value):
         raise _bad(place, "line breaks and control characters are refused")
-    if not _is_unicode(value):
+    if not is_unicode(value):
         raise _bad(place, HALF_A_PAIR)
     return value
 
@@ -205,7 +215,7 @@ def _query_value(place: str, value: object) -> str:
         text = str(value)
     except ValueError as error:  # an integer of thousands of digits
         raise _bad(place, str(error)) from None
-    if not _is_unicode(text):
+    if not is_unicode(text):
         raise _bad(place, HALF_A_PAIR)
     return text
 
@@ -235,7 +245,7 @@ def _not_json(value: object, place: str, depth: int = 0) -> tuple[str, str] | No
     if isinstance(value, float):
         return None if abs(value) < float("inf") else (place, f"JSON has no {value}")
     if isinstance(value, str):
-        return None if value.isascii() or _is_unicode(value) else (place, HALF_A_PAIR)
+        return None if value.isascii() or is_unicode(value) else (place, HALF_A_PAIR)
     if isinstance(value, Mapping) and isinstance(value, dict):
         wrong = next((key for key in value if not isinstance(key, str | int | float | bool | None)), None)
         if wrong is not None:
@@ -247,14 +257,6 @@ def _not_json(value: object, place: str, depth: int = 0) -> tuple[str, str] | No
         hint = "; use .isoformat()" if hasattr(value, "isoformat") else ""
         return place, f"JSON has no {type(value).__name__}{hint}"
     return next((found for name, item in children if (found := _not_json(item, name, depth + 1))), None)
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _bad(place: str, reason: str) -> InvalidRequestError:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
+import re
 import ssl
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -11,10 +13,13 @@ from contextvars import Context
 from http import HTTPStatus
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import aiohttp
 import certifi
+from aiohttp.http_exceptions import HttpProcessingError
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from airflow_mirrordb.client.answers import Answer
@@ -29,11 +34,30 @@ from airflow_mirrordb.client.errors import (
 )
 from airflow_mirrordb.client.protocol import WireRequest
 
+log = logging.getLogger(__name__)
+
+#: How aiohttp quotes what it received, up to the end of its message.
+_QUOTED = re.compile(r"(?:\bbytearray\()?\bb['\"].*", re.DOTALL)
+
 #: A write that must not be repeated never goes out on a connection that idled longer, in seconds:
 #: the server may have closed it, and then nobody knows whether it took the request.
 IDLE_LIMIT_FOR_WRITES = 1.0
 IDLE_LIMIT = 15.0
 DISCONNECTED = "the client was disconnected"
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Gives no connection again on which something came that nobody had asked for.
+
+    aiohttp would take it for the answer to the next request.
+    """
+
+    async def _get(self, *args: Any, **options: Any) -> Any:
+        while (connection := await super()._get(*args, **options)) is not None:
+            if connection.protocol is not None and not connection.protocol.should_close:
+                return connection
+            connection.close()
+        return None
 
 
 class _ConnectionLostError(Exception):
@@ -50,9 +74,14 @@ class Transport:
 
     def __init__(self, config: MirrorDBConfig, *, shared: bool = False) -> None:
         self._max_bytes = config.max_response_bytes
-        self._shared = _share(config) if shared else None
-        self._sessions = self._shared.sessions if self._shared else Sessions(config)
-        self._closed = False
+        if config.verify is False and config.base_url.startswith("https:"):
+            log.warning("TLS certificates of %s are not verified (extra 'verify')", config.base_url)
+        self._config, self._share = config, shared
+        self._shared: _Shared | None = None
+        self._sessions: Sessions | None = None
+        self._open()
+        self._sending = 0
+        self._retired = False
         self.closing = False
         """Set by who is about to cancel all requests: they end with :class:`DisconnectedError` then."""
 
@@ -62,33 +91,54 @@ class Transport:
         :raises TransportError: if there is none; its ``sent`` says whether the request may have arrived
         """
         trace = SimpleNamespace(sent=False)
+        self._sending += 1
         try:
-            with _own_errors(request, trace):
-                async with self._sessions.session(request).request(
-                    request.method,
-                    request.url,
-                    data=request.body,
-                    headers=request.headers,
-                    allow_redirects=False,
-                    timeout=aiohttp.ClientTimeout(total=request.timeout),
-                    trace_request_ctx=trace,
-                ) as response:
+            with _own_errors(request, trace), _without_credentials():
+                async with (
+                    self._open()
+                    .session(request)
+                    .request(
+                        request.method,
+                        request.url,
+                        data=request.body,
+                        headers=request.headers,
+                        allow_redirects=False,
+                        timeout=aiohttp.ClientTimeout(total=request.timeout),
+                        trace_request_ctx=trace,
+                    ) as response
+                ):
                     body, complete = await self._read(response)
         except asyncio.CancelledError:
             if not self.closing:
                 raise
             raise DisconnectedError(message=DISCONNECTED, retryable=False, sent=trace.sent) from None
+        finally:
+            self._sending -= 1
+            if self._retired:
+                await self.retire()
         return Answer(status=response.status, headers=response.headers, body=body, complete=complete)
+
+    async def retire(self) -> None:
+        """Close all connections as soon as nothing is in flight: only requests that began here still come."""
+        self._retired = True
+        if not self._sending:
+            await self.close()
 
     async def close(self) -> None:
         """Close all connections, unless others share them; a second call does nothing."""
-        if self._closed:
+        sessions, self._sessions = self._sessions, None
+        if sessions is None:
             return
-        self._closed = True
         if self._shared:
             self._shared.leave()
         else:
-            await self._sessions.close()
+            await sessions.close()
+
+    def _open(self) -> Sessions:
+        if self._sessions is None:
+            self._shared = _share(self._config) if self._share else None
+            self._sessions = self._shared.sessions if self._shared else Sessions(self._config)
+        return self._sessions
 
     async def _read(self, response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
         chunks: list[bytes] = []
@@ -130,7 +180,7 @@ class Sessions:
             trace_config = aiohttp.TraceConfig()
             trace_config.on_request_headers_sent.append(_note_sent)
             self._sessions[idle_limit] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=self._tls, limit=0, keepalive_timeout=idle_limit),
+                connector=_Connector(ssl=self._tls, limit=0, keepalive_timeout=idle_limit),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 middlewares=(_never_resend,),
                 proxy=self._proxy,
@@ -255,7 +305,8 @@ async def _never_resend(
 ) -> aiohttp.ClientResponse:
     """Keep aiohttp from sending an idempotent request again by itself: every attempt is ours."""
     try:
-        return await handler(request)
+        with _without_credentials():
+            return await handler(request)
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
@@ -292,6 +343,46 @@ def _own_errors(request: WireRequest, trace: SimpleNamespace) -> Iterator[None]:
             message=f"the connection to {origin} broke before the whole answer was there: {_words(error)}",
             sent=trace.sent,
         ) from error
+
+
+@contextmanager
+def _without_credentials() -> Iterator[None]:
+    """Take out of aiohttp's errors what they show: the headers sent, the proxy's user, and bytes received.
+
+    A server that repeats what it was sent would have the key in its garbage.
+    """
+    try:
+        yield
+    except Exception as error:
+        link: BaseException | None = error
+        for _ in range(10):  # a chain may be a ring
+            if link is None:
+                break
+            _forget(link)
+            link = link.__cause__ or link.__context__
+        raise
+
+
+def _forget(error: BaseException) -> None:
+    if isinstance(error, aiohttp.ClientConnectorError):
+        error.args = (error.os_error,)
+    elif isinstance(error, aiohttp.ClientResponseError):
+        info = error.request_info
+        nothing = CIMultiDictProxy(CIMultiDict[str]())
+        url = info.real_url.with_user(None)
+        error.request_info = aiohttp.RequestInfo(url, info.method, nothing, url)
+        error.args = (error.request_info, error.history)
+        error.message = _without_quotes(error.message)
+    elif isinstance(error, aiohttp.ClientError | HttpProcessingError):
+        error.args = tuple(_without_quotes(part) if isinstance(part, str) else part for part in error.args)
+        if hasattr(error, "message"):
+            received_head = not isinstance(error.message, str)  # of a server that disconnected after it
+            error.message = "Server disconnected" if received_head else _without_quotes(error.message)
+            error.args = (error.message,)
+
+
+def _without_quotes(text: str) -> str:
+    return _QUOTED.sub("…", text)[:500]
 
 
 def _timed_out(origin: str, timeout: float, *, sent: bool) -> TransportError:

@@ -16,6 +16,7 @@ from airflow.providers.common.compat.connection import get_async_connection
 
 from airflow_mirrordb.client.auth import secrets
 from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.errors import ConfigError
 from airflow_mirrordb.compat import amask_secrets
 from airflow_mirrordb.hooks.connection import config_from
 
@@ -58,12 +59,18 @@ class ConnectionLookUp:
         """
         return await self._see(SHARED_FOR)
 
-    async def credentials(self) -> dict[str, Any]:
+    async def credentials(self, base_url: str) -> dict[str, Any]:
         """Return the connection's credentials as they are now, since those of :meth:`config` were refused.
 
-        :raises ConfigError: if the connection is wrong
+        :param base_url: of the backend that they are for
+        :raises ConfigError: if the connection is wrong, or now leads to another backend
         """
         config = await self._see(FRESH_FOR, other_than=self._last)
+        if config.base_url != base_url:
+            message = (
+                f"host: connection {self._conn_id!r} now names another backend, whose key is not for this one"
+            )
+            raise ConfigError(message=message, field="host")
         return {"login": config.login, "api_key": config.api_key}
 
     async def _see(self, longest: float, other_than: _Look | None = None) -> MirrorDBConfig:

@@ -7,6 +7,7 @@ import weakref
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from threading import Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from airflow_mirrordb.client.answers import MirrorDBResponse
+    from airflow_mirrordb.client.credentials import LookUp
 
 T = TypeVar("T")
 
@@ -213,7 +215,7 @@ class MirrorDBHook(BaseHook):
         """
         if self._client is None:
             config = self._look_up()
-            client, runner = GenericMirrorDB(config, look_up=self._async_look_up.credentials), LoopRunner()
+            client, runner = GenericMirrorDB(config, look_up=self._credentials(config)), LoopRunner()
             self._close = weakref.finalize(self, _close, runner, client)
             runner.run(client.connect())
             self._client, self._runner = client, runner
@@ -249,7 +251,7 @@ class MirrorDBHook(BaseHook):
         if self._config is None:
             self._config = await self._async_look_up.config()
         async with GenericMirrorDB(
-            self._config, look_up=self._async_look_up.credentials, share_connections=True
+            self._config, look_up=self._credentials(self._config), share_connections=True
         ) as client:
             yield client
 
@@ -295,6 +297,13 @@ class MirrorDBHook(BaseHook):
             self._config = config_from(connection, ignore_unknown=self.ignore_unknown_extras)
             mask_secrets(secrets(self._config))
         return self._config
+
+    def _credentials(self, config: MirrorDBConfig) -> LookUp:
+        """Return what looks the credentials up again: a rotated key needs no restart.
+
+        It does not hold the hook, which would never be collected then.
+        """
+        return partial(self._async_look_up.credentials, config.base_url)
 
     def _data(self, method: Method, endpoint: str, **options: Any) -> Any:
         return self.request(MirrorDBRequest(method=method, endpoint=endpoint, **options)).data

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import certifi
 import pytest
 from aiohttp import client_exceptions, web
 from cryptography.hazmat.primitives.serialization import (
@@ -29,7 +30,7 @@ from airflow_mirrordb.client import (
     TransportError,
 )
 from airflow_mirrordb.client.protocol import WireRequest
-from airflow_mirrordb.client.transport import _own_errors
+from airflow_mirrordb.client.transport import _own_errors, tls_context
 
 if TYPE_CHECKING:
     import trustme
@@ -106,6 +107,43 @@ async def test_a_certificate_that_proves_nothing_is_refused_once(
     assert (caught.value.attempts, caught.value.retryable, caught.value.sent) == (1, False, False)
     assert len([text for text in caplog.messages if "attempt" in text]) == 1
     assert backend.requests == []
+
+
+async def test_the_authorities_are_those_of_certifi(
+    answering: Answering,
+    config_for: ConfigFor,
+    server_tls: ssl.SSLContext,
+    ca_file: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By default, and whatever the machine and the environment trust beside them."""
+    backend = await answering(web.json_response({}), ssl_context=server_tls)
+    try:
+        for where, trusted in ((certifi.where(), False), (ca_file, True)):
+            monkeypatch.setattr(certifi, "where", lambda where=where: where)
+            monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file" if trusted else ca_file)
+            tls_context.cache_clear()
+            async with GenericMirrorDB(config_for(backend.base_url)) as client:
+                outcome = await client.call("read_function", method_name="read", endpoint="api/users")
+            assert outcome == {"response": {}} if trusted else outcome["error"]["type"] == "TLSError"
+    finally:
+        tls_context.cache_clear()
+
+
+async def test_certificates_that_nobody_checks_are_warned_of_each_time(
+    config_for: ConfigFor, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By each client, which is each task and trigger, and by a change; not where there is no TLS."""
+    unsafe = config_for("https://127.0.0.1:1", verify=False)
+    for _ in range(2):
+        async with GenericMirrorDB(unsafe):
+            pass
+    async with GenericMirrorDB(config_for("https://127.0.0.1:1")) as client:
+        await client.update_config(verify=False)
+    async with GenericMirrorDB(config_for("http://127.0.0.1:1", verify=False)):
+        pass
+    warned = [record for record in caplog.records if "are not verified" in record.getMessage()]
+    assert [record.levelname for record in warned] == ["WARNING"] * 3
 
 
 def client_files(authority: trustme.CA, folder: Path) -> list[dict[str, str]]:

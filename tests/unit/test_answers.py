@@ -99,6 +99,7 @@ def test_a_response_has_all_there_is_to_know() -> None:
         (answer(200, b"<html>", Content_Type="text/html"), "is not JSON (content type 'text/html')"),
         (answer(200, b"\xff\xff\xff"), "is not JSON (content type 'none')"),
         (answer(200, b'{"a": NaN}'), "is not JSON"),
+        (answer(200, b'{"a": -1e999}'), "is not JSON"),
         (answer(200, b'{"a": -Infinity}'), "is not JSON"),
         (answer(200, b"[" * 200_000), "is not JSON"),
         (answer(200, b'{"a": '), "is not JSON"),

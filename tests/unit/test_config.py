@@ -199,6 +199,16 @@ def test_the_form_of_a_value_is_read_leniently(field: str, given: object, value:
         ("api_key", "line\nbreak"),
         ("api_key", "nul\x00"),
         ("client_key_passphrase", "a\rb"),
+        ("api_key", "\ud800"),
+        ("login", "\ud800"),
+        ("headers", {"X-Team": "\ud800"}),
+        ("headers", {"Content_Length": "7"}),
+        ("idempotency_header", "X_API_Key"),
+        ("proxy", "http://proxy\t.example:3128"),
+        ("proxy", "http://proxy.example\\.evil.example"),
+        ("oauth_url", "https://login\t.example/token"),
+        ("oauth_url", "https://login.example\\.evil.example/token"),
+        ("oauth_url", "https://login.example@evil.example/token"),
     ],
 )
 def test_a_wrong_value_is_an_error_that_names_the_field(field: str, wrong: object) -> None:

@@ -133,3 +133,10 @@ def test_any_body_gives_one_line(raw: bytes) -> None:
     assert len(detail.splitlines()) <= 1
     assert len(detail.encode()) <= MAX_DETAIL
     assert code is None or len(code) <= 200
+
+
+@pytest.mark.parametrize("raw", [b'{"detail": "a\\ud800b"}', b'{"code": "a\\ud800b", "detail": "a?b"}'])
+def test_half_a_surrogate_pair_is_replaced(raw: bytes) -> None:
+    """JSON can write what no log, database or event could hold."""
+    code, detail = problem_from(raw)
+    assert (code, detail) in [(None, "a?b"), ("a?b", "a?b")]

@@ -1,0 +1,151 @@
+"""What servers and proxies could read in a request, written from the RFCs and not from our code.
+
+Each function raises AssertionError when the client would send what nobody registered.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+# RFC 3986: what a path and a query may hold as it is, and escapes.
+_PATH = re.compile(r"(?:/(?:[A-Za-z0-9\-._~!$&'()*,=:@]|%[0-9A-F]{2})+)+/?")
+_QUERY = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*")
+_AUTHORITY = re.compile(r"(https?)://([^/?#\\]*)", re.IGNORECASE)
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s@%\[\]:\\<>\"{}|^`]+?)(?::([0-9]*))?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A registry, and beside its patterns the same rules once more as regular expressions."""
+
+    patterns: tuple[str, ...] | None
+    rules: dict[str, str]
+    """Methods, separated by spaces, of the decoded paths that fully match."""
+
+    def allows(self, method: str, path: str) -> bool:
+        return any(
+            method in methods.split() and re.fullmatch(rule, path, re.DOTALL)
+            for methods, rule in self.rules.items()
+        )
+
+
+_RESOURCE = r"api/(?![vV][0-9]+(?:/|\Z))[A-Za-z0-9_-]+"
+_UUID = "-".join(f"[0-9A-Fa-f]{{{digits}}}" for digits in (8, 4, 4, 4, 12))
+SCENES = (
+    Scene(
+        None,
+        {
+            "GET POST": rf"{_RESOURCE}(?:/[A-Za-z0-9_-]+/[A-Za-z0-9_-]+)?",
+            "GET PUT PATCH DELETE": rf"{_RESOURCE}/[A-Za-z0-9_-]+",
+        },
+    ),
+    Scene(("{all:path}",), {"GET PUT PATCH DELETE": r".+"}),
+    Scene(
+        ("api/users/{id:int}", "DELETE api/cache", "é/{n:uuid}", "POST files/{rest:path}"),
+        {
+            "GET PUT PATCH DELETE": rf"api/users/[0-9]+|é/{_UUID}",
+            "DELETE": "api/cache",
+            "POST": r"files/.+",
+        },
+    ),
+    Scene(
+        ("api/users",),
+        {
+            "GET POST": r"api/users(?:/[^/]+/[^/]+)?",
+            "GET PUT PATCH DELETE": r"api/users/[^/]+",
+        },
+    ),
+)
+
+
+def check_url(url: str, base_url: str, method: str, scene: Scene) -> None:
+    """Check that a URL goes to the base URL's origin, under its prefix, to an allowed path.
+
+    Every reader along the way may decode once more, take backslashes for slashes, normalise
+    Unicode and resolve dots: none of them may come to another path.
+    """
+    assert url.isascii(), url
+    assert url.isprintable(), url
+    assert " " not in url
+    assert url.startswith(f"{base_url}/"), (url, base_url)
+    path, _, query = url[len(base_url) :].partition("?")
+    assert _PATH.fullmatch(path), path
+    assert _QUERY.fullmatch(query), query
+    decoded = unquote_to_bytes(path[1:].removesuffix("/")).decode()
+    assert scene.allows(method, decoded), (method, decoded)
+    segments = decoded.split("/")
+    assert len(segments) == path[1:].removesuffix("/").count("/") + 1
+    for segment in segments:
+        _check_segment(segment)
+
+
+def _check_segment(segment: str) -> None:
+    while True:
+        for reading in (segment, unicodedata.normalize("NFKC", segment)):
+            assert reading.strip() not in ("", ".", ".."), reading
+            assert not set(reading) & set("/\\\r\n\x00\u2028\u2029"), reading
+        further = unquote_to_bytes(segment).decode(errors="replace")
+        if further == segment:
+            return
+        segment = further
+
+
+def check_base_url(given: str, taken: str) -> None:
+    """Check that an accepted base URL keeps the host that a person reads in it."""
+    given = given.strip()
+    found = _AUTHORITY.match(given)
+    assert found, given
+    scheme, authority = found[1].lower(), found[2].strip()
+    assert "\\" not in given.split("?")[0].split("#")[0][: found.end() + 1], given
+    parts = _HOST.fullmatch(authority)
+    assert parts, given
+    host = unicodedata.normalize("NFKC", parts[1]).lower()
+    assert not set(host) & set("/\\@?#"), given
+    again = re.fullmatch(r"(https?)://(\[[0-9a-f:.]+\]|[^:/?#@]+)(?::([0-9]+))?(/.*)?", taken)
+    assert again, taken
+    assert again[1] == scheme
+    assert taken.isascii()
+    default = {"http": 80, "https": 443}[scheme]
+    assert int(again[3] or default) == int(parts[2] or default), (given, taken)
+    if host.isascii() and not host.startswith("["):
+        assert again[2] == host, (given, taken)
+
+
+def check_head(head: bytes, wanted: dict[str, str]) -> None:
+    """Check that the head of a request, split as RFC 9112 says, holds these fields and no other."""
+    line, *fields = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
+    assert line == b"GET / HTTP/1.1", line
+    found: dict[str, str] = {}
+    for field in fields:
+        assert not re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", field), field
+        name, colon, value = field.partition(b": ")
+        assert colon, field
+        assert re.fullmatch(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name), field
+        key = name.decode().lower()
+        assert key not in found, field
+        found[key] = value.decode()
+    assert found == {name.lower(): value for name, value in wanted.items()}
+
+
+#: Names that no server may get from a user, nor what it could take for one of them.
+NEVER_FROM_USERS = frozenset(
+    {
+        "authorization",
+        "content-length",
+        "cookie",
+        "host",
+        "transfer-encoding",
+        "x-api-key",
+        "x-http-method-override",
+    }
+)
+
+
+def check_names(names: Any) -> None:
+    """Check that no name reads as a credential, a Host or a length, however it is spelt."""
+    for name in names:
+        assert re.sub("_", "-", name.lower()) not in NEVER_FROM_USERS, name

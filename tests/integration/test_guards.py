@@ -1,0 +1,422 @@
+"""Each guard of the client, taken out: what ought to notice has to fail, or it would prove nothing.
+
+A guard is disabled where it is looked up. Its check, a test of another file or the seeds of a fuzz
+target, has to pass with it and to fail without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+import ssl
+import time
+import warnings
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import aiohttp
+import pytest
+from airflow.providers.common.compat.sdk import redact
+from yarl import URL
+
+from airflow_mirrordb.client import (
+    ConfigError,
+    MirrorDBConfig,
+    answers,
+    config,
+    credentials,
+    endpoints,
+    mirrordb,
+    problem,
+    protocol,
+    transport,
+)
+from airflow_mirrordb.client.answers import Answer
+from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest
+from airflow_mirrordb.hooks import mirrordb as hook
+from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from tests.fuzz.targets import REGISTRIES, TARGETS
+from tests.integration import (
+    test_client_writes as writes,
+    test_hostile_answers as hostile_answers,
+    test_resources as resources,
+    test_secrets as secrets,
+    test_transport as tls,
+    test_transport_origin as origin,
+    test_wire as requests,
+    test_wire_hostile as wire,
+)
+from tests.integration.test_hostile_answers import hostile  # noqa: F401  # a fixture
+from tests.integration.test_resources import mixed  # noqa: F401  # another one
+
+if TYPE_CHECKING:
+    from tests.conftest import Answering, ConfigFor
+    from tests.integration.conftest import ScriptedBackend, SetConnection
+
+LONGEST_CHECK = 3.0  # seconds; without its guard a check might never end
+DEFAULT_CONTEXT = ssl.create_default_context
+SEND = aiohttp.ClientSession.request
+NEVER = re.compile(r"(?!)")
+ANYTHING = re.compile(r".*", re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guard:
+    """What is put in the place of a guard, and who has to notice."""
+
+    owner: Any
+    name: str
+    without: Any
+    check: Callable[..., Any]
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+def seeds(target: str) -> Callable[[], None]:
+    def check() -> None:
+        for seed in TARGETS[target].seeds:
+            TARGETS[target].check(seed)
+
+    return check
+
+
+def nothing(*_args: Any, **_options: Any) -> None:
+    """A guard that is not there."""
+
+
+async def nothing_to_await(*_args: Any) -> None:
+    """The same of a coroutine function."""
+
+
+def unchanged(text: str, *_args: Any) -> str:
+    return text
+
+
+def follow_anywhere(answer: Answer, request: MirrorDBRequest, sent: WireRequest, *_rest: Any) -> Any:
+    """What many clients do with a redirect."""
+    if "Location" not in answer.headers:
+        return None
+    method = "GET" if answer.status in (301, 302, 303) else sent.method
+    return replace(sent, method=method, url=sent.url.join(URL(answer.headers["Location"])))
+
+
+def following(self: aiohttp.ClientSession, *args: Any, **options: Any) -> Any:
+    return SEND(self, *args, **{**options, "allow_redirects": True})
+
+
+async def read_all(_self: object, response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+    return await response.read(), True
+
+
+def tls_without(**changes: Any) -> Callable[..., ssl.SSLContext]:
+    real = transport.tls_context
+
+    def lax(**settings: Any) -> ssl.SSLContext:
+        context = real.__wrapped__(**settings)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            for name, value in changes.items():
+                setattr(context, name, value)
+        if "minimum_version" in changes:
+            context.set_ciphers("ALL:@SECLEVEL=0")
+        return context
+
+    return lax
+
+
+def system_authorities(**_settings: Any) -> ssl.SSLContext:
+    return DEFAULT_CONTEXT()
+
+
+def any_credentials(self: MirrorDBHook, _config: MirrorDBConfig) -> Callable[[], Any]:
+    async def credentials() -> dict[str, Any]:
+        found = await self._async_look_up._see(0.0)
+        return {"login": found.login, "api_key": found.api_key}
+
+    return credentials
+
+
+def unmasked(self: MirrorDBConfig) -> dict[str, Any]:
+    return {"api_key": self.api_key.get_secret_value() if self.api_key else None}
+
+
+def long_host_is_refused_at_once() -> None:
+    begin = time.perf_counter()
+    with pytest.raises(ConfigError):
+        MirrorDBConfig(base_url="https://" + "é" * 100_000)
+    assert time.perf_counter() - begin < wire.LIMIT
+
+
+def key_is_masked(set_connection: SetConnection) -> None:
+    key = uuid4().hex  # the masker forgets none; the password itself is known to Airflow without us
+    set_connection("http://127.0.0.1:1", login="someone", password=key)
+    MirrorDBHook().get_conn()
+    assert redact(b64encode(f"someone:{key}".encode()).decode()) == "***"
+
+
+def hostile_case(name: str) -> dict[str, Any]:
+    return {"check": hostile_answers.test_a_hostile_answer_is_one_clear_error, "arguments": {"name": name}}
+
+
+def repeated(name: str, auth: str = "bearer") -> dict[str, Any]:
+    return {"check": secrets.test_a_backend_that_repeats_the_key, "arguments": {"name": name, "auth": auth}}
+
+
+OTHER_ORIGIN: dict[str, Any] = {
+    "check": origin.test_a_redirect_to_another_origin_sends_nothing_there,
+    "arguments": {"status": 302, "auth_type": "api_key"},
+}
+MEGABYTE: dict[str, Any] = {
+    "check": wire.test_a_megabyte_is_refused_at_once,
+    "arguments": {"name": "letters"},
+}
+CERTIFICATE = tls.test_a_certificate_that_proves_nothing_is_refused_once
+
+GUARDS: dict[str, Guard] = {
+    # endpoints
+    "what is encoded again": Guard(
+        owner=endpoints, name="_refuse_what_is_hidden", without=nothing, check=seeds("endpoint")
+    ),
+    "odd characters": Guard(
+        owner=endpoints, name="_refuse_odd_characters", without=nothing, check=seeds("endpoint")
+    ),
+    "patterns": Guard(owner=endpoints.Rule, name="matches", without=lambda *_: True, check=seeds("endpoint")),
+    "kinds of placeholders": Guard(
+        owner=endpoints.Placeholder, name="matches", without=lambda *_: True, check=seeds("endpoint")
+    ),
+    "length of endpoints": Guard(owner=endpoints, name="MAX_ENDPOINT_LENGTH", without=10**9, **MEGABYTE),
+    "odd hosts": Guard(owner=config, name="_split_url", without=urlsplit, check=seeds("base_url")),
+    "length of URLs": Guard(
+        owner=config, name="MAX_URL_LENGTH", without=10**9, check=long_host_is_refused_at_once
+    ),
+    "registry on the wire": Guard(
+        owner=endpoints.Rule,
+        name="matches",
+        without=lambda *_: True,
+        check=requests.test_a_wrong_request_makes_no_connection,
+        arguments={"name": "endpoint not registered"},
+    ),
+    # redirects
+    "redirects to other origins": Guard(
+        owner=mirrordb, name="redirected", without=follow_anywhere, **OTHER_ORIGIN
+    ),
+    "redirects by aiohttp": Guard(
+        owner=aiohttp.ClientSession, name="request", without=following, **OTHER_ORIGIN
+    ),
+    "redirects to http": Guard(
+        owner=mirrordb,
+        name="redirected",
+        without=follow_anywhere,
+        check=secrets.test_no_redirect_leads_from_https_to_http,
+        arguments={"status": 302},
+    ),
+    "redirects of writes": Guard(
+        owner=mirrordb,
+        name="redirected",
+        without=follow_anywhere,
+        check=writes.test_a_redirected_write_is_an_error_and_not_followed,
+        arguments={"status": 301},
+    ),
+    "redirects to what is not registered": Guard(
+        owner=endpoints.Rule, name="matches", without=lambda *_: True, check=seeds("location")
+    ),
+    "redirects of a client secret": Guard(
+        owner=aiohttp.ClientSession,
+        name="request",
+        without=following,
+        check=secrets.test_no_redirect_takes_a_client_secret_along,
+        arguments={"status": 307},
+    ),
+    "cookies": Guard(
+        owner=aiohttp,
+        name="DummyCookieJar",
+        without=aiohttp.CookieJar,
+        check=origin.test_cookies_are_not_kept,
+    ),
+    "proxies of the environment": Guard(
+        owner=aiohttp,
+        name="ClientSession",
+        without=partial(aiohttp.ClientSession, trust_env=True),
+        check=origin.test_the_environment_changes_nothing,
+    ),
+    # answers
+    "size of bodies": Guard(
+        owner=transport.Transport, name="_read", without=read_all, **hostile_case("gzip")
+    ),
+    "timeout": Guard(
+        owner=aiohttp,
+        name="ClientTimeout",
+        without=lambda **_: aiohttp.client.DEFAULT_TIMEOUT,
+        **hostile_case("slow_body"),
+    ),
+    "NaN": Guard(owner=answers, name="_no_constant", without=float, **hostile_case("nan")),
+    "infinite numbers": Guard(owner=answers, name="_finite", without=float, **hostile_case("huge_float")),
+    "halves of pairs in details": Guard(
+        owner=problem, name="_shorten", without=unchanged, check=seeds("answer")
+    ),
+    "halves of pairs in request ids": Guard(
+        owner=answers, name="encodable", without=unchanged, check=seeds("answer")
+    ),
+    "answers nobody asked for": Guard(
+        owner=transport,
+        name="_Connector",
+        without=aiohttp.TCPConnector,
+        check=hostile_answers.test_what_nobody_asked_for_is_no_answer,
+    ),
+    "sessions of earlier settings": Guard(
+        owner=transport.Transport,
+        name="retire",
+        without=nothing_to_await,
+        check=resources.test_changes_close_the_sessions_of_the_settings_before,
+    ),
+    # headers
+    "reserved headers": Guard(
+        owner=protocol, name="RESERVED_HEADERS", without=frozenset(), check=seeds("header")
+    ),
+    "spelling of headers": Guard(owner=protocol, name="header_key", without=str.lower, check=seeds("header")),
+    "headers that override": Guard(
+        owner=protocol, name="OVERRIDES", without=frozenset(), check=seeds("header")
+    ),
+    "names of headers": Guard(owner=protocol, name="TOKEN", without=ANYTHING, check=seeds("header")),
+    "values of headers": Guard(owner=protocol, name="CONTROL", without=NEVER, check=seeds("header")),
+    "values of tokens": Guard(
+        owner=credentials,
+        name="CONTROL",
+        without=NEVER,
+        check=secrets.test_a_token_that_no_header_can_hold_is_refused,
+        arguments={"value": "a\r\nX-Evil: 1"},
+    ),
+    # TLS
+    "certificates": Guard(
+        owner=transport,
+        name="tls_context",
+        without=tls_without(check_hostname=False, verify_mode=ssl.CERT_NONE),
+        check=CERTIFICATE,
+        arguments={"name": "expired", "trusted": True, "words": "expired"},
+    ),
+    "authorities": Guard(
+        owner=transport,
+        name="tls_context",
+        without=tls_without(check_hostname=False, verify_mode=ssl.CERT_NONE),
+        check=CERTIFICATE,
+        arguments={"name": "localhost", "trusted": False, "words": "self.signed|unable to get local issuer"},
+    ),
+    "host names": Guard(
+        owner=transport,
+        name="tls_context",
+        without=tls_without(check_hostname=False),
+        check=CERTIFICATE,
+        arguments={"name": "other.example", "trusted": True, "words": "Hostname mismatch"},
+    ),
+    "old versions of TLS": Guard(
+        owner=transport,
+        name="tls_context",
+        without=tls_without(minimum_version=ssl.TLSVersion.TLSv1),
+        check=tls.test_old_tls_is_refused,
+    ),
+    "certifi": Guard(
+        owner=ssl,
+        name="create_default_context",
+        without=system_authorities,
+        check=tls.test_the_authorities_are_those_of_certifi,
+    ),
+    "warning of no verification": Guard(
+        owner=transport,
+        name="log",
+        without=SimpleNamespace(warning=nothing),
+        check=tls.test_certificates_that_nobody_checks_are_warned_of_each_time,
+    ),
+    # secrets
+    "redaction of details": Guard(
+        owner=problem, name="redacted", without=unchanged, **repeated("json 400 X")
+    ),
+    "redaction of text": Guard(
+        owner=problem, name="redacted", without=unchanged, **repeated("html", "basic")
+    ),
+    "redaction of redirects": Guard(
+        owner=answers, name="redacted", without=unchanged, **repeated("redirect", "api_key")
+    ),
+    "redaction of tokens": Guard(
+        owner=mirrordb, name="sent_secrets", without=lambda _: (), **repeated("text 500 X", "oauth2")
+    ),
+    "bytes of broken answers": Guard(owner=transport, name="_forget", without=nothing, **repeated("garbage")),
+    "credentials of a proxy": Guard(
+        owner=transport,
+        name="_forget",
+        without=nothing,
+        check=secrets.test_a_proxy_that_repeats_its_password,
+        arguments={"scheme": "https", "status": "407 X"},
+    ),
+    "masked settings": Guard(owner=MirrorDBConfig, name="masked", without=unmasked, **repeated("nothing")),
+    "keys of another backend": Guard(
+        owner=credentials.Credentials,
+        name="_is_elsewhere",
+        without=lambda *_: False,
+        check=secrets.test_a_key_for_another_backend_is_not_sent_to_the_old_one,
+        arguments={"auth": "api_key"},
+    ),
+    "tokens of another backend": Guard(
+        owner=credentials.Credentials,
+        name="_is_elsewhere",
+        without=lambda *_: False,
+        check=secrets.test_a_token_for_another_backend_is_not_sent_to_the_old_one,
+    ),
+    "keys of a connection that moved": Guard(
+        owner=MirrorDBHook,
+        name="_credentials",
+        without=any_credentials,
+        check=secrets.test_a_connection_that_moved_gives_its_key_to_no_other_host,
+    ),
+    "Airflow's masker": Guard(owner=hook, name="mask_secrets", without=nothing, check=key_is_masked),
+}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of what is left open
+@pytest.mark.parametrize("name", GUARDS)
+async def test_without_the_guard_its_check_fails(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    answering: Answering,
+    config_for: ConfigFor,
+    raw_server: Any,
+    hostile: Any,  # noqa: F811  # the fixture
+    mixed: str,  # noqa: F811  # the fixture
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+) -> None:
+    """With the guard it passes."""
+    guard = GUARDS[name]
+    check = guard.check
+    wanted = inspect.signature(check).parameters.keys() - guard.arguments.keys()
+    fixtures = {fixture: request.getfixturevalue(fixture) for fixture in wanted}
+
+    async def run() -> None:
+        for registry in REGISTRIES:  # which would remember what they allowed
+            registry._allowed.clear()
+        arguments = {**fixtures, **guard.arguments}
+        work = (
+            check(**arguments)
+            if inspect.iscoroutinefunction(check)
+            else asyncio.to_thread(check, **arguments)
+        )
+        await asyncio.wait_for(work, LONGEST_CHECK)
+
+    await run()
+    caplog.clear()
+    scripted.requests.clear()
+    scripted.headers.clear()
+    raw_server.requests.clear()
+    raw_server.connections = 0
+    hostile.connections = 0
+    monkeypatch.setattr(guard.owner, guard.name, guard.without)
+    with pytest.raises((Exception, pytest.fail.Exception)) as caught:
+        await run()
+    assert not isinstance(caught.value, TypeError | AttributeError | NameError), caught.getrepr()

@@ -1,0 +1,268 @@
+"""Whatever a backend answers, memory and time stay bounded, the error is clear, and the client goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import tracemalloc
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import repeat
+from typing import TYPE_CHECKING, Any
+
+import brotli
+import pytest
+
+from airflow_mirrordb.client import GenericMirrorDB, InvalidResponseError, MirrorDBError
+from tests.conftest import RawServer, json_answer
+
+if TYPE_CHECKING:
+    from tests.conftest import ConfigFor
+
+MEGABYTE = 2**20
+TIMEOUT = 0.2
+MAX_BYTES = MEGABYTE
+#: What one request may take: aiohttp reads and unpacks in pieces of at most 256 kB.
+MAX_MEMORY = 8 * MEGABYTE
+OK = b"HTTP/1.1 200 OK\r\n"
+
+Chunks = Callable[[], Iterable[bytes | float]]
+
+
+def whole(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode(errors="surrogateescape") + body
+
+
+def zeros(encoding: str, status: str = "200 OK") -> Iterator[bytes]:
+    """Ten gigabytes of zeros, packed as the server sends them."""
+    yield f"HTTP/1.1 {status}\r\nContent-Encoding: {encoding}\r\n\r\n".encode()
+    if encoding == "br":
+        brotlied = brotli.Compressor(quality=1)
+        for _ in range(10 * 1024):
+            yield brotlied.process(bytes(MEGABYTE)) + brotlied.flush()
+    deflated = zlib.compressobj(9, wbits={"gzip": 31, "deflate": 15}.get(encoding, 15))
+    yield deflated.compress(b"") + deflated.flush(zlib.Z_FULL_FLUSH)
+    block = deflated.compress(bytes(MEGABYTE)) + deflated.flush(zlib.Z_FULL_FLUSH)
+    yield from repeat(block, 10 * 1024)  # a full flush starts anew, so the block repeats
+
+
+def after(head: bytes, *again: bytes | float) -> Chunks:
+    """A head, and then the same for ever; numbers are seconds to wait."""
+
+    def chunks() -> Iterator[bytes | float]:
+        yield head
+        while True:
+            yield from again
+
+    return chunks
+
+
+def just(data: bytes) -> Chunks:
+    return lambda: [data]
+
+
+LOCATION = "Location: /api/redirect_loop"
+CASES: dict[str, tuple[Chunks, str, str]] = {
+    # name: what is sent, the error, words in it
+    "endless": (after(OK + b"\r\n", bytes(65536)), "InvalidResponseError", "longer than max_response_bytes"),
+    "endless_chunks": (
+        after(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"10000\r\n" + bytes(65536) + b"\r\n"),
+        "InvalidResponseError",
+        "longer than max_response_bytes",
+    ),
+    "endless_error": (after(b"HTTP/1.1 500 X\r\n\r\n", b"a" * 65536), "ServerError", "500"),
+    "endless_redirect": (
+        after(f"HTTP/1.1 302 X\r\n{LOCATION}\r\n\r\n".encode(), b"a" * 65536),
+        "ResponseError",
+        "not followed",
+    ),
+    "gzip": (lambda: zeros("gzip"), "InvalidResponseError", "longer than max_response_bytes"),
+    "deflate": (lambda: zeros("deflate"), "InvalidResponseError", "longer than max_response_bytes"),
+    "br": (lambda: zeros("br"), "InvalidResponseError", "longer than max_response_bytes"),
+    "gzip_error": (lambda: zeros("gzip", "503 X"), "ServerError", "503"),
+    "not_gzip": (just(whole(b"abcd", "200 OK", "Content-Encoding: gzip")), "DisconnectedError", "gzip"),
+    "million_headers": (
+        after(OK, b"".join(b"X-%d: a\r\n" % number for number in range(1000))),
+        "DisconnectedError",
+        "Too many headers",
+    ),
+    "header_of_a_megabyte": (
+        just(OK + b"X: " + b"a" * MEGABYTE + b"\r\n\r\n{}"),
+        "DisconnectedError",
+        "more than 8190",
+    ),
+    "endless_header": (after(OK + b"X: ", b"a" * 65536), "DisconnectedError", "more than 8190"),
+    "endless_status": (after(b"HTTP/1.1 200 ", b"a" * 65536), "DisconnectedError", "more than 8190"),
+    "endless_trailers": (
+        after(OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n", b"X-A: b\r\n" * 1000),
+        "DisconnectedError",
+        "Too many headers",
+    ),
+    "endless_chunk_extension": (
+        after(OK + b"Transfer-Encoding: chunked\r\n\r\n1;", b"a" * 65536),
+        "RequestTimeoutError",
+        r"within 0\.2 s",
+    ),
+    "slow_head": (after(OK, b"X", 0.02), "RequestTimeoutError", r"within 0\.2 s"),
+    "slow_body": (
+        after(OK + b"Content-Length: 1000000\r\n\r\n", b" ", 0.02),
+        "RequestTimeoutError",
+        r"within 0\.2 s",
+    ),
+    "continue_flood": (
+        after(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
+        "RequestTimeoutError",
+        r"within 0\.2 s",
+    ),
+    "early_hints_flood": (
+        after(b"", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 1000),
+        "RequestTimeoutError",
+        r"within 0\.2 s",
+    ),
+    "switching_protocols": (
+        just(b"HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nhello"),
+        "ResponseError",
+        "101",
+    ),
+    "deep": (just(whole(b"[" * 100_000)), "InvalidResponseError", "not JSON"),
+    "deep_objects": (just(whole(b'{"a":' * 100_000)), "InvalidResponseError", "not JSON"),
+    "deep_error": (just(whole(b'{"error":' * 100_000, "400 X")), "InvalidDataError", "400"),
+    "nan": (just(whole(b"[NaN]")), "InvalidResponseError", "not JSON"),
+    "infinity": (just(whole(b"[-Infinity]")), "InvalidResponseError", "not JSON"),
+    "huge_float": (just(whole(b"[1e999]")), "InvalidResponseError", "not JSON"),
+    "huge_integer": (just(whole(b"1" * 1_000_000)), "InvalidResponseError", "not JSON"),
+    "invalid_utf_8": (just(whole(b'"\xff\xfe"')), "InvalidResponseError", "not JSON"),
+    "invalid_utf_8_error": (just(whole(b"\xff\xfe\x80", "400 X")), "InvalidDataError", "400"),
+    "half_a_pair_error": (just(whole(b'{"detail": "\\ud800"}', "400 X")), "InvalidDataError", "400"),
+    "odd_request_id": (just(whole(b"", "400 X", "X-Request-ID: \udc80")), "InvalidDataError", "400"),
+    "too_short": (just(OK + b"Content-Length: 100\r\n\r\n{}"), "DisconnectedError", "broke before"),
+    "negative_length": (just(OK + b"Content-Length: -2\r\n\r\n{}"), "DisconnectedError", "Content-Length"),
+    "length_and_chunks": (
+        just(OK + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"),
+        "DisconnectedError",
+        "Content-Length",
+    ),
+    "nul_in_a_header": (just(whole(b"{}", "200 OK", "X: a\0b")), "DisconnectedError", "Invalid HTTP header"),
+    "redirect_loop": (just(whole(b"", "302 X", LOCATION)), "ResponseError", "not followed"),
+    "long_redirect": (
+        just(whole(b"", "302 X", f"Location: /api/{'a' * 8000}")),
+        "ResponseError",
+        "not followed",
+    ),
+    "garbage": (just(b"\x00\xff\x16\x03" * 1000), "DisconnectedError", "Bad status line"),
+    "no_http": (just(b"{}\r\n\r\n"), "DisconnectedError", "Bad status line"),
+}
+#: Answers that can be used, though they are odd: the last of two keys wins, as JSON parsers have it.
+ODD: dict[str, tuple[bytes, Any]] = {
+    "duplicate_keys": (whole(b'{"a": 1, "a": 2}'), {"a": 2}),
+    "more_than_the_length": (whole(b"{}") + whole(b'"stolen"'), {}),
+}
+
+
+class HostileServer(RawServer):
+    """Answers ``api/NAME`` with that case, and all else with what was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.then = b""
+        """Sent after the next answer, without being asked."""
+        self.unasked = asyncio.Event()
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        head = await reader.readuntil(b"\r\n\r\n")
+        name = head.split(b" ")[1].decode().rpartition("/")[2]
+        self.requests.append(head)
+        if name in CASES:
+            for chunk in CASES[name][0]():
+                if isinstance(chunk, bytes):
+                    writer.write(chunk)
+                    await writer.drain()
+                await asyncio.sleep(0 if isinstance(chunk, bytes) else chunk)
+            return name.endswith("_loop")
+        writer.write(ODD[name][0] if name in ODD else json_answer(f'"{name}"'))
+        if self.then:
+            await writer.drain()
+            await asyncio.sleep(0.01)
+            writer.write(self.then)
+            self.then = b""
+            self.unasked.set()
+        return True
+
+
+@pytest.fixture
+async def hostile() -> AsyncIterator[HostileServer]:
+    raw = HostileServer()
+    server = await asyncio.start_server(raw.serve, "127.0.0.1", 0)
+    raw.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    yield raw
+    server.close()
+    await raw.stop()
+    await server.wait_closed()
+
+
+async def meet(hostile: HostileServer, config_for: ConfigFor, name: str) -> tuple[Any, int, float]:
+    """What a request meets, the memory it took in bytes, and the time in seconds; then the client goes on."""
+    config = config_for(
+        hostile.base_url, max_attempts=1, timeout=TIMEOUT, max_response_bytes=MAX_BYTES, api_key="k3y"
+    )
+    async with GenericMirrorDB(config) as client:
+        assert await client.read_function("before", "api/before") == "before"
+        tracemalloc.start()
+        begin = time.perf_counter()
+        found: Any = None
+        try:
+            with suppress(MirrorDBError):
+                found = await client.call("read_function", method_name=name, endpoint=f"api/{name}")
+            elapsed = time.perf_counter() - begin
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert await client.read_function("next", "api/next") == "next"
+    return found, peak, elapsed
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_a_hostile_answer_is_one_clear_error(
+    hostile: HostileServer, config_for: ConfigFor, name: str
+) -> None:
+    """In little memory, within the timeout; and the next request of the same client works."""
+    _, kind, words = CASES[name]
+    found, peak, elapsed = await meet(hostile, config_for, name)
+    error = MirrorDBError.from_dict(found["error"])
+    assert type(error).__name__ == kind, error
+    with pytest.raises(MirrorDBError, match=words):
+        raise error
+    assert len(str(error)) < 10_000  # of a detail of 2 kB each character may be escaped
+    assert peak < MAX_MEMORY, f"{peak:,} bytes"
+    assert elapsed < 10 * TIMEOUT
+    assert sum(f"/api/{name} ".encode() in head for head in hostile.requests) == 1 + (name in FOLLOWED)
+
+
+FOLLOWED = {"redirect_loop"}
+
+
+@pytest.mark.parametrize("name", ODD)
+async def test_an_odd_answer_can_be_used(hostile: HostileServer, config_for: ConfigFor, name: str) -> None:
+    """And what follows it on the connection is not taken for the next answer."""
+    found, _, _ = await meet(hostile, config_for, name)
+    assert found == {"response": ODD[name][1]}
+
+
+async def test_what_nobody_asked_for_is_no_answer(hostile: HostileServer, config_for: ConfigFor) -> None:
+    """An answer that comes while the connection idles is not that of the next request."""
+    async with GenericMirrorDB(config_for(hostile.base_url)) as client:
+        hostile.then = whole(b'"stolen"')
+        assert await client.read_function("first", "api/first") == "first"
+        await hostile.unasked.wait()
+        await asyncio.sleep(0.01)  # it arrives
+        assert await client.read_function("second", "api/second") == "second"
+    assert hostile.connections == 2
+
+
+async def test_the_limit_holds_after_decompression(hostile: HostileServer, config_for: ConfigFor) -> None:
+    """A few bytes on the wire may be many in memory; the default limit is 16 MiB."""
+    async with GenericMirrorDB(config_for(hostile.base_url)) as client:
+        with pytest.raises(InvalidResponseError, match="max_response_bytes"):
+            await client.read_function("read", "api/gzip")
