@@ -110,8 +110,11 @@ def following(self: aiohttp.ClientSession, *args: Any, **options: Any) -> Any:
     return SEND(self, *args, **{**options, "allow_redirects": True})
 
 
-async def read_all(_self: object, response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
-    return await response.read(), True
+async def read_much(_self: object, response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+    body = b""
+    while len(body) < 32 * wire.MEGABYTE and (chunk := await response.content.readany()):
+        body += chunk
+    return body, True
 
 
 def tls_without(**changes: Any) -> Callable[..., ssl.SSLContext]:
@@ -147,10 +150,10 @@ def unmasked(self: MirrorDBConfig) -> dict[str, Any]:
 
 
 def long_host_is_refused_at_once() -> None:
-    begin = time.perf_counter()
+    begin = time.thread_time()
     with pytest.raises(ConfigError):
         MirrorDBConfig(base_url="https://" + "é" * 100_000)
-    assert time.perf_counter() - begin < wire.LIMIT
+    assert time.thread_time() - begin < wire.LIMIT
 
 
 def key_is_masked(set_connection: SetConnection) -> None:
@@ -247,7 +250,7 @@ GUARDS: dict[str, Guard] = {
     ),
     # answers
     "size of bodies": Guard(
-        owner=transport.Transport, name="_read", without=read_all, **hostile_case("gzip")
+        owner=transport.Transport, name="_read", without=read_much, **hostile_case("gzip")
     ),
     "timeout": Guard(
         owner=aiohttp,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.conftest import ConfigFor, RawServer
 
 MEGABYTE = 2**20
-LIMIT = 0.1  # seconds, on a machine with other work; it takes a hundredth of that
+LIMIT = 0.1  # seconds of the processor; it takes a hundredth of that
 # Bytes that tests.fuzz.targets reads as pieces; those of a plain path are frequent.
 PLAIN = [128 + PIECES.index(piece) for piece in ("api/users/", "users", "7", "files", "/", "é", "cache")]
 ENDPOINTS = st.tuples(
@@ -102,10 +102,10 @@ LONG = {
 
 
 def timed(work: Any) -> float:
-    begin = time.perf_counter()
+    begin = time.thread_time()
     with pytest.raises((ConfigError, EndpointNotAllowedError)) as caught:
         work()
-    elapsed = time.perf_counter() - begin
+    elapsed = time.thread_time() - begin
     assert len(caught.value.message) < 10_000
     return elapsed
 
@@ -140,7 +140,7 @@ def test_a_megabyte_is_refused_at_once(name: str) -> None:
 def test_the_longest_endpoints_take_no_time(endpoint: str) -> None:
     """What is short enough to be looked at is looked at in linear time."""
     registry = EndpointRegistry(declared=("{all:path}",))
-    begin = time.perf_counter()
+    begin = time.thread_time()
     with suppress(EndpointNotAllowedError):
         registry.path_for("GET", endpoint)
-    assert time.perf_counter() - begin < LIMIT
+    assert time.thread_time() - begin < LIMIT
