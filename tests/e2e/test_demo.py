@@ -45,6 +45,7 @@ def demos(folder: Path) -> Mapping[str, Demo]:
     files = {
         "crud": "example_dags/mirrordb_crud.py",
         "pipeline": "example_dags/mirrordb_pipeline.py",
+        "sensor": "example_dags/mirrordb_sensor.py",
         "broken": str(broken),
         "missing": "example_dags/nobody_wrote_this.py",
     }
@@ -136,6 +137,27 @@ def test_pipeline(demos: Mapping[str, Demo]) -> None:
     assert sorted(records(demo.home)[len(SEEDED) :]) == sorted(
         f"totals {total['id']} {json.dumps(total)}" for total in totals
     )
+
+
+def test_sensor(demos: Mapping[str, Demo]) -> None:
+    """The demo shows a job waited for, as it appears, as it is done and as it goes; one look is enough."""
+    demo = demos["sensor"]
+    assert (demo.returncode, demo.stderr) == (0, "")
+    shown = tasks(demo.stdout)
+
+    assert {state for state, _, _ in shown.values()} == {"success"}
+    job = shown["start"][2]
+    assert shown["is_there"][2] == job
+    assert (shown["is_done"][2], shown["is_gone"][2]) == ("done", None)
+    path = f"/api/jobs/{job['id']}"
+    assert requests(demo.home)[len(SEEDED) :] == [
+        "POST /api/jobs 201",
+        f"GET {path} 200",
+        f"PATCH {path} 200",
+        f"GET {path} 200",
+        f"DELETE {path} 204",
+        f"GET {path} 404",
+    ]
 
 
 def test_broken_file(demos: Mapping[str, Demo]) -> None:
