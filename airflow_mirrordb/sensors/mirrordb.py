@@ -72,7 +72,7 @@ class MirrorDBSensor(BaseSensorOperator):
     :param changed: True to wait until the field, or without one the body, differs from the first look
     :param condition: function of the decoded body that must return something true, or its dotted path.
         A deferrable sensor needs one that the triggerer can import. An error in it fails the task.
-    :param max_failures: looks in a row that may fail in passing, less one
+    :param max_failures: passing failures in a row that end the task
     :param method_name: label in logs and errors; the task id by default (templated)
     :param query: values of the query (templated)
     :param headers: further headers (templated); no secrets, they show in the UI
@@ -281,7 +281,7 @@ class MirrorDBSensor(BaseSensorOperator):
                 gone=self.gone,
                 field=self.field,
                 equals=self.equals,
-                is_in=self.is_in,
+                is_in=list(self.is_in) if isinstance(self.is_in, tuple) else self.is_in,
                 changed=self.changed,
                 function=path,
             )

@@ -43,7 +43,7 @@ class Look:
     """What one look at a resource brought.
 
     :param watch: what to remember
-    :param found: why the condition is not met; for the log
+    :param found: what there was, for the log
     :param response: the answer that met the condition, if one did
     :param wait: seconds that the backend asked us to stay away
     """
@@ -100,7 +100,7 @@ def judge(
         except Exception as error:
             message = f"the condition could not be judged: {type(error).__name__}: {error}"
             raise MirrorDBError(message=message) from error
-        return Look(watch=watch, found=f"{outcome.status}", response=outcome if holds else None)
+        return Look(watch=watch, found=f"answered {outcome.status}", response=outcome if holds else None)
     if isinstance(outcome, ResponseError) and outcome.status in missing_statuses(condition):
         return Look(
             watch=replace(watch, failures=0),

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -147,7 +147,7 @@ QUEUED, DONE = {"state": "queued", "tries": [0, 1]}, {"state": "done", "tries": 
         ({"gone": True}, [(200, QUEUED), (200, DONE), (404, {"detail": "who?"})], None),
         ({"gone": True}, [(200, QUEUED), (410, None)], None),
         ({"field": "state", "equals": "done"}, [(404, None), (200, QUEUED), (200, DONE)], DONE),
-        ({"field": "tries.1", "is_in": [2, None]}, [(200, QUEUED), (200, {}), (200, DONE)], DONE),
+        ({"field": "tries.1", "is_in": (2, None)}, [(200, QUEUED), (200, {}), (200, DONE)], DONE),
         ({"field": "state", "is_in": [None]}, [(200, {}), (200, {"state": None})], {"state": None}),
         ({"field": "a", "equals": 1}, [(200, {"a": True}), (200, {"a": "1"}), (200, {"a": 1.0})], {"a": 1.0}),
         ({"field": "state", "changed": True}, [(200, QUEUED), (200, QUEUED), (200, DONE)], DONE),
@@ -383,6 +383,29 @@ def test_nobody_there_is_a_passing_failure(
     assert (raised.value.attempts, scheduler.clock.now() - started) == (3, 2 * INTERVAL)
 
 
+def test_exponential_backoff_never_asks_sooner(
+    scripted: ScriptedBackend, set_connection: SetConnection, scheduler: Scheduler
+) -> None:
+    """Airflow's own backoff begins below poke_interval; here that is the least."""
+    set_connection(scripted.url)
+    scripted.answers = [*[(404, None, {})] * 3, (200, DONE, {})]
+    assert scheduler.run(deferrable=False, exponential_backoff=True) == DONE
+    first, *later = scheduler.clock.slept
+    assert first == INTERVAL
+    assert later[-1] > INTERVAL
+
+
+def test_looks_share_a_connection(
+    scripted: ScriptedBackend, set_connection: SetConnection, scheduler: Scheduler
+) -> None:
+    """All looks of a process go through one socket: one on the worker, another in the triggerer."""
+    set_connection(scripted.url)
+    for deferrable in (False, True):
+        scripted.answers = [*[(404, None, {})] * 3, (200, DONE, {})]
+        scheduler.run(deferrable=deferrable)
+    assert scripted.connections == 1 + 2
+
+
 def test_met_condition_is_not_deferred(
     scripted: ScriptedBackend, set_connection: SetConnection, scheduler: Scheduler
 ) -> None:
@@ -453,6 +476,16 @@ def test_arguments_that_are_no_condition_are_refused(arguments: dict[str, Any], 
     """The DAG does not load; the message says what is wrong."""
     with pytest.raises(ValueError, match=reason):
         MirrorDBSensor(task_id="wait", endpoint="api/jobs/7", **arguments)
+
+
+def test_function_of_a_dag_file_cannot_be_deferred(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name that Airflow gives to a DAG file means nothing in the triggerer."""
+    module = ModuleType("unusual_prefix_0a1b_my_dag")
+    exec("def check(body): return True", module.__dict__)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    MirrorDBSensor(task_id="wait", endpoint="api/jobs/7", condition=module.check, deferrable=False)
+    with pytest.raises(ValueError, match="cannot import 'check'"):
+        MirrorDBSensor(task_id="wait", endpoint="api/jobs/7", condition=module.check, deferrable=True)
 
 
 @pytest.mark.parametrize(
@@ -533,6 +566,7 @@ def test_trigger_reports_what_it_did_not_expect(scheduler: Scheduler, set_connec
     assert "of_tomorrow" in asyncio.run(only_event(newer)).payload["error"]["message"]
 
 
+@pytest.mark.timeout(60)  # a fresh interpreter imports Airflow
 def test_importing_the_sensor_loads_no_client() -> None:
     """A DAG file that imports the sensor loads no HTTP and no pydantic."""
     code = (
