@@ -326,6 +326,24 @@ def test_retry_after_beyond_the_timeout_ends_the_wait(
     assert (scheduler.clock.now() - started, len(scripted.requests)) == (0, 1)
 
 
+def test_soft_fail_skips_a_wait_that_ends_early(
+    set_connection: SetConnection, scripted: ScriptedBackend, scheduler: Scheduler, mode: dict[str, Any]
+) -> None:
+    """A wait that is not begun is a time-out, and skips as one."""
+    set_connection(scripted.url)
+    scripted.answer(503, Retry_After="86400")
+    with pytest.raises(AirflowSkipException, match="stay away for 86400 s"):
+        scheduler.run(timeout=3600, soft_fail=True, **mode)
+
+
+def test_silent_fail_bears_what_is_not_the_backends(scheduler: Scheduler) -> None:
+    """On a worker a look that was never made, for want of a connection, is silent too."""
+    started = scheduler.clock.now()
+    with pytest.raises(AirflowSensorTimeout):
+        scheduler.run(mirrordb_conn_id="no_such_connection", timeout=100, silent_fail=True, deferrable=False)
+    assert scheduler.clock.now() - started == 2 * INTERVAL
+
+
 @pytest.mark.parametrize(
     ("arguments", "answers"),
     [
