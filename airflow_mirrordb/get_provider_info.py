@@ -19,9 +19,15 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {"integration-name": "MirrorDB", "python-modules": ["airflow_mirrordb.operators.mirrordb"]}
         ],
+        "sensors": [
+            {"integration-name": "MirrorDB", "python-modules": ["airflow_mirrordb.sensors.mirrordb"]}
+        ],
         "hooks": [{"integration-name": "MirrorDB", "python-modules": ["airflow_mirrordb.hooks.mirrordb"]}],
         "triggers": [
-            {"integration-name": "MirrorDB", "python-modules": ["airflow_mirrordb.triggers.mirrordb"]}
+            {
+                "integration-name": "MirrorDB",
+                "python-modules": ["airflow_mirrordb.triggers.mirrordb", "airflow_mirrordb.triggers.sensor"],
+            }
         ],
         "connection-types": [
             {

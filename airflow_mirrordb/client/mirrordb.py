@@ -12,6 +12,7 @@ import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -245,7 +246,12 @@ class GenericMirrorDB:
         return await self._data("DELETE", method_name, endpoint, missing_ok=missing_ok, **options)
 
     async def request(
-        self, request: MirrorDBRequest, *, progress: Progress | None = None, wait: bool = True
+        self,
+        request: MirrorDBRequest,
+        *,
+        progress: Progress | None = None,
+        wait: bool = True,
+        once: bool = False,
     ) -> MirrorDBResponse:
         """Send a request, again where that is safe and the policy says so, and return the whole answer.
 
@@ -253,6 +259,8 @@ class GenericMirrorDB:
         :param progress: where an earlier run, maybe in another process, left off
         :param wait: False to raise :class:`WaitNeeded` instead of waiting before a further attempt, or
             for more than a second for its turn
+        :param once: True to leave all further attempts to the caller: sends one, and logs no failure;
+            waits for its turn for no more than a second
         :raises EndpointNotAllowedError: if no registered pattern allows it; nothing was sent
         :raises InvalidRequestError: if an argument cannot be sent; nothing was
         :raises TransportError: if there was no answer
@@ -263,11 +271,11 @@ class GenericMirrorDB:
         :raises WaitNeeded: see ``wait``
         """
         if request.paginate is None:
-            return await self._request(request, progress, wait=wait)
+            return await self._request(request, progress, wait=wait, once=once)
         first = iter([progress])
 
         async def send(page: MirrorDBRequest) -> MirrorDBResponse:
-            return await self._request(page, next(first, None), wait=wait)
+            return await self._request(page, next(first, None), wait=wait, once=once)
 
         return await collect(send, request, self._state.config.base_url)
 
@@ -379,7 +387,7 @@ class GenericMirrorDB:
         self._credentials.forget_token()
 
     async def _request(
-        self, request: MirrorDBRequest, progress: Progress | None, *, wait: bool
+        self, request: MirrorDBRequest, progress: Progress | None, *, wait: bool, once: bool
     ) -> MirrorDBResponse:
         link = self._connected()
         state = self._state
@@ -390,13 +398,14 @@ class GenericMirrorDB:
         if progress.deadline is None:
             progress = replace(progress, deadline=self._clock() + state.config.max_elapsed)
         deadline = started + (progress.deadline or 0.0) - self._clock()
+        patient = wait and not once
 
         async def exchange(headers: Mapping[str, str], number: int) -> Answer:
             try:
                 with _weighed(request, wire, number):
-                    answer = await self._send(link, wire.carrying(headers), deadline, wait=wait)
+                    answer = await self._send(link, wire.carrying(headers), deadline, wait=patient)
                     if follow := redirected(answer, request, wire, state.config, state.registry):
-                        answer = await self._send(link, follow.carrying(headers), deadline, wait=wait)
+                        answer = await self._send(link, follow.carrying(headers), deadline, wait=patient)
                     return answer
             except TurnTooLateError as late:
                 late.attempts = number - 1
@@ -427,9 +436,8 @@ class GenericMirrorDB:
         label = f" [{request.method_name}]" if request.method_name else ""
         name = f"{request.method} {request.endpoint}{label}"
         try:
-            return await self._tracked(
-                retrying.run(attempt, name=name, progress=progress, wait=wait), request
-            )
+            retried = partial(retrying.run, attempt, name=name, progress=progress, wait=wait)
+            return await self._tracked(_only(attempt) if once else retried(), request)
         except TurnTooLateError as late:
             error = named(_too_late(late), request)
             if not wait and self._monotonic() + late.wait <= deadline:
@@ -490,6 +498,15 @@ class GenericMirrorDB:
             raise error from None
         finally:
             self._in_flight.discard(task)
+
+
+async def _only(attempt: Callable[[int], Awaitable[T]]) -> T:
+    """Make one attempt; what follows a failure is for the caller to say."""
+    try:
+        return await attempt(1)
+    except MirrorDBError as error:
+        error.attempts = 1
+        raise
 
 
 @contextmanager

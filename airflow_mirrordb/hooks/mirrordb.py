@@ -172,12 +172,14 @@ class MirrorDBHook(BaseHook):
         *,
         progress: Progress | None = None,
         wait: bool = True,
+        once: bool = False,
         cut_off: float | None = None,
     ) -> MirrorDBResponse:
         """Send a request and return the whole answer.
 
         :param progress: where an earlier run left off
         :param wait: False to raise :class:`WaitNeeded` instead of waiting before a further attempt
+        :param once: True to leave all further attempts to the caller, see :meth:`GenericMirrorDB.request`
         :param cut_off: seconds after which to raise :class:`WaitNeeded` instead of waiting for the
             answer; only for requests that are repeatable
         :raises WaitNeeded: see ``wait`` and ``cut_off``; who goes on from there sends the same request,
@@ -191,7 +193,8 @@ class MirrorDBHook(BaseHook):
         async def send() -> MirrorDBResponse:
             # The loop slept since the last call: let it see which connections the server has closed.
             await asyncio.sleep(0)
-            return await asyncio.wait_for(client.request(request, progress=progress, wait=wait), cut_off)
+            sending = client.request(request, progress=progress, wait=wait, once=once)
+            return await asyncio.wait_for(sending, cut_off)
 
         try:
             return self._run(send())

@@ -134,7 +134,7 @@ class MirrorDBOperator(BaseOperator):
         from airflow_mirrordb.triggers.mirrordb import success_event
 
         if self.deferrable:
-            _refuse_sensitive(request.headers)
+            refuse_sensitive(request.headers)
         with MirrorDBHook(self.mirrordb_conn_id) as hook:
             memory = WriteMemory(context)
             repeatable = hook.get_conn().is_repeatable(request)
@@ -152,7 +152,7 @@ class MirrorDBOperator(BaseOperator):
     def _send_repeatable(
         self, hook: MirrorDBHook, request: MirrorDBRequest, progress: Progress | None
     ) -> MirrorDBResponse:
-        worker_timeout = _rendered("worker_timeout", self.worker_timeout, float)
+        worker_timeout = rendered("worker_timeout", self.worker_timeout, float)
         if not self.deferrable:
             return hook.request(request, progress=progress)
         if not worker_timeout:
@@ -204,24 +204,7 @@ class MirrorDBOperator(BaseOperator):
         raise AirflowFailException(str(error)) from error
 
     def _request(self, method: Method, **arguments: Any) -> MirrorDBRequest:
-        from airflow_mirrordb.client.errors import InvalidRequestError
-        from airflow_mirrordb.client.protocol import MirrorDBRequest
-
-        if "None" in str(self.endpoint).split("/"):
-            raise InvalidRequestError(
-                message=f"endpoint: {self.endpoint!r} holds 'None', as a missing XCom or a None renders",
-                field="endpoint",
-            )
-        timeout = self.request_timeout
-        return MirrorDBRequest(
-            method=method,
-            endpoint=self.endpoint,
-            method_name=self.method_name or self.task_id,
-            query=self.query,
-            headers=self.headers,
-            timeout=None if timeout in (None, "") else _rendered("request_timeout", timeout, float),
-            **arguments,
-        )
+        return request_of(self, method, **arguments)
 
 
 class MirrorDBCreateOperator(MirrorDBOperator):
@@ -305,7 +288,7 @@ class MirrorDBUpdateOperator(MirrorDBOperator):
 
     def request(self, context: Context) -> MirrorDBRequest:
         data = _json(self.data)
-        method: Method = "PATCH" if _rendered("partial", self.partial, bool) else "PUT"
+        method: Method = "PATCH" if rendered("partial", self.partial, bool) else "PUT"
         key = self.idempotency_key or derive_key(context, method, self.endpoint, self.query, data)
         return self._request(method, data=data, if_match=self.if_match, idempotency_key=key)
 
@@ -327,7 +310,7 @@ class MirrorDBDeleteOperator(MirrorDBOperator):
         self.if_match = if_match
 
     def request(self, context: Context) -> MirrorDBRequest:
-        missing_ok = _rendered("missing_ok", self.missing_ok, bool)
+        missing_ok = rendered("missing_ok", self.missing_ok, bool)
         return self._request("DELETE", missing_ok=missing_ok, if_match=self.if_match)
 
 
@@ -358,7 +341,34 @@ def _json(data: Any) -> Any:
         raise InvalidRequestError(message=message, field="data") from None
 
 
-def _rendered(name: str, value: object, kind: type[T]) -> T:
+def request_of(task: Any, method: Method, **arguments: Any) -> MirrorDBRequest:
+    """Return the request that the rendered arguments of a task describe.
+
+    :param task: an operator or a sensor
+    :param arguments: what else the request says
+    :raises InvalidRequestError: if an argument was rendered to something it cannot be
+    """
+    from airflow_mirrordb.client.errors import InvalidRequestError
+    from airflow_mirrordb.client.protocol import MirrorDBRequest
+
+    if "None" in str(task.endpoint).split("/"):
+        raise InvalidRequestError(
+            message=f"endpoint: {task.endpoint!r} holds 'None', as a missing XCom or a None renders",
+            field="endpoint",
+        )
+    timeout = task.request_timeout
+    return MirrorDBRequest(
+        method=method,
+        endpoint=task.endpoint,
+        method_name=task.method_name or task.task_id,
+        query=task.query,
+        headers=task.headers,
+        timeout=None if timeout in (None, "") else rendered("request_timeout", timeout, float),
+        **arguments,
+    )
+
+
+def rendered(name: str, value: object, kind: type[T]) -> T:
     """Return an argument as the type it stands for: a template renders to a string."""
     from pydantic import TypeAdapter, ValidationError
 
@@ -371,7 +381,7 @@ def _rendered(name: str, value: object, kind: type[T]) -> T:
         raise InvalidRequestError(message=message, field=name) from None
 
 
-def _refuse_sensitive(headers: Mapping[str, str] | None) -> None:
+def refuse_sensitive(headers: Mapping[str, str] | None) -> None:
     """What a trigger is given is stored in clear text."""
     from airflow_mirrordb.client.errors import InvalidRequestError
 

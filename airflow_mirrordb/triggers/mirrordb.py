@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
@@ -72,6 +72,18 @@ def success_event(response: MirrorDBResponse, request: MirrorDBRequest, max_even
     )
 
 
+async def event_of(work: Awaitable[Mapping[str, Any]], log: Any) -> TriggerEvent:
+    """Return the event that tells what came of a trigger's work, whatever did."""
+    try:
+        return TriggerEvent(await work)
+    except MirrorDBError as error:
+        return TriggerEvent(ErrorEvent(status="error", error=error.to_dict()))
+    except Exception as error:  # a trigger that raises would hide the reason from the task
+        log.exception("The request could not be sent")
+        reason = MirrorDBError(message=f"{type(error).__name__}: {error}", retryable=True)
+        return TriggerEvent(ErrorEvent(status="error", error=reason.to_dict()))
+
+
 class MirrorDBTrigger(BaseTrigger):
     """Sends a request that may be repeated, with all its retries, and fires one event.
 
@@ -109,16 +121,7 @@ class MirrorDBTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        try:
-            event = await self._answer()
-        except MirrorDBError as error:
-            yield TriggerEvent(ErrorEvent(status="error", error=error.to_dict()))
-        except Exception as error:  # a trigger that raises would hide the reason from the task
-            self.log.exception("The request could not be sent")
-            reason = MirrorDBError(message=f"{type(error).__name__}: {error}", retryable=True)
-            yield TriggerEvent(ErrorEvent(status="error", error=reason.to_dict()))
-        else:
-            yield TriggerEvent(event)
+        yield await event_of(self._answer(), self.log)
 
     async def _answer(self) -> SuccessEvent:
         request, progress = MirrorDBRequest(**self.request), Progress(**self.progress)

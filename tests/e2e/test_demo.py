@@ -49,14 +49,15 @@ def demos(folder: Path) -> Mapping[str, Demo]:
         "missing": "example_dags/nobody_wrote_this.py",
     }
 
-    def run(name: str) -> Demo:
-        home = folder / f"demo-{name}"
-        command = [sys.executable, "-m", "tests.run_example", files[name], "--home", str(home)]
-        done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=200)
-        return Demo(home, done.returncode, done.stdout, done.stderr)
-
     with ThreadPoolExecutor(2) as pool:
-        return dict(zip(files, pool.map(run, files), strict=True))
+        ended = pool.map(lambda name: run_demo(folder / f"demo-{name}", files[name]), files)
+        return dict(zip(files, ended, strict=True))
+
+
+def run_demo(home: Path, file: str) -> Demo:
+    command = [sys.executable, "-m", "tests.run_example", file, "--home", str(home)]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=200)
+    return Demo(home, done.returncode, done.stdout, done.stderr)
 
 
 def table(output: str, title: str) -> list[str]:
@@ -136,6 +137,27 @@ def test_pipeline(demos: Mapping[str, Demo]) -> None:
     assert sorted(records(demo.home)[len(SEEDED) :]) == sorted(
         f"totals {total['id']} {json.dumps(total)}" for total in totals
     )
+
+
+def test_sensor(folder: Path) -> None:
+    """The demo shows a job waited for, as it appears, as it is done and as it goes; one look is enough."""
+    demo = run_demo(folder / "demo-sensor", "example_dags/mirrordb_sensor.py")
+    assert (demo.returncode, demo.stderr) == (0, "")
+    shown = tasks(demo.stdout)
+
+    assert {state for state, _, _ in shown.values()} == {"success"}
+    job = shown["start"][2]
+    assert shown["is_there"][2] == job
+    assert (shown["is_done"][2], shown["is_gone"][2]) == ("done", None)
+    path = f"/api/jobs/{job['id']}"
+    assert requests(demo.home)[len(SEEDED) :] == [
+        "POST /api/jobs 201",
+        f"GET {path} 200",
+        f"PATCH {path} 200",
+        f"GET {path} 200",
+        f"DELETE {path} 204",
+        f"GET {path} 404",
+    ]
 
 
 def test_broken_file(demos: Mapping[str, Demo]) -> None:

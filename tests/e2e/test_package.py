@@ -69,8 +69,12 @@ PACKAGE = [
     "airflow_mirrordb/operators/mirrordb.py",
     "airflow_mirrordb/operators/retries.py",
     "airflow_mirrordb/py.typed",
+    "airflow_mirrordb/sensors/__init__.py",
+    "airflow_mirrordb/sensors/mirrordb.py",
     "airflow_mirrordb/triggers/__init__.py",
+    "airflow_mirrordb/triggers/condition.py",
     "airflow_mirrordb/triggers/mirrordb.py",
+    "airflow_mirrordb/triggers/sensor.py",
 ]
 #: What the form says of settings that have no value by default, where it says more than "none".
 WITHOUT_VALUE = {

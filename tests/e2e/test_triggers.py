@@ -20,7 +20,9 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 import airflow_mirrordb.triggers
 from airflow_mirrordb.client import MirrorDBError, MirrorDBRequest, NotFoundError, Progress
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
+from airflow_mirrordb.triggers.condition import Condition
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments
+from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger, Watch
 from tests.conftest import Answering
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -40,6 +42,17 @@ PROGRESS = Progress(attempts=2, deadline=1_900_000_000.25, resume_at=1_800_000_0
 TRIGGERS = [
     MirrorDBTrigger("elsewhere", **arguments(REQUEST, PROGRESS), max_event_bytes=1000),
     MirrorDBWaitTrigger(**arguments(REQUEST, PROGRESS)),
+    MirrorDBSensorTrigger(
+        "elsewhere",
+        request=asdict(REQUEST),
+        condition=asdict(Condition(field="job.state", is_in=["done", None, 1.5, True])),
+        watch=asdict(Watch(failures=2, first="5a4c")),
+        poke_interval=7.5,
+        resume_at=1_800_000_000.5,
+        deadline=1_900_000_000.25,
+        max_failures=None,
+        max_event_bytes=1000,
+    ),
 ]
 every_trigger = pytest.mark.parametrize("trigger", TRIGGERS, ids=lambda trigger: type(trigger).__name__)
 

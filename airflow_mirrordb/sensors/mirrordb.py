@@ -1,0 +1,353 @@
+"""A sensor that waits for a resource.
+
+Importing this module loads neither aiohttp nor the client: a DAG file is parsed often, and sends nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
+
+from airflow_mirrordb.compat import retry_arguments
+from airflow_mirrordb.operators.mirrordb import refuse_sensitive, request_of
+from airflow_mirrordb.triggers.condition import Condition, check_choice, function_at, path_of, plain
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airflow.providers.common.compat.sdk import Context, RetryPolicy
+
+    from airflow_mirrordb.client.answers import MirrorDBResponse
+    from airflow_mirrordb.client.errors import MirrorDBError
+    from airflow_mirrordb.client.protocol import MirrorDBRequest
+    from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+    from airflow_mirrordb.triggers.sensor import Look, Watch
+
+NAME = "mirrordb_sensor"
+GRACE = 300.0  # seconds after which Airflow ends a deferral whose trigger should have ended by itself
+
+
+class MirrorDBSensor(BaseSensorOperator):
+    """Waits until a resource exists, or one condition more is met; its result is the decoded body.
+
+    Each look is one GET, without retries of the client: between two looks are at least
+    ``poke_interval`` seconds, whatever the answer was, and more if the backend asked for more
+    (``Retry-After``). A 404 means that the resource is not there yet. A failure that may pass counts,
+    and ``max_failures`` of them in a row end the task; a permanent one, as 403, ends it at once, with
+    the reason and without Airflow's retries.
+
+    With ``deferrable=True`` the worker looks once, and hands over to the triggerer if it has to wait.
+    Result, errors and looks are the same as in ``mode="poke"`` and ``mode="reschedule"``; only
+    ``exponential_backoff`` and ``max_wait`` do not apply in the triggerer, nor does ``mode``. As with
+    any sensor, the first look after ``timeout`` is the last one; a backend that asks to stay away for
+    longer than is left ends the wait at once. With ``silent_fail`` no number of passing failures is
+    too many.
+
+    A trigger whose triggerer dies goes on elsewhere, with the same time-out and after another
+    ``poke_interval``. ``changed`` compares with what the worker saw, so if the resource was not there
+    then, the successor compares with what it sees first. In ``mode="reschedule"`` failures and the first
+    value are remembered from Airflow 3.3 on; before, ``max_failures`` does not apply and ``changed`` is
+    an error.
+
+    :param endpoint: path relative to the connection's base URL, as ``api/jobs/7`` (templated)
+    :param mirrordb_conn_id: id of a connection of type ``mirrordb`` (templated)
+    :param gone: True to wait until the resource is not there (404 or 410); the result is None
+    :param field: dotted way into the decoded body, as ``job.steps.0.state`` (templated)
+    :param equals: JSON value that the field must have; ``"1"`` is not ``1`` (templated)
+    :param is_in: JSON values of which the field must have one; null is None (templated)
+    :param changed: True to wait until the field, or without one the body, differs from the first look
+    :param condition: function of the decoded body that must return something true, or its dotted path.
+        A deferrable sensor needs one that the triggerer can import. An error in it fails the task.
+    :param max_failures: passing failures in a row that end the task
+    :param method_name: label in logs and errors; the task id by default (templated)
+    :param query: values of the query (templated)
+    :param headers: further headers (templated); no secrets, they show in the UI
+    :param request_timeout: longest time that one look may take, in seconds; the connection's by default
+        (templated)
+    :param response_filter: function of the decoded body whose result becomes the task's result; runs on
+        the worker, and not for ``gone``
+    :param deferrable: whether to wait in the triggerer; ``[operators] default_deferrable`` by default
+    :param max_event_bytes: largest answer that is taken as a result, in bytes, deferred or not
+    :param retry_policy: as for :class:`~airflow_mirrordb.operators.mirrordb.MirrorDBOperator`
+    :raises ValueError: if the arguments are not one condition, or not one that can be deferred
+
+    The other arguments, as ``poke_interval``, ``timeout`` and ``soft_fail``, are those of
+    ``BaseSensorOperator``.
+    """
+
+    template_fields: Sequence[str] = (
+        "mirrordb_conn_id",
+        "endpoint",
+        "field",
+        "equals",
+        "is_in",
+        "method_name",
+        "query",
+        "headers",
+        "request_timeout",
+    )
+    template_fields_renderers = {"query": "json", "headers": "json"}  # noqa: RUF012  # Airflow's own type
+    ui_color = "#e7f3e1"
+
+    _clock: Callable[[], float] = staticmethod(time.time)
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        mirrordb_conn_id: str = "mirrordb_default",
+        gone: bool = False,
+        field: str | None = None,
+        equals: Any = None,
+        is_in: Sequence[Any] | None = None,
+        changed: bool = False,
+        condition: str | Callable[[Any], object] | None = None,
+        max_failures: int = 5,
+        method_name: str | None = None,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        request_timeout: float | str | None = None,
+        response_filter: Callable[[Any], Any] | None = None,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        max_event_bytes: int = 2**20,
+        retry_policy: RetryPolicy | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**retry_arguments(retry_policy), **kwargs)
+        check_choice(gone=gone, field=field, equals=equals, is_in=is_in, changed=changed, condition=condition)
+        if condition is not None and not isinstance(condition, str):
+            plain(condition)
+            if deferrable:
+                path_of(condition)
+        if max_failures < 1:
+            raise ValueError(f"max_failures must be at least 1, not {max_failures}")
+        self.endpoint = endpoint
+        self.mirrordb_conn_id = mirrordb_conn_id
+        self.gone = gone
+        self.field = field
+        self.equals = equals
+        self.is_in = is_in
+        self.changed = changed
+        self.condition = condition
+        self.max_failures = max_failures
+        self.method_name = method_name
+        self.query = query
+        self.headers = headers
+        self.request_timeout = request_timeout
+        self.response_filter = response_filter
+        self.deferrable = deferrable
+        self.max_event_bytes = max_event_bytes
+        self._hook: MirrorDBHook | None = None
+        self._last: Look | None = None
+
+    def execute(self, context: Context) -> Any:
+        """Look until the condition is met, or once and then defer; return the decoded body."""
+        started = self._clock()
+        self._last = None
+        try:
+            if not self.deferrable:
+                return super().execute(context)
+            with self._skipping():
+                if poked := self.poke(context):
+                    return poked.xcom_value
+            self._defer(started)
+        finally:
+            if self._hook is not None:
+                self._hook.close()
+                self._hook = None
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
+        """Return what the trigger saw, or raise what it met."""
+        from airflow_mirrordb.client.errors import MirrorDBError
+
+        with self._skipping():
+            if event["status"] == "timeout":
+                raise AirflowSensorTimeout(event["message"])
+            if event["status"] == "error":
+                self._fail(MirrorDBError.from_dict(event["error"]))
+            return self._result(event)
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look once.
+
+        :raises AirflowFailException: if the look failed for good
+        :raises MirrorDBError: if it was one passing failure too many
+        """
+        from airflow_mirrordb.client.errors import MirrorDBError
+        from airflow_mirrordb.triggers.mirrordb import success_event
+
+        try:
+            request = self._request()
+            look = self._last = self._look(request, self._recall(context))
+            if look.response is None:
+                self._remember(context, look.watch)
+                self.log.info("Not met yet: %s", look.found)
+                return PokeReturnValue(is_done=False)
+            event = success_event(look.response, request, self.max_event_bytes)
+        except MirrorDBError as error:
+            self._fail(error)
+        return PokeReturnValue(is_done=True, xcom_value=self._result(event))
+
+    def _look(self, request: MirrorDBRequest, watch: Watch) -> Look:
+        from airflow_mirrordb.client.errors import MirrorDBError
+        from airflow_mirrordb.client.protocol import named
+        from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+        from airflow_mirrordb.triggers.sensor import judge
+
+        condition, function = self._condition()
+        if self._hook is None:
+            self._hook = MirrorDBHook(self.mirrordb_conn_id)
+        outcome: MirrorDBResponse | MirrorDBError
+        try:
+            outcome = self._hook.request(request, once=True)
+        except MirrorDBError as error:
+            outcome = error
+        try:
+            return judge(outcome, condition, watch, max_failures=self._most_failures, function=function)
+        except MirrorDBError as error:
+            raise named(error, request) from error.__cause__
+
+    def _defer(self, started: float) -> NoReturn:
+        from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger, WatchOverError
+
+        assert self._last is not None  # noqa: S101  # the worker looked
+        now, deadline = self._clock(), started + self.timeout
+        try:
+            wait = self._last.next_wait(self.poke_interval, deadline - now)
+        except WatchOverError as over:
+            self._time_out(over)
+        longest = timedelta(seconds=deadline - now + wait + GRACE)
+        # dag.test() loses the 'kwargs' of defer(): whatever is needed later is in the event.
+        self.defer(
+            trigger=MirrorDBSensorTrigger(
+                self.mirrordb_conn_id,
+                request=asdict(self._request()),
+                condition=asdict(self._condition()[0]),
+                watch=asdict(self._last.watch),
+                poke_interval=self.poke_interval,
+                resume_at=now + wait,
+                deadline=deadline,
+                max_failures=self._most_failures,
+                max_event_bytes=self.max_event_bytes,
+            ),
+            method_name="execute_complete",
+            timeout=min(longest, self.execution_timeout or longest),
+        )
+
+    def _get_next_poke_interval(
+        self, started_at: datetime | float, run_duration: Callable[[], float], poke_count: int
+    ) -> float:
+        """Airflow asks for the wait on a worker here, and would not know of a Retry-After."""
+        from airflow_mirrordb.triggers.sensor import WatchOverError
+
+        interval: float = super()._get_next_poke_interval(started_at, run_duration, poke_count)
+        if self._last is None:
+            return interval
+        try:
+            return max(interval, self._last.next_wait(self.poke_interval, self.timeout - run_duration()))
+        except WatchOverError as over:
+            self._time_out(over)
+
+    def _request(self) -> MirrorDBRequest:
+        if self.deferrable:
+            refuse_sensitive(self.headers)
+        return request_of(self, "GET")
+
+    def _condition(self) -> tuple[Condition, Callable[[Any], object] | None]:
+        """Return the condition, now that templates are rendered, and its function."""
+        from airflow_mirrordb.client.errors import InvalidRequestError
+
+        try:
+            path, function = None, self.condition
+            if isinstance(function, str):
+                path, function = function, function_at(function)
+            elif function and self.deferrable:
+                path = path_of(function)
+            condition = Condition(
+                gone=self.gone,
+                field=self.field,
+                equals=self.equals,
+                is_in=list(self.is_in) if isinstance(self.is_in, tuple) else self.is_in,
+                changed=self.changed,
+                function=path,
+            )
+        except ValueError as error:
+            raise InvalidRequestError(message=str(error), field=str(error).partition(":")[0]) from error
+        return condition, function
+
+    @property
+    def _most_failures(self) -> int | None:
+        return None if self.silent_fail else self.max_failures
+
+    def _recall(self, context: Context) -> Watch:
+        """Return what is known of the looks before; ``mode="reschedule"`` makes each in a new process."""
+        from airflow_mirrordb.client.errors import InvalidRequestError
+        from airflow_mirrordb.triggers.sensor import Watch
+
+        if not self.reschedule or self.deferrable:
+            return self._last.watch if self._last else Watch()
+        store: Any = context.get("task_state_store")
+        if store is None and self.changed:
+            message = (
+                "changed: with mode='reschedule' it needs Airflow 3.3; use deferrable=True or mode='poke'"
+            )
+            raise InvalidRequestError(message=message, field="changed")
+        kept = store and store.get(NAME)
+        return Watch(**kept["watch"]) if kept and kept["epoch"] == _epoch(context) else Watch()
+
+    def _remember(self, context: Context, watch: Watch) -> None:
+        store: Any = context.get("task_state_store")
+        if self.reschedule and not self.deferrable and store is not None:
+            store.set(NAME, {"epoch": _epoch(context), "watch": asdict(watch)})
+
+    def _result(self, event: Mapping[str, Any]) -> Any:
+        self.log.info("Met: answered %s (request id %s)", event["http_status"], event["request_id"])
+        if self.response_filter is None or self.gone:
+            return event["data"]
+        return self.response_filter(event["data"])
+
+    def _fail(self, error: MirrorDBError) -> NoReturn:
+        """Airflow's retries help only against what passes by itself."""
+        if error.retryable:
+            raise error
+        raise AirflowFailException(str(error)) from error
+
+    def _time_out(self, reason: Exception) -> NoReturn:
+        if self.soft_fail:
+            raise AirflowSkipException(str(reason)) from reason
+        raise AirflowSensorTimeout(str(reason)) from reason
+
+    @contextmanager
+    def _skipping(self) -> Iterator[None]:
+        """Skip the task where BaseSensorOperator's own loop would."""
+        try:
+            yield
+        except AirflowSkipException:
+            raise
+        except (AirflowSensorTimeout, AirflowTaskTimeout, AirflowFailException) as error:
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(f"Skipped, as soft_fail or never_fail is set: {error}") from error
+            raise
+        except Exception as error:
+            if self.never_fail:
+                raise AirflowSkipException(f"Skipped, as never_fail is set: {error}") from error
+            raise
+
+
+def _epoch(context: Context) -> list[int | None]:
+    """A retry begins anew, and so does a cleared task, for which Airflow raises ``max_tries``."""
+    return [getattr(context["ti"], name, None) for name in ("max_tries", "try_number")]

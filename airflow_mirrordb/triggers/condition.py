@@ -1,0 +1,173 @@
+"""What a sensor waits for. Pure, and light: a DAG file that names a condition loads no client."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
+from typing import Any
+
+_MISSING = object()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """What must hold of a resource; without arguments: that it exists.
+
+    Plain values, so that a worker can hand it to a trigger.
+
+    :param gone: whether it must no longer be there, instead of there
+    :param field: dotted way into the decoded body, as ``job.steps.0.state``; digits count in a list
+    :param equals: value that the field must have
+    :param is_in: values of which the field must have one
+    :param changed: whether the field, or the whole body, must differ from what it was at first
+    :param function: dotted path of a function of the decoded body that must return something true
+    :raises ValueError: if that is not one condition
+    """
+
+    gone: bool = False
+    field: str | None = None
+    equals: Any = None
+    is_in: Sequence[Any] | None = None
+    changed: bool = False
+    function: str | None = None
+
+    def __post_init__(self) -> None:
+        check_choice(
+            gone=self.gone,
+            field=self.field,
+            equals=self.equals,
+            is_in=self.is_in,
+            changed=self.changed,
+            condition=self.function,
+        )
+        if self.field is not None and not all(str(self.field).split(".")):
+            raise ValueError(f"field: {self.field!r} is no dotted way, as job.state")
+        if self.is_in is not None and not isinstance(self.is_in, (list, tuple)):
+            raise ValueError(f"is_in: it must be a list, not {type(self.is_in).__name__} ({self.is_in!r})")
+        try:
+            json.dumps([self.equals, self.is_in])
+        except (TypeError, ValueError) as error:
+            name = "equals" if self.is_in is None else "is_in"
+            raise ValueError(f"{name}: it must be a JSON value: {error}") from None
+
+    def holds(self, body: Any, first: str | None, function: Callable[[Any], object] | None = None) -> bool:
+        """Whether a resource that is there fulfils the condition.
+
+        :param body: the decoded body
+        :param first: the :meth:`fingerprint` of the body that was seen first, for ``changed``
+        :param function: what ``function`` names, where the caller has it already
+        :raises ValueError: if ``function`` names no plain function
+        :raises Exception: what the function raises
+        """
+        if self.gone:
+            return False
+        if function or self.function:
+            return bool((function or function_at(self.function or ""))(body))
+        if self.changed:
+            return first != self.fingerprint(body)
+        if self.field is not None:
+            value = _value(body, self.field)
+            wanted = [self.equals] if self.is_in is None else self.is_in
+            return any(_same(value, candidate) for candidate in wanted)
+        return True
+
+    def fingerprint(self, body: Any) -> str | None:
+        """Return what tells values apart that ``changed`` looks at, short and telling nothing else."""
+        if not self.changed:
+            return None
+        value = body if self.field is None else _value(body, self.field)
+        text = "missing" if value is _MISSING else json.dumps(value, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def check_choice(
+    *, gone: bool, field: object, equals: object, is_in: object, changed: bool, condition: object
+) -> None:
+    """Check that arguments name one condition; their values may not be known yet, as those of templates.
+
+    :raises ValueError: tells what contradicts what
+    """
+    given = {
+        "gone": gone,
+        "equals": equals is not None,
+        "is_in": is_in is not None,
+        "changed": changed,
+        "condition": condition is not None,
+    }
+    chosen = [name for name, is_given in given.items() if is_given]
+    if len(chosen) > 1:
+        raise ValueError(f"{' and '.join(chosen)} are several conditions; a sensor waits for one")
+    of_field = [name for name in chosen if name in ("equals", "is_in", "changed")]
+    if field is not None and not of_field:
+        raise ValueError(
+            "field: say what is waited for, by equals, is_in or changed (a null is is_in=[None])"
+        )
+    if field is None and of_field and not changed:
+        raise ValueError(f"{of_field[0]}: say of which field")
+
+
+def function_at(path: str) -> Callable[[Any], object]:
+    """Return the function that a dotted path names.
+
+    :raises ValueError: if there is none, or it is a coroutine function
+    """
+    try:
+        function = pkgutil.resolve_name(path)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"condition: {path!r} cannot be imported here: {error}") from error
+    return plain(function)
+
+
+def plain(function: Any) -> Callable[[Any], object]:
+    """Return a function that can be called for a truth value.
+
+    :raises ValueError: if it cannot be called, or is a coroutine function, whose result is always true
+    """
+    if not callable(function):
+        raise ValueError(f"condition: {function!r} is no function")  # noqa: TRY004  # one error for all
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
+        raise ValueError(f"condition: {function!r} must be a plain function, not an async one")
+    checked: Callable[[Any], object] = function
+    return checked
+
+
+def path_of(function: Callable[[Any], object]) -> str:
+    """Return the dotted path by which another process finds a function.
+
+    :raises ValueError: if there is none: it is a lambda, is inside another one, or is in a DAG file
+    """
+    module, name = getattr(function, "__module__", None) or "", getattr(function, "__qualname__", "")
+    path = f"{module}.{name}"
+    package = module.partition(".")[0]
+    # Airflow gives DAG files names of its own, which only the process that parsed them knows
+    found = package and package != "__main__" and PathFinder.find_spec(package) is not None
+    try:
+        if found and pkgutil.resolve_name(path) is function:
+            return path
+    except (ImportError, AttributeError, ValueError):
+        pass
+    raise ValueError(
+        f"condition: the triggerer cannot import {name or function!r}; put it at the top of a module (not of"
+        " the DAG file) and give it or its dotted path, or set deferrable=False"
+    )
+
+
+def _value(body: Any, field: str) -> Any:
+    for step in field.split("."):
+        if isinstance(body, dict) and step in body:
+            body = body[step]
+        elif isinstance(body, list) and step.isdecimal() and int(step) < len(body):
+            body = body[int(step)]
+        else:
+            return _MISSING
+    return body
+
+
+def _same(value: Any, other: Any) -> bool:
+    """As JSON means it: true is not 1."""
+    return bool(value == other) and isinstance(value, bool) == isinstance(other, bool)

@@ -1,0 +1,601 @@
+"""The sensor in each of its modes, against real servers, on a clock that nobody waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from datetime import datetime, timedelta, timezone
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import (
+    DAG,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferred,
+)
+from airflow.sdk.bases import sensor as airflow_sensor
+from airflow.sdk.exceptions import AirflowRescheduleException
+from airflow.triggers.base import TriggerEvent
+
+from airflow_mirrordb.client import (
+    ConnectError,
+    ForbiddenError,
+    InvalidRequestError,
+    InvalidResponseError,
+    MirrorDBError,
+    RateLimitError,
+    ServerError,
+)
+from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
+from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger
+from tests.conftest import FakeClock
+from tests.integration.conftest import ScriptedBackend, SetConnection
+
+#: How a sensor may run; the outcome must not depend on it.
+MODES: dict[str, dict[str, Any]] = {
+    "poke": {"deferrable": False, "mode": "poke"},
+    "reschedule": {"deferrable": False, "mode": "reschedule"},
+    "deferrable": {"deferrable": True},
+}
+INTERVAL = 60.0
+
+
+def is_done(body: Any) -> bool:
+    """Named by its path in these tests, as an author would do."""
+    return bool(body["state"] == "done")
+
+
+async def is_done_async(_body: Any) -> bool:
+    return False
+
+
+def fails(body: Any) -> bool:
+    return bool(body["no such key"])
+
+
+class Store(dict[str, Any]):
+    """Airflow's task state store as a task sees it; what is stored passes through JSON."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = json.loads(json.dumps(value))
+
+
+class Scheduler:
+    """Runs a sensor to its end as Airflow does, on a fake clock; each look is noted with its time."""
+
+    def __init__(self, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.clock = clock
+        self.store: Store | None = Store()
+        self.deferrals: list[MirrorDBSensorTrigger] = []
+        self.timeouts: list[timedelta | None] = []
+        self._started: datetime | None = None
+        fake_time = SimpleNamespace(
+            monotonic=clock.now, sleep=lambda seconds: asyncio.run(clock.sleep(seconds))
+        )
+        monkeypatch.setattr(airflow_sensor, "time", fake_time)
+        monkeypatch.setattr(airflow_sensor, "timezone", SimpleNamespace(utcnow=self._utcnow))
+        monkeypatch.setattr(MirrorDBSensor, "_clock", staticmethod(clock.now))
+        monkeypatch.setattr(MirrorDBSensorTrigger, "clock", staticmethod(clock.now))
+        monkeypatch.setattr(MirrorDBSensorTrigger, "sleep", staticmethod(clock.sleep))
+
+    def run(self, **arguments: Any) -> Any:
+        first = self._utcnow()
+        while True:
+            sensor = self.sensor(**arguments)  # each run of a task is a process of its own
+            try:
+                return sensor.execute(self.context())
+            except AirflowRescheduleException as reschedule:
+                self._started = first
+                self.clock.time = reschedule.reschedule_date.timestamp()
+            except TaskDeferred as deferred:
+                event = self.triggered(deferred)
+                resumed = self.sensor(**arguments)
+                kwargs = {"event": json.loads(json.dumps(event.payload))}
+                return resumed.resume_execution(deferred.method_name, kwargs, self.context())
+
+    def sensor(self, **arguments: Any) -> MirrorDBSensor:
+        return MirrorDBSensor(
+            **{"task_id": "wait", "endpoint": "api/jobs/7", "poke_interval": INTERVAL, **arguments}
+        )
+
+    def context(self) -> Any:
+        ti = SimpleNamespace(
+            max_tries=2, try_number=1, get_first_reschedule_date=lambda _context: self._started
+        )
+        return {"ti": ti, "task_state_store": self.store}
+
+    def triggered(self, deferred: TaskDeferred) -> TriggerEvent:
+        """Run the trigger as the triggerer makes it from what Airflow stores."""
+        assert deferred.kwargs is None  # dag.test() would lose them
+        trigger = MirrorDBSensorTrigger(**json.loads(json.dumps(deferred.trigger.serialize()[1])))
+        self.deferrals.append(trigger)
+        self.timeouts.append(deferred.timeout)
+        return asyncio.run(only_event(trigger))
+
+    def _utcnow(self) -> datetime:
+        return datetime.fromtimestamp(self.clock.now(), timezone.utc)
+
+
+async def only_event(trigger: MirrorDBSensorTrigger) -> TriggerEvent:
+    (event,) = [event async for event in trigger.run()]
+    return event
+
+
+@pytest.fixture
+def scheduler(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Scheduler:
+    return Scheduler(clock, monkeypatch)
+
+
+@pytest.fixture(params=MODES)
+def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return dict(MODES[request.param])
+
+
+QUEUED, DONE = {"state": "queued", "tries": [0, 1]}, {"state": "done", "tries": [0, 2]}
+
+
+@pytest.mark.parametrize(
+    ("condition", "answers", "result"),
+    [
+        ({}, [(404, None), (404, None), (200, QUEUED)], QUEUED),
+        ({}, [(204, None)], None),
+        ({"gone": True}, [(200, QUEUED), (200, DONE), (404, {"detail": "who?"})], None),
+        ({"gone": True}, [(200, QUEUED), (410, None)], None),
+        ({"field": "state", "equals": "done"}, [(404, None), (200, QUEUED), (200, DONE)], DONE),
+        ({"field": "tries.1", "is_in": (2, None)}, [(200, QUEUED), (200, {}), (200, DONE)], DONE),
+        ({"field": "state", "is_in": [None]}, [(200, {}), (200, {"state": None})], {"state": None}),
+        ({"field": "a", "equals": 1}, [(200, {"a": True}), (200, {"a": "1"}), (200, {"a": 1.0})], {"a": 1.0}),
+        ({"field": "state", "changed": True}, [(200, QUEUED), (200, QUEUED), (200, DONE)], DONE),
+        ({"field": "state", "changed": True}, [(404, None), (200, QUEUED), (200, QUEUED), (200, DONE)], DONE),
+        ({"changed": True}, [(200, []), (200, []), (200, [1])], [1]),
+        ({"condition": is_done}, [(200, QUEUED), (200, DONE)], DONE),
+        ({"condition": f"{__name__}.is_done"}, [(200, QUEUED), (200, DONE)], DONE),
+        ({}, [(503, None), (429, None), (404, None), (500, None), (200, DONE)], DONE),
+    ],
+)
+def test_condition_is_met_at_the_same_look_in_every_mode(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    scheduler: Scheduler,
+    mode: dict[str, Any],
+    condition: dict[str, Any],
+    answers: list[tuple[int, Any]],
+    result: Any,
+) -> None:
+    """The result, the number of requests and their distance are the same, deferred or not."""
+    set_connection(scripted.url)
+    scripted.answers = [(status, body, {}) for status, body in answers]
+    started = scheduler.clock.now()
+
+    assert scheduler.run(**condition, **mode) == result
+
+    assert scripted.requests == ["GET /api/jobs/7"] * len(answers)
+    assert scheduler.clock.now() - started == INTERVAL * (len(answers) - 1)
+
+
+def test_response_filter_makes_the_result(
+    scripted: ScriptedBackend, set_connection: SetConnection, scheduler: Scheduler, mode: dict[str, Any]
+) -> None:
+    """The filter gets the decoded body that met the condition."""
+    set_connection(scripted.url)
+    scripted.answers = [(404, None, {}), (200, DONE, {})]
+    assert scheduler.run(response_filter=lambda body: body["state"], **mode) == "done"
+
+
+FIVE_IN_A_ROW = [(500, None)] * 4 + [(404, None)] + [(500, None)] * 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answers", "cause", "retryable"),
+    [
+        ({}, [(403, {"detail": "not you"})], ForbiddenError, False),
+        ({}, [(404, None), (403, None)], ForbiddenError, False),
+        ({}, [(410, None)], MirrorDBError, False),
+        ({}, [(200, b"<html>")], InvalidResponseError, False),
+        ({"max_event_bytes": 5}, [(404, None), (200, {"a": "long"})], InvalidResponseError, False),
+        ({"condition": f"{__name__}.fails"}, [(200, {})], MirrorDBError, False),
+        ({"condition": f"{__name__}.fails"}, [(404, None), (200, {})], MirrorDBError, False),
+        ({}, [(500, None)] * 5, ServerError, True),
+        ({}, FIVE_IN_A_ROW, ServerError, True),
+        ({"max_failures": 1}, [(429, None)], RateLimitError, True),
+        ({"max_failures": 3}, [(429, None)] * 3, RateLimitError, True),
+    ],
+)
+def test_failures_are_the_same_in_every_mode(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    scheduler: Scheduler,
+    mode: dict[str, Any],
+    arguments: dict[str, Any],
+    answers: list[tuple[int, Any]],
+    cause: type[MirrorDBError],
+    retryable: bool,
+) -> None:
+    """A permanent failure ends the task at once, too many passing ones in a row are left to its retries."""
+    set_connection(scripted.url)
+    scripted.answers = [(status, body, {}) for status, body in answers]
+    started = scheduler.clock.now()
+
+    with pytest.raises(MirrorDBError if retryable else AirflowFailException) as raised:
+        scheduler.run(**arguments, **mode)
+
+    error = raised.value if retryable else raised.value.__cause__
+    assert isinstance(error, cause)
+    assert (error.endpoint, error.method_name, error.retryable) == ("api/jobs/7", "wait", retryable)
+    assert len(scripted.requests) == len(answers)
+    assert scheduler.clock.now() - started == INTERVAL * (len(answers) - 1)
+
+
+def test_waiting_is_no_warning(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    scheduler: Scheduler,
+    mode: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The client does not warn of what a sensor expects: a look that finds nothing, another later."""
+    set_connection(scripted.url)
+    scripted.answers = [(404, None, {}), (503, None, {}), (200, DONE, {})]
+    scheduler.run(**mode)
+    assert [record.message for record in caplog.records if record.levelname != "INFO"] == []
+
+
+def test_error_tells_how_often_it_was_met(
+    scripted: ScriptedBackend, set_connection: SetConnection, scheduler: Scheduler, mode: dict[str, Any]
+) -> None:
+    """``attempts`` of the error that ends a sensor is the number of failures in a row."""
+    set_connection(scripted.url)
+    scripted.answers = [(404, None, {}), (503, None, {}), (503, None, {})]
+    with pytest.raises(ServerError, match=r"503.*\(2 attempts\)"):
+        scheduler.run(max_failures=2, **mode)
+
+
+@pytest.mark.parametrize("status", [403, 429])
+def test_steady_refusal_is_met_no_more_often_than_the_interval_allows(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    scheduler: Scheduler,
+    mode: dict[str, Any],
+    status: int,
+) -> None:
+    """With poke_interval=60 ten minutes of 429 are eleven requests; a 403 is one, and its reason is told."""
+    set_connection(scripted.url)
+    scripted.answers = [(status, {"detail": "not for you"}, {})] * 1000
+    with pytest.raises((AirflowFailException, AirflowSensorTimeout)) as raised:
+        scheduler.run(timeout=590, max_failures=100, **mode)
+    if status == 403:
+        assert isinstance(raised.value, AirflowFailException)
+        assert "GET api/jobs/7 [wait]: 403 Forbidden: not for you" in str(raised.value)
+    assert len(scripted.requests) == (1 if status == 403 else 11)
+
+
+@pytest.mark.parametrize(("timeout", "looks"), [(0.5, 2), (59, 2), (60, 3), (61, 3), (150, 4)])
+def test_last_look_is_the_first_one_after_the_timeout(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    scheduler: Scheduler,
+    mode: dict[str, Any],
+    timeout: float,
+    looks: int,
+) -> None:
+    """Every mode times out after the same look, which is where Airflow's own loop ends."""
+    set_connection(scripted.url)
+    scripted.answers = [(404, None, {})] * 10
+    with pytest.raises(AirflowSensorTimeout):
+        scheduler.run(timeout=timeout, **mode)
+    assert len(scripted.requests) == looks
+
+
+def test_condition_that_is_met_by_the_last_look_is_met(
+    scripted: ScriptedBackend, set_connection: SetConnection, scheduler: Scheduler, mode: dict[str, Any]
+) -> None:
+    """What comes true between the last interval and the time-out is not missed."""
+    set_connection(scripted.url)
+    scripted.answers = [(404, None, {}), (200, DONE, {})]
+    assert scheduler.run(timeout=30, **mode) == DONE
+
+
+def test_longer_retry_after_is_obeyed(
+    set_connection: SetConnection, scripted: ScriptedBackend, scheduler: Scheduler, mode: dict[str, Any]
+) -> None:
+    """The backend may ask for more time than poke_interval, and gets it."""
+    set_connection(scripted.url)
+    scripted.answers = [(429, None, {"Retry-After": "300"}), *[(404, None, {})] * 10]
+    started = scheduler.clock.now()
+    with pytest.raises(AirflowSensorTimeout):
+        scheduler.run(timeout=300, **mode)
+    assert scheduler.clock.now() - started >= 300
+    # one before, one after, one when the time is up; less where the whole connection pauses in real time
+    assert len(scripted.requests) <= 3
+
+
+def test_retry_after_beyond_the_timeout_ends_the_wait(
+    set_connection: SetConnection, scripted: ScriptedBackend, scheduler: Scheduler, mode: dict[str, Any]
+) -> None:
+    """Who would come too late does not wait; no worker is held for it."""
+    set_connection(scripted.url)
+    scripted.answer(503, Retry_After="86400")
+    started = scheduler.clock.now()
+    with pytest.raises(AirflowSensorTimeout, match="stay away for 86400 s"):
+        scheduler.run(timeout=3600, **mode)
+    assert (scheduler.clock.now() - started, len(scripted.requests)) == (0, 1)
+
+
+def test_soft_fail_skips_a_wait_that_ends_early(
+    set_connection: SetConnection, scripted: ScriptedBackend, scheduler: Scheduler, mode: dict[str, Any]
+) -> None:
+    """A wait that is not begun is a time-out, and skips as one."""
+    set_connection(scripted.url)
+    scripted.answer(503, Retry_After="86400")
+    with pytest.raises(AirflowSkipException, match="stay away for 86400 s"):
+        scheduler.run(timeout=3600, soft_fail=True, **mode)
+
+
+def test_silent_fail_bears_what_is_not_the_backends(scheduler: Scheduler) -> None:
+    """On a worker a look that was never made, for want of a connection, is silent too."""
+    started = scheduler.clock.now()
+    with pytest.raises(AirflowSensorTimeout):
+        scheduler.run(mirrordb_conn_id="no_such_connection", timeout=100, silent_fail=True, deferrable=False)
+    assert scheduler.clock.now() - started == 2 * INTERVAL
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answers"),
+    [
+        ({"soft_fail": True}, [(404, None)] * 3),  # timed out
+        ({"soft_fail": True}, [(404, None), (403, None)]),
+        ({"soft_fail": True}, [(403, None)]),
+        ({"never_fail": True}, [(403, None)]),
+        ({"never_fail": True}, [(404, None), (500, None)]),
+        ({"never_fail": True}, [(500, None)]),
+    ],
+)
+def test_soft_failures_skip_in_every_mode(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    scheduler: Scheduler,
+    mode: dict[str, Any],
+    arguments: dict[str, Any],
+    answers: list[tuple[int, Any]],
+) -> None:
+    """``soft_fail`` and ``never_fail`` mean what they mean for any sensor."""
+    set_connection(scripted.url)
+    scripted.answers = [(status, body, {}) for status, body in answers]
+    with pytest.raises(AirflowSkipException):
+        scheduler.run(timeout=100, max_failures=1, **arguments, **mode)
+    assert len(scripted.requests) == len(answers)
+
+
+def test_soft_fail_does_not_hide_passing_failures(
+    scripted: ScriptedBackend, set_connection: SetConnection, scheduler: Scheduler, mode: dict[str, Any]
+) -> None:
+    """A failure that may pass is left to the task's retries, also with ``soft_fail``."""
+    set_connection(scripted.url)
+    scripted.answers = [(404, None, {}), (500, None, {})]
+    with pytest.raises(ServerError):
+        scheduler.run(soft_fail=True, max_failures=1, **mode)
+
+
+def test_silent_fail_bears_any_number_of_failures(
+    scripted: ScriptedBackend, set_connection: SetConnection, scheduler: Scheduler, mode: dict[str, Any]
+) -> None:
+    """``silent_fail`` goes on after passing failures, as for any sensor."""
+    set_connection(scripted.url)
+    scripted.answers = [*[(500, None, {})] * 9, (200, DONE, {})]
+    assert scheduler.run(silent_fail=True, **mode) == DONE
+
+
+def test_nobody_there_is_a_passing_failure(
+    set_connection: SetConnection, scheduler: Scheduler, mode: dict[str, Any]
+) -> None:
+    """A dead port is tried once a look."""
+    set_connection("http://127.0.0.1:1")
+    started = scheduler.clock.now()
+    with pytest.raises(ConnectError) as raised:
+        scheduler.run(max_failures=3, **mode)
+    assert (raised.value.attempts, scheduler.clock.now() - started) == (3, 2 * INTERVAL)
+
+
+def test_exponential_backoff_never_asks_sooner(
+    scripted: ScriptedBackend, set_connection: SetConnection, scheduler: Scheduler
+) -> None:
+    """Airflow's own backoff begins below poke_interval; here that is the least."""
+    set_connection(scripted.url)
+    scripted.answers = [*[(404, None, {})] * 3, (200, DONE, {})]
+    assert scheduler.run(deferrable=False, exponential_backoff=True) == DONE
+    first, *later = scheduler.clock.slept
+    assert first == INTERVAL
+    assert later[-1] > INTERVAL
+
+
+def test_looks_share_a_connection(
+    scripted: ScriptedBackend, set_connection: SetConnection, scheduler: Scheduler
+) -> None:
+    """All looks of a process go through one socket: one on the worker, another in the triggerer."""
+    set_connection(scripted.url)
+    for deferrable in (False, True):
+        scripted.answers = [*[(404, None, {})] * 3, (200, DONE, {})]
+        scheduler.run(deferrable=deferrable)
+    assert scripted.connections == 1 + 2
+
+
+def test_met_condition_is_not_deferred(
+    scripted: ScriptedBackend, set_connection: SetConnection, scheduler: Scheduler
+) -> None:
+    """The worker looks first: a deferral costs seconds."""
+    set_connection(scripted.url)
+    scripted.answer(200, DONE)
+    assert scheduler.run(deferrable=True) == DONE
+    assert scheduler.deferrals == []
+
+
+def test_trigger_of_a_dead_triggerer_keeps_interval_and_deadline(
+    scripted: ScriptedBackend, set_connection: SetConnection, scheduler: Scheduler
+) -> None:
+    """A trigger that starts late may have a predecessor that has just looked: it waits an interval first."""
+    set_connection(scripted.url)
+    scripted.answers = [(200, QUEUED, {})] * 3
+    with pytest.raises(TaskDeferred) as deferred:
+        scheduler.sensor(field="state", changed=True, deferrable=True, timeout=200).execute(
+            scheduler.context()
+        )
+    started = scheduler.clock.now()
+    scheduler.clock.time += 100  # a first triggerer looked at 60, and died
+    assert scheduler.triggered(deferred.value).payload["status"] == "timeout"
+    assert scheduler.clock.slept == [60, 60]
+    assert scheduler.clock.now() - started == 220
+    scripted.answers = [(200, DONE, {})]
+    assert scheduler.triggered(deferred.value).payload["data"] == DONE  # it knows what the worker saw
+
+
+def test_deferral_has_a_last_resort(
+    scripted: ScriptedBackend, set_connection: SetConnection, scheduler: Scheduler
+) -> None:
+    """Airflow ends a deferral that nobody watches over, after the trigger would have, or as the task says."""
+    set_connection(scripted.url)
+    for execution_timeout, expected in ((None, 100 + 60 + 300), (timedelta(seconds=70), 70)):
+        scripted.answers = [(404, None, {}), (200, DONE, {})]
+        scheduler.run(deferrable=True, timeout=100, execution_timeout=execution_timeout)
+        assert scheduler.timeouts[-1] == timedelta(seconds=expected)
+
+
+def test_reschedule_without_a_state_store_forgets(
+    scripted: ScriptedBackend, set_connection: SetConnection, scheduler: Scheduler
+) -> None:
+    """Before Airflow 3.3 no failure is counted from look to look; ``changed`` is refused with the remedy."""
+    set_connection(scripted.url)
+    scheduler.store = None
+    scripted.answers = [*[(500, None, {})] * 9, (200, DONE, {})]
+    assert scheduler.run(mode="reschedule", deferrable=False) == DONE
+    with pytest.raises(AirflowFailException, match=r"needs Airflow 3\.3"):
+        scheduler.run(mode="reschedule", deferrable=False, changed=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"gone": True, "changed": True}, "gone and changed are several conditions"),
+        ({"field": "a", "equals": 1, "is_in": [1]}, "equals and is_in are several"),
+        ({"field": "a", "condition": is_done}, "say what is waited for"),
+        ({"field": "a"}, "say what is waited for"),
+        ({"equals": 1}, "equals: say of which field"),
+        ({"max_failures": 0}, "at least 1"),
+        ({"condition": 7}, "no function"),
+        ({"condition": is_done_async}, "not an async one"),
+        ({"condition": lambda _body: True, "deferrable": True}, "deferrable=False"),
+    ],
+)
+def test_arguments_that_are_no_condition_are_refused(arguments: dict[str, Any], reason: str) -> None:
+    """The DAG does not load; the message says what is wrong."""
+    with pytest.raises(ValueError, match=reason):
+        MirrorDBSensor(task_id="wait", endpoint="api/jobs/7", **arguments)
+
+
+def test_function_of_a_dag_file_cannot_be_deferred(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name that Airflow gives to a DAG file means nothing in the triggerer."""
+    module = ModuleType("unusual_prefix_0a1b_my_dag")
+    exec("def check(body): return True", module.__dict__)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    MirrorDBSensor(task_id="wait", endpoint="api/jobs/7", condition=module.check, deferrable=False)
+    with pytest.raises(ValueError, match="cannot import 'check'"):
+        MirrorDBSensor(task_id="wait", endpoint="api/jobs/7", condition=module.check, deferrable=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field", "reason"),
+    [
+        ({"endpoint": "api/jobs/None"}, "endpoint", "missing XCom"),
+        ({"headers": {"X-Auth-Token": "t"}}, "headers['X-Auth-Token']", "clear text"),
+        ({"request_timeout": "soon"}, "request_timeout", "not a float"),
+        ({"field": "a..b", "equals": 1}, "field", "no dotted way"),
+        ({"field": "a", "is_in": "done,failed"}, "is_in", "must be a list"),
+        ({"field": "a", "equals": {1}}, "equals", "JSON"),
+        ({"condition": "no_such_module.check"}, "condition", "cannot be imported"),
+        ({"condition": f"{__name__}.is_done_async"}, "condition", "not an async one"),
+    ],
+)
+def test_bad_argument_is_named_and_nothing_is_sent(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    scheduler: Scheduler,
+    arguments: dict[str, Any],
+    field: str,
+    reason: str,
+) -> None:
+    """What a template made wrong fails the task at once, named, before any I/O."""
+    set_connection(scripted.url)
+    with pytest.raises(AirflowFailException, match=reason) as raised:
+        scheduler.run(deferrable=True, **arguments)
+    assert isinstance(raised.value.__cause__, InvalidRequestError)
+    assert raised.value.__cause__.field == field
+    assert scripted.connections == 0
+
+
+def test_everything_but_callables_is_templated() -> None:
+    """Templates are rendered in all that says what is looked at."""
+    with DAG("d", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)):
+        sensor = MirrorDBSensor(
+            task_id="wait", endpoint="api/jobs/{{ run_id }}", field="{{ run_id }}", is_in=["{{ run_id }}", 1]
+        )
+    assert all(hasattr(sensor, name) for name in sensor.template_fields)
+    assert sensor.template_ext == ()
+    sensor.render_template_fields({"run_id": "r"})
+    assert (sensor.endpoint, sensor.field, sensor.is_in) == ("api/jobs/r", "r", ["r", 1])
+
+
+def test_mapped_sensors_keep_their_defaults() -> None:
+    """``partial(...).expand(...)`` works and loses no default."""
+    with DAG("d", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)) as dag:
+        MirrorDBSensor.partial(task_id="wait", field="state", equals="done", poke_interval=7).expand(
+            endpoint=["api/jobs/1", "api/jobs/2"]
+        )
+    sensor = dag.get_task("wait").unmap({"endpoint": "api/jobs/2"})
+    assert isinstance(sensor, MirrorDBSensor)
+    assert (sensor.endpoint, sensor.equals, sensor.poke_interval) == ("api/jobs/2", "done", 7)
+    assert (sensor.max_failures, sensor.mirrordb_conn_id) == (5, "mirrordb_default")
+
+
+def test_no_secret_of_the_connection_is_in_trigger_or_event(
+    scripted: ScriptedBackend, set_connection: SetConnection, scheduler: Scheduler
+) -> None:
+    """What Airflow stores of a deferred sensor holds nothing of the connection, nor the first value."""
+    set_connection(scripted.url, login="someone", password="canary-secret")
+    scripted.answer(200, {"state": "canary-value"})
+    scripted.answer(403, {"detail": "canary-secret is not allowed"})
+    with pytest.raises(TaskDeferred) as deferred:
+        scheduler.sensor(changed=True, deferrable=True).execute(scheduler.context())
+    event = scheduler.triggered(deferred.value)
+    assert event.payload["status"] == "error"
+    assert "canary" not in json.dumps([deferred.value.trigger.serialize(), event.payload])
+
+
+def test_trigger_reports_what_it_did_not_expect(scheduler: Scheduler, set_connection: SetConnection) -> None:
+    """A trigger never raises: a missing connection and arguments of another version become events."""
+    request = {"method": "GET", "endpoint": "api/jobs/7"}
+    event = asyncio.run(only_event(MirrorDBSensorTrigger("no_such_connection", request))).payload
+    assert event["status"] == "error"
+    assert "no_such_connection" in event["error"]["message"]
+    newer = MirrorDBSensorTrigger(request=request, condition={"of_tomorrow": 1})
+    assert "of_tomorrow" in asyncio.run(only_event(newer)).payload["error"]["message"]
+
+
+@pytest.mark.timeout(60)  # a fresh interpreter imports Airflow
+def test_importing_the_sensor_loads_no_client() -> None:
+    """A DAG file that imports the sensor loads no HTTP and no pydantic."""
+    code = (
+        "import sys; import airflow.sdk; from airflow.providers.common.compat.sdk import BaseSensorOperator\n"
+        "before = set(sys.modules); from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor\n"
+        "MirrorDBSensor(task_id='wait', endpoint='api/jobs/7', field='state', equals='done')\n"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    heavy = {"aiohttp", "requests", "urllib3", "pydantic", "yarl"}
+    assert not [name for name in output if name.split(".")[0] in heavy]
+    assert not [name for name in output if name.startswith("airflow_mirrordb.client")]
