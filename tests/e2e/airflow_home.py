@@ -51,6 +51,7 @@ class AirflowHome:
         self.dags.mkdir()
         self.url = f"http://127.0.0.1:{_free_port()}"
         self.database = folder / "airflow" / "airflow.db"
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._password, self._token = secrets.token_urlsafe(24), ""
         passwords = folder / "passwords.json"
         passwords.write_text(json.dumps({"admin": self._password}))
@@ -72,6 +73,7 @@ class AirflowHome:
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
+            "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",  # when its triggers move
             "PYTHONPATH": str(CHECKOUT),  # for the executor
             "COLUMNS": "500",  # no line of a command's output is broken
             "NO_PROXY": "127.0.0.1",
@@ -104,22 +106,31 @@ class AirflowHome:
         :raises TimeoutError: one of them is not healthy within two minutes
         """
         self.command("db", "migrate")
-        processes: dict[str, subprocess.Popen[bytes]] = {}
         try:
-            for name, options in COMPONENTS.items():
-                with self._output_of(name).open("wb") as output:
-                    processes[name] = subprocess.Popen(
-                        [self.python, "-m", "airflow", name, *options],
-                        cwd=self.folder,
-                        env=self.environment,
-                        stdout=output,
-                        stderr=subprocess.STDOUT,
-                        start_new_session=True,
-                    )
-            wait_until(lambda: self._is_healthy(processes), "a healthy Airflow", 120)
+            for name in COMPONENTS:
+                self.start(name)
+            wait_until(self._is_healthy, "a healthy Airflow", 120)
             yield
         finally:
-            self._stop(processes.values())
+            self._stop(self._processes.values())
+
+    def start(self, component: str) -> None:
+        """Start a component, or start it again."""
+        with self._output_of(component).open("ab") as output:
+            self._processes[component] = subprocess.Popen(
+                [self.python, "-m", "airflow", component, *COMPONENTS[component]],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def kill(self, component: str) -> None:
+        """End a component with SIGKILL, and all processes that it started."""
+        process = self._processes[component]
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
     def leftovers(self) -> list[int]:
         """Return the ids of all processes, also orphans, that run with this home; none without /proc."""
@@ -131,8 +142,8 @@ class AirflowHome:
                     found.append(int(environ.parent.name))
         return found
 
-    def _is_healthy(self, processes: Mapping[str, subprocess.Popen[bytes]]) -> bool:
-        for name, process in processes.items():
+    def _is_healthy(self) -> bool:
+        for name, process in self._processes.items():
             if process.poll() is not None:
                 raise RuntimeError(f"{name} ended:\n{self._output_of(name).read_text()[-4000:]}")
         try:

@@ -1,0 +1,38 @@
+"""Creates whose process is killed while they are in flight: on workers, in the triggerer, without a key."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from airflow.sdk import DAG
+
+from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBReadOperator
+
+START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+RETRIES = {"retries": 3, "retry_delay": timedelta(seconds=1)}
+
+with DAG("killed_on_worker", schedule=None, start_date=START, default_args=RETRIES):
+    MirrorDBCreateOperator.partial(
+        task_id="create", mirrordb_conn_id="killed_on_worker", endpoint="api/killed_on_worker"
+    ).expand(data=[{"number": number} for number in range(3)])
+
+with DAG("killed_in_triggerer", schedule=None, start_date=START, default_args=RETRIES):
+    deferred: dict[str, Any] = {
+        "mirrordb_conn_id": "killed_in_triggerer",
+        "endpoint": "api/killed_in_triggerer",
+        "deferrable": True,
+        "worker_timeout": 0,
+    }
+    MirrorDBCreateOperator.partial(task_id="create", **deferred).expand(
+        data=[{"number": number} for number in range(2)]
+    )
+    MirrorDBReadOperator(task_id="read", **deferred)
+
+with DAG("killed_without_key", schedule=None, start_date=START, default_args=RETRIES):
+    MirrorDBCreateOperator(
+        task_id="create",
+        mirrordb_conn_id="killed_without_key",
+        endpoint="api/killed_without_key",
+        data={"number": 0},
+    )

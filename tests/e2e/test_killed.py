@@ -1,0 +1,112 @@
+"""What becomes of writes whose process is killed with SIGKILL after the backend has carried them out.
+
+A proxy passes each request on, and holds the answer back until the process that waits for it is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from tests.e2e.airflow_home import AirflowHome, wait_until
+from tests.e2e.backend_process import BackendProcess
+from tests.integration.faults import Fault, FaultProxy
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+@asynccontextmanager
+async def answers_held_back(
+    airflow: AirflowHome, backend: BackendProcess, name: str, requests: int, extra: str = "{}"
+) -> AsyncIterator[FaultProxy]:
+    """A proxy that holds the first answers back, and the connection ``name`` that leads through it."""
+    port = urlsplit(backend.url).port
+    assert port is not None
+    async with FaultProxy(port, [Fault.HANG_AFTER] * requests) as proxy:
+        connection = {
+            "connection_id": name,
+            "conn_type": "mirrordb",
+            "host": proxy.base_url,
+            "password": backend.key,
+            "extra": extra,
+        }
+        await asyncio.to_thread(airflow.rest, "POST", "connections", connection)
+        yield proxy
+
+
+async def carried_out(proxy: FaultProxy, requests: int) -> None:
+    """Return when the backend has carried so many requests out, whose answers are held back."""
+    await asyncio.to_thread(
+        wait_until, lambda: sum(it.status is not None for it in proxy.log) >= requests, "the requests", 120
+    )
+
+
+def senders(proxy: FaultProxy) -> set[int]:
+    """Return the ids of the processes that are connected to the proxy."""
+    port = urlsplit(proxy.base_url).port
+    connections = psutil.net_connections("tcp4")
+    return {it.pid for it in connections if it.pid and it.raddr and it.raddr.port == port} - {os.getpid()}
+
+
+async def test_keyed_creates_survive_their_workers(airflow: AirflowHome, backend: BackendProcess) -> None:
+    """Each of three creates is sent again by the task's next try, and exists once."""
+    name, header = "killed_on_worker", '{"idempotency_header": "Idempotency-Key"}'
+    await asyncio.to_thread(airflow.wait_for_dags, name)
+    async with answers_held_back(airflow, backend, name, 3, header) as proxy:
+        run_id = await asyncio.to_thread(airflow.trigger, name)
+        await carried_out(proxy, 3)
+        victims = senders(proxy)
+        assert len(victims) == 3
+        for pid in victims:
+            os.kill(pid, signal.SIGKILL)
+        assert await asyncio.to_thread(airflow.wait_for_run, name, run_id) == "success"
+    tasks = airflow.tasks(name, run_id)
+    assert [(task["state"], task["try_number"]) for task in tasks] == [("success", 2)] * 3
+    assert sorted(record["number"] for record in backend.records(name)) == [0, 1, 2]
+    assert len(backend.requests(f"/api/{name}")) == 6
+
+
+async def test_keyed_creates_survive_the_triggerer(airflow: AirflowHome, backend: BackendProcess) -> None:
+    """Another triggerer sends again what the killed one had sent; each create exists once."""
+    name, header = "killed_in_triggerer", '{"idempotency_header": "Idempotency-Key"}'
+    await asyncio.to_thread(airflow.wait_for_dags, name)
+    async with answers_held_back(airflow, backend, name, 3, header) as proxy:
+        run_id = await asyncio.to_thread(airflow.trigger, name)
+        await carried_out(proxy, 3)
+        assert len(senders(proxy)) == 1
+        await asyncio.to_thread(airflow.kill, "triggerer")
+        assert not senders(proxy)
+        await asyncio.to_thread(airflow.start, "triggerer")
+        assert await asyncio.to_thread(airflow.wait_for_run, name, run_id) == "success"
+    tasks = airflow.tasks(name, run_id)
+    assert [(task["state"], task["try_number"]) for task in tasks] == [("success", 1)] * 3
+    assert sorted(record["number"] for record in backend.records(name)) == [0, 1]
+    assert len(backend.requests(f"/api/{name}")) == 6
+
+
+async def test_a_create_without_a_key_is_not_sent_again(
+    airflow: AirflowHome, backend: BackendProcess
+) -> None:
+    """The next try finds the mark of the killed one, and fails for good: a person has to look."""
+    name = "killed_without_key"
+    await asyncio.to_thread(airflow.wait_for_dags, name)
+    async with answers_held_back(airflow, backend, name, 1) as proxy:
+        run_id = await asyncio.to_thread(airflow.trigger, name)
+        await carried_out(proxy, 1)
+        (victim,) = senders(proxy)
+        os.kill(victim, signal.SIGKILL)
+        assert await asyncio.to_thread(airflow.wait_for_run, name, run_id) == "failed"
+    (task,) = airflow.tasks(name, run_id)
+    assert (task["state"], task["try_number"], task["max_tries"]) == ("failed", 2, 3)
+    log = airflow.log(name, run_id, "create")
+    assert "AmbiguousWriteError" in log
+    assert "an earlier try of this task was ended while it was in flight" in log
+    assert len(backend.records(name)) == 1
+    assert len(backend.requests(f"/api/{name}")) == 1
