@@ -53,7 +53,7 @@ class Credentials:
     def __init__(
         self,
         current: Callable[[], MirrorDBConfig],
-        change: Callable[[Mapping[str, Any]], None],
+        change: Callable[[Mapping[str, Any]], object],
         look_up: LookUp | None,
         clock: Callable[[], float],
     ) -> None:

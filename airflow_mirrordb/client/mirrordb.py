@@ -352,11 +352,11 @@ class GenericMirrorDB:
         :param changes: fields of :class:`MirrorDBConfig`; None restores a default
         :raises ConfigError: names the setting, what is wrong with it, and the nearest valid name
         """
-        self._change(changes)
+        retired = self._change(changes)
         if "api_key" in changes:
             self._credentials.pin()
-        for transport in list(self._retired):
-            await transport.retire()
+        if retired is not None:
+            await asyncio.shield(retired.retire())  # to its end, even if the caller is cancelled
 
     async def get_config(self) -> dict[str, Any]:
         """Return all settings as plain JSON values, every secret as ``***``."""
@@ -376,15 +376,19 @@ class GenericMirrorDB:
 
     # -- inside ----------------------------------------------------------------------------------
 
-    def _change(self, changes: Mapping[str, Any]) -> None:
+    def _change(self, changes: Mapping[str, Any]) -> Transport | None:
+        """Apply changes, and return the transport that no further request will use, if there is one."""
         config = self._state.config.changed(changes)
         registry = replace(self._state.registry, declared=config.endpoints)
+        retired: Transport | None = None
         if self._link is not None and changes.keys() - {"api_key", "login"}:
             link = self._link_for(config)  # before anything is changed: it may not be able to read a file
-            self._retired.add(self._link.transport)
+            retired = self._link.transport
+            self._retired.add(retired)
             self._link = link
         self._state = _State(config=config, registry=registry)
         self._credentials.forget_token()
+        return retired
 
     async def _request(
         self, request: MirrorDBRequest, progress: Progress | None, *, wait: bool, once: bool

@@ -191,10 +191,10 @@ class Sessions:
         return self._sessions[idle_limit]
 
     async def close(self) -> None:
-        """Close all connections."""
-        while self._sessions:
-            _, session = self._sessions.popitem()
-            await session.close()
+        """Close all connections, to the end even if the caller is cancelled."""
+        sessions = list(self._sessions.values())
+        self._sessions.clear()
+        await asyncio.shield(asyncio.gather(*(session.close() for session in sessions)))
 
 
 # -- sharing -------------------------------------------------------------------------------------

@@ -182,3 +182,25 @@ async def test_changes_close_the_sessions_of_the_settings_before(mixed: str, con
         after, _ = await settled()
         assert after <= before + 2
         assert not any(transport._sessions for transport in client._retired)
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_change_that_is_cancelled_closes_too(mixed: str, config_for: ConfigFor, turns: int) -> None:
+    """Whenever it is cancelled, both sessions of each of the settings before are closed."""
+    async with GenericMirrorDB(config_for(mixed, timeout=5)) as client:
+        before, _ = await settled()
+        for round_ in range(5):
+            await client.read_function("read", "api/ok")
+            await client.create_function("create", "api/ok", {})
+            changes = [
+                asyncio.ensure_future(client.update_config(max_response_bytes=1000 + round_ * 10 + number))
+                for number in range(3)
+            ]
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            for change in changes:
+                change.cancel()
+            await asyncio.gather(*changes, return_exceptions=True)
+        after, _ = await settled()
+        assert not any(transport._sessions for transport in client._retired)
+        assert after - before <= 2 * 2  # both ends of the two that are in use
