@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import re
 import ssl
 import time
@@ -258,8 +259,10 @@ GUARDS: dict[str, Guard] = {
         without=lambda **_: aiohttp.client.DEFAULT_TIMEOUT,
         **hostile_case("slow_body"),
     ),
-    "NaN": Guard(owner=answers, name="_no_constant", without=float, **hostile_case("nan")),
-    "infinite numbers": Guard(owner=answers, name="_finite", without=float, **hostile_case("huge_float")),
+    "NaN": Guard(owner=answers, name="_JSON", without=json.JSONDecoder(), **hostile_case("nan")),
+    "infinite numbers": Guard(
+        owner=answers, name="_JSON", without=json.JSONDecoder(), **hostile_case("huge_float")
+    ),
     "halves of pairs in details": Guard(
         owner=problem, name="_shorten", without=unchanged, check=seeds("answer")
     ),
@@ -419,6 +422,7 @@ async def test_without_the_guard_its_check_fails(
     raw_server.requests.clear()
     raw_server.connections = 0
     hostile.connections = 0
+    hostile.requests.clear()
     monkeypatch.setattr(guard.owner, guard.name, guard.without)
     with pytest.raises((Exception, pytest.fail.Exception)) as caught:
         await run()
