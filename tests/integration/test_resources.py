@@ -110,8 +110,11 @@ async def cancelled_at_random(
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors as Linux shows them")
-async def test_requests_leave_nothing_behind(mixed: str, config_for: ConfigFor) -> None:
+async def test_requests_leave_nothing_behind(
+    mixed: str, config_for: ConfigFor, caplog: pytest.LogCaptureFixture
+) -> None:
     """One client, settings that change meanwhile, requests that fail, hang and are cancelled."""
+    caplog.set_level("CRITICAL", "airflow_mirrordb")  # pytest keeps each line, which is memory as well
     rng = random.Random(7)
     before = await settled()
     async with GenericMirrorDB(config_for(mixed, max_attempts=2, timeout=0.3, max_concurrency=20)) as client:
