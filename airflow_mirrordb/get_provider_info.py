@@ -65,6 +65,28 @@ def get_provider_info() -> dict[str, Any]:
                         "description": "What the Test button reads, as api/users. Default: the base URL.",
                         "schema": {"type": ["string", "null"], "section": "Endpoints"},
                     },
+                    "update_method": {
+                        "label": "Update method",
+                        "description": "What an update sends that is not partial; PATCH for backends that"
+                        " know no PUT. Default: PUT.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "enum": ["PUT", "PATCH", None],
+                            "section": "Dialect",
+                        },
+                    },
+                    "request_envelope": {
+                        "label": "Envelope of requests",
+                        "description": "Where the data of a request lies in its body, as data or"
+                        " result.data; the whole body if not set. Default: none.",
+                        "schema": {"type": ["string", "null"], "section": "Dialect"},
+                    },
+                    "response_envelope": {
+                        "label": "Envelope of answers",
+                        "description": "Where an answer holds its data, as data or result.data. An answer"
+                        " that has nothing there is taken as a whole. Default: none.",
+                        "schema": {"type": ["string", "null"], "section": "Dialect"},
+                    },
                     "auth_type": {
                         "label": "Authentication",
                         "description": "How the key is sent. Default: basic with a login, bearer with only a"

@@ -37,7 +37,9 @@ class MirrorDBResponse:
 
     :param status: HTTP status; any 2xx, 304, or 404 for a DELETE of what is gone
     :param headers: the answer's headers
-    :param data: the decoded JSON body; None if there is none
+    :param data: what the decoded JSON body holds in the connection's envelope, or the whole body where
+        there is no envelope; None if there is no body
+    :param body: the whole decoded JSON body
     :param size: length of the body in bytes, after decompression
     :param etag: entity tag of the resource, if the backend has them
     :param request_id: the id under which the backend logged the request, if it says
@@ -48,6 +50,7 @@ class MirrorDBResponse:
     status: int
     headers: Mapping[str, str] = field(repr=False)
     data: Any = field(repr=False)
+    body: Any = field(repr=False)
     size: int
     etag: str | None
     request_id: str | None
@@ -90,19 +93,34 @@ def interpret(
     if answer.status not in range(200, 300) and answer.status != HTTPStatus.NOT_MODIFIED:
         if not _is_gone(answer.status, request, number):
             raise named(response_error(answer, config, now=now, hidden=hidden), request)
-        data = None
+        body = None
     else:
-        data = _decode(answer, request, config, hidden)
+        body = _decode(answer, request, config, hidden)
     return MirrorDBResponse(
         status=answer.status,
         headers=answer.headers,
-        data=data,
+        data=unwrapped(body, config.response_envelope),
+        body=body,
         size=len(answer.body),
         etag=answer.headers.get("ETag"),
         request_id=_request_id(answer.headers, config, hidden),
         attempts=number,
         elapsed=elapsed,
     )
+
+
+def unwrapped(body: Any, envelope: str | None) -> Any:
+    """Return what a body holds at the dotted path of an envelope, be it null.
+
+    A body that has no such path is returned as a whole, never refused and never cut: backends wrap
+    not every answer, and the answer to a write must not be lost once it was applied.
+    """
+    inner = body
+    for key in envelope.split(".") if envelope else ():
+        if not isinstance(inner, dict) or key not in inner:
+            return body
+        inner = inner[key]
+    return inner
 
 
 def response_error(

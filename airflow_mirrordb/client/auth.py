@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from yarl import URL
 
-from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.config import MirrorDBConfig, header_key
 
 
 def auth_headers(config: MirrorDBConfig) -> dict[str, str]:
@@ -42,4 +42,10 @@ def secrets(config: MirrorDBConfig) -> tuple[str, ...]:
 
 def sent_secrets(headers: Mapping[str, str]) -> tuple[str, ...]:
     """Return what is secret of the headers that :func:`auth_headers` gave: all but the scheme."""
-    return tuple(value.removeprefix("Basic ").removeprefix("Bearer ") for value in headers.values())
+    return tuple(_credentials(name, value) for name, value in headers.items())
+
+
+def _credentials(name: str, value: str) -> str:
+    scheme, _, credentials = value.partition(" ")  # a key may bring a scheme of its own, as "Token ..."
+    has_scheme = header_key(name) == "authorization" or scheme in ("Basic", "Bearer")
+    return credentials if has_scheme and credentials else value

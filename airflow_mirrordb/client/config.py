@@ -27,6 +27,7 @@ from airflow_mirrordb.client.errors import ConfigError
 from airflow_mirrordb.client.retry import RETRY_STATUSES, RetryPolicy
 
 AuthType = Literal["none", "bearer", "api_key", "basic", "oauth2"]
+UpdateMethod = Literal["PUT", "PATCH"]
 
 MASK = "***"
 
@@ -36,6 +37,7 @@ TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 HALF_A_PAIR = "it holds half of a surrogate pair, which no encoding can send"
 MAX_URL_LENGTH = 2048
+MAX_ENVELOPES = 10
 _HOST_AND_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s%\\<>\"{}|^`\[\]:]+)(?::[0-9]*)?")
 #: Headers that the client writes itself, or that would change what HTTP message is sent.
 RESERVED_HEADERS = frozenset(
@@ -96,6 +98,10 @@ def _as_patterns(value: object) -> object:
 
 def _as_mapping(value: object) -> object:
     return json.loads(value) if isinstance(value, str) else value
+
+
+def _as_method(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
 
 
 def _no_boolean(value: object) -> object:
@@ -177,6 +183,13 @@ class MirrorDBConfig(BaseModel):
     """Whether every path is sent with a slash at its end."""
     test_endpoint: str | None = None
     """Endpoint that the connection test reads; the base URL if not set."""
+
+    update_method: Annotated[UpdateMethod, BeforeValidator(_as_method)] = "PUT"
+    """HTTP method of an update that is not partial; ``PATCH`` for backends that know no PUT."""
+    request_envelope: str | None = None
+    """Dotted path under which the data of a request lies in its body; the body is the data if not set."""
+    response_envelope: str | None = None
+    """Dotted path under which an answer holds its data; an answer with nothing there is data as a whole."""
 
     auth_type: AuthType | None = None
     """How the key is sent; by default ``basic`` with a login, ``bearer`` with only a key, else ``none``."""
@@ -289,6 +302,16 @@ class MirrorDBConfig(BaseModel):
     def _check_test_endpoint(cls, value: str | None) -> str | None:
         if value is not None:
             split_endpoint(value)
+        return value
+
+    @field_validator("request_envelope", "response_envelope")
+    @classmethod
+    def _check_envelope(cls, value: str | None) -> str | None:
+        if value is not None:
+            if any(not key or key != key.strip() for key in value.split(".")):
+                raise ValueError("it must be names with dots between them, as data or result.data")
+            if value.count(".") >= MAX_ENVELOPES:
+                raise ValueError(f"it has more than {MAX_ENVELOPES} names")
         return value
 
     @field_validator("headers")

@@ -29,7 +29,7 @@ from airflow_mirrordb.client.answers import (
 from airflow_mirrordb.client.auth import sent_secrets
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.credentials import Credentials, LookUp
-from airflow_mirrordb.client.endpoints import EndpointRegistry, Method
+from airflow_mirrordb.client.endpoints import EndpointRegistry
 from airflow_mirrordb.client.errors import (
     DisconnectedError,
     InvalidRequestError,
@@ -40,11 +40,13 @@ from airflow_mirrordb.client.gate import Gate, TurnTooLateError
 from airflow_mirrordb.client.pages import collect, pages
 from airflow_mirrordb.client.protocol import (
     MirrorDBRequest,
+    RequestMethod,
     RequestOptions,
     WireRequest,
     named,
     prepare,
     probe,
+    settled,
 )
 from airflow_mirrordb.client.retry import Progress, Retrying, WaitNeeded
 from airflow_mirrordb.client.transport import DISCONNECTED, Transport
@@ -224,11 +226,12 @@ class GenericMirrorDB:
         partial: bool = False,
         **options: Unpack[RequestOptions],
     ) -> Any:
-        """PUT ``data``, or PATCH it if ``partial``, and return the decoded answer.
+        """Send ``data`` by the connection's ``update_method``, or PATCH it if ``partial``.
 
+        Returns the decoded answer.
         The other arguments and the errors are those of :meth:`create_function`.
         """
-        return await self._data("PATCH" if partial else "PUT", method_name, endpoint, data=data, **options)
+        return await self._data("PATCH" if partial else "update", method_name, endpoint, data=data, **options)
 
     async def delete_function(
         self,
@@ -282,6 +285,10 @@ class GenericMirrorDB:
     def begin(self) -> Progress:
         """Return where a request starts: nothing sent, and ``max_elapsed`` seconds to the deadline."""
         return Progress(deadline=self._clock() + self._state.config.max_elapsed)
+
+    def settled(self, request: MirrorDBRequest) -> MirrorDBRequest:
+        """Return a request as it is sent: an ``update`` has the connection's ``update_method``."""
+        return settled(request, self._state.config)
 
     def is_repeatable(self, request: MirrorDBRequest) -> bool:
         """Check a request without sending it, and return whether sending it twice would do no harm.
@@ -395,7 +402,7 @@ class GenericMirrorDB:
     ) -> MirrorDBResponse:
         link = self._connected()
         state = self._state
-        request = _with_key(request, state.config)
+        request = _with_key(settled(request, state.config), state.config)
         wire = prepare(request, state.config, state.registry)
         started, renewals = self._monotonic(), self._credentials.renewals
         progress = progress or Progress()
@@ -452,7 +459,9 @@ class GenericMirrorDB:
             named(error, request)
             raise
 
-    async def _data(self, method: Method, method_name: str | None, endpoint: str, **options: Any) -> Any:
+    async def _data(
+        self, method: RequestMethod, method_name: str | None, endpoint: str, **options: Any
+    ) -> Any:
         request = MirrorDBRequest(method=method, endpoint=endpoint, method_name=method_name, **options)
         return (await self.request(request)).data
 

@@ -41,7 +41,8 @@ class Pagination:
     than ``size``.
 
     :param style: see above
-    :param records: dotted path to the list of records in the body; None if the body is that list
+    :param records: dotted path to the list of records in the body, envelope and all; None if the body,
+        or what it holds in the connection's envelope, is that list
     :param next: name of the header, or dotted path in the body, that tells of the next page
     :param param: name in the query of the page number, offset, cursor or page number
     :param first: number of the first page or record, for ``page`` and ``offset``; by default 1 and 0
@@ -92,16 +93,16 @@ class Pagination:
 
         :raises InvalidResponseError: if there is no list where they should be
         """
-        found = response.data if self.records is None else at(response.data, self.records)
-        if found is None and response.data is None:
+        found = response.data if self.records is None else at(response.body, self.records)
+        if found is None and response.body is None:
             return []
         if not isinstance(found, list):
             place = "the body" if self.records is None else f"{self.records!r} in the body"
             keys = (
-                f" with {', '.join(map(str, response.data))}"[:200] if isinstance(response.data, dict) else ""
+                f" with {', '.join(map(str, response.body))}"[:200] if isinstance(response.body, dict) else ""
             )
             raise _unusable(
-                response, f"{place} is no list of records; the body is {_kind(response.data)}{keys}"
+                response, f"{place} is no list of records; the body is {_kind(response.body)}{keys}"
             )
         return found
 
@@ -119,7 +120,7 @@ class Pagination:
             case "header":
                 token = response.headers.get(self.next or "")
             case "body":
-                token = at(response.data, self.next or "")
+                token = at(response.body, self.next or "")
             case _:
                 return self._counted(request, len(self.records_of(response)))
         if token is None or token is False or token == "":
@@ -205,7 +206,7 @@ async def collect(send: Send, request: MirrorDBRequest, base_url: str) -> Mirror
             elapsed + response.elapsed,
         )
         last = response
-    return replace(last, data=everything, size=size, attempts=attempts, elapsed=elapsed, etag=None)
+    return replace(last, data=everything, body=everything, size=size, attempts=attempts, elapsed=elapsed, etag=None)
 
 
 def _pagination_of(request: MirrorDBRequest) -> Pagination:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypedDict, TypeVar
+from typing import Any, Literal, TypedDict, TypeVar
 from urllib.parse import quote, urlencode
 
 from multidict import CIMultiDict
@@ -24,6 +24,8 @@ from airflow_mirrordb.client.config import (
 )
 from airflow_mirrordb.client.endpoints import MAX_ENDPOINT_LENGTH, EndpointRegistry, Method
 from airflow_mirrordb.client.errors import EndpointNotAllowedError, InvalidRequestError, MirrorDBError
+
+RequestMethod = Method | Literal["update"]
 
 AnyError = TypeVar("AnyError", bound=MirrorDBError)
 
@@ -45,10 +47,10 @@ class RequestOptions(TypedDict, total=False):
 class MirrorDBRequest:
     """One request as its author means it; plain values, so that it can be stored and sent elsewhere.
 
-    :param method: HTTP method
+    :param method: HTTP method, or ``update`` for the one by which the connection's backend updates
     :param endpoint: path relative to the connection's base URL
     :param method_name: label in logs and errors
-    :param data: JSON value for the body; None sends no body
+    :param data: JSON value for the body, without the connection's envelope; None sends no body
     :param query: values of the query; None values are left out, lists repeat the name
     :param headers: further headers
     :param timeout: longest time that one attempt may take, in seconds; the connection's if None
@@ -61,7 +63,7 @@ class MirrorDBRequest:
         :class:`~airflow_mirrordb.client.Pagination`; None if one answer is all
     """
 
-    method: Method
+    method: RequestMethod
     endpoint: str
     method_name: str | None = None
     data: Any = None
@@ -100,18 +102,24 @@ class WireRequest:
         return replace(self, headers=headers)
 
 
+def settled(request: MirrorDBRequest, config: MirrorDBConfig) -> MirrorDBRequest:
+    """Return the request with the HTTP method that it is sent with; what may be repeated depends on it."""
+    return replace(request, method=_method(request, config)) if request.method == "update" else request
+
+
 def prepare(request: MirrorDBRequest, config: MirrorDBConfig, registry: EndpointRegistry) -> WireRequest:
     """Check a request and build what will be sent.
 
     :raises EndpointNotAllowedError: if no registered pattern allows it
     :raises InvalidRequestError: if an argument cannot be sent; names it
     """
+    request, method = settled(request, config), _method(request, config)
     try:
         if not isinstance(request.method_name, str | None) or not (request.method_name or "").isprintable():
             raise _bad("method_name", "it must be one line of printable text; it appears in logs")
-        path = registry.path_for(request.method, request.endpoint)
+        path = registry.path_for(method, request.endpoint)
         headers = _headers(request, config)
-        body = None if request.data is None else _encode(request.data)
+        body = None if request.data is None else _encode(request.data, config.request_envelope)
         query = _query(request.query or {})
         timeout = _timeout(request.timeout, config.timeout)
     except (EndpointNotAllowedError, InvalidRequestError) as error:
@@ -120,12 +128,12 @@ def prepare(request: MirrorDBRequest, config: MirrorDBConfig, registry: Endpoint
         headers.setdefault("Content-Type", "application/json")
     slash = "/" if config.trailing_slash else ""
     return WireRequest(
-        method=request.method,
+        method=method,
         url=URL(f"{config.base_url}/{path}{slash}{query}", encoded=True),
         headers=headers,
         body=body,
         timeout=timeout,
-        repeatable=_is_repeatable(request.method, headers, config),
+        repeatable=_is_repeatable(method, headers, config),
     )
 
 
@@ -150,6 +158,10 @@ def named(error: AnyError, request: MirrorDBRequest) -> AnyError:
         request.method_name,
     )
     return error
+
+
+def _method(request: MirrorDBRequest, config: MirrorDBConfig) -> Method:
+    return config.update_method if request.method == "update" else request.method
 
 
 def _is_repeatable(method: Method, headers: Mapping[str, str], config: MirrorDBConfig) -> bool:
@@ -228,9 +240,12 @@ def _timeout(value: float | None, default: float) -> float:
     return value
 
 
-def _encode(data: object) -> bytes:
+def _encode(data: object, envelope: str | None) -> bytes:
+    body = data
+    for key in reversed(envelope.split(".") if envelope else ()):
+        body = {key: body}
     try:
-        return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
         place, reason = _not_json(data, "data") or ("data", str(error))
         raise _bad(place, reason) from None

@@ -16,10 +16,9 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_mirrordb.client.auth import secrets
 from airflow_mirrordb.client.config import MirrorDBConfig
-from airflow_mirrordb.client.endpoints import Method
 from airflow_mirrordb.client.errors import MirrorDBError, RequestTimeoutError
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
-from airflow_mirrordb.client.protocol import MirrorDBRequest, RequestOptions, named
+from airflow_mirrordb.client.protocol import MirrorDBRequest, RequestMethod, RequestOptions, named
 from airflow_mirrordb.client.retry import Progress, WaitNeeded
 from airflow_mirrordb.compat import mask_secrets
 from airflow_mirrordb.hooks.connection import config_from
@@ -143,12 +142,12 @@ class MirrorDBHook(BaseHook):
         method_name: str | None = None,
         **options: Unpack[RequestOptions],
     ) -> Any:
-        """PUT ``data``, or PATCH it if ``partial``, and return the decoded answer.
+        """Send ``data`` by the connection's ``update_method``, or PATCH it if ``partial``.
 
+        Returns the decoded answer.
         The other arguments and the errors are those of :meth:`create`.
         """
-        method: Method = "PATCH" if partial else "PUT"
-        return self._data(method, endpoint, data=data, method_name=method_name, **options)
+        return self._data("PATCH" if partial else "update", endpoint, data=data, method_name=method_name, **options)
 
     def delete(
         self,
@@ -188,6 +187,7 @@ class MirrorDBHook(BaseHook):
         :raises RuntimeError: if called inside an event loop
         """
         client = self.get_conn()
+        request = client.settled(request)
         progress = progress or client.begin()
 
         async def send() -> MirrorDBResponse:
@@ -308,7 +308,7 @@ class MirrorDBHook(BaseHook):
         """
         return partial(self._async_look_up.credentials, config.base_url)
 
-    def _data(self, method: Method, endpoint: str, **options: Any) -> Any:
+    def _data(self, method: RequestMethod, endpoint: str, **options: Any) -> Any:
         return self.request(MirrorDBRequest(method=method, endpoint=endpoint, **options)).data
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, RetryPolicy
 
     from airflow_mirrordb.client.answers import MirrorDBResponse
-    from airflow_mirrordb.client.endpoints import Method
     from airflow_mirrordb.client.errors import MirrorDBError
-    from airflow_mirrordb.client.protocol import MirrorDBRequest
+    from airflow_mirrordb.client.protocol import MirrorDBRequest, RequestMethod
     from airflow_mirrordb.client.retry import Progress
     from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
     from airflow_mirrordb.operators.memory import WriteMemory
@@ -137,6 +136,7 @@ class MirrorDBOperator(BaseOperator):
             refuse_sensitive(request.headers)
         with MirrorDBHook(self.mirrordb_conn_id) as hook:
             memory = WriteMemory(context)
+            request = hook.get_conn().settled(request)  # from here on, trigger and later tries included
             repeatable = hook.get_conn().is_repeatable(request)
             if repeatable and request.method in ("POST", "PATCH"):
                 request = memory.keep(request)
@@ -203,7 +203,7 @@ class MirrorDBOperator(BaseOperator):
             raise error
         raise AirflowFailException(str(error)) from error
 
-    def _request(self, method: Method, **arguments: Any) -> MirrorDBRequest:
+    def _request(self, method: RequestMethod, **arguments: Any) -> MirrorDBRequest:
         return request_of(self, method, **arguments)
 
 
@@ -252,12 +252,13 @@ class MirrorDBReadOperator(MirrorDBOperator):
 
 
 class MirrorDBUpdateOperator(MirrorDBOperator):
-    """PUT a resource, or PATCH it; the task's result is the decoded answer.
+    """PUT or PATCH a resource; the task's result is the decoded answer.
 
     :param data: JSON value for the body; a string is parsed as JSON (templated)
-    :param partial: True to PATCH: ``data`` holds only what changes (templated)
+    :param partial: True to PATCH: ``data`` holds only what changes; else the connection's
+        ``update_method`` is used, by default PUT (templated)
     :param if_match: entity tag which the resource must still have (templated)
-    :param idempotency_key: as for :class:`MirrorDBCreateOperator`; for ``partial`` (templated)
+    :param idempotency_key: as for :class:`MirrorDBCreateOperator`; for a PATCH (templated)
 
     The other arguments are those of :class:`MirrorDBOperator`.
     """
@@ -288,7 +289,7 @@ class MirrorDBUpdateOperator(MirrorDBOperator):
 
     def request(self, context: Context) -> MirrorDBRequest:
         data = _json(self.data)
-        method: Method = "PATCH" if rendered("partial", self.partial, bool) else "PUT"
+        method: RequestMethod = "PATCH" if rendered("partial", self.partial, bool) else "update"
         key = self.idempotency_key or derive_key(context, method, self.endpoint, self.query, data)
         return self._request(method, data=data, if_match=self.if_match, idempotency_key=key)
 
@@ -341,7 +342,7 @@ def _json(data: Any) -> Any:
         raise InvalidRequestError(message=message, field="data") from None
 
 
-def request_of(task: Any, method: Method, **arguments: Any) -> MirrorDBRequest:
+def request_of(task: Any, method: RequestMethod, **arguments: Any) -> MirrorDBRequest:
     """Return the request that the rendered arguments of a task describe.
 
     :param task: an operator or a sensor

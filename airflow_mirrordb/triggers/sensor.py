@@ -130,6 +130,7 @@ def _nothing(error: ResponseError) -> MirrorDBResponse:
         status=error.status,
         headers={},
         data=None,
+        body=None,
         size=0,
         etag=None,
         request_id=error.request_id,

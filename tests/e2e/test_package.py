@@ -268,7 +268,8 @@ def test_form_has_fitting_types(name: str) -> None:
     assert (field.get("format") == "password") is is_secret
 
 
-def test_form_offers_every_kind_of_authentication() -> None:
+@pytest.mark.parametrize("name", ["auth_type", "update_method"])
+def test_form_offers_every_choice(name: str) -> None:
     """The choices of the form are those of the model, and none."""
-    (choices,) = [option["enum"] for option in MODEL["auth_type"]["anyOf"] if "enum" in option]
-    assert FORM["auth_type"]["schema"]["enum"] == [*choices, None]
+    (choices,) = [option["enum"] for option in MODEL[name].get("anyOf", [MODEL[name]]) if "enum" in option]
+    assert FORM[name]["schema"]["enum"] == [*choices, None]
