@@ -206,7 +206,9 @@ async def collect(send: Send, request: MirrorDBRequest, base_url: str) -> Mirror
             elapsed + response.elapsed,
         )
         last = response
-    return replace(last, data=everything, body=everything, size=size, attempts=attempts, elapsed=elapsed, etag=None)
+    return replace(
+        last, data=everything, body=everything, size=size, attempts=attempts, elapsed=elapsed, etag=None
+    )
 
 
 def _pagination_of(request: MirrorDBRequest) -> Pagination:

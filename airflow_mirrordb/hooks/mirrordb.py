@@ -147,7 +147,9 @@ class MirrorDBHook(BaseHook):
         Returns the decoded answer.
         The other arguments and the errors are those of :meth:`create`.
         """
-        return self._data("PATCH" if partial else "update", endpoint, data=data, method_name=method_name, **options)
+        return self._data(
+            "PATCH" if partial else "update", endpoint, data=data, method_name=method_name, **options
+        )
 
     def delete(
         self,
@@ -187,7 +189,6 @@ class MirrorDBHook(BaseHook):
         :raises RuntimeError: if called inside an event loop
         """
         client = self.get_conn()
-        request = client.settled(request)
         progress = progress or client.begin()
 
         async def send() -> MirrorDBResponse:
