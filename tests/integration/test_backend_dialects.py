@@ -75,6 +75,31 @@ def test_hook_sends_the_method_of_the_connection(
     assert scripted.requests == [f"{method} /api/users/1"]
 
 
+def test_hook_gives_an_update_by_patch_one_key(
+    scripted: ScriptedBackend, set_connection: SetConnection
+) -> None:
+    """It is sent again only because each attempt carries the same key."""
+    set_connection(scripted.url, extra={**PATCHING, **KEYED})
+    scripted.answer(502)
+    scripted.answer(200, {})
+    with MirrorDBHook() as hook:
+        hook.update("api/users/1", {})
+    assert len(scripted.requests) == 2
+    assert len({headers["Idempotency-Key"] for headers in scripted.headers}) == 1
+
+
+def test_hook_guards_an_update_by_patch_without_a_key(
+    scripted: ScriptedBackend, set_connection: SetConnection
+) -> None:
+    """It is sent once, and the error tells of the PATCH that was sent and of what would have helped."""
+    set_connection(scripted.url, extra=PATCHING)
+    scripted.answer(502)
+    with MirrorDBHook() as hook, pytest.raises(AmbiguousWriteError, match="idempotency_header") as caught:
+        hook.update("api/users/1", {})
+    assert caught.value.method == "PATCH"
+    assert scripted.requests == ["PATCH /api/users/1"]
+
+
 @both
 @each_mode
 def test_operator_sends_the_method_of_the_connection(
