@@ -136,7 +136,7 @@ class MirrorDBOperator(BaseOperator):
             refuse_sensitive(request.headers)
         with MirrorDBHook(self.mirrordb_conn_id) as hook:
             memory = WriteMemory(context)
-            request = hook.get_conn().settled(request)  # from here on, trigger and later tries included
+            request = hook.get_conn().settled(request)  # what is decided of it holds in the trigger
             repeatable = hook.get_conn().is_repeatable(request)
             if repeatable and request.method in ("POST", "PATCH"):
                 request = memory.keep(request)
