@@ -98,17 +98,20 @@ def kinto(folder: Path) -> Iterator[str]:
 
 def npm() -> str:
     """Return the path of npm; where there is none, root installs Debian's."""
-    if not (shutil.which("npm") and shutil.which("node")):
-        if os.geteuid() != 0 or not shutil.which("apt-get"):
-            pytest.skip(
-                "json-server needs node and npm, which only root on Debian or Ubuntu can install here"
-            )
-        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (("update",), ("install", "-y", "--no-install-recommends", "nodejs", "npm")):
-            done = subprocess.run(("apt-get", *command), env=env, capture_output=True, text=True, check=False)
-            if done.returncode:
-                pytest.skip(f"json-server needs node and npm: apt-get {command[0]}: {done.stderr[-500:]}")
+    for program, package in (("node", "nodejs"), ("npm", "npm")):  # some packages of node bring npm along
+        if shutil.which(program) is None:
+            install(package)
     return str(shutil.which("npm"))
+
+
+def install(package: str) -> None:
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        pytest.skip("json-server needs node and npm, which only root on Debian or Ubuntu can install here")
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (("update",), ("install", "-y", "--no-install-recommends", package)):
+        done = subprocess.run(("apt-get", *command), env=env, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"json-server needs {package}, but apt-get {command[0]} failed: {done.stderr[-500:]}")
 
 
 def run(*command: str, cwd: Path) -> None:
