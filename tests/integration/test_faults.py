@@ -430,7 +430,8 @@ async def test_a_refused_connection_is_tried_again(
     async def mend(_seconds: float) -> None:
         proxy.listen()
 
-    async with through(config_for, server, sleep=mend) as (client, proxy):
+    long = {"initial_delay": 10, "max_delay": 10}  # nobody waits, but a delay that has passed is no sleep
+    async with through(config_for, server, sleep=mend, **long) as (client, proxy):
         proxy.stop_listening()
         assert (await client.request(request_)).attempts == 2
     assert len(proxy.requests) == 1
