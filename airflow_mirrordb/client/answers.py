@@ -115,12 +115,16 @@ def unwrapped(body: Any, envelope: str | None) -> Any:
     A body that has no such path is returned as a whole, never refused and never cut: backends wrap
     not every answer, and the answer to a write must not be lost once it was applied.
     """
-    inner = body
-    for key in envelope.split(".") if envelope else ():
-        if not isinstance(inner, dict) or key not in inner:
-            return body
-        inner = inner[key]
-    return inner
+    return at(body, envelope, default=body) if envelope else body
+
+
+def at(body: Any, path: str, default: Any = None) -> Any:
+    """Return what lies at a dotted path of a body, as ``meta.next``, be it null."""
+    for key in path.split("."):
+        if not isinstance(body, dict) or key not in body:
+            return default
+        body = body[key]
+    return body
 
 
 def response_error(

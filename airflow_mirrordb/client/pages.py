@@ -6,13 +6,13 @@ Pure but for :func:`pages`, which sends.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from yarl import URL
 
-from airflow_mirrordb.client.answers import MirrorDBResponse
+from airflow_mirrordb.client.answers import MirrorDBResponse, at
 from airflow_mirrordb.client.errors import InvalidRequestError, InvalidResponseError
 from airflow_mirrordb.client.protocol import MirrorDBRequest, named
 
@@ -219,13 +219,6 @@ def _pagination_of(request: MirrorDBRequest) -> Pagination:
     except TypeError as error:
         reason = str(error).replace("Pagination.__init__() ", "")
         raise InvalidRequestError(message=f"paginate: {reason}", field="paginate") from None
-
-
-def at(data: Any, path: str) -> Any:
-    """Return what lies at a dotted path, as ``meta.next``; None if there is nothing."""
-    for key in path.split("."):
-        data = data.get(key) if isinstance(data, Mapping) else None
-    return data
 
 
 def next_link(header: str) -> str | None:

@@ -73,7 +73,6 @@ class Transport:
     """
 
     def __init__(self, config: MirrorDBConfig, *, shared: bool = False) -> None:
-        self._max_bytes = config.max_response_bytes
         if config.verify is False and config.base_url.startswith("https:"):
             log.warning("TLS certificates of %s are not verified (extra 'verify')", config.base_url)
         self._config, self._share = config, shared
@@ -94,19 +93,16 @@ class Transport:
         self._sending += 1
         try:
             with _own_errors(request, trace), _without_credentials():
-                async with (
-                    self._open()
-                    .session(request)
-                    .request(
-                        request.method,
-                        request.url,
-                        data=request.body,
-                        headers=request.headers,
-                        allow_redirects=False,
-                        timeout=aiohttp.ClientTimeout(total=request.timeout),
-                        trace_request_ctx=trace,
-                    ) as response
-                ):
+                session = self._open().session(request)
+                async with session.request(
+                    request.method,
+                    request.url,
+                    data=request.body,
+                    headers=request.headers,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=request.timeout),
+                    trace_request_ctx=trace,
+                ) as response:
                     body, complete = await self._read(response)
         except asyncio.CancelledError:
             if not self.closing:
@@ -145,7 +141,7 @@ class Transport:
         size = 0
         async for chunk in response.content.iter_any():
             size += len(chunk)
-            if size > self._max_bytes:
+            if size > self._config.max_response_bytes:
                 response.close()
                 return b"".join(chunks), False
             chunks.append(chunk)

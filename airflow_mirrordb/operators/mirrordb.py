@@ -109,7 +109,7 @@ class MirrorDBOperator(BaseOperator):
         try:
             return self._send(context, self.request(context))
         except MirrorDBError as error:
-            self._fail(error)
+            fail(error)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
         """Go on where a trigger left off: return the answer, raise the error, or send the request now."""
@@ -124,7 +124,7 @@ class MirrorDBOperator(BaseOperator):
                 return self._send(context, MirrorDBRequest(**event["request"]), Progress(**event["progress"]))
             raise MirrorDBError.from_dict(event["error"])
         except MirrorDBError as error:
-            self._fail(error)
+            fail(error)
 
     def _send(self, context: Context, request: MirrorDBRequest, progress: Progress | None = None) -> Any:
         from airflow_mirrordb.client.retry import WaitNeeded
@@ -196,12 +196,6 @@ class MirrorDBOperator(BaseOperator):
             event["request_id"],
         )
         return self.response_filter(event["data"]) if self.response_filter else event["data"]
-
-    def _fail(self, error: MirrorDBError) -> NoReturn:
-        """Airflow's retries help only against what passes by itself."""
-        if error.retryable:
-            raise error
-        raise AirflowFailException(str(error)) from error
 
     def _request(self, method: RequestMethod, **arguments: Any) -> MirrorDBRequest:
         return request_of(self, method, **arguments)
@@ -340,6 +334,13 @@ def _json(data: Any) -> Any:
             f"data: a string is parsed as JSON, and this is none ({error}); pass a dict or a list instead"
         )
         raise InvalidRequestError(message=message, field="data") from None
+
+
+def fail(error: MirrorDBError) -> NoReturn:
+    """End a task: Airflow's retries help only against what passes by itself."""
+    if error.retryable:
+        raise error
+    raise AirflowFailException(str(error)) from error
 
 
 def request_of(task: Any, method: RequestMethod, **arguments: Any) -> MirrorDBRequest:

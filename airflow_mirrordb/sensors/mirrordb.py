@@ -23,7 +23,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_mirrordb.compat import retry_arguments
-from airflow_mirrordb.operators.mirrordb import refuse_sensitive, request_of
+from airflow_mirrordb.operators.mirrordb import fail, refuse_sensitive, request_of
 from airflow_mirrordb.triggers.condition import Condition, check_choice, function_at, path_of, plain
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class MirrorDBSensor(BaseSensorOperator):
             if event["status"] == "timeout":
                 raise AirflowSensorTimeout(event["message"])
             if event["status"] == "error":
-                self._fail(MirrorDBError.from_dict(event["error"]))
+                fail(MirrorDBError.from_dict(event["error"]))
             return self._result(event)
 
     def poke(self, context: Context) -> PokeReturnValue:
@@ -199,7 +199,7 @@ class MirrorDBSensor(BaseSensorOperator):
                 return PokeReturnValue(is_done=False)
             event = success_event(look.response, request, self.max_event_bytes)
         except MirrorDBError as error:
-            self._fail(error)
+            fail(error)
         return PokeReturnValue(is_done=True, xcom_value=self._result(event))
 
     def _look(self, request: MirrorDBRequest, watch: Watch) -> Look:
@@ -319,12 +319,6 @@ class MirrorDBSensor(BaseSensorOperator):
         if self.response_filter is None or self.gone:
             return event["data"]
         return self.response_filter(event["data"])
-
-    def _fail(self, error: MirrorDBError) -> NoReturn:
-        """Airflow's retries help only against what passes by itself."""
-        if error.retryable:
-            raise error
-        raise AirflowFailException(str(error)) from error
 
     def _time_out(self, reason: Exception) -> NoReturn:
         if self.soft_fail:
