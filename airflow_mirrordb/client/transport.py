@@ -8,7 +8,7 @@ import logging
 import re
 import ssl
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import Context
 from http import HTTPStatus
 from pathlib import Path
@@ -224,13 +224,17 @@ class _Shared:
             self._in_use.clear()
             self._idle.set()
 
+    async def _is_idle_for(self, seconds: float) -> bool:
+        """Wait until nobody uses the sessions, and return whether that stays so for a while."""
+        await self._idle.wait()
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._in_use.wait(), seconds)
+        return not self._users  # somebody may have come just as the time ran out
+
     async def _close_when_idle(self) -> None:
         try:
-            while True:
-                await self._idle.wait()
-                await asyncio.wait_for(self._in_use.wait(), IDLE_LIMIT)
-        except asyncio.TimeoutError:
-            pass
+            while not await self._is_idle_for(IDLE_LIMIT):
+                pass
         finally:
             self._forget()
             await self.sessions.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import time
 from typing import Any
 
 import pytest
@@ -79,6 +80,26 @@ async def test_shared_connections_are_closed_when_idle(
         await asyncio.sleep(0.01)
     assert raw_server.open_connections == 0
     await read()  # and opened again
+
+
+async def test_who_comes_just_as_the_time_runs_out_keeps_the_connections(
+    raw_server: RawServer, set_connection: SetConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both happen in the same turn of the loop; the connections are not closed under the newcomer."""
+    from airflow_mirrordb.client import transport
+
+    monkeypatch.setattr("airflow_mirrordb.client.transport.IDLE_LIMIT", 0.02)
+    set_connection(raw_server.base_url)
+    await read()
+    loop = asyncio.get_running_loop()
+    (shared,) = transport._shared[loop].values()
+    for _ in range(3):
+        await asyncio.sleep(0)  # the time begins to run
+    loop.call_later(0.02, shared.enter)
+    time.sleep(0.03)  # noqa: ASYNC251  # both timers are due when the loop goes on
+    await asyncio.sleep(0.01)
+    assert list(transport._shared[loop].values()) == [shared]
+    shared.leave()
 
 
 @pytest.mark.parametrize("change", [{"verify": False}, {"proxy": "http://127.0.0.1:9"}])
