@@ -265,7 +265,7 @@ async def test_the_deadline_cuts_a_hanging_request(
     raw_server: RawServer, config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An answer that does not come is not waited for past max_elapsed, though timeout is longer."""
-    monkeypatch.setattr("airflow_mirrordb.client.mirrordb.LEAST_TIMEOUT", 0.01)
+    monkeypatch.setattr("airflow_mirrordb.client.exchange.LEAST_TIMEOUT", 0.01)
     raw_server.default = Reply(then="silence")
     async with GenericMirrorDB(config_for(raw_server.base_url, timeout=60, max_elapsed=0.05)) as client:
         with pytest.raises(RequestTimeoutError, match=r"within 0\.0\d+ s") as caught:
@@ -277,7 +277,7 @@ async def test_the_deadline_of_an_earlier_run_holds(
     raw_server: RawServer, config_for: ConfigFor, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is left of max_elapsed is the same in the process that goes on; it may still ask once."""
-    monkeypatch.setattr("airflow_mirrordb.client.mirrordb.LEAST_TIMEOUT", 0.07)
+    monkeypatch.setattr("airflow_mirrordb.client.exchange.LEAST_TIMEOUT", 0.07)
     raw_server.default = Reply(then="silence")
     config = config_for(raw_server.base_url, timeout=60)
     async with GenericMirrorDB(config, clock=clock.now, monotonic=clock.now, sleep=clock.sleep) as client:
