@@ -29,6 +29,7 @@ from airflow_mirrordb.client.retry import Progress, WaitNeeded
 from airflow_mirrordb.compat import mask_secrets
 from airflow_mirrordb.hooks.connection import config_from
 from airflow_mirrordb.hooks.lookup import ConnectionLookUp
+from airflow_mirrordb.hooks.output import sink_for
 from airflow_mirrordb.hooks.runner import LoopRunner, in_event_loop
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ class MirrorDBHook(BaseHook):
         endpoint: str,
         *,
         paginate: Mapping[str, Any] | None = None,
+        output_path: str | None = None,
         method_name: str | None = None,
         **options: Unpack[RequestOptions],
     ) -> Any:
@@ -112,10 +114,18 @@ class MirrorDBHook(BaseHook):
         :param paginate: how the collection goes on in further pages: the arguments of
             :class:`~airflow_mirrordb.client.Pagination`. The records of all pages are returned, in
             one list.
+        :param output_path: file to write the answer to instead, as
+            :class:`~airflow_mirrordb.hooks.output.OutputFile` takes it: the body as it is, or with
+            ``paginate`` the records, as JSON Lines. Its
+            :class:`~airflow_mirrordb.client.Manifest` is returned.
+        :raises OutputError: if the file cannot be written
 
-        The other arguments and the errors are those of :meth:`create`.
+        The other arguments and errors are those of :meth:`create`.
         """
-        return self._data("GET", endpoint, paginate=paginate, method_name=method_name, **options)
+        request = MirrorDBRequest(
+            method="GET", endpoint=endpoint, method_name=method_name, paginate=paginate, **options
+        )
+        return self.request(request, output_path=output_path).data
 
     def records(
         self,
@@ -181,6 +191,7 @@ class MirrorDBHook(BaseHook):
         wait: bool = True,
         once: bool = False,
         cut_off: float | None = None,
+        output_path: str | None = None,
     ) -> MirrorDBResponse:
         """Send a request and return the whole answer.
 
@@ -189,6 +200,8 @@ class MirrorDBHook(BaseHook):
         :param once: True to leave all further attempts to the caller, see :meth:`GenericMirrorDB.request`
         :param cut_off: seconds after which to raise :class:`WaitNeeded` instead of waiting for the
             answer; only for requests that are repeatable
+        :param output_path: see :meth:`read`
+
         Whatever interrupts it, as a time-out of the task, ends the request. If that is a write which may
         not be repeated and may have been sent, the interruption has an :class:`AmbiguousWriteError` as
         its cause.
@@ -198,13 +211,14 @@ class MirrorDBHook(BaseHook):
         :raises MirrorDBError: see :meth:`GenericMirrorDB.request`
         :raises RuntimeError: if called inside an event loop
         """
+        sink = sink_for(output_path)
         client = self.get_conn()
         progress = progress or client.begin()
 
         async def send() -> MirrorDBResponse:
             # The loop slept since the last call: let it see which connections the server has closed.
             await asyncio.sleep(0)
-            sending = client.request(request, progress=progress, wait=wait, once=once)
+            sending = client.request(request, progress=progress, wait=wait, once=once, sink=sink)
             return await asyncio.wait_for(sending, cut_off)
 
         try:
