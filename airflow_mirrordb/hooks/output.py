@@ -35,7 +35,7 @@ class OutputFile:
     """
 
     def __init__(self, path: str) -> None:
-        if not isinstance(path, str) or not path.strip() or path.endswith("/"):
+        if not _names_file(path):
             message = f"output_path: {path!r} names no file; as 's3://conn_id@bucket/users.jsonl'"
             raise InvalidRequestError(message=message, field="output_path")
         self.path = path
@@ -93,6 +93,13 @@ def sink_for(output_path: str | None) -> OutputFile | None:
     :raises InvalidRequestError: if it names no file
     """
     return None if output_path is None else OutputFile(output_path)
+
+
+def _names_file(path: object) -> bool:
+    if not isinstance(path, str) or not path.strip() or path.endswith("/"):
+        return False
+    _, has_scheme, place = path.partition("://")
+    return not has_scheme or "/" in place  # else it is a bucket alone
 
 
 def _can_rename(storage: Any) -> bool:

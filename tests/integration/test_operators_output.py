@@ -25,6 +25,7 @@ from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
 from tests.conftest import RawServer, Reply
 from tests.integration.conftest import ScriptedBackend, SetConnection
 from tests.integration.test_operators import MODES, first_event, run
+from tests.integration.test_streams import contents
 
 OLD = b"what was there before"
 CSV = b"id;name\n" + b"7;Ada\n" * 1_000_000
@@ -45,10 +46,6 @@ def target(tmp_path: Path) -> Path:
 
 def read(path: object, **arguments: Any) -> MirrorDBReadOperator:
     return MirrorDBReadOperator(task_id="export", endpoint="api/export", output_path=str(path), **arguments)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_a_large_answer_is_the_same_file_in_every_mode(

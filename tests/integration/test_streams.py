@@ -226,9 +226,11 @@ async def test_a_page_stays_bounded(answering: Answering, config_for: ConfigFor,
     assert contents(target.parent) == {target.name: OLD}
 
 
-def await_a_block(folder: Path) -> None:
+def await_a_block(folder: Path, seconds: float = 15) -> None:
     """Wait until something has been written, under another name."""
+    latest = time.monotonic() + seconds
     while not any(path.stat().st_size >= BLOCK for path in folder.glob(".mirrordb-*.part")):
+        assert time.monotonic() < latest, "nothing was written"
         time.sleep(0.005)
 
 
@@ -327,7 +329,7 @@ async def test_a_place_that_cannot_be_written_to_is_a_final_error(
     assert contents(target.parent) == {target.name: OLD}
 
 
-@pytest.mark.parametrize("path", ["", " ", "s3://bucket/folder/", None, 7])
+@pytest.mark.parametrize("path", ["", " ", "s3://bucket/folder/", "s3://conn@bucket", None, 7])
 def test_a_path_that_names_no_file_is_refused(path: Any) -> None:
     """Before anything is sent; as what a missing XCom renders to."""
     with pytest.raises(InvalidRequestError, match=r"output_path: .* names no file") as refused:
