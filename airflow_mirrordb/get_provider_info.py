@@ -46,7 +46,7 @@ def get_provider_info() -> dict[str, Any]:
                         "host": "https://backend.example.com/v1 or backend.example.com",
                         "login": "only for basic and oauth2",
                         "password": "sent as a bearer token, unless Authentication says otherwise",
-                        "port": "443 for https, 80 for http; Airflow 3.3 tests no connection without it",
+                        "port": "443 for https, 80 for http; Airflow 3.3's Test button needs it",
                         "schema": "https, unless http is said here or in Host",
                         # the form of Airflow 2 shows these too
                         "endpoints": "api/users, api/orders/{id}",
@@ -115,8 +115,8 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "auth_header": {
                         "label": "Header of the key",
-                        "description": "Header that carries the key; only for api_key. Once saved, Airflow"
-                        " shows it as ***. Default: X-API-Key.",
+                        "description": "Header that carries the key; only for api_key. Once saved,"
+                        " Airflow may show it as ***. Default: X-API-Key.",
                         "schema": {
                             "type": ["string", "null"],
                             "examples": ["X-API-Key", "Authorization"],
