@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from threading import Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_mirrordb.client.auth import secrets
+from airflow_mirrordb.client.bulk import BulkOptions, BulkReport, Items
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import MirrorDBError, RequestTimeoutError
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+AT_A_TIME = 8  # items of a bulk that are taken before the loop runs again
 TEST_TIMEOUT = 10.0  # seconds; somebody is looking at the button
 
 
@@ -166,6 +169,34 @@ class MirrorDBHook(BaseHook):
         The other arguments and the errors are those of :meth:`create`.
         """
         return self._data("DELETE", endpoint, missing_ok=missing_ok, method_name=method_name, **options)
+
+    def bulk(self, method: str, items: Items, **options: Unpack[BulkOptions]) -> BulkReport:
+        """Send a request per item, a bounded number at a time, and return what became of each.
+
+        :param method: ``create``, ``read``, ``update`` or ``delete``, or an HTTP method
+        :param items: the arguments of each call, as ``{"endpoint": ..., "data": ...}``, or just its
+            endpoint; any iterable, which may be one of this hook's own, as :meth:`records`
+        :param options: see :class:`~airflow_mirrordb.client.BulkOptions`; also arguments that are the
+            same for all items
+        :raises BulkError: if a record failed, unless ``on_error`` is ``continue``
+
+        The other errors are those of :meth:`create`.
+        """
+        bulk = self.get_conn().begin_bulk(method, **options)
+        if isinstance(items, AsyncIterable):
+            return self._run(bulk.run(items))
+        self._run(bulk.start(items))
+        left = iter(items)
+        try:
+            # taken while the loop does not run: items may come from requests of this hook
+            while some := list(islice(left, AT_A_TIME)):
+                if not self._run(bulk.hand(some)):
+                    break
+        except BaseException as error:
+            self._run(bulk.end(error))
+            raise
+        self._run(bulk.end())
+        return bulk.result()
 
     def request(
         self,
