@@ -41,6 +41,9 @@ _OWN = {
 }
 
 
+_NOT_BEGUN = {"status": "not_begun"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkRecord:
     """What became of one record.
@@ -51,15 +54,15 @@ class BulkRecord:
     :param error: why there is none
     """
 
-    status: Literal["done", "failed", "ambiguous"]
+    status: Literal["done", "failed", "ambiguous", "not_begun"]
     response: Any = None
     error: MirrorDBError | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        if self.error is None:
-            return {"status": self.status, "response": self.response}
-        return {"status": self.status, "error": self.error.to_dict()}
+        if self.error is not None:
+            return {"status": self.status, "error": self.error.to_dict()}
+        return {"status": self.status, "response": self.response} if self.status == "done" else _NOT_BEGUN
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,28 +82,30 @@ class BulkReport:
 
     @property
     def not_begun(self) -> int | None:
-        """Number of the other records; None if it is not known."""
-        return None if self.total is None else max(0, self.total - len(self.records))
+        """Number of the records that were not sent; None if it is not known."""
+        if self.total is None:
+            return None
+        return self.total - self.done - self.failed - self.ambiguous - self.records.count(None)
 
     def note(self, position: int, record: BulkRecord) -> None:
-        """Write down what became of a record."""
+        """Write down what became of a record that was begun."""
         self.records[position] = record
         setattr(self, record.status, getattr(self, record.status) + 1)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values; ``records`` has all, also those that were not begun."""
-        records = [record.to_dict() if record else {"status": "in_flight"} for record in self.records]
-        records += [{"status": "not_begun"}] * (self.not_begun or 0)
+        records = [{"status": "in_flight"} if it is None else it.to_dict() for it in self.records]
+        records += [_NOT_BEGUN] * ((self.total or 0) - len(records))
         counts = {name: getattr(self, name) for name in ("done", "failed", "ambiguous", "not_begun")}
         return {**counts, "records": records}
 
     def error(self) -> BulkError:
-        """Return the error of a bulk that has failed records."""
+        """Return the error of a bulk that failed."""
         failures = [(at, it.error) for at, it in enumerate(self.records) if it is not None and it.error]
-        at, first = failures[0]
+        at, first = failures[0] if failures else (None, MirrorDBError(message=""))
         waits = [wait for _, error in failures if (wait := getattr(error, "retry_after", None)) is not None]
         return BulkError(
-            message=f"{self}; record {at}: {first.message}",
+            message=f"{self}; record {at}: {first.message}" if failures else str(self),
             method=first.method,
             endpoint=first.endpoint,
             method_name=first.method_name,
@@ -199,16 +204,21 @@ class Bulk:
         """
         await self.start(items)
         try:
-            if isinstance(items, AsyncIterable):
-                async for item in items:
-                    if not await self.hand((item,)):
-                        break
-            else:
-                await self.hand(items)
-        except BaseException as error:
-            await self.end(error)
+            try:
+                if isinstance(items, AsyncIterable):
+                    async for item in items:
+                        if not await self.hand((item,)):
+                            break
+                else:
+                    await self.hand(items)
+            except Exception as error:  # noqa: BLE001  # of the items; result() raises it
+                self.stop(error)
+            await self.end()
+        except BaseException:
+            for worker in self._workers:
+                worker.cancel()
+            await asyncio.gather(*self._workers, return_exceptions=True)
             raise
-        await self.end()
         return self.result()
 
     async def start(self, items: object = None) -> None:
@@ -233,15 +243,26 @@ class Bulk:
             await self._all_taken.wait()
         return not self._stopped
 
-    async def end(self, error: BaseException | None = None) -> None:
-        """Await what is in flight; cancel it, if ``error`` is an interruption.
+    def stop(self, error: BaseException | None = None) -> None:
+        """Begin no further record.
 
-        :param error: why there will be no more items, if not because they are at their end
+        :param error: why; :meth:`result` raises it
         """
-        self._stop()
-        if error is not None and not isinstance(error, Exception):
-            self._cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
+        self._crash = self._crash or error
+        self._stopped = True
+        self._all_taken.set()
+        self._given.set()
+
+    async def end(self) -> None:
+        """Begin no further record, and await what is in flight.
+
+        :raises BaseException: at once, if an interruption as a task's time-out struck inside
+        """
+        self.stop()
+        await asyncio.wait(self._workers, return_when=asyncio.FIRST_EXCEPTION)
+        for worker in self._workers:
+            if worker.done() and not worker.cancelled() and (interruption := worker.exception()):
+                raise interruption
         self._log(at_end=True)
 
     def result(self) -> BulkReport:
@@ -266,11 +287,10 @@ class Bulk:
                 await self._given.wait()
         except asyncio.CancelledError:
             raise
-        except BaseException as error:  # noqa: BLE001  # result() raises it
-            self._crash = self._crash or error
-            self._stop()
+        except BaseException as error:
+            self.stop(error)
             if not isinstance(error, Exception):  # a task's time-out strikes wherever the loop just is
-                self._cancel()
+                raise
 
     async def _do(self, item: Any) -> None:
         report = self.report
@@ -286,7 +306,7 @@ class Bulk:
             report.note(position, BulkRecord(status=status, error=error))
             log.warning("%s: record %d %s: %s", self._name, position, status, error)
             if self._fails:
-                self._stop()
+                self.stop()
         if self._monotonic() >= self._log_at:
             self._log()
 
@@ -305,17 +325,6 @@ class Bulk:
         method: RequestMethod = "PATCH" if said.pop("partial", False) else self._method
         return MirrorDBRequest(method=method, **said)
 
-    def _stop(self) -> None:
-        """Begin no further record."""
-        self._stopped = True
-        self._all_taken.set()
-        self._given.set()
-
-    def _cancel(self) -> None:
-        for worker in self._workers:
-            if worker is not asyncio.current_task():
-                worker.cancel()
-
     def _log(self, *, at_end: bool = False) -> None:
         now, report = self._monotonic(), self.report
         self._log_at = now + LOG_EVERY
@@ -324,7 +333,7 @@ class Bulk:
         left = ""
         if not at_end and report.total is not None:
             left = f", about {(report.total - ended) / rate:,.0f} s left"
-        log.info("%s: %s, after %.1f s, %.1f/s%s", self._name, report, now - self._began, rate, left)
+        log.info("%s: %s, after %.1f s, %.1f/s%s", self._name, str(report), now - self._began, rate, left)
 
 
 _END = object()

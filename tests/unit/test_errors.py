@@ -42,6 +42,7 @@ SAMPLES: dict[str, Any] = {
     "retry_after": 1.5,
     "idempotency_key": "k-1",
     "cause": {"type": "ServerError", "message": "m", "status": 500},
+    "report": {"done": 1, "records": [{"status": "done", "response": {"id": 1}}]},
 }
 
 
