@@ -68,6 +68,7 @@ PACKAGE = [
     "airflow_mirrordb/hooks/runner.py",
     "airflow_mirrordb/operators/__init__.py",
     "airflow_mirrordb/operators/bulk.py",
+    "airflow_mirrordb/operators/bulk_memory.py",
     "airflow_mirrordb/operators/memory.py",
     "airflow_mirrordb/operators/mirrordb.py",
     "airflow_mirrordb/operators/retries.py",
