@@ -505,6 +505,8 @@ def test_a_killed_try_leaves_what_it_had_not_begun_to_the_next(
     report = create(records(number), on_error="continue").execute(tries.context())
     assert statuses(report) == ["ambiguous"] * FEWEST + ["done"] * FEWEST
     assert sent(scripted)[first:] == list(range(FEWEST, number))
+    again = create(records(number), on_error="continue").execute(tries.context())
+    assert (again, len(scripted.requests)) == (report, number + FEWEST)
 
 
 def test_a_killed_try_of_keyed_records_is_repeated(
