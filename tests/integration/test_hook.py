@@ -223,7 +223,6 @@ def test_wrong_connection_names_the_field_and_sends_nothing(
     assert scripted.connections == 0
 
 
-@pytest.mark.filterwarnings("ignore:Encountered:DeprecationWarning")  # Airflow 2 dislikes it, too
 @pytest.mark.parametrize("text", ["{", "[1]", '"x"'])
 def test_extra_that_is_no_json_object_is_an_error(text: str) -> None:
     """The extra field is a JSON object or an error that says so."""
