@@ -8,7 +8,7 @@ import pytest
 
 from tests.lanes import AIRFLOWS, build, lanes, run
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]  # most of the tests run once more
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]  # most of the tests run once more
 
 
 def test_oldest_airflow(folder: Path) -> None:
