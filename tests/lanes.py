@@ -227,7 +227,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mirrordb-lanes-") as text:
         folder = Path(text).resolve()
         wheel = build(folder)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        # a lane itself runs two processes at a time
+        with ThreadPoolExecutor(max(1, (os.cpu_count() or 2) // 2)) as pool:
             outcomes = list(pool.map(lambda lane: run(lane, wheel, folder), chosen))
 
     for lane, outcome in zip(chosen, outcomes, strict=True):

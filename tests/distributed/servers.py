@@ -16,23 +16,15 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
+from tests.debian import program
 from tests.e2e.airflow_home import free_port, wait_until
 
 
 def needs(command: str, package: str) -> str:
-    """Return the path of a command; where there is none, root installs Debian's package.
-
-    :raises RuntimeError: it is not there, and cannot be installed
-    """
-    if (path := _found(command)) is None:
-        if os.geteuid() != 0 or not shutil.which("apt-get"):
-            raise RuntimeError(f"{command} is missing, which root on Debian gets from the package {package}")
-        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for step in (["update"], ["install", "-y", "--no-install-recommends", package]):
-            subprocess.run(["apt-get", *step], env=env, check=True, capture_output=True)
-        path = _found(command)
-    assert path is not None
-    return path
+    """Return the path of a command, which is installed first if it is missing; see :func:`program`."""
+    if _found(command) is None:
+        program(command, package=package, needed_for="a cluster")
+    return str(_found(command))
 
 
 def _found(command: str) -> str | None:
