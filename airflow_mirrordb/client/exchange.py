@@ -203,8 +203,11 @@ def _weighed(request: MirrorDBRequest, wire: WireRequest, number: int) -> Iterat
 
 
 def _too_late(late: TurnTooLateError) -> RateLimitError:
+    reason = f"the connection is paused, or limited, for another {late.wait:.1f} s"
+    if not late.wait:
+        reason = "until its deadline max_concurrency other requests were in flight"
     return RateLimitError(
-        message=f"it was not sent: the connection is paused, or limited, for another {late.wait:.1f} s",
+        message=f"it was not sent: {reason}",
         attempts=late.attempts,
         status=HTTPStatus.TOO_MANY_REQUESTS.value,
         retry_after=late.wait,

@@ -14,9 +14,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
 
+from airflow_mirrordb.client.answers import ambiguous
 from airflow_mirrordb.client.auth import secrets
 from airflow_mirrordb.client.config import MirrorDBConfig
-from airflow_mirrordb.client.errors import MirrorDBError, RequestTimeoutError
+from airflow_mirrordb.client.errors import (
+    DisconnectedError,
+    MirrorDBError,
+    RequestTimeoutError,
+    TransportError,
+)
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
 from airflow_mirrordb.client.protocol import MirrorDBRequest, RequestMethod, RequestOptions, named
 from airflow_mirrordb.client.retry import Progress, WaitNeeded
@@ -183,6 +189,10 @@ class MirrorDBHook(BaseHook):
         :param once: True to leave all further attempts to the caller, see :meth:`GenericMirrorDB.request`
         :param cut_off: seconds after which to raise :class:`WaitNeeded` instead of waiting for the
             answer; only for requests that are repeatable
+        Whatever interrupts it, as a time-out of the task, ends the request. If that is a write which may
+        not be repeated and may have been sent, the interruption has an :class:`AmbiguousWriteError` as
+        its cause.
+
         :raises WaitNeeded: see ``wait`` and ``cut_off``; who goes on from there sends the same request,
             with the same ``idempotency_key``
         :raises MirrorDBError: see :meth:`GenericMirrorDB.request`
@@ -203,6 +213,15 @@ class MirrorDBHook(BaseHook):
             late = RequestTimeoutError(message=f"no answer within {cut_off:g} s", sent=True)
             reached = replace(progress, attempts=progress.attempts + 1, cut_off=progress.cut_off + 1)
             raise WaitNeeded(reached, named(late, request)) from error
+        except Exception:
+            raise
+        except BaseException as interruption:
+            unsent = isinstance(interruption.__cause__, TransportError)
+            if unsent or client.is_repeatable(request):
+                raise
+            reason = f"it was interrupted by {type(interruption).__name__}: {interruption}"
+            lost = DisconnectedError(message=reason, attempts=progress.attempts + 1)
+            raise interruption from ambiguous(lost, client.settled(request))
 
     def register_endpoint(self, pattern: str) -> None:
         """Allow what a pattern says as well, for this hook's life.
@@ -314,7 +333,12 @@ class MirrorDBHook(BaseHook):
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         assert self._runner is not None  # noqa: S101  # get_conn() made it
-        return self._runner.run(work)
+        assert self._client is not None  # noqa: S101
+        try:
+            return self._runner.run(work, stop=self._client.disconnect)
+        except BaseException:
+            self._runner.run(self._client.connect())  # does nothing unless it was stopped
+            raise
 
 
 async def _probe(config: MirrorDBConfig) -> int:

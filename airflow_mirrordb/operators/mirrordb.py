@@ -11,7 +11,13 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowTaskTimeout,
+    BaseOperator,
+    conf,
+)
 
 from airflow_mirrordb.compat import installation_url, retry_arguments
 
@@ -141,10 +147,9 @@ class MirrorDBOperator(BaseOperator):
             if repeatable and request.method in ("POST", "PATCH"):
                 request = memory.keep(request)
             try:
-                if repeatable:
-                    response = self._send_repeatable(hook, request, progress)
-                else:
-                    response = self._send_once(hook, request, progress, memory)
+                if not repeatable:
+                    return self._send_once(hook, request, progress, memory)
+                response = self._send_repeatable(hook, request, progress)
             except WaitNeeded as handover:
                 self._defer(request, handover.progress, repeatable=repeatable)
         return self._result(success_event(response, request, self.max_event_bytes))
@@ -161,18 +166,33 @@ class MirrorDBOperator(BaseOperator):
 
     def _send_once(
         self, hook: MirrorDBHook, request: MirrorDBRequest, progress: Progress | None, memory: WriteMemory
-    ) -> MirrorDBResponse:
-        from airflow_mirrordb.client.errors import MirrorDBError
+    ) -> Any:
+        from airflow_mirrordb.client.errors import AmbiguousWriteError, MirrorDBError
         from airflow_mirrordb.client.retry import WaitNeeded
+        from airflow_mirrordb.triggers.mirrordb import success_event
 
         memory.mark(request)
         try:
             response = hook.request(request, progress=progress, wait=not self.deferrable)
-        except (MirrorDBError, WaitNeeded):  # anything else, as a time-out of the task, leaves the mark
+            event = success_event(response, request, self.max_event_bytes)
+        except (MirrorDBError, WaitNeeded):
             memory.unmark()
             raise
-        memory.unmark()
-        return response
+        except AirflowTaskTimeout as timeout:
+            memory.unmark()
+            lost, timeout.__cause__ = timeout.__cause__, None
+            if isinstance(lost, AmbiguousWriteError):
+                raise lost from timeout
+            raise
+        try:
+            result = self._result(event)
+        except AirflowException:  # as one that skips the task
+            raise
+        except Exception as error:
+            message = f"the write was applied, but response_filter raised {error!r}"
+            raise AirflowFailException(message) from error
+        memory.unmark()  # until here, whatever ends the task keeps its next try from sending again
+        return result
 
     def _defer(self, request: MirrorDBRequest, progress: Progress, *, repeatable: bool) -> NoReturn:
         from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments

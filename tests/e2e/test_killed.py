@@ -1,4 +1,4 @@
-"""What becomes of writes whose process is killed with SIGKILL after the backend has carried them out.
+"""What becomes of writes that are ended after the backend has carried them out: by SIGKILL, or a time-out.
 
 A proxy passes each request on, and holds the answer back until the process that waits for it is gone.
 """
@@ -107,6 +107,23 @@ async def test_a_create_without_a_key_is_not_sent_again(
     assert (task["state"], task["try_number"], task["max_tries"]) == ("failed", 2, 3)
     log = airflow.log(name, run_id, "create")
     assert "AmbiguousWriteError" in log
-    assert "an earlier try of this task was ended while it was in flight" in log
+    assert "an earlier try of this task was ended before it had the result" in log
     assert len(backend.records(name)) == 1
     assert len(backend.requests(f"/api/{name}")) == 1
+
+
+async def test_a_create_without_a_key_that_times_out_fails_for_good(
+    airflow: AirflowHome, backend: BackendProcess
+) -> None:
+    """Airflow's time-out of the task ends it at once as ambiguous, with no further try."""
+    name = "timed_out_without_key"
+    await asyncio.to_thread(airflow.wait_for_dags, name)
+    async with answers_held_back(airflow, backend, name, 1):
+        run_id = await asyncio.to_thread(airflow.trigger, name)
+        assert await asyncio.to_thread(airflow.wait_for_run, name, run_id) == "failed"
+    (task,) = airflow.tasks(name, run_id)
+    assert (task["state"], task["try_number"], task["max_tries"]) == ("failed", 1, 3)
+    log = airflow.log(name, run_id, "create")
+    assert "AmbiguousWriteError" in log
+    assert "interrupted by AirflowTaskTimeout" in log
+    assert len(backend.records(name)) == 1

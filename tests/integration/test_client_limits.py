@@ -285,3 +285,25 @@ async def test_the_deadline_of_an_earlier_run_holds(
         clock.time += config.max_elapsed + 0.01
         with pytest.raises(RequestTimeoutError, match=r"within 0\.07 s"):
             await client.request(READ, progress=progress)
+
+
+async def test_a_slot_that_is_free_only_after_the_deadline_is_not_used(
+    answering: Answering, client_for: ClientFor, clock: FakeClock
+) -> None:
+    """A request that waited too long behind others ends as the others would, and nothing is sent."""
+
+    async def slow(_request: web.Request) -> web.Response:
+        clock.time += 301
+        return web.json_response({})
+
+    backend = await answering(slow, web.json_response({}))
+    async with client_for(backend.base_url, max_concurrency=1) as client:
+        first, second = await asyncio.gather(
+            client.request(READ), client.request(READ), return_exceptions=True
+        )
+        assert not isinstance(first, BaseException)
+        assert isinstance(second, RateLimitError)
+        assert "max_concurrency" in second.message
+        assert (second.attempts, second.retryable, second.retry_after) == (0, True, 0.0)
+        assert len(backend.requests) == 1
+        await client.request(READ)  # the slot is free again

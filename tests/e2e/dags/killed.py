@@ -1,4 +1,4 @@
-"""Creates whose process is killed while they are in flight: on workers, in the triggerer, without a key."""
+"""Creates that are ended while they are in flight: on workers, in the triggerer, without a key."""
 
 from __future__ import annotations
 
@@ -35,4 +35,13 @@ with DAG("killed_without_key", schedule=None, start_date=START, default_args=RET
         mirrordb_conn_id="killed_without_key",
         endpoint="api/killed_without_key",
         data={"number": 0},
+    )
+
+with DAG("timed_out_without_key", schedule=None, start_date=START, default_args=RETRIES):
+    MirrorDBCreateOperator(
+        task_id="create",
+        mirrordb_conn_id="timed_out_without_key",
+        endpoint="api/timed_out_without_key",
+        data={"number": 0},
+        execution_timeout=timedelta(seconds=5),
     )
