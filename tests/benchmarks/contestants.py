@@ -111,9 +111,7 @@ def with_http_session(requests: int, at_once: int) -> None:
     asyncio.run(_by_callers(requests, at_once, opened))
 
 
-async def _by_callers(
-    requests: int, at_once: int, opened: Callable[[], Any]
-) -> None:
+async def _by_callers(requests: int, at_once: int, opened: Callable[[], Any]) -> None:
     numbers = iter(range(requests))
 
     async def call(read: Read) -> None:

@@ -19,11 +19,10 @@ import sys
 import tempfile
 import time
 import urllib.request
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -129,7 +128,7 @@ def measure(name: str, scenario: Scenario) -> Cost:
     memory, wall, cpu = _peak(), time.perf_counter(), time.process_time()
     try:
         run(scenario.requests, scenario.at_once)
-    except Exception as error:  # whatever it is belongs into the table
+    except Exception as error:  # noqa: BLE001  # whatever it is belongs into the table
         failure = type(error).__name__
     cpu, wall, memory = time.process_time() - cpu, time.perf_counter() - wall, _peak() - memory
     return Cost(cpu=cpu, wall=wall, megabytes=memory, connections=_opened(), failure=failure)
