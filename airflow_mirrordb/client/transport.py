@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import math
 import re
 import ssl
 import sys
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from contextvars import Context
 from http import HTTPStatus
@@ -100,17 +101,24 @@ class Transport:
         self.closing = False
         """Set by who is about to cancel all requests: they end with :class:`DisconnectedError` then."""
 
-    async def send(self, request: WireRequest) -> Answer:
+    async def send(
+        self, request: WireRequest, credentials: Mapping[str, str] | None = None, within: float = math.inf
+    ) -> Answer:
         """Send a request once and return the answer, whatever its status.
 
+        :param credentials: headers that prove who sends it
+        :param within: seconds after which its time is over, if its ``timeout`` is longer
         :raises TransportError: if there is none; its ``sent`` says whether the request may have arrived
         """
         connection: Connection | None = None
         self._sending += 1
         try:
-            async with timeout(request.timeout):
+            async with timeout(min(request.timeout, within)):
+                await asyncio.sleep(0)  # lets the loop see which connections the server has closed
                 connection, opener = await self._open().connect(request)
-                response = await _exchange(connection, _head(request, opener), request.body)
+                response = await _exchange(
+                    connection, _head(request, opener, credentials or {}), request.body
+                )
                 body, complete = await self._read(response)
                 if complete and response.content.at_eof():
                     connection.release()
@@ -121,7 +129,8 @@ class Transport:
             raise DisconnectedError(message=DISCONNECTED, retryable=False, sent=sent) from None
         except Exception as error:
             _forget_credentials(error)
-            own = _own_error(error, request, sent=connection is not None)
+            seconds = min(request.timeout, within)
+            own = _own_error(error, request.url, seconds, sent=connection is not None)
             if own is None:
                 raise
             raise own from error
@@ -311,10 +320,11 @@ def _context(verify: bool | str) -> ssl.SSLContext:
         ) from error
 
 
-def _head(request: WireRequest, opener: aiohttp.ClientRequest) -> bytes:
+def _head(request: WireRequest, opener: aiohttp.ClientRequest, credentials: Mapping[str, str]) -> bytes:
     """Return a request as it goes over the wire, up to its body."""
     headers = opener.headers.copy()  # Host, Accept-Encoding, and what an HTTP proxy wants to know
     headers.update(request.headers)
+    headers.update(credentials)
     if request.body is not None or request.method != "GET":
         headers["Content-Length"] = str(len(request.body or b""))
     through_proxy = opener.proxy is not None and not opener.is_ssl()
@@ -336,10 +346,10 @@ async def _exchange(connection: Connection, head: bytes, body: bytes | None) -> 
 
 
 def _own_error(  # noqa: PLR0911  # one a kind
-    error: Exception, request: WireRequest, *, sent: bool
+    error: Exception, url: URL, seconds: float, *, sent: bool
 ) -> TransportError | None:
     """Return the client's error for one of aiohttp's; None if it is none of those."""
-    origin = str(request.url.origin())
+    origin = str(url.origin())
     if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
         reason = getattr(error, "certificate_error", error)
         words = getattr(reason, "verify_message", "") or reason
@@ -354,7 +364,7 @@ def _own_error(  # noqa: PLR0911  # one a kind
         message = f"the proxy refused the connection to {origin}: {error.status} {error.message}"
         return ConnectError(message=message, retryable=error.status >= HTTPStatus.INTERNAL_SERVER_ERROR)
     if isinstance(error, asyncio.TimeoutError):
-        return _timed_out(origin, request.timeout, sent=sent)
+        return _timed_out(origin, seconds, sent=sent)
     if isinstance(error, aiohttp.ClientError | HttpProcessingError | OSError):
         broke = f"the connection to {origin} broke before the whole answer was there"
         return DisconnectedError(message=f"{broke}: {_words(error)}", sent=sent)

@@ -1,8 +1,9 @@
 """Who takes part in the benchmark of speed, each as its users would write it.
 
-A contestant makes ``requests`` reads, ``at_once`` of them in flight. It runs in a process of its own,
-where the connections ``http_default`` and ``mirrordb_default`` lead to the server, and its authority is
-trusted by default.
+A contestant makes ``requests`` reads, ``at_once`` of them in flight, each of another resource. It runs in
+a process of its own, where the connections ``http_default`` and ``mirrordb_default`` lead to the server,
+and its authority is trusted by default. It returns the longest time for which its event loop answered
+nobody, in seconds, where all are in flight at once.
 """
 
 from __future__ import annotations
@@ -12,51 +13,76 @@ import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import aiohttp
 
 KEY = "a-key-that-opens-nothing"
-ENDPOINT = "api/users/r1"
+TICK = 0.01  # seconds
 
-Read = Callable[[], Awaitable[object]]
-Contestant = Callable[[int, int], None]
+Read = Callable[[str], Awaitable[object]]
+Contestant = Callable[[int, int], float | None]
 
 
-def with_aiohttp(requests: int, at_once: int) -> None:
+def _endpoint(number: int) -> str:
+    return f"api/users/r{number}"
+
+
+def with_aiohttp(requests: int, at_once: int) -> float | None:
     """Read with one session, as it is by default."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Read]:
-        url = f"{os.environ['SERVER']}/{ENDPOINT}"
+        server = os.environ["SERVER"]
         async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {KEY}"}) as session:
 
-            async def read() -> object:
-                async with session.get(url) as response:
+            async def read(endpoint: str) -> object:
+                async with session.get(f"{server}/{endpoint}") as response:
                     response.raise_for_status()
                     return await response.json()
 
             yield read
 
-    asyncio.run(_by_callers(requests, at_once, opened))
+    return asyncio.run(_by_callers(requests, at_once, opened))
 
 
-def with_mirrordb(requests: int, at_once: int) -> None:
+def with_mirrordb(requests: int, at_once: int) -> float | None:
     """Read with the hook of this package: its plain methods one by one, its client for many at once."""
     from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Read]:
         async with MirrorDBHook() as client:
-            yield lambda: client.read_function("read", ENDPOINT)
+            yield lambda endpoint: client.read_function("read", endpoint)
 
     if at_once > 1:
-        asyncio.run(_by_callers(requests, at_once, opened))
-        return
+        return asyncio.run(_by_callers(requests, at_once, opened))
     with MirrorDBHook() as hook:
-        for _ in range(requests):
-            hook.read(ENDPOINT, method_name="read")
+        for number in range(requests):
+            hook.read(_endpoint(number), method_name="read")
+    return None
+
+
+def with_operators(requests: int, _at_once: int) -> None:
+    """Execute as many operators, not deferrable."""
+    from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
+
+    context: Any = {"ti": None}
+    for number in range(requests):
+        MirrorDBReadOperator(task_id=f"read_{number}", endpoint=_endpoint(number)).execute(context)
+
+
+def with_triggers(requests: int, at_once: int) -> float | None:
+    """Run as many triggers, as a triggerer does."""
+    from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
+
+    async def read(endpoint: str) -> object:
+        trigger = MirrorDBTrigger(request={"method": "GET", "endpoint": endpoint, "method_name": "read"})
+        return _succeeded([event async for event in trigger.run()])
+
+    return asyncio.run(_by_callers(requests, at_once, partial(_ready, read)))
 
 
 def with_http_hook(requests: int, at_once: int) -> None:
@@ -65,35 +91,31 @@ def with_http_hook(requests: int, at_once: int) -> None:
         HttpHook,
     )
 
-    def call(reads: int) -> None:
+    def call(first: int) -> None:
         hook = HttpHook(method="GET")
         hook.log.setLevel(logging.ERROR)
-        for _ in range(reads):
-            hook.run(ENDPOINT).json()
+        for number in range(first, requests, at_once):
+            hook.run(_endpoint(number)).json()
 
     with ThreadPoolExecutor(at_once) as threads:
-        list(threads.map(call, [requests // at_once] * at_once))
+        list(threads.map(call, range(at_once)))
 
 
-def with_http_async_hook(requests: int, at_once: int) -> None:
+def with_http_async_hook(requests: int, at_once: int) -> float | None:
     """Read with HttpAsyncHook as HttpTrigger uses it."""
     from airflow.providers.http.hooks.http import (  # type: ignore[import-not-found,unused-ignore]  # noqa: TID251
         HttpAsyncHook,
     )
 
-    async def read() -> object:
+    async def read(endpoint: str) -> object:
         hook = HttpAsyncHook(method="GET")
         async with aiohttp.ClientSession() as session:
-            return await (await hook.run(session=session, endpoint=ENDPOINT)).json()
+            return await (await hook.run(session=session, endpoint=endpoint)).json()
 
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[Read]:
-        yield read
-
-    asyncio.run(_by_callers(requests, at_once, opened))
+    return asyncio.run(_by_callers(requests, at_once, partial(_ready, read)))
 
 
-def with_http_session(requests: int, at_once: int) -> None:
+def with_http_session(requests: int, at_once: int) -> float | None:
     """Read with one HttpAsyncHook.session()."""
     from airflow.providers.http.hooks.http import (  # type: ignore[import-not-found,unused-ignore]  # noqa: TID251
         HttpAsyncHook,
@@ -103,29 +125,64 @@ def with_http_session(requests: int, at_once: int) -> None:
     async def opened() -> AsyncIterator[Read]:
         async with HttpAsyncHook(method="GET").session() as http:
 
-            async def read() -> object:
-                return await (await http.run(endpoint=ENDPOINT)).json()
+            async def read(endpoint: str) -> object:
+                return await (await http.run(endpoint=endpoint)).json()
 
             yield read
 
-    asyncio.run(_by_callers(requests, at_once, opened))
+    return asyncio.run(_by_callers(requests, at_once, opened))
 
 
-async def _by_callers(requests: int, at_once: int, opened: Callable[[], Any]) -> None:
+def with_http_triggers(requests: int, at_once: int) -> float | None:
+    """Run as many triggers of the HTTP provider, as a triggerer does."""
+    from airflow.providers.http.triggers.http import (  # type: ignore[import-not-found,unused-ignore]  # noqa: TID251
+        HttpTrigger,
+    )
+
+    async def read(endpoint: str) -> object:
+        trigger = HttpTrigger(method="GET", endpoint=endpoint)
+        return _succeeded([event async for event in trigger.run()])
+
+    return asyncio.run(_by_callers(requests, at_once, partial(_ready, read)))
+
+
+@asynccontextmanager
+async def _ready(read: Read) -> AsyncIterator[Read]:
+    yield read
+
+
+def _succeeded(events: list[Any]) -> object:
+    (event,) = events
+    if event.payload["status"] != "success":
+        raise RuntimeError(f"{event.payload}")
+    return event
+
+
+async def _by_callers(
+    requests: int, at_once: int, opened: Callable[[], AbstractAsyncContextManager[Read]]
+) -> float | None:
     numbers = iter(range(requests))
 
     async def call(read: Read) -> None:
-        for _ in numbers:
-            await read()
+        for number in numbers:
+            await read(_endpoint(number))
 
+    async def watch() -> None:
+        nonlocal lag
+        while True:
+            due = loop.time() + TICK
+            await asyncio.sleep(TICK)
+            lag = max(lag, loop.time() - due)
+
+    loop, lag = asyncio.get_running_loop(), 0.0
     async with opened() as read:
-        await asyncio.gather(*(call(read) for _ in range(at_once)))
-
-
-CONTESTANTS: dict[str, Contestant] = {
-    "aiohttp": with_aiohttp,
-    "this package": with_mirrordb,
-    "HttpHook": with_http_hook,
-    "HttpAsyncHook": with_http_async_hook,
-    "HttpAsyncHook.session()": with_http_session,
-}
+        if at_once < requests:
+            await asyncio.gather(*(call(read) for _ in range(at_once)))
+            return None
+        watcher = asyncio.create_task(watch())
+        ends = await asyncio.gather(*(read(_endpoint(number)) for number in numbers), return_exceptions=True)
+        watcher.cancel()
+    failed = [end for end in ends if isinstance(end, BaseException)]
+    if failed:
+        raise RuntimeError(f"{len(failed)} failed, as with {failed[0]!r}")
+    return lag

@@ -2,9 +2,10 @@
 
 Run by hand: ``python -m tests.benchmarks.speed [rounds] [scenario] [contestant]``, where a scenario and a
 contestant are told by how their names begin. The server is a process of its own on 127.0.0.1, over TLS;
-so is each contestant in each round, and they take turns. Each cell shows the CPU of the contestant's
-process and the time, as multiples of what plain aiohttp took in the same round (medians of the rounds);
-then how much its memory grew, the connections that it opened, and its failure, if it had one.
+so is each contestant in each round, where Airflow is loaded and 1,024 files may be open. They take turns.
+A line shows the CPU of the contestant's process and the time, as multiples of what plain aiohttp took in
+the same round; the CPU and the memory of each request; the connections opened; the longest time for which
+the event loop answered nobody; and the failure, if there was one. All are medians of the rounds.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -29,10 +30,12 @@ from urllib.parse import urlsplit
 import trustme
 from aiohttp import web
 
-from tests.benchmarks.contestants import CONTESTANTS, KEY
+from tests.benchmarks import contestants
+from tests.benchmarks.contestants import KEY, Contestant
 from tests.benchmarks.server import running
 
 WARM_UP = 20
+FILES = 1024
 BODY = json.dumps(
     {"id": "r1", "name": "Ada Lovelace", "active": True, "day": "2026-11-25", "tags": ["a", "b"]}
 ).encode()
@@ -40,15 +43,32 @@ BODY = json.dumps(
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """How many requests, and how many of them in flight."""
+    """How many requests, how many of them in flight, and who makes them."""
 
     requests: int
     at_once: int
+    contestants: Mapping[str, Contestant]
 
 
+READERS = {
+    "aiohttp": contestants.with_aiohttp,
+    "this package": contestants.with_mirrordb,
+    "HttpHook": contestants.with_http_hook,
+    "HttpAsyncHook": contestants.with_http_async_hook,
+    "HttpAsyncHook.session()": contestants.with_http_session,
+}
+OPERATORS = {"aiohttp": contestants.with_aiohttp, "this package": contestants.with_operators}
+TRIGGERS = {
+    "aiohttp": contestants.with_aiohttp,
+    "this package": contestants.with_triggers,
+    "HttpTrigger": contestants.with_http_triggers,
+}
 SCENARIOS = {
-    "reads, one by one": Scenario(requests=500, at_once=1),
-    "reads, 100 in flight": Scenario(requests=2000, at_once=100),
+    "500 reads, one by one": Scenario(requests=500, at_once=1, contestants=READERS),
+    "2,000 reads, 100 in flight": Scenario(requests=2000, at_once=100, contestants=READERS),
+    # creates by ``bulk``, 32 in flight, belong here
+    "200 operators": Scenario(requests=200, at_once=1, contestants=OPERATORS),
+    "5,000 triggers at once": Scenario(requests=5000, at_once=5000, contestants=TRIGGERS),
 }
 
 
@@ -60,7 +80,8 @@ class Cost:
     wall: float
     megabytes: float
     connections: int
-    failure: str | None
+    lag: float | None
+    failure: str
 
 
 # -- the backend ----------------------------------------------------------------------------------
@@ -119,19 +140,23 @@ def _opened() -> int:
         return int(answer.read())
 
 
-def measure(name: str, scenario: Scenario) -> Cost:
+def measure(title: str, name: str) -> Cost:
     """Make a contestant run, and return what it took. For a process of its own."""
-    run, failure = CONTESTANTS[name], None
+    import airflow_mirrordb.hooks.mirrordb  # noqa: F401  # as large a heap for all
+
+    scenario, failure, lag = SCENARIOS[title], "", None
+    run = scenario.contestants[name]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     run(WARM_UP, 1)
     _opened()
     gc.collect()
     memory, wall, cpu = _peak(), time.perf_counter(), time.process_time()
     try:
-        run(scenario.requests, scenario.at_once)
+        lag = run(scenario.requests, scenario.at_once)
     except Exception as error:  # noqa: BLE001  # whatever it is belongs into the table
-        failure = type(error).__name__
+        failure = f"{type(error).__name__}: {error}"[:100]
     cpu, wall, memory = time.process_time() - cpu, time.perf_counter() - wall, _peak() - memory
-    return Cost(cpu=cpu, wall=wall, megabytes=memory, connections=_opened(), failure=failure)
+    return Cost(cpu=cpu, wall=wall, megabytes=memory, connections=_opened(), lag=lag, failure=failure)
 
 
 def _peak() -> float:
@@ -144,29 +169,40 @@ def _peak() -> float:
 def race(environment: dict[str, str], rounds: int, wanted: str, wanted_contestant: str) -> None:
     os.environ.update(environment)
     spawn = multiprocessing.get_context("spawn")
-    names = [name for name in CONTESTANTS if name == "aiohttp" or name.startswith(wanted_contestant)]
     if find_spec("airflow.providers.http") is None:
-        names = [name for name in names if not name.startswith("Http")]
-        _print("HttpHook and HttpAsyncHook are left out: apache-airflow-providers-http is not installed")
-    _print("".join(f"{title:>32}" for title in ("", *names)))
+        _print("All of the HTTP provider is left out: apache-airflow-providers-http is not installed")
     for title, scenario in SCENARIOS.items():
         if not title.startswith(wanted):
             continue
-        costs: dict[str, list[Cost]] = {name: [] for name in names}
+        costs: dict[str, list[Cost]] = {
+            name: [] for name in scenario.contestants if _runs(name, wanted_contestant)
+        }
         for _ in range(rounds):
-            for name in names:
+            for name, paid in costs.items():
                 with spawn.Pool(1) as process:
-                    costs[name].append(process.apply(measure, (name, scenario)))
-        _print("".join(f"{cell:>32}" for cell in (title, *(_cell(costs, name) for name in names))))
+                    paid.append(process.apply(measure, (title, name)))
+        _print(f"{title:32}{'CPU':>8}{'time':>8}{'CPU each':>12}{'memory each':>14}{'opened':>8}{'lag':>9}")
+        for name in costs:
+            _print(f"    {name:28}{_line(costs, name, scenario.requests)}")
 
 
-def _cell(costs: dict[str, list[Cost]], name: str) -> str:
-    rounds = list(zip(costs[name], costs["aiohttp"], strict=True))
+def _runs(name: str, wanted: str) -> bool:
+    there = not name.startswith("Http") or find_spec("airflow.providers.http") is not None
+    return name == "aiohttp" or (there and name.startswith(wanted))
+
+
+def _line(costs: dict[str, list[Cost]], name: str, requests: int) -> str:
+    mine = costs[name]
+    rounds = list(zip(mine, costs["aiohttp"], strict=True))
     cpu = statistics.median(cost.cpu / plain.cpu for cost, plain in rounds)
     wall = statistics.median(cost.wall / plain.wall for cost, plain in rounds)
-    megabytes = statistics.median(cost.megabytes for cost in costs[name])
-    last = costs[name][-1]
-    return f"{cpu:.2f} / {wall:.2f}  {megabytes:.0f} MB  {last.connections}  {last.failure or ''}"
+    each = statistics.median(cost.cpu for cost in mine) / requests * 1000
+    kilobytes = statistics.median(cost.megabytes for cost in mine) / requests * 1024
+    opened = statistics.median_high(cost.connections for cost in mine)
+    lags = [cost.lag for cost in mine if cost.lag is not None]
+    lag = f"{statistics.median(lags):.2f} s" if lags else ""
+    facts = f"{cpu:8.2f}{wall:8.2f}{each:9.2f} ms{kilobytes:11.1f} kB{opened:8}{lag:>9}"
+    return f"{facts}  {mine[-1].failure}"
 
 
 def _print(line: str) -> None:

@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from multidict import CIMultiDict
 from yarl import URL
 
 from airflow_mirrordb.client import (
@@ -29,7 +28,6 @@ from airflow_mirrordb.client import (
     TLSError,
     TransportError,
 )
-from airflow_mirrordb.client.protocol import WireRequest
 from airflow_mirrordb.client.transport import _own_error, tls_context
 
 if TYPE_CHECKING:
@@ -289,15 +287,7 @@ def test_every_error_of_aiohttp_becomes_one_of_ours(name: str) -> None:
         return
     error_class = getattr(client_exceptions, name)
     arguments = next(ARGUMENTS[base] for base in error_class.__mro__ if base in ARGUMENTS)
-    request = WireRequest(
-        method="GET",
-        url=URL("http://h/"),
-        headers=CIMultiDict(),
-        body=None,
-        timeout=1,
-        repeatable=True,
-    )
-    error = _own_error(error_class(*arguments), request, sent=True)
+    error = _own_error(error_class(*arguments), URL("http://h/"), 1.0, sent=True)
     assert error is not None
     assert "http://h" in error.message
     never_connected = issubclass(
