@@ -22,7 +22,7 @@ _slots_of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Slots] = WeakKeyD
 class TurnTooLateError(Exception):
     """The turn of a request would come after the time that its caller has; nothing was sent.
 
-    :param wait: seconds until the turn
+    :param wait: seconds until the turn; 0 if only waiting for a slot took too long
     :param attempts: requests that were sent before
     """
 
@@ -64,9 +64,12 @@ class Gate:
         """Wait for a slot and a permit, and hold the slot.
 
         :param latest: monotonic time after which it makes no sense to go
-        :raises TurnTooLateError: if the permit is for a later time
+        :raises TurnTooLateError: if the slot came, or the permit is for, a later time
         """
+        must_wait = self._slots.locked()
         async with self._slots:
+            if must_wait and self._monotonic() > latest:
+                raise TurnTooLateError(0.0)
             yield await self._permit(latest)
 
     def learn(self, permit: Permit, answer: Answer) -> None:

@@ -9,77 +9,41 @@ import logging
 import random
 import time
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any
 
-from airflow_mirrordb.client.answers import (
-    Answer,
-    MirrorDBResponse,
-    interpret,
-    redirected,
-    response_error,
-    weigh,
-)
+from airflow_mirrordb.client.answers import MirrorDBResponse, response_error
 from airflow_mirrordb.client.auth import sent_secrets
+from airflow_mirrordb.client.bulk import Bulk, BulkOptions, BulkReport, Items
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.credentials import Credentials, LookUp
 from airflow_mirrordb.client.endpoints import EndpointRegistry
-from airflow_mirrordb.client.errors import (
-    DisconnectedError,
-    InvalidRequestError,
-    MirrorDBError,
-    RateLimitError,
-)
-from airflow_mirrordb.client.gate import Gate, TurnTooLateError
+from airflow_mirrordb.client.errors import InvalidRequestError, MirrorDBError
+from airflow_mirrordb.client.exchange import Exchanges, Link, State
+from airflow_mirrordb.client.gate import Gate
 from airflow_mirrordb.client.pages import collect, pages
 from airflow_mirrordb.client.protocol import (
     MirrorDBRequest,
     RequestMethod,
     RequestOptions,
-    WireRequest,
     named,
     prepare,
     probe,
     settled,
 )
-from airflow_mirrordb.client.retry import Progress, Retrying, WaitNeeded
-from airflow_mirrordb.client.transport import DISCONNECTED, Transport
+from airflow_mirrordb.client.retry import Progress
+from airflow_mirrordb.client.streams import Sink, Stream
+from airflow_mirrordb.client.transport import Transport
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-T = TypeVar("T")
-
 log = logging.getLogger(__name__)
 
-#: Seconds that any attempt gets, however near the deadline: who asks wants an answer.
-LEAST_TIMEOUT = 1.0
-#: Seconds that a request waits for its turn where its caller wants to do longer waits itself.
-SHORT_WAIT = 1.0
-
 CALLABLE = ("create_function", "read_function", "update_function", "delete_function")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _State:
-    """What a request works with from its start to its end, whatever is changed meanwhile."""
-
-    config: MirrorDBConfig
-    registry: EndpointRegistry
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Link:
-    """The way to the backend."""
-
-    transport: Transport
-    gate: Gate
 
 
 class GenericMirrorDB:
@@ -112,14 +76,19 @@ class GenericMirrorDB:
         rng: random.Random | None = None,
     ) -> None:
         config = config if isinstance(config, MirrorDBConfig) else MirrorDBConfig.model_validate(config)
-        self._state = _State(config=config, registry=EndpointRegistry(declared=config.endpoints))
+        self._state = State(config=config, registry=EndpointRegistry(declared=config.endpoints))
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
-        self._rng = rng or random.Random()  # noqa: S311  # only jitter
         self._share_connections = share_connections
-        self._link: _Link | None = None
+        self._link: Link | None = None
         self._retired: weakref.WeakSet[Transport] = weakref.WeakSet()  # kept by the requests that began there
-        self._in_flight: set[asyncio.Task[Any]] = set()
         self._credentials = Credentials(lambda: self._state.config, self._change, look_up, clock)
+        self._exchanges = Exchanges(
+            self._credentials,
+            clock=clock,
+            monotonic=monotonic,
+            sleep=sleep,
+            rng=rng or random.Random(),  # noqa: S311  # only jitter
+        )
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -154,14 +123,11 @@ class GenericMirrorDB:
         Requests in flight end with :class:`DisconnectedError`, or :class:`AmbiguousWriteError` where
         a write that may not be repeated was already sent.
         """
-        tasks = list(self._in_flight)
         transports = [*self._retired, *([self._link.transport] if self._link else [])]
         self._link, self._retired = None, weakref.WeakSet()
         for transport in transports:
             transport.closing = True
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._exchanges.end()
         for transport in transports:
             await transport.close()
 
@@ -248,6 +214,29 @@ class GenericMirrorDB:
         """
         return await self._data("DELETE", method_name, endpoint, missing_ok=missing_ok, **options)
 
+    async def bulk(self, method: str, items: Items, **options: Unpack[BulkOptions]) -> BulkReport:
+        """Send a request per item, a bounded number at a time, and return what became of each.
+
+        :param method: ``create``, ``read``, ``update`` or ``delete``, or an HTTP method
+        :param items: the arguments of each call, as ``{"endpoint": ..., "data": ...}``, or just its
+            endpoint; any iterable, also an async one, of which no item is taken before it is begun
+        :param options: see :class:`BulkOptions`; also arguments that are the same for all items
+        :raises BulkError: if a record failed, unless ``on_error`` is ``continue``
+        :raises InvalidRequestError: if an argument is wrong that holds for all items
+        """
+        return await self.begin_bulk(method, **options).run(items)
+
+    def begin_bulk(self, method: str, **options: Unpack[BulkOptions]) -> Bulk:
+        """Return a bulk to which the caller hands the items; see :meth:`bulk`."""
+        self._connected()
+        return Bulk(
+            self.request,
+            method,
+            options,
+            max_concurrency=self._state.config.max_concurrency,
+            monotonic=self._monotonic,
+        )
+
     async def request(
         self,
         request: MirrorDBRequest,
@@ -255,6 +244,7 @@ class GenericMirrorDB:
         progress: Progress | None = None,
         wait: bool = True,
         once: bool = False,
+        sink: Sink | None = None,
     ) -> MirrorDBResponse:
         """Send a request, again where that is safe and the policy says so, and return the whole answer.
 
@@ -264,23 +254,31 @@ class GenericMirrorDB:
             for more than a second for its turn
         :param once: True to leave all further attempts to the caller: sends one, and logs no failure;
             waits for its turn for no more than a second
+        :param sink: takes the answer to a GET: the body as it is after decompression, of any length and
+            kind, or with ``paginate`` the records of one page after the other, as JSON Lines. The
+            response's ``data`` is a :class:`Manifest` then. Nothing but a whole answer is kept; a 304
+            changes nothing, and has no manifest.
         :raises EndpointNotAllowedError: if no registered pattern allows it; nothing was sent
         :raises InvalidRequestError: if an argument cannot be sent; nothing was
         :raises TransportError: if there was no answer
         :raises ResponseError: if the answer is no success
         :raises InvalidResponseError: if the body of a success cannot be used
+        :raises OutputError: if the sink cannot take the answer
         :raises AmbiguousWriteError: if a write may or may not have been applied
         :raises RateLimitError: also if its turn would come after the deadline; nothing was sent then
         :raises WaitNeeded: see ``wait``
         """
+        stream = None if sink is None else Stream(sink, request)
         if request.paginate is None:
-            return await self._request(request, progress, wait=wait, once=once)
+            answer = self._make(request, progress, wait=wait, once=once, stream=stream)
+            return await (answer if stream is None else stream.keep(answer))
         first = iter([progress])
 
         async def send(page: MirrorDBRequest) -> MirrorDBResponse:
-            return await self._request(page, next(first, None), wait=wait, once=once)
+            return await self._make(page, next(first, None), wait=wait, once=once)
 
-        return await collect(send, request, self._state.config.base_url)
+        answer = collect(send, request, self._state.config.base_url, stream)
+        return await (answer if stream is None else stream.keep(answer))
 
     def begin(self) -> Progress:
         """Return where a request starts: nothing sent, and ``max_elapsed`` seconds to the deadline."""
@@ -314,7 +312,8 @@ class GenericMirrorDB:
         wire = prepare(request, config, registry) if config.test_endpoint else probe(config)
         try:
             headers = await self._credentials.headers(config, transport)
-            answer = await self._tracked(transport.send(wire.carrying(headers)), request)
+            sending = transport.send(wire.carrying(headers))
+            answer = await self._exchanges.tracked(sending, request, transport)
         except MirrorDBError as error:
             error.attempts = 1
             raise named(error, request) from error.__cause__
@@ -393,71 +392,22 @@ class GenericMirrorDB:
             retired = self._link.transport
             self._retired.add(retired)
             self._link = link
-        self._state = _State(config=config, registry=registry)
+        self._state = State(config=config, registry=registry)
         self._credentials.forget_token()
         return retired
 
-    async def _request(
-        self, request: MirrorDBRequest, progress: Progress | None, *, wait: bool, once: bool
+    async def _make(
+        self,
+        request: MirrorDBRequest,
+        progress: Progress | None,
+        *,
+        wait: bool,
+        once: bool,
+        stream: Stream | None = None,
     ) -> MirrorDBResponse:
-        link = self._connected()
-        state = self._state
-        request = _with_key(settled(request, state.config), state.config)
-        wire = prepare(request, state.config, state.registry)
-        started, renewals = self._monotonic(), self._credentials.renewals
-        progress = progress or Progress()
-        if progress.deadline is None:
-            progress = replace(progress, deadline=self._clock() + state.config.max_elapsed)
-        deadline = started + (progress.deadline or 0.0) - self._clock()
-        patient = wait and not once
-
-        async def exchange(headers: Mapping[str, str], number: int) -> Answer:
-            try:
-                with _weighed(request, wire, number):
-                    answer = await self._send(link, wire.carrying(headers), deadline, wait=patient)
-                    if follow := redirected(answer, request, wire, state.config, state.registry):
-                        answer = await self._send(link, follow.carrying(headers), deadline, wait=patient)
-                    return answer
-            except TurnTooLateError as late:
-                late.attempts = number - 1
-                raise
-
-        async def attempt(number: int) -> MirrorDBResponse:
-            headers = await self._credentials.headers(state.config, link.transport)
-            answer = await exchange(headers, number)
-            if answer.status == HTTPStatus.UNAUTHORIZED and (
-                fresh := await self._credentials.renewed(headers, state.config, link.transport, renewals)
-            ):
-                headers = fresh
-                answer = await exchange(headers, number)  # a 401 was not applied: a write may go out again
-            with _weighed(request, wire, number):
-                return interpret(
-                    answer,
-                    request,
-                    state.config,
-                    number=number,
-                    elapsed=self._monotonic() - started,
-                    now=self._clock(),
-                    hidden=sent_secrets(headers),
-                )
-
-        retrying = Retrying(
-            policy=state.config.retry_policy, clock=self._clock, sleep=self._sleep, rng=self._rng
+        return await self._exchanges.make(
+            request, self._state, self._connected(), progress, wait=wait, once=once, stream=stream
         )
-        label = f" [{request.method_name}]" if request.method_name else ""
-        name = f"{request.method} {request.endpoint}{label}"
-        try:
-            retried = partial(retrying.run, attempt, name=name, progress=progress, wait=wait)
-            return await self._tracked(_only(attempt) if once else retried(), request)
-        except TurnTooLateError as late:
-            error = named(_too_late(late), request)
-            if not wait and self._monotonic() + late.wait <= deadline:
-                resume_at = self._clock() + late.wait
-                raise WaitNeeded(replace(progress, resume_at=resume_at), error) from None
-            raise error from None
-        except MirrorDBError as error:
-            named(error, request)
-            raise
 
     async def _data(
         self, method: RequestMethod, method_name: str | None, endpoint: str, **options: Any
@@ -477,75 +427,11 @@ class GenericMirrorDB:
             raise InvalidRequestError(message=message, field="arguments") from error
         return await function(**arguments)
 
-    async def _send(self, link: _Link, wire: WireRequest, deadline: float, *, wait: bool) -> Answer:
-        """Send a request when its turn has come.
-
-        :param deadline: monotonic time by which the answer must be there
-        """
-        latest = deadline if wait else min(deadline, self._monotonic() + SHORT_WAIT)
-        async with link.gate.turn(latest) as permit:
-            left = max(deadline - self._monotonic(), LEAST_TIMEOUT)
-            answer = await link.transport.send(wire.within(left))
-        link.gate.learn(permit, answer)
-        return answer
-
-    def _link_for(self, config: MirrorDBConfig) -> _Link:
+    def _link_for(self, config: MirrorDBConfig) -> Link:
         gate = Gate(config, clock=self._clock, monotonic=self._monotonic, sleep=self._sleep)
-        return _Link(transport=Transport(config, shared=self._share_connections), gate=gate)
+        return Link(transport=Transport(config, shared=self._share_connections), gate=gate)
 
-    def _connected(self) -> _Link:
+    def _connected(self) -> Link:
         if self._link is None:
             raise RuntimeError("the client is not connected: use 'async with', or await connect() first")
         return self._link
-
-    async def _tracked(self, work: Coroutine[Any, Any, T], request: MirrorDBRequest) -> T:
-        """Run work as a task of its own, which :meth:`disconnect` can end without ending the caller's."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._in_flight.add(task)
-        try:
-            return await task
-        except asyncio.CancelledError:
-            if self._link is not None or not task.cancelled():
-                raise
-            error = named(DisconnectedError(message=DISCONNECTED, retryable=False), request)
-            raise error from None
-        finally:
-            self._in_flight.discard(task)
-
-
-async def _only(attempt: Callable[[int], Awaitable[T]]) -> T:
-    """Make one attempt; what follows a failure is for the caller to say."""
-    try:
-        return await attempt(1)
-    except MirrorDBError as error:
-        error.attempts = 1
-        raise
-
-
-@contextmanager
-def _weighed(request: MirrorDBRequest, wire: WireRequest, number: int) -> Iterator[None]:
-    """Decide of each failure inside whether the request may be sent again."""
-    try:
-        yield
-    except MirrorDBError as error:
-        weighed = weigh(named(error, request), request, wire, number=number)
-        if weighed is error:
-            raise
-        raise weighed from error
-
-
-def _too_late(late: TurnTooLateError) -> RateLimitError:
-    return RateLimitError(
-        message=f"it was not sent: the connection is paused, or limited, for another {late.wait:.1f} s",
-        attempts=late.attempts,
-        status=HTTPStatus.TOO_MANY_REQUESTS.value,
-        retry_after=late.wait,
-        retryable=True,
-    )
-
-
-def _with_key(request: MirrorDBRequest, config: MirrorDBConfig) -> MirrorDBRequest:
-    """Give a create or partial update its idempotency key, if the backend promises to heed one."""
-    if config.idempotency_header is None or request.method not in ("POST", "PATCH"):
-        return request if request.idempotency_key is None else replace(request, idempotency_key=None)
-    return request if request.idempotency_key else replace(request, idempotency_key=str(uuid4()))

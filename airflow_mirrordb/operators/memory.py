@@ -20,8 +20,8 @@ class WriteMemory:
     """Lets a retry of a task repeat the write of the try before it, or refuse to.
 
     A keyed write is kept before it is first sent, so that data templated with ``now()`` is the same
-    in each try, and so is its key. A write that may not be repeated is marked while it is in flight;
-    a try that finds the mark was preceded by one that was killed, and must not send again.
+    in each try, and so is its key. A write that may not be repeated is marked until the task has its
+    result; a try that finds the mark was preceded by one that was killed, and must not send again.
 
     Clearing a task begins anew. Airflow raises ``max_tries`` then, which tells it from a retry.
 
@@ -52,7 +52,7 @@ class WriteMemory:
             self.unmark()
             raise AmbiguousWriteError(
                 message="the write may or may not have been applied: an earlier try of this task was ended"
-                " while it was in flight; look, then clear the task to send it again",
+                " before it had the result; look, then clear the task to send it again",
                 method=request.method,
                 endpoint=request.endpoint,
                 method_name=request.method_name,

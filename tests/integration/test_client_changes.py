@@ -181,7 +181,7 @@ async def test_disconnect_ends_what_is_in_flight(serve: Serve, config_for: Confi
             "read",
             False,
         )
-    assert not client._in_flight
+    assert not client._exchanges
     left = {task for task in asyncio.all_tasks() - before if "RequestHandler" not in repr(task)}
     assert not left
 
@@ -204,7 +204,7 @@ async def test_a_cancelled_caller_is_cancelled(serve: Serve, config_for: ConfigF
     async with GenericMirrorDB(config_for(await serve(app))) as client:
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(client.read_function("read", "api/users/7"), 0.05)
-        assert not client._in_flight
+        assert not client._exchanges
         assert await client.read_function("read", "api/users/8") == {}
 
 

@@ -265,7 +265,7 @@ async def test_the_deadline_cuts_a_hanging_request(
     raw_server: RawServer, config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An answer that does not come is not waited for past max_elapsed, though timeout is longer."""
-    monkeypatch.setattr("airflow_mirrordb.client.mirrordb.LEAST_TIMEOUT", 0.01)
+    monkeypatch.setattr("airflow_mirrordb.client.exchange.LEAST_TIMEOUT", 0.01)
     raw_server.default = Reply(then="silence")
     async with GenericMirrorDB(config_for(raw_server.base_url, timeout=60, max_elapsed=0.05)) as client:
         with pytest.raises(RequestTimeoutError, match=r"within 0\.0\d+ s") as caught:
@@ -277,7 +277,7 @@ async def test_the_deadline_of_an_earlier_run_holds(
     raw_server: RawServer, config_for: ConfigFor, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is left of max_elapsed is the same in the process that goes on; it may still ask once."""
-    monkeypatch.setattr("airflow_mirrordb.client.mirrordb.LEAST_TIMEOUT", 0.07)
+    monkeypatch.setattr("airflow_mirrordb.client.exchange.LEAST_TIMEOUT", 0.07)
     raw_server.default = Reply(then="silence")
     config = config_for(raw_server.base_url, timeout=60)
     async with GenericMirrorDB(config, clock=clock.now, monotonic=clock.now, sleep=clock.sleep) as client:
@@ -285,3 +285,25 @@ async def test_the_deadline_of_an_earlier_run_holds(
         clock.time += config.max_elapsed + 0.01
         with pytest.raises(RequestTimeoutError, match=r"within 0\.07 s"):
             await client.request(READ, progress=progress)
+
+
+async def test_a_slot_that_is_free_only_after_the_deadline_is_not_used(
+    answering: Answering, client_for: ClientFor, clock: FakeClock
+) -> None:
+    """A request that waited too long behind others ends as the others would, and nothing is sent."""
+
+    async def slow(_request: web.Request) -> web.Response:
+        clock.time += 301
+        return web.json_response({})
+
+    backend = await answering(slow, web.json_response({}))
+    async with client_for(backend.base_url, max_concurrency=1) as client:
+        first, second = await asyncio.gather(
+            client.request(READ), client.request(READ), return_exceptions=True
+        )
+        assert not isinstance(first, BaseException)
+        assert isinstance(second, RateLimitError)
+        assert "max_concurrency" in second.message
+        assert (second.attempts, second.retryable, second.retry_after) == (0, True, 0.0)
+        assert len(backend.requests) == 1
+        await client.request(READ)  # the slot is free again

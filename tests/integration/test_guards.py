@@ -34,7 +34,7 @@ from airflow_mirrordb.client import (
     config,
     credentials,
     endpoints,
-    mirrordb,
+    exchange,
     problem,
     protocol,
     transport,
@@ -111,7 +111,7 @@ def following(self: aiohttp.ClientSession, *args: Any, **options: Any) -> Any:
     return SEND(self, *args, **{**options, "allow_redirects": True})
 
 
-async def read_much(_self: object, response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+async def read_much(_self: object, response: aiohttp.ClientResponse, _stream: object) -> tuple[bytes, bool]:
     body = b""
     while len(body) < 32 * wire.MEGABYTE and (chunk := await response.content.readany()):
         body += chunk
@@ -208,20 +208,20 @@ GUARDS: dict[str, Guard] = {
     ),
     # redirects
     "redirects to other origins": Guard(
-        owner=mirrordb, name="redirected", without=follow_anywhere, **OTHER_ORIGIN
+        owner=exchange, name="redirected", without=follow_anywhere, **OTHER_ORIGIN
     ),
     "redirects by aiohttp": Guard(
         owner=aiohttp.ClientSession, name="request", without=following, **OTHER_ORIGIN
     ),
     "redirects to http": Guard(
-        owner=mirrordb,
+        owner=exchange,
         name="redirected",
         without=follow_anywhere,
         check=secrets.test_no_redirect_leads_from_https_to_http,
         arguments={"status": 302},
     ),
     "redirects of writes": Guard(
-        owner=mirrordb,
+        owner=exchange,
         name="redirected",
         without=follow_anywhere,
         check=writes.test_a_redirected_write_is_an_error_and_not_followed,
@@ -349,7 +349,7 @@ GUARDS: dict[str, Guard] = {
         owner=answers, name="redacted", without=unchanged, **repeated("redirect", "api_key")
     ),
     "redaction of tokens": Guard(
-        owner=mirrordb, name="sent_secrets", without=lambda _: (), **repeated("text 500 X", "oauth2")
+        owner=exchange, name="sent_secrets", without=lambda _: (), **repeated("text 500 X", "oauth2")
     ),
     "bytes of broken answers": Guard(owner=transport, name="_forget", without=nothing, **repeated("garbage")),
     "credentials of a proxy": Guard(

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import signal
+import socket
+import time
 from datetime import timedelta
 from itertools import count
+from threading import Thread, main_thread
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, RetryAction, TaskDeferred
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+    TaskDeferred,
+)
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
+from typing_extensions import Self
 
 from airflow_mirrordb.client import AmbiguousWriteError, ConnectError, RateLimitError, ServerError
+from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.memory import LARGEST, NAME, WriteMemory
 from airflow_mirrordb.operators.mirrordb import (
     MirrorDBCreateOperator,
@@ -18,10 +30,10 @@ from airflow_mirrordb.operators.mirrordb import (
     MirrorDBReadOperator,
     MirrorDBUpdateOperator,
 )
-from airflow_mirrordb.operators.retries import MirrorDBRetryPolicy
 from tests.integration.conftest import ScriptedBackend, SetConnection
 
 KEYED = {"idempotency_header": "Idempotency-Key"}
+since_3_3 = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="retry policies came with Airflow 3.3")
 
 
 class StateStore(dict[str, Any]):
@@ -173,6 +185,130 @@ def test_failure_with_a_known_outcome_leaves_no_mark(set_connection: SetConnecti
     assert NAME not in tries.store
 
 
+class TimedOut:
+    """Raises Airflow's task time-out in the main thread as soon as a request, or a handshake, arrives."""
+
+    def __init__(self) -> None:
+        self.received = b""
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.host = f"127.0.0.1:{self._socket.getsockname()[1]}"
+        self._thread = Thread(target=self._serve)
+
+    def __enter__(self) -> Self:
+        self._before = signal.signal(signal.SIGUSR1, self._raise)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._thread.join()
+        self._socket.close()
+        signal.signal(signal.SIGUSR1, self._before)
+
+    def _serve(self) -> None:
+        connection, _ = self._socket.accept()
+        with connection:
+            self.received = connection.recv(65536)
+            time.sleep(0.02)  # the loop is back at waiting for the network then
+            signal.pthread_kill(main_thread().ident or 0, signal.SIGUSR1)
+            connection.recv(65536)
+
+    def _raise(self, *_: object) -> None:
+        raise AirflowTaskTimeout("Timeout")
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_time_out_in_flight_is_ambiguous_at_once(
+    set_connection: SetConnection, tries: Tries, deferrable: bool
+) -> None:
+    """A write that a time-out of the task cut off ends the task for good, not only in its next try."""
+    with TimedOut() as backend:
+        set_connection(f"http://{backend.host}")
+        with pytest.raises(AirflowFailException, match=r"may or may not .* AirflowTaskTimeout") as raised:
+            create(deferrable=deferrable).execute(tries.context())
+    assert backend.received.startswith(b"POST /api/users ")
+    ambiguous = raised.value.__cause__
+    assert isinstance(ambiguous, AmbiguousWriteError)
+    assert (ambiguous.method, ambiguous.endpoint, ambiguous.attempts) == ("POST", "api/users", 1)
+    assert isinstance(ambiguous.__cause__, AirflowTaskTimeout)
+    assert NAME not in tries.store
+
+
+def test_time_out_before_sending_is_a_time_out(set_connection: SetConnection, tries: Tries) -> None:
+    """A write that had not left is left to Airflow's retries, and the next try may send it."""
+    with TimedOut() as backend:
+        set_connection(f"https://{backend.host}")
+        with pytest.raises(AirflowTaskTimeout):
+            create().execute(tries.context())
+    assert backend.received.startswith(b"\x16\x03")  # a TLS handshake
+    assert NAME not in tries.store
+
+
+def test_time_out_of_a_repeatable_write_is_a_time_out(set_connection: SetConnection, tries: Tries) -> None:
+    """A keyed create is repeated by the next try, so the time-out stays one."""
+    with TimedOut() as backend:
+        set_connection(f"http://{backend.host}", extra=KEYED)
+        with pytest.raises(AirflowTaskTimeout):
+            create().execute(tries.context())
+    assert b"Idempotency-Key" in backend.received
+
+
+def test_interrupted_hook_is_usable_again(scripted: ScriptedBackend, set_connection: SetConnection) -> None:
+    """What interrupts a call of the hook goes on as it is; a write has the ambiguous error as its cause."""
+    with TimedOut() as backend, MirrorDBHook() as hook:
+        set_connection(f"http://{backend.host}")
+        with pytest.raises(AirflowTaskTimeout) as raised:
+            hook.create("api/users", {})
+        assert isinstance(raised.value.__cause__, AmbiguousWriteError)
+        hook._run(hook.get_conn().update_config(base_url=scripted.url))
+        scripted.answer(200, "still here")
+        assert hook.read("api/users/1") == "still here"
+
+
+def failing(_data: Any) -> Any:
+    raise ValueError("no such field")
+
+
+def skipping(_data: Any) -> Any:
+    raise AirflowSkipException("nothing new")
+
+
+def timing_out(_data: Any) -> Any:
+    raise AirflowTaskTimeout("Timeout")
+
+
+def test_filter_that_fails_after_a_write_fails_the_task_for_good(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+) -> None:
+    """A retry would create again."""
+    set_connection(scripted.url)
+    scripted.answer(201, {})
+    with pytest.raises(AirflowFailException, match=r"the write was applied, but .*no such field"):
+        create(response_filter=failing).execute(tries.context())
+
+
+def test_filter_may_skip_the_task(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+) -> None:
+    """Airflow's own exceptions keep their meaning after a write."""
+    set_connection(scripted.url)
+    scripted.answer(201, {})
+    with pytest.raises(AirflowSkipException):
+        create(response_filter=skipping).execute(tries.context())
+
+
+def test_time_out_between_answer_and_result_is_reported_by_the_next_try(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+) -> None:
+    """The write was applied: the next try must not send it again."""
+    set_connection(scripted.url)
+    scripted.answer(201, {})
+    with pytest.raises(AirflowTaskTimeout):
+        create(response_filter=timing_out).execute(tries.context())
+    with pytest.raises(AirflowFailException, match="an earlier try of this task"):
+        create().execute(tries.context())
+    assert len(scripted.requests) == 1
+
+
 def test_read_remembers_nothing(
     scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
 ) -> None:
@@ -183,8 +319,13 @@ def test_read_remembers_nothing(
     assert tries.store == {}
 
 
+@since_3_3
 def test_rate_limit_is_retried_when_the_backend_said() -> None:
     """Airflow's next try comes exactly after ``retry_after``; other failures follow the task's settings."""
+    from airflow.providers.common.compat.sdk import RetryAction
+
+    from airflow_mirrordb.operators.retries import MirrorDBRetryPolicy
+
     policy = MirrorDBRetryPolicy()
     limited = policy.evaluate(RateLimitError(message="429", retry_after=90.0), 1, 3)
     assert (limited.action, limited.retry_delay) == (RetryAction.RETRY, timedelta(seconds=90))
@@ -192,8 +333,11 @@ def test_rate_limit_is_retried_when_the_backend_said() -> None:
         assert policy.evaluate(error, 1, 3).action is RetryAction.DEFAULT
 
 
+@since_3_3
 def test_operators_bring_their_retry_policy() -> None:
     """It is the default, mapped tasks included, and an author's own wins."""
+    from airflow_mirrordb.operators.retries import MirrorDBRetryPolicy
+
     assert isinstance(create().retry_policy, MirrorDBRetryPolicy)
     mapped = MirrorDBCreateOperator.partial(task_id="t", endpoint="api/users")
     unmapped = mapped.expand(data=[{}]).unmap({"data": {}})

@@ -1,11 +1,11 @@
-"""Creates whose process is killed while they are in flight: on workers, in the triggerer, without a key."""
+"""Creates that are ended while they are in flight: on workers, in the triggerer, without a key."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from airflow.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG
 
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBReadOperator
 
@@ -36,3 +36,23 @@ with DAG("killed_without_key", schedule=None, start_date=START, default_args=RET
         endpoint="api/killed_without_key",
         data={"number": 0},
     )
+
+with DAG("timed_out_without_key", schedule=None, start_date=START, default_args=RETRIES):
+    MirrorDBCreateOperator(
+        task_id="create",
+        mirrordb_conn_id="timed_out_without_key",
+        endpoint="api/timed_out_without_key",
+        data={"number": 0},
+        execution_timeout=timedelta(seconds=5),
+    )
+
+for name in ("killed_bulk", "killed_bulk_without_key"):
+    with DAG(name, schedule=None, start_date=START, default_args=RETRIES):
+        MirrorDBCreateOperator(
+            task_id="create",
+            mirrordb_conn_id=name,
+            endpoint=f"api/{name}",
+            data=[{"number": number} for number in range(100)],
+            bulk=True,
+            concurrency=4,
+        )
