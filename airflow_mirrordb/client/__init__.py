@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
     from airflow_mirrordb.client.answers import MirrorDBResponse as MirrorDBResponse
+    from airflow_mirrordb.client.bulk import (
+        BulkOptions as BulkOptions,
+        BulkRecord as BulkRecord,
+        BulkReport as BulkReport,
+    )
     from airflow_mirrordb.client.config import MirrorDBConfig as MirrorDBConfig
     from airflow_mirrordb.client.endpoints import EndpointRegistry as EndpointRegistry
     from airflow_mirrordb.client.errors import (
         AmbiguousWriteError as AmbiguousWriteError,
         AuthenticationError as AuthenticationError,
+        BulkError as BulkError,
         ConfigError as ConfigError,
         ConflictError as ConflictError,
         ConnectError as ConnectError,
@@ -47,11 +53,13 @@ if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
 
 _MODULES = {
     "answers": ("MirrorDBResponse",),
+    "bulk": ("BulkOptions", "BulkRecord", "BulkReport"),
     "config": ("MirrorDBConfig",),
     "endpoints": ("EndpointRegistry",),
     "errors": (
         "AmbiguousWriteError",
         "AuthenticationError",
+        "BulkError",
         "ConfigError",
         "ConflictError",
         "ConnectError",

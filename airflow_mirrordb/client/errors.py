@@ -21,7 +21,8 @@
     │   └── ServerError              5xx
     ├── InvalidResponseError     a success whose body is not JSON or is too large
     ├── OutputError              an answer that could not be written where it should be
-    └── AmbiguousWriteError      a write that may or may not have been applied
+    ├── AmbiguousWriteError      a write that may or may not have been applied
+    └── BulkError                records of a bulk failed; carries the report of all
 
 Every error is plain data: :meth:`MirrorDBError.to_dict` gives JSON values and
 :func:`MirrorDBError.from_dict` the same error again, in another process too.
@@ -30,7 +31,7 @@ Every error is plain data: :meth:`MirrorDBError.to_dict` gives JSON values and
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from http import HTTPStatus
 from typing import Any
 
@@ -217,6 +218,21 @@ class AmbiguousWriteError(MirrorDBError):
 
     idempotency_key: str | None = None
     cause: dict[str, Any] | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class BulkError(MirrorDBError):
+    """Records of a bulk failed; what else this error says is of the first of them.
+
+    ``retryable`` if all failures are. Whoever repeats the bulk repeats what is done too, unless
+    idempotency keys, or he himself, see to it.
+
+    :param report: what became of each record, as :meth:`BulkReport.to_dict` gives it
+    :param retry_after: longest time in seconds that the backend asked a failed record to wait
+    """
+
+    report: dict[str, Any] = field(default_factory=dict, repr=False)
+    retry_after: float | None = None
 
 
 def response_error_class(status: int) -> type[ResponseError]:

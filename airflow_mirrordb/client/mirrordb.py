@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.client.answers import MirrorDBResponse, response_error
 from airflow_mirrordb.client.auth import sent_secrets
+from airflow_mirrordb.client.bulk import Bulk, BulkOptions, BulkReport, Items
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.credentials import Credentials, LookUp
 from airflow_mirrordb.client.endpoints import EndpointRegistry
@@ -212,6 +213,29 @@ class GenericMirrorDB:
         The other arguments and the errors are those of :meth:`create_function`.
         """
         return await self._data("DELETE", method_name, endpoint, missing_ok=missing_ok, **options)
+
+    async def bulk(self, method: str, items: Items, **options: Unpack[BulkOptions]) -> BulkReport:
+        """Send a request per item, a bounded number at a time, and return what became of each.
+
+        :param method: ``create``, ``read``, ``update`` or ``delete``, or an HTTP method
+        :param items: the arguments of each call, as ``{"endpoint": ..., "data": ...}``, or just its
+            endpoint; any iterable, also an async one, of which no item is taken before it is begun
+        :param options: see :class:`BulkOptions`; also arguments that are the same for all items
+        :raises BulkError: if a record failed, unless ``on_error`` is ``continue``
+        :raises InvalidRequestError: if an argument is wrong that holds for all items
+        """
+        return await self.begin_bulk(method, **options).run(items)
+
+    def begin_bulk(self, method: str, **options: Unpack[BulkOptions]) -> Bulk:
+        """Return a bulk to which the caller hands the items; see :meth:`bulk`."""
+        self._connected()
+        return Bulk(
+            self.request,
+            method,
+            options,
+            max_concurrency=self._state.config.max_concurrency,
+            monotonic=self._monotonic,
+        )
 
     async def request(
         self,

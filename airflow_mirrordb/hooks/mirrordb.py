@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import weakref
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_mirrordb.client.answers import ambiguous
 from airflow_mirrordb.client.auth import secrets
+from airflow_mirrordb.client.bulk import BulkOptions, BulkReport, Items
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import (
     DisconnectedError,
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+AT_A_TIME = 8  # items of a bulk that are taken before the loop runs again
+SLOW = 0.01  # seconds after which these are enough
 TEST_TIMEOUT = 10.0  # seconds; somebody is looking at the button
 
 
@@ -141,15 +145,7 @@ class MirrorDBHook(BaseHook):
 
         The arguments and errors are those of :meth:`read`.
         """
-        records = self.get_conn().records(method_name, endpoint, paginate=paginate, **options)
-        end = object()
-
-        async def following() -> Any:
-            await asyncio.sleep(0)  # see request()
-            return await anext(records, end)
-
-        while (record := self._run(following())) is not end:
-            yield record
+        yield from self._each(self.get_conn().records(method_name, endpoint, paginate=paginate, **options))
 
     def update(
         self,
@@ -184,6 +180,43 @@ class MirrorDBHook(BaseHook):
         The other arguments and the errors are those of :meth:`create`.
         """
         return self._data("DELETE", endpoint, missing_ok=missing_ok, method_name=method_name, **options)
+
+    def bulk(self, method: str, items: Items, **options: Unpack[BulkOptions]) -> BulkReport:
+        """Send a request per item, a bounded number at a time, and return what became of each.
+
+        :param method: ``create``, ``read``, ``update`` or ``delete``, or an HTTP method
+        :param items: the arguments of each call, as ``{"endpoint": ..., "data": ...}``, or just its
+            endpoint; any iterable, which may be one of this hook's own, as :meth:`records`
+        :param options: see :class:`~airflow_mirrordb.client.BulkOptions`; also arguments that are the
+            same for all items
+        :raises BulkError: if a record failed, unless ``on_error`` is ``continue``
+
+        The other errors are those of :meth:`create`.
+        """
+        client = self.get_conn()
+        bulk = client.begin_bulk(method, **options)
+
+        async def stop() -> None:
+            bulk.stop()
+            await client.disconnect()  # each request in flight ends, and its record is noted
+
+        self._run(bulk.start(items))
+        left = self._each(items) if isinstance(items, AsyncIterable) else iter(items)
+        try:
+            try:
+                # taken while the loop does not run: items may come from requests of this hook
+                while some := _some(left):
+                    if not self._run(bulk.hand(some), stop):
+                        break
+            except Exception as error:  # noqa: BLE001  # of the items; result() raises it
+                bulk.stop(error)
+            self._run(bulk.end(), stop)
+        except BaseException:
+            self._run(stop())
+            self._run(client.connect())
+            self._run(bulk.end())
+            raise
+        return bulk.result()
 
     def request(
         self,
@@ -360,14 +393,34 @@ class MirrorDBHook(BaseHook):
     def _data(self, method: RequestMethod, endpoint: str, **options: Any) -> Any:
         return self.request(MirrorDBRequest(method=method, endpoint=endpoint, **options)).data
 
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+    def _each(self, items: AsyncIterable[T]) -> Iterator[T]:
+        iterator, end = aiter(items), object()
+
+        async def following() -> Any:
+            await asyncio.sleep(0)  # see request()
+            return await anext(iterator, end)
+
+        while (item := self._run(following())) is not end:
+            yield item
+
+    def _run(self, work: Coroutine[Any, Any, T], stop: Callable[[], Awaitable[None]] | None = None) -> T:
         assert self._runner is not None  # noqa: S101  # get_conn() made it
         assert self._client is not None  # noqa: S101
         try:
-            return self._runner.run(work, stop=self._client.disconnect)
+            return self._runner.run(work, stop=stop or self._client.disconnect)
         except BaseException:
             self._runner.run(self._client.connect())  # does nothing unless it was stopped
             raise
+
+
+def _some(items: Iterator[T]) -> list[T]:
+    """Take some items, fewer if they are slow to come: nothing is sent or received meanwhile."""
+    some, until = list[T](), time.monotonic() + SLOW
+    for item in items:
+        some.append(item)
+        if len(some) == AT_A_TIME or time.monotonic() > until:
+            break
+    return some
 
 
 async def _probe(config: MirrorDBConfig) -> int:

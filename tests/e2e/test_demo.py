@@ -189,6 +189,28 @@ def test_sensor(folder: Path) -> None:
     ]
 
 
+def test_bulk(folder: Path) -> None:
+    """The demo shows one invoice an order, created by one task and marked by another, lists through XCom."""
+    demo = run_demo(folder / "demo-bulk", "example_dags/mirrordb_bulk.py")
+    assert (demo.returncode, demo.stderr) == (0, "")
+    shown = tasks(demo.stdout)
+
+    created, marked = shown["create_invoices"][2], shown["mark_as_sent"][2]
+    assert created == {"done": 3, "failed": 0, "ambiguous": 0, "not_begun": 0, "records": created["records"]}
+    invoices = [record["response"] for record in created["records"]]
+    assert [(invoice["order"], invoice["total"]) for invoice in invoices] == [
+        (order["id"], order["quantity"] * order["price"]) for order in shown["read_orders"][2]
+    ]
+    sent = [{**invoice, "state": "sent"} for invoice in invoices]
+    assert [record["response"] for record in marked["records"]] == sent
+    assert sorted(records(demo.home)[len(SEEDED) :]) == sorted(
+        f"invoices {invoice['id']} {json.dumps(invoice)}" for invoice in sent
+    )
+    assert sorted(requests(demo.home)[len(SEEDED) + 1 :]) == sorted(
+        ["POST /api/invoices 201"] * 3 + [f"PATCH /api/invoices/{invoice['id']} 200" for invoice in sent]
+    )
+
+
 def test_broken_file(demos: Mapping[str, Demo]) -> None:
     """A DAG file that cannot be imported ends the demo with its own error, and not with 0."""
     demo = demos["broken"]
