@@ -66,12 +66,14 @@ def with_mirrordb(requests: int, at_once: int) -> float | None:
 
 
 def with_operators(requests: int, _at_once: int) -> None:
-    """Execute as many operators, not deferrable."""
+    """Execute an operator as many times, not deferrable."""
     from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 
     context: Any = {"ti": None}
+    operator = MirrorDBReadOperator(task_id="read", endpoint="")
     for number in range(requests):
-        MirrorDBReadOperator(task_id=f"read_{number}", endpoint=_endpoint(number)).execute(context)
+        operator.endpoint = _endpoint(number)
+        operator.execute(context)
 
 
 def with_triggers(requests: int, at_once: int) -> float | None:
@@ -161,7 +163,7 @@ def _succeeded(events: list[Any]) -> object:
 async def _by_callers(
     requests: int, at_once: int, opened: Callable[[], AbstractAsyncContextManager[Read]]
 ) -> float | None:
-    numbers = iter(range(requests))
+    loop, lag, numbers = asyncio.get_running_loop(), 0.0, iter(range(requests))
 
     async def call(read: Read) -> None:
         for number in numbers:
@@ -174,7 +176,6 @@ async def _by_callers(
             await asyncio.sleep(TICK)
             lag = max(lag, loop.time() - due)
 
-    loop, lag = asyncio.get_running_loop(), 0.0
     async with opened() as read:
         if at_once < requests:
             await asyncio.gather(*(call(read) for _ in range(at_once)))
