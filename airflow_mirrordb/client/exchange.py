@@ -21,6 +21,7 @@ from airflow_mirrordb.client.errors import DisconnectedError, MirrorDBError, Rat
 from airflow_mirrordb.client.gate import Gate, TurnTooLateError
 from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest, named, prepare, settled
 from airflow_mirrordb.client.retry import Progress, Retrying, RetryPolicy, WaitNeeded
+from airflow_mirrordb.client.streams import Stream
 from airflow_mirrordb.client.transport import DISCONNECTED, Transport
 
 T = TypeVar("T")
@@ -131,8 +132,12 @@ class Exchanges:
         *,
         wait: bool,
         once: bool,
+        stream: Stream | None = None,
     ) -> MirrorDBResponse:
-        """Make a request; the last three arguments and the errors are those of the client's own method."""
+        """Make a request; ``progress``, ``wait``, ``once`` and errors are those of the client's own method.
+
+        :param stream: takes the body of a success, in the place of the response
+        """
         request = _with_key(settled(request, state.config), state.config)
         if progress is None or progress.deadline is None:
             end = self._clock() + state.config.max_elapsed
@@ -147,6 +152,7 @@ class Exchanges:
             monotonic=self._monotonic,
             deadline=self._monotonic() + (progress.deadline or 0.0) - self._clock(),
             patient=wait and not once,
+            stream=stream,
         )
         try:
             with self.flight(request):
@@ -189,11 +195,12 @@ class _Exchange:
         monotonic: Callable[[], float],
         deadline: float,
         patient: bool,
+        stream: Stream | None,
     ) -> None:
         self._request, self._wire, self._state, self._link = request, wire, state, link
         self._credentials, self._renewals = credentials, credentials.renewals
         self._clock, self._monotonic, self._started = clock, monotonic, monotonic()
-        self.deadline, self._patient = deadline, patient
+        self.deadline, self._patient, self._stream = deadline, patient, stream
 
     @property
     def name(self) -> str:
@@ -249,7 +256,7 @@ class _Exchange:
         permit = await gate.enter(latest)
         try:
             left = max(self.deadline - self._monotonic(), LEAST_TIMEOUT)
-            answer = await self._link.transport.send(wire, headers, left)
+            answer = await self._link.transport.send(wire, headers, left, self._stream)
         finally:
             gate.leave()
         gate.learn(permit, answer)

@@ -9,7 +9,7 @@ import math
 import re
 import ssl
 import sys
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from contextlib import suppress
 from contextvars import Context
 from http import HTTPStatus
@@ -26,6 +26,7 @@ from aiohttp.http_writer import _serialize_headers
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from airflow_mirrordb.client import packing
 from airflow_mirrordb.client.answers import Answer
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import (
@@ -37,6 +38,7 @@ from airflow_mirrordb.client.errors import (
     TransportError,
 )
 from airflow_mirrordb.client.protocol import WireRequest
+from airflow_mirrordb.client.streams import Stream
 
 if sys.version_info >= (3, 11):
     from asyncio import timeout
@@ -55,6 +57,7 @@ IDLE_LIMIT = 15.0
 #: Bytes of an answer that wait unread before the backend has to.
 READ_SIZE = 2**16
 _NO_TIMEOUT = aiohttp.ClientTimeout()  # the request's own covers all of it
+_SUCCESS = range(200, 300)
 DISCONNECTED = "the client was disconnected"
 
 
@@ -102,12 +105,18 @@ class Transport:
         """Set by who is about to cancel all requests: they end with :class:`DisconnectedError` then."""
 
     async def send(
-        self, request: WireRequest, credentials: Mapping[str, str] | None = None, within: float = math.inf
+        self,
+        request: WireRequest,
+        credentials: Mapping[str, str] | None = None,
+        within: float = math.inf,
+        stream: Stream | None = None,
     ) -> Answer:
         """Send a request once and return the answer, whatever its status.
 
         :param credentials: headers that prove who sends it
         :param within: seconds after which its time is over, if its ``timeout`` is longer
+        :param stream: takes the body of a success, whose answer has none then
+        :raises OutputError: if it cannot
         :raises TransportError: if there is none; its ``sent`` says whether the request may have arrived
         """
         connection: Connection | None = None
@@ -116,10 +125,9 @@ class Transport:
             async with timeout(min(request.timeout, within)):
                 await asyncio.sleep(0)  # lets the loop see which connections the server has closed
                 connection, opener = await self._open().connect(request)
-                response = await _exchange(
-                    connection, _head(request, opener, credentials or {}), request.body
-                )
-                body, complete = await self._read(response)
+                head = _head(request, opener, credentials or {}, stream)
+                response = await _exchange(connection, head, request.body, unpack=stream is None)
+                body, complete = await self._read(response, stream)
                 if complete and response.content.at_eof():
                     connection.release()
         except asyncio.CancelledError:
@@ -164,15 +172,28 @@ class Transport:
             self._connections = self._shared.connections if self._shared else Connections(self._config)
         return self._connections
 
-    async def _read(self, response: _Response) -> tuple[bytes, bool]:
+    async def _read(self, response: _Response, stream: Stream | None) -> tuple[bytes, bool]:
+        if stream is not None and response.status in _SUCCESS:
+            await stream.begin()
+            async for piece in _unpacked(response):
+                await stream.write(piece)
+            return b"", True
         chunks: list[bytes] = []
         size = 0
-        while chunk := await response.content.readany():
+        async for chunk in response.content.iter_any() if stream is None else _unpacked(response):
             size += len(chunk)
             if size > self._config.max_response_bytes:
                 return b"".join(chunks), False
             chunks.append(chunk)
         return b"".join(chunks), True
+
+
+async def _unpacked(response: _Response) -> AsyncIterator[bytes]:
+    unpacking = packing.Unpacking(response.headers.get("Content-Encoding", ""))
+    async for chunk in response.content.iter_any():
+        for piece in unpacking.pieces(chunk):
+            yield piece
+    yield unpacking.rest()
 
 
 class Connections:
@@ -320,11 +341,18 @@ def _context(verify: bool | str) -> ssl.SSLContext:
         ) from error
 
 
-def _head(request: WireRequest, opener: aiohttp.ClientRequest, credentials: Mapping[str, str]) -> bytes:
+def _head(
+    request: WireRequest,
+    opener: aiohttp.ClientRequest,
+    credentials: Mapping[str, str],
+    stream: Stream | None,
+) -> bytes:
     """Return a request as it goes over the wire, up to its body."""
     headers = opener.headers.copy()  # Host, Accept-Encoding, and what an HTTP proxy wants to know
     headers.update(request.headers)
     headers.update(credentials)
+    if stream is not None:
+        headers["Accept-Encoding"] = packing.ACCEPTED
     if request.body is not None or request.method != "GET":
         headers["Content-Length"] = str(len(request.body or b""))
     through_proxy = opener.proxy is not None and not opener.is_ssl()
@@ -332,12 +360,12 @@ def _head(request: WireRequest, opener: aiohttp.ClientRequest, credentials: Mapp
     return _serialize_headers(f"{request.method} {target} HTTP/1.1", headers)  # refuses line breaks
 
 
-async def _exchange(connection: Connection, head: bytes, body: bytes | None) -> _Response:
+async def _exchange(connection: Connection, head: bytes, body: bytes | None, *, unpack: bool) -> _Response:
     """Send a request, and return what the backend answers as soon as its headers are there."""
     protocol = connection.protocol
     if protocol is None or protocol.transport is None:
         raise aiohttp.ServerDisconnectedError
-    protocol.set_response_params(read_until_eof=True, read_bufsize=READ_SIZE)
+    protocol.set_response_params(read_until_eof=True, read_bufsize=READ_SIZE, auto_decompress=unpack)
     protocol.transport.writelines([head, body] if body else [head])
     while True:
         message, content = await protocol.read()
@@ -365,7 +393,7 @@ def _own_error(  # noqa: PLR0911  # one a kind
         return ConnectError(message=message, retryable=error.status >= HTTPStatus.INTERNAL_SERVER_ERROR)
     if isinstance(error, asyncio.TimeoutError):
         return _timed_out(origin, seconds, sent=sent)
-    if isinstance(error, aiohttp.ClientError | HttpProcessingError | OSError):
+    if isinstance(error, aiohttp.ClientError | HttpProcessingError | packing.PackingError | OSError):
         broke = f"the connection to {origin} broke before the whole answer was there"
         return DisconnectedError(message=f"{broke}: {_words(error)}", sent=sent)
     return None

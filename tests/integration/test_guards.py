@@ -106,7 +106,7 @@ def follow_anywhere(answer: Answer, request: MirrorDBRequest, sent: WireRequest,
     return replace(sent, method=method, url=sent.url.join(URL(answer.headers["Location"])))
 
 
-async def read_much(_self: object, response: Any) -> tuple[bytes, bool]:
+async def read_much(_self: object, response: Any, _stream: object) -> tuple[bytes, bool]:
     body = b""
     while len(body) < 32 * wire.MEGABYTE and (chunk := await response.content.readany()):
         body += chunk
