@@ -65,6 +65,33 @@ def with_mirrordb(requests: int, at_once: int) -> float | None:
     return None
 
 
+def creates_with_aiohttp(requests: int, at_once: int) -> float | None:
+    """Create with one session, as it is by default, by as many callers."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Read]:
+        url = f"{os.environ['SERVER']}/api/users"
+        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {KEY}"}) as session:
+
+            async def create(endpoint: str) -> object:
+                async with session.post(url, json={"name": endpoint}) as response:
+                    response.raise_for_status()
+                    return await response.json()
+
+            yield create
+
+    return asyncio.run(_by_callers(requests, at_once, opened))
+
+
+def creates_with_bulk(requests: int, at_once: int) -> None:
+    """Create with one call of ``bulk``."""
+    from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+
+    with MirrorDBHook() as hook:
+        items = [{"data": {"name": _endpoint(number)}} for number in range(requests)]
+        hook.bulk("create", items, endpoint="api/users", method_name="create", concurrency=at_once)
+
+
 def with_operators(requests: int, _at_once: int) -> None:
     """Execute an operator as many times, not deferrable."""
     from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
