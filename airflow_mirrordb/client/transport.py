@@ -9,7 +9,7 @@ import math
 import re
 import ssl
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from contextlib import suppress
 from contextvars import Context
 from http import HTTPStatus
@@ -125,7 +125,7 @@ class Transport:
             async with timeout(min(request.timeout, within)):
                 await asyncio.sleep(0)  # lets the loop see which connections the server has closed
                 connection, opener = await self._open().connect(request)
-                head = _head(request, opener, credentials or {}, to_stream=stream is not None)
+                head = _head(request, opener, credentials or {}, stream)
                 response = await _exchange(connection, head, request.body, unpack=stream is None)
                 body, complete = await self._read(response, stream)
                 if complete and response.content.at_eof():
@@ -173,20 +173,14 @@ class Transport:
         return self._connections
 
     async def _read(self, response: _Response, stream: Stream | None) -> tuple[bytes, bool]:
-        if stream is None:
-            return await self._gather(response.content.readany)
-        pieces = _unpacked(response)
-        if response.status not in _SUCCESS:
-            return await self._gather(lambda: anext(pieces, b""))
-        await stream.begin()
-        async for piece in pieces:
-            await stream.write(piece)
-        return b"", True
-
-    async def _gather(self, read: Callable[[], Awaitable[bytes]]) -> tuple[bytes, bool]:
+        if stream is not None and response.status in _SUCCESS:
+            await stream.begin()
+            async for piece in _unpacked(response):
+                await stream.write(piece)
+            return b"", True
         chunks: list[bytes] = []
         size = 0
-        while chunk := await read():
+        async for chunk in response.content.iter_any() if stream is None else _unpacked(response):
             size += len(chunk)
             if size > self._config.max_response_bytes:
                 return b"".join(chunks), False
@@ -194,14 +188,12 @@ class Transport:
         return b"".join(chunks), True
 
 
-async def _unpacked(response: _Response) -> AsyncGenerator[bytes, None]:
-    """Yield a body piece by piece as it is after decompression; no piece is empty."""
+async def _unpacked(response: _Response) -> AsyncIterator[bytes]:
     unpacking = packing.Unpacking(response.headers.get("Content-Encoding", ""))
-    while chunk := await response.content.readany():
-        for piece in filter(None, unpacking.pieces(chunk)):
+    async for chunk in response.content.iter_any():
+        for piece in unpacking.pieces(chunk):
             yield piece
-    if rest := unpacking.rest():
-        yield rest
+    yield unpacking.rest()
 
 
 class Connections:
@@ -350,13 +342,16 @@ def _context(verify: bool | str) -> ssl.SSLContext:
 
 
 def _head(
-    request: WireRequest, opener: aiohttp.ClientRequest, credentials: Mapping[str, str], *, to_stream: bool
+    request: WireRequest,
+    opener: aiohttp.ClientRequest,
+    credentials: Mapping[str, str],
+    stream: Stream | None,
 ) -> bytes:
     """Return a request as it goes over the wire, up to its body."""
     headers = opener.headers.copy()  # Host, Accept-Encoding, and what an HTTP proxy wants to know
     headers.update(request.headers)
     headers.update(credentials)
-    if to_stream:
+    if stream is not None:
         headers["Accept-Encoding"] = packing.ACCEPTED
     if request.body is not None or request.method != "GET":
         headers["Content-Length"] = str(len(request.body or b""))

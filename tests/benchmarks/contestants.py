@@ -65,13 +65,42 @@ def with_mirrordb(requests: int, at_once: int) -> float | None:
     return None
 
 
+def creates_with_aiohttp(requests: int, at_once: int) -> float | None:
+    """Create with one session, as it is by default, by as many callers."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Read]:
+        url = f"{os.environ['SERVER']}/api/users"
+        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {KEY}"}) as session:
+
+            async def create(endpoint: str) -> object:
+                async with session.post(url, json={"name": endpoint}) as response:
+                    response.raise_for_status()
+                    return await response.json()
+
+            yield create
+
+    return asyncio.run(_by_callers(requests, at_once, opened))
+
+
+def creates_with_bulk(requests: int, at_once: int) -> None:
+    """Create with one call of ``bulk``."""
+    from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+
+    with MirrorDBHook() as hook:
+        items = [{"data": {"name": _endpoint(number)}} for number in range(requests)]
+        hook.bulk("create", items, endpoint="api/users", method_name="create", concurrency=at_once)
+
+
 def with_operators(requests: int, _at_once: int) -> None:
-    """Execute as many operators, not deferrable."""
+    """Execute an operator as many times, not deferrable."""
     from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 
     context: Any = {"ti": None}
+    operator = MirrorDBReadOperator(task_id="read", endpoint="")
     for number in range(requests):
-        MirrorDBReadOperator(task_id=f"read_{number}", endpoint=_endpoint(number)).execute(context)
+        operator.endpoint = _endpoint(number)
+        operator.execute(context)
 
 
 def with_triggers(requests: int, at_once: int) -> float | None:
@@ -161,8 +190,7 @@ def _succeeded(events: list[Any]) -> object:
 async def _by_callers(
     requests: int, at_once: int, opened: Callable[[], AbstractAsyncContextManager[Read]]
 ) -> float | None:
-    numbers = iter(range(requests))
-    loop, lag = asyncio.get_running_loop(), 0.0
+    loop, lag, numbers = asyncio.get_running_loop(), 0.0, iter(range(requests))
 
     async def call(read: Read) -> None:
         for number in numbers:

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import multiprocessing
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
-from multiprocessing.connection import Connection as Pipe
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,6 +26,7 @@ import tenacity
 from aiohttp import web
 
 from airflow_mirrordb.client import GenericMirrorDB
+from tests.benchmarks.server import running
 
 CALLERS = 50
 BURST = 20
@@ -98,34 +97,12 @@ class Backend:
         return web.json_response({"id": "r1"})
 
 
-async def _serve(ready: Pipe) -> None:
+def make_app() -> web.Application:
     backend = Backend()
     app = web.Application()
     app.router.add_post("/", backend.begin)
     app.router.add_get("/{path:.*}", backend.read)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    ready.send(runner.addresses[0][1])
-    await asyncio.Event().wait()
-
-
-def _backend_process(ready: Pipe) -> None:
-    asyncio.run(_serve(ready))
-
-
-@contextmanager
-def backend() -> Iterator[str]:
-    """Run the backend and return its URL."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_backend_process, args=(sender,), daemon=True)
-    process.start()
-    try:
-        yield f"http://127.0.0.1:{receiver.recv()}/"
-    finally:
-        process.terminate()
-        process.join()
+    return app
 
 
 # -- the contestants ------------------------------------------------------------------------------
@@ -262,8 +239,8 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     wanted = sys.argv[2] if len(sys.argv) > 2 else ""
     wanted_contestant = sys.argv[3] if len(sys.argv) > 3 else ""
-    with backend() as url:
-        asyncio.run(race(url, rounds, wanted, wanted_contestant))
+    with running(make_app) as url:
+        asyncio.run(race(f"{url}/", rounds, wanted, wanted_contestant))
 
 
 if __name__ == "__main__":

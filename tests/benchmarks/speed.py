@@ -57,6 +57,7 @@ READERS = {
     "HttpAsyncHook": contestants.with_http_async_hook,
     "HttpAsyncHook.session()": contestants.with_http_session,
 }
+WRITERS = {"aiohttp": contestants.creates_with_aiohttp, "this package": contestants.creates_with_bulk}
 OPERATORS = {"aiohttp": contestants.with_aiohttp, "this package": contestants.with_operators}
 TRIGGERS = {
     "aiohttp": contestants.with_aiohttp,
@@ -66,7 +67,7 @@ TRIGGERS = {
 SCENARIOS = {
     "500 reads, one by one": Scenario(requests=500, at_once=1, contestants=READERS),
     "2,000 reads, 100 in flight": Scenario(requests=2000, at_once=100, contestants=READERS),
-    # creates by ``bulk``, 32 in flight, belong here
+    "2,000 creates, 32 in flight": Scenario(requests=2000, at_once=32, contestants=WRITERS),
     "200 operators": Scenario(requests=200, at_once=1, contestants=OPERATORS),
     "5,000 triggers at once": Scenario(requests=5000, at_once=5000, contestants=TRIGGERS),
 }
