@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
         InvalidResponseError as InvalidResponseError,
         MirrorDBError as MirrorDBError,
         NotFoundError as NotFoundError,
+        OutputError as OutputError,
         RateLimitError as RateLimitError,
         RequestTimeoutError as RequestTimeoutError,
         ResponseError as ResponseError,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
         WaitNeeded as WaitNeeded,
         retry_with_exponential_backoff as retry_with_exponential_backoff,
     )
+    from airflow_mirrordb.client.streams import Manifest as Manifest, Sink as Sink
 
 _MODULES = {
     "answers": ("MirrorDBResponse",),
@@ -69,6 +71,7 @@ _MODULES = {
         "InvalidResponseError",
         "MirrorDBError",
         "NotFoundError",
+        "OutputError",
         "RateLimitError",
         "RequestTimeoutError",
         "ResponseError",
@@ -80,6 +83,7 @@ _MODULES = {
     "pages": ("Pagination",),
     "protocol": ("MirrorDBRequest", "RequestOptions"),
     "retry": ("Progress", "RetryPolicy", "WaitNeeded", "retry_with_exponential_backoff"),
+    "streams": ("Manifest", "Sink"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

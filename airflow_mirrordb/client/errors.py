@@ -20,6 +20,7 @@
     │   ├── RateLimitError           429
     │   └── ServerError              5xx
     ├── InvalidResponseError     a success whose body is not JSON or is too large
+    ├── OutputError              an answer that could not be written where it should be
     ├── AmbiguousWriteError      a write that may or may not have been applied
     └── BulkError                records of a bulk failed; carries the report of all
 
@@ -195,6 +196,16 @@ class InvalidResponseError(MirrorDBError):
 
     status: int = 0
     request_id: str | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class OutputError(MirrorDBError):
+    """An answer could not be written where it should be; what was there before is unchanged.
+
+    :param path: where that is
+    """
+
+    path: str = ""
 
 
 @dataclass(eq=False, kw_only=True)

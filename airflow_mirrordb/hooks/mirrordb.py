@@ -33,7 +33,8 @@ from airflow_mirrordb.hooks import form
 from airflow_mirrordb.hooks.connection import config_from
 from airflow_mirrordb.hooks.diagnosis import diagnosis
 from airflow_mirrordb.hooks.lookup import ConnectionLookUp
-from airflow_mirrordb.hooks.runner import LoopRunner, in_event_loop
+from airflow_mirrordb.hooks.output import sink_for
+from airflow_mirrordb.hooks.runner import LoopRunner, borrow, give_back, in_event_loop
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -51,7 +52,7 @@ TEST_TIMEOUT = 10.0  # seconds; somebody is looking at the button
 class MirrorDBHook(BaseHook):
     """Create, read, update and delete resources of the backend behind an Airflow connection.
 
-    In a plain task, call the methods; all requests of a hook share one connection pool::
+    In a plain task, call the methods; all requests of a hook, and of the next one, share one pool::
 
         with MirrorDBHook("my_backend") as hook:
             user = hook.read("api/users/7")
@@ -110,6 +111,7 @@ class MirrorDBHook(BaseHook):
         endpoint: str,
         *,
         paginate: Mapping[str, Any] | None = None,
+        output_path: str | None = None,
         method_name: str | None = None,
         **options: Unpack[RequestOptions],
     ) -> Any:
@@ -118,10 +120,18 @@ class MirrorDBHook(BaseHook):
         :param paginate: how the collection goes on in further pages: the arguments of
             :class:`~airflow_mirrordb.client.Pagination`. The records of all pages are returned, in
             one list.
+        :param output_path: file to write the answer to instead, as
+            :class:`~airflow_mirrordb.hooks.output.OutputFile` takes it: the body as it is, or with
+            ``paginate`` the records, as JSON Lines. Its
+            :class:`~airflow_mirrordb.client.Manifest` is returned.
+        :raises OutputError: if the file cannot be written
 
-        The other arguments and the errors are those of :meth:`create`.
+        The other arguments and errors are those of :meth:`create`.
         """
-        return self._data("GET", endpoint, paginate=paginate, method_name=method_name, **options)
+        request = MirrorDBRequest(
+            method="GET", endpoint=endpoint, method_name=method_name, paginate=paginate, **options
+        )
+        return self.request(request, output_path=output_path).data
 
     def records(
         self,
@@ -216,6 +226,7 @@ class MirrorDBHook(BaseHook):
         wait: bool = True,
         once: bool = False,
         cut_off: float | None = None,
+        output_path: str | None = None,
     ) -> MirrorDBResponse:
         """Send a request and return the whole answer.
 
@@ -224,6 +235,8 @@ class MirrorDBHook(BaseHook):
         :param once: True to leave all further attempts to the caller, see :meth:`GenericMirrorDB.request`
         :param cut_off: seconds after which to raise :class:`WaitNeeded` instead of waiting for the
             answer; only for requests that are repeatable
+        :param output_path: see :meth:`read`
+
         Whatever interrupts it, as a time-out of the task, ends the request. If that is a write which may
         not be repeated and may have been sent, the interruption has an :class:`AmbiguousWriteError` as
         its cause.
@@ -233,14 +246,13 @@ class MirrorDBHook(BaseHook):
         :raises MirrorDBError: see :meth:`GenericMirrorDB.request`
         :raises RuntimeError: if called inside an event loop
         """
+        sink = sink_for(output_path)
         client = self.get_conn()
         progress = progress or client.begin()
 
         async def send() -> MirrorDBResponse:
-            # The loop slept since the last call: let it see which connections the server has closed.
-            await asyncio.sleep(0)
-            sending = client.request(request, progress=progress, wait=wait, once=once)
-            return await asyncio.wait_for(sending, cut_off)
+            sending = client.request(request, progress=progress, wait=wait, once=once, sink=sink)
+            return await (sending if cut_off is None else asyncio.wait_for(sending, cut_off))
 
         try:
             return self._run(send())
@@ -273,14 +285,15 @@ class MirrorDBHook(BaseHook):
         """
         if self._client is None:
             config = self._look_up()
-            client, runner = GenericMirrorDB(config, look_up=self._credentials(config)), LoopRunner()
+            client = GenericMirrorDB(config, look_up=self._credentials(config), share_connections=True)
+            runner = borrow()
             self._close = weakref.finalize(self, _close, runner, client)
             runner.run(client.connect())
             self._client, self._runner = client, runner
         return self._client
 
     def close(self) -> None:
-        """Close the connections of a plain task; the next request opens new ones."""
+        """Give back the connections of a plain task, to the next hook of this process that is used in one."""
         if self._close is not None:
             self._close()
         self._client = self._runner = self._close = None
@@ -383,7 +396,6 @@ class MirrorDBHook(BaseHook):
         iterator, end = aiter(items), object()
 
         async def following() -> Any:
-            await asyncio.sleep(0)  # see request()
             return await anext(iterator, end)
 
         while (item := self._run(following())) is not end:
@@ -417,7 +429,7 @@ async def _probe(config: MirrorDBConfig) -> int:
 def _close(runner: LoopRunner, client: GenericMirrorDB) -> None:
     def close() -> None:
         runner.run(client.disconnect())
-        runner.close()
+        give_back(runner)
 
     if in_event_loop():  # the garbage collector may run anywhere
         thread = Thread(target=close)

@@ -83,6 +83,7 @@ class MirrorDBOperator(BaseOperator):
     )
     bulk: bool | str = False
     ui_color = "#dbe9f6"
+    output_path: str | None = None  # only reads have one
 
     def __init__(
         self,
@@ -178,10 +179,12 @@ class MirrorDBOperator(BaseOperator):
     ) -> MirrorDBResponse:
         worker_timeout = rendered("worker_timeout", self.worker_timeout, float)
         if not self.deferrable:
-            return hook.request(request, progress=progress)
+            return hook.request(request, progress=progress, output_path=self.output_path)
         if not worker_timeout:
             self._defer(request, progress or hook.get_conn().begin(), repeatable=True)
-        return hook.request(request, progress=progress, wait=False, cut_off=worker_timeout)
+        return hook.request(
+            request, progress=progress, wait=False, cut_off=worker_timeout, output_path=self.output_path
+        )
 
     def _send_once(
         self, hook: MirrorDBHook, request: MirrorDBRequest, progress: Progress | None, memory: WriteMemory
@@ -219,7 +222,12 @@ class MirrorDBOperator(BaseOperator):
         # dag.test() loses the 'kwargs' of defer(): whatever is needed later comes back in the event.
         common = arguments(request, progress)
         self.defer(
-            trigger=MirrorDBTrigger(self.mirrordb_conn_id, **common, max_event_bytes=self.max_event_bytes)
+            trigger=MirrorDBTrigger(
+                self.mirrordb_conn_id,
+                **common,
+                max_event_bytes=self.max_event_bytes,
+                output_path=self.output_path,
+            )
             if repeatable
             else MirrorDBWaitTrigger(**common),
             method_name="execute_complete",
@@ -275,15 +283,28 @@ class MirrorDBReadOperator(MirrorDBOperator):
     :param paginate: how the collection goes on in further pages: the arguments of
         :class:`~airflow_mirrordb.client.Pagination`, as ``{"style": "link"}``. The result is one list,
         of the records of all pages (templated)
+    :param output_path: file to write the answer to, instead of returning it: a path on a disk, or of any
+        storage, as ``s3://conn_id@bucket/users.jsonl``. Written is the body as it is, or with
+        ``paginate`` the records, as JSON Lines, with one page in memory. The file appears when it is
+        whole, in the place of an older one. The result, which ``response_filter`` gets, is then a
+        :class:`~airflow_mirrordb.client.Manifest`, as ``{"path": ..., "records": ..., "bytes": ...,
+        "sha256": ...}`` (templated)
 
     The other arguments are those of :class:`MirrorDBOperator`.
     """
 
-    template_fields: Sequence[str] = (*MirrorDBOperator.template_fields, "paginate")
+    template_fields: Sequence[str] = (*MirrorDBOperator.template_fields, "paginate", "output_path")
 
-    def __init__(self, *, paginate: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        paginate: Mapping[str, Any] | None = None,
+        output_path: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.paginate = paginate
+        self.output_path = output_path
 
     def request(self, context: Context) -> MirrorDBRequest:
         return self._request("GET", paginate=self.paginate)

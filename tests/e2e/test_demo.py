@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 import sqlite3
 import subprocess
@@ -56,7 +58,10 @@ def demos(folder: Path) -> Mapping[str, Demo]:
 
 def run_demo(home: Path, file: str) -> Demo:
     command = [sys.executable, "-m", "tests.run_example", file, "--home", str(home)]
-    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=200)
+    env = {**os.environ, "TMPDIR": str(home.parent)}
+    done = subprocess.run(
+        command, cwd=CHECKOUT, env=env, capture_output=True, text=True, check=False, timeout=200
+    )
     return Demo(home, done.returncode, done.stdout, done.stderr)
 
 
@@ -137,6 +142,30 @@ def test_pipeline(demos: Mapping[str, Demo]) -> None:
     assert sorted(records(demo.home)[len(SEEDED) :]) == sorted(
         f"totals {total['id']} {json.dumps(total)}" for total in totals
     )
+
+
+def test_export(folder: Path) -> None:
+    """The demo shows a collection that the triggerer wrote to a file, and what a task read in it."""
+    demo = run_demo(folder / "demo-export", "example_dags/mirrordb_export.py")
+    assert (demo.returncode, demo.stderr) == (0, "")
+    shown = tasks(demo.stdout)
+
+    state, place, manifest = shown["export"]
+    (file,) = folder.glob("mirrordb_exports/*/*")
+    assert (state, place) == ("success", "triggerer")
+    assert manifest == {
+        "path": f"file://{file}",
+        "records": 3,
+        "bytes": file.stat().st_size,
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+    }
+    orders = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [f"orders {order['id']} {json.dumps(order)}" for order in orders] == records(demo.home)
+    assert shown["add_up"] == ("success", "worker", 77.5)
+    assert requests(demo.home)[len(SEEDED) :] == [
+        "GET /api/orders?limit=2 200",
+        "GET /api/orders?limit=2&offset=2 200",
+    ]
 
 
 def test_sensor(folder: Path) -> None:
