@@ -216,6 +216,7 @@ async def test_interruption_while_items_are_taken(
             hook.bulk(
                 "update",
                 ({"endpoint": f"api/users/{n}", **user} for n, user in enumerate(interrupted())),
+                concurrency=AT_A_TIME + 1,  # one that waits for an item
                 report=report,
             )
 
