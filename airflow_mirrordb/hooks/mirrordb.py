@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-AT_A_TIME = 8  # items of a bulk that are taken before the loop runs again
+AT_A_TIME = 32  # items of a bulk that are taken before the loop runs again
 SLOW = 0.01  # seconds after which these are enough
 TEST_TIMEOUT = 10.0  # seconds; somebody is looking at the button
 

@@ -86,6 +86,8 @@ def records_of(operator: MirrorDBOperator, template: MirrorDBRequest) -> list[di
     """
     endpoint, data = template.endpoint, template.data
     bulk = rendered("bulk", operator.bulk, bool)
+    if operator.output_path:
+        raise _bad("output_path", "a file takes one answer, and there are many")
     if bulk and not is_list(data):
         raise _bad("data", f"with bulk=True it is a list of records, not {type(data).__name__}")
     if not is_list(endpoint):
