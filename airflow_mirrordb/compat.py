@@ -60,3 +60,13 @@ def retry_arguments(policy: Any) -> dict[str, Any]:
     from airflow_mirrordb.operators.retries import MirrorDBRetryPolicy
 
     return {"retry_policy": policy or MirrorDBRetryPolicy()}
+
+
+def asset_states(trigger: Any) -> list[Any]:
+    """Return where an event trigger may keep values, for each asset that it watches; none before Airflow 3.3.
+
+    Airflow gives it away for a known asset only. A trigger does not know its own, and has several where
+    the watchers of several are equal.
+    """
+    accessors = getattr(trigger, "asset_state_store", None)
+    return [*getattr(accessors, "_by_name", {}).values()]

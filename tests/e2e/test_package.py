@@ -73,7 +73,9 @@ PACKAGE = [
     "airflow_mirrordb/sensors/__init__.py",
     "airflow_mirrordb/sensors/mirrordb.py",
     "airflow_mirrordb/triggers/__init__.py",
+    "airflow_mirrordb/triggers/changes.py",
     "airflow_mirrordb/triggers/condition.py",
+    "airflow_mirrordb/triggers/event.py",
     "airflow_mirrordb/triggers/mirrordb.py",
     "airflow_mirrordb/triggers/sensor.py",
 ]

@@ -21,6 +21,7 @@ import airflow_mirrordb.triggers
 from airflow_mirrordb.client import MirrorDBError, MirrorDBRequest, NotFoundError, Progress
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 from airflow_mirrordb.triggers.condition import Condition
+from airflow_mirrordb.triggers.event import MirrorDBEventTrigger
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments
 from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger, Watch
 from tests.conftest import Answering
@@ -52,6 +53,17 @@ TRIGGERS = [
         deadline=1_900_000_000.25,
         max_failures=None,
         max_event_bytes=1000,
+    ),
+    MirrorDBEventTrigger(
+        "elsewhere",
+        "api/users",
+        query={"tag": ["a", "ö"], "deep": False},
+        headers={"X-Team": "authors"},
+        paginate={"style": "link"},
+        cursor="meta.updated",
+        cursor_param="since",
+        where={"role": None, "level": 1.5},
+        poll_interval=7.5,
     ),
 ]
 every_trigger = pytest.mark.parametrize("trigger", TRIGGERS, ids=lambda trigger: type(trigger).__name__)
