@@ -70,3 +70,16 @@ def asset_states(trigger: Any) -> list[Any]:
     """
     accessors = getattr(trigger, "asset_state_store", None)
     return [*getattr(accessors, "_by_name", {}).values()]
+
+
+def starts_from_trigger() -> bool:
+    """Whether Airflow renders the templates of a task that begins in the triggerer."""
+    return bool(AIRFLOW_V_3_3_PLUS)
+
+
+def has_xcom_backend() -> bool:
+    """Whether results go to a backend other than Airflow's own, which only workers write to."""
+    from airflow.sdk.bases.xcom import BaseXCom
+    from airflow.sdk.execution_time.xcom import XCom
+
+    return XCom is not BaseXCom

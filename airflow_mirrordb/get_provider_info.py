@@ -30,6 +30,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_mirrordb.triggers.mirrordb",
                     "airflow_mirrordb.triggers.sensor",
                     "airflow_mirrordb.triggers.event",
+                    "airflow_mirrordb.triggers.start",
                 ],
             }
         ],
