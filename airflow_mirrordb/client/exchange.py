@@ -21,6 +21,7 @@ from airflow_mirrordb.client.errors import DisconnectedError, MirrorDBError, Rat
 from airflow_mirrordb.client.gate import Gate, TurnTooLateError
 from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest, named, prepare, settled
 from airflow_mirrordb.client.retry import Progress, Retrying, WaitNeeded
+from airflow_mirrordb.client.streams import Stream
 from airflow_mirrordb.client.transport import DISCONNECTED, Transport
 
 T = TypeVar("T")
@@ -83,8 +84,12 @@ class Exchanges:
         *,
         wait: bool,
         once: bool,
+        stream: Stream | None = None,
     ) -> MirrorDBResponse:
-        """Make a request; the last three arguments and the errors are those of the client's own method."""
+        """Make a request; ``progress``, ``wait``, ``once`` and errors are those of the client's own method.
+
+        :param stream: takes the body of a success, in the place of the response
+        """
         request = _with_key(settled(request, state.config), state.config)
         wire = prepare(request, state.config, state.registry)
         started, renewals = self._monotonic(), self._credentials.renewals
@@ -97,9 +102,10 @@ class Exchanges:
         async def exchange(headers: Mapping[str, str], number: int) -> Answer:
             try:
                 with _weighed(request, wire, number):
-                    answer = await self._send(link, wire.carrying(headers), deadline, wait=patient)
+                    answer = await self._send(link, wire.carrying(headers), deadline, stream, wait=patient)
                     if follow := redirected(answer, request, wire, state.config, state.registry):
-                        answer = await self._send(link, follow.carrying(headers), deadline, wait=patient)
+                        sent = follow.carrying(headers)
+                        answer = await self._send(link, sent, deadline, stream, wait=patient)
                     return answer
             except TurnTooLateError as late:
                 late.attempts = number - 1
@@ -168,7 +174,9 @@ class Exchanges:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _send(self, link: Link, wire: WireRequest, deadline: float, *, wait: bool) -> Answer:
+    async def _send(
+        self, link: Link, wire: WireRequest, deadline: float, stream: Stream | None, *, wait: bool
+    ) -> Answer:
         """Send a request when its turn has come.
 
         :param deadline: monotonic time by which the answer must be there
@@ -176,7 +184,7 @@ class Exchanges:
         latest = deadline if wait else min(deadline, self._monotonic() + SHORT_WAIT)
         async with link.gate.turn(latest) as permit:
             left = max(deadline - self._monotonic(), LEAST_TIMEOUT)
-            answer = await link.transport.send(wire.within(left))
+            answer = await link.transport.send(wire.within(left), stream)
         link.gate.learn(permit, answer)
         return answer
 

@@ -53,6 +53,8 @@ def _check_value(name: str, value: Any) -> None:
             f"{name}: the triggerer does not know the output of a task; pull it in a template, as"
             " {{ ti.xcom_pull(task_ids='create', map_indexes=-1) }}"
         )
+    if name == "endpoint" and not isinstance(value, str):
+        raise ValueError("endpoint: only a worker reads many; leave start_from_trigger")
     for text in _texts(value):
         if "xcom_pull(" in text and "map_indexes" not in text:
             raise ValueError(

@@ -22,14 +22,9 @@ def request_of(task: Any, method: RequestMethod, **arguments: Any) -> MirrorDBRe
     :param arguments: what else the request says
     :raises InvalidRequestError: if an argument was rendered to something it cannot be
     """
-    from airflow_mirrordb.client.errors import InvalidRequestError
     from airflow_mirrordb.client.protocol import MirrorDBRequest
 
-    if "None" in str(task.endpoint).split("/"):
-        raise InvalidRequestError(
-            message=f"endpoint: {task.endpoint!r} holds 'None', as a missing XCom or a None renders",
-            field="endpoint",
-        )
+    refuse_none(task.endpoint)
     timeout = task.request_timeout
     return MirrorDBRequest(
         method=method,
@@ -40,6 +35,15 @@ def request_of(task: Any, method: RequestMethod, **arguments: Any) -> MirrorDBRe
         timeout=None if timeout in (None, "") else rendered("request_timeout", timeout, float),
         **arguments,
     )
+
+
+def refuse_none(endpoint: object) -> None:
+    """An id that is missing must not become a resource of that name."""
+    from airflow_mirrordb.client.errors import InvalidRequestError
+
+    if "None" in str(endpoint).split("/"):
+        message = f"endpoint: {endpoint!r} holds 'None', as a missing XCom or a None renders"
+        raise InvalidRequestError(message=message, field="endpoint")
 
 
 def condition_of(

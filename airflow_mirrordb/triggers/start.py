@@ -13,6 +13,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
+from airflow_mirrordb.client.errors import InvalidRequestError
 from airflow_mirrordb.compat import has_xcom_backend
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.triggers.mirrordb import MAX_EVENT_BYTES, MirrorDBTrigger, SuccessEvent, event_of
@@ -35,16 +36,17 @@ class MirrorDBReadStartTrigger(MirrorDBTrigger):
     def __init__(
         self,
         mirrordb_conn_id: str = MirrorDBHook.default_conn_name,
-        endpoint: str = "",
+        endpoint: Any = "",
         method_name: str | None = None,
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         request_timeout: float | str | None = None,
         paginate: Mapping[str, Any] | None = None,
+        output_path: str | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
         end_from_trigger: bool = False,
     ) -> None:
-        super().__init__(mirrordb_conn_id, max_event_bytes=max_event_bytes)
+        super().__init__(mirrordb_conn_id, max_event_bytes=max_event_bytes, output_path=output_path)
         self.endpoint = endpoint
         self.method_name = method_name
         self.query = query
@@ -54,13 +56,16 @@ class MirrorDBReadStartTrigger(MirrorDBTrigger):
         self.end_from_trigger = end_from_trigger
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        return _serialized(self, "paginate")
+        return _serialized(self, "paginate", "output_path")
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         yield await _ended(self, await event_of(self._answer(), self.log))
 
     async def _answer(self) -> SuccessEvent:
         refuse_sensitive(self.headers)
+        if not isinstance(self.endpoint, str):
+            message = "endpoint: only a worker reads many; leave start_from_trigger"
+            raise InvalidRequestError(message=message, field="endpoint")
         self.request = asdict(request_of(self, "GET", paginate=self.paginate))
         return await super()._answer()
 

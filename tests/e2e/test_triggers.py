@@ -42,7 +42,12 @@ REQUEST = MirrorDBRequest(
 )
 PROGRESS = Progress(attempts=2, deadline=1_900_000_000.25, resume_at=1_800_000_000.5, cut_off=1)
 TRIGGERS = [
-    MirrorDBTrigger("elsewhere", **arguments(REQUEST, PROGRESS), max_event_bytes=1000),
+    MirrorDBTrigger(
+        "elsewhere",
+        **arguments(REQUEST, PROGRESS),
+        max_event_bytes=1000,
+        output_path="s3://store@bucket/users.jsonl",
+    ),
     MirrorDBWaitTrigger(**arguments(REQUEST, PROGRESS)),
     MirrorDBSensorTrigger(
         "elsewhere",
@@ -74,6 +79,7 @@ TRIGGERS = [
         headers={"X-Team": "authors"},
         request_timeout="{{ params.timeout }}",
         paginate={"style": "link"},
+        output_path="s3://store@bucket/users.jsonl",
         max_event_bytes=1000,
         end_from_trigger=True,
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,6 +93,36 @@ def test_outcome_is_that_of_a_worker(
     assert requests["started"] == requests["deferred"] == requests["worker"]
 
 
+@since_airflow_3_3
+def test_file_is_that_of_a_worker(
+    scripted: ScriptedBackend, set_connection: SetConnection, tmp_path: Path
+) -> None:
+    """An answer may be written to a file, as on a worker; the result tells of it."""
+    set_connection(scripted.url)
+    scripted.answers = [(200, [{"id": 1}], {})] * 2
+    results = [
+        run(read(output_path=str(tmp_path / "worker.json"))),
+        started(read(output_path=str(tmp_path / "started.json"), **STARTED)),
+    ]
+    assert [{**result, "path": ""} for result in results] == [{**results[0], "path": ""}] * 2
+    assert (tmp_path / "started.json").read_bytes() == (tmp_path / "worker.json").read_bytes() != b""
+
+
+@since_airflow_3_3
+def test_list_that_a_template_renders_to_is_told(
+    scripted: ScriptedBackend, set_connection: SetConnection
+) -> None:
+    """Many endpoints are read on a worker; a trigger that is given them fails with the reason."""
+    set_connection(scripted.url)
+    operator = read(endpoint="{{ native }}", **STARTED)
+    assert operator.start_trigger_args is not None
+    assert operator.start_trigger_args.trigger_kwargs is not None
+    operator.start_trigger_args.trigger_kwargs["endpoint"] = ["api/users/1"]  # as a native template does
+    with pytest.raises(AirflowFailException, match="endpoint: only a worker reads many"):
+        started(operator)
+    assert scripted.requests == []
+
+
 def test_worker_that_has_to_begin_hands_over_at_once(
     scripted: ScriptedBackend, set_connection: SetConnection
 ) -> None:
@@ -121,7 +152,7 @@ def test_airflow_stores_what_the_trigger_needs() -> None:
         assert task.start_from_trigger is True
         assert task.start_trigger_args.next_method == "execute_complete"
         kwargs = smart_decode_trigger_kwargs(task.start_trigger_args.trigger_kwargs)
-        assert set(task.template_fields) - set(kwargs) <= {"worker_timeout"}
+        assert set(task.template_fields) - set(kwargs) <= {"worker_timeout", "concurrency", "on_error"}
         module, _, trigger_class = task.start_trigger_args.trigger_cls.rpartition(".")
         trigger: BaseTrigger = getattr(__import__(module, fromlist=[trigger_class]), trigger_class)(**kwargs)
         assert trigger.serialize() == (task.start_trigger_args.trigger_cls, kwargs)
@@ -154,6 +185,7 @@ def test_what_the_triggerer_cannot_work_out_is_told(make: Any) -> None:
     output: Any = read(task_id="create").output
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"endpoint": hanging}, "endpoint: in the triggerer"),
+        ({"endpoint": ["api/users/1", "api/users/2"]}, "endpoint: only a worker reads many"),
         ({"query": {"ids": [1, hanging]}}, "query: in the triggerer"),
         ({"endpoint": output}, "endpoint: the triggerer does not know the output of a task"),
         ({"query": {"id": output["id"]}}, "query: the triggerer does not know the output of a task"),
