@@ -24,6 +24,7 @@ from airflow_mirrordb.triggers.changes import (
     advanced,
     changed,
 )
+from airflow_mirrordb.triggers.rendering import refuse_sensitive
 
 try:
     from airflow.triggers.base import BaseEventTrigger, TriggerEvent
@@ -111,6 +112,7 @@ class MirrorDBEventTrigger(BaseEventTrigger):
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what Airflow stores.
 
+        :raises InvalidRequestError: if a header looks like a secret
         :raises ValueError: if the arguments contradict each other. The constructor does not tell: what
             another version stored, with fewer arguments, must be made all the same.
         """
@@ -118,6 +120,8 @@ class MirrorDBEventTrigger(BaseEventTrigger):
             raise ValueError("endpoint: say what is watched, as 'api/orders'")
         if self.poll_interval < 1:
             raise ValueError(f"poll_interval: it must be at least 1 second, not {self.poll_interval}")
+        if self.headers:
+            refuse_sensitive(self.headers)
         for name in ("cursor_param", "where"):
             if getattr(self, name) is not None and self.cursor is None:
                 raise ValueError(f"{name}: it needs a cursor")

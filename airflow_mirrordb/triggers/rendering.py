@@ -99,7 +99,7 @@ def refuse_sensitive(headers: Mapping[str, str] | None) -> None:
     for name in headers or {}:
         if any(word in str(name).lower() for word in words):
             message = (
-                f"headers[{name!r}]: a deferrable task stores its headers in clear text; put the secret"
-                " into the connection's Password, or set deferrable=False"
+                f"headers[{name!r}]: what a trigger is given is stored in clear text; put the secret into the"
+                " connection's Password, or, for a task, set deferrable=False"
             )
             raise InvalidRequestError(message=message, field=f"headers[{name!r}]")

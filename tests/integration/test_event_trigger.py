@@ -272,16 +272,23 @@ async def test_unusable_cursor_is_told(
         ({"poll_interval": 0.5}, "poll_interval: it must be at least 1 second, not 0.5"),
         ({"cursor_param": "since"}, "cursor_param: it needs a cursor"),
         ({"where": {"a": 1}}, "where: it needs a cursor"),
+        (
+            {"headers": {"X-Auth": "s"}},
+            r"headers\['X-Auth'\]: what a trigger is given is stored in clear text",
+        ),
     ],
 )
 def test_wrong_arguments_are_told_when_the_dag_is_read(arguments: dict[str, Any], reason: str) -> None:
     """Airflow serialises the watchers of a DAG when it reads the file, and shows what is wrong."""
     from airflow.sdk import DAG, Asset, AssetWatcher
-    from airflow.serialization.serialized_objects import DagSerialization
+    from airflow.serialization import serialized_objects
 
+    new, old = "DagSerialization", "SerializedDAG"
     watcher = AssetWatcher(name="w", trigger=MirrorDBEventTrigger(**{"endpoint": "api/users", **arguments}))
     with pytest.raises(Exception, match=reason):
-        DagSerialization.to_dict(DAG("watching", schedule=[Asset("users", watchers=[watcher])]))
+        getattr(serialized_objects, new if hasattr(serialized_objects, new) else old).to_dict(
+            DAG("watching", schedule=[Asset("users", watchers=[watcher])])
+        )
 
 
 class Supervisor:
