@@ -60,3 +60,26 @@ def retry_arguments(policy: Any) -> dict[str, Any]:
     from airflow_mirrordb.operators.retries import MirrorDBRetryPolicy
 
     return {"retry_policy": policy or MirrorDBRetryPolicy()}
+
+
+def asset_states(trigger: Any) -> list[Any]:
+    """Return where an event trigger may keep values, for each asset that it watches; none before Airflow 3.3.
+
+    Airflow gives it away for a known asset only. A trigger does not know its own, and has several where
+    the watchers of several are equal.
+    """
+    accessors = getattr(trigger, "asset_state_store", None)
+    return [*getattr(accessors, "_by_name", {}).values()]
+
+
+def starts_from_trigger() -> bool:
+    """Whether Airflow renders the templates of a task that begins in the triggerer."""
+    return bool(AIRFLOW_V_3_3_PLUS)
+
+
+def has_xcom_backend() -> bool:
+    """Whether results go to a backend other than Airflow's own, which only workers write to."""
+    from airflow.sdk.bases.xcom import BaseXCom
+    from airflow.sdk.execution_time.xcom import XCom
+
+    return XCom is not BaseXCom

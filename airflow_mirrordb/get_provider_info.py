@@ -26,7 +26,12 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {
                 "integration-name": "MirrorDB",
-                "python-modules": ["airflow_mirrordb.triggers.mirrordb", "airflow_mirrordb.triggers.sensor"],
+                "python-modules": [
+                    "airflow_mirrordb.triggers.mirrordb",
+                    "airflow_mirrordb.triggers.sensor",
+                    "airflow_mirrordb.triggers.event",
+                    "airflow_mirrordb.triggers.start",
+                ],
             }
         ],
         "connection-types": [

@@ -21,7 +21,8 @@ from airflow_mirrordb.client.errors import (
 from airflow_mirrordb.client.protocol import MirrorDBRequest
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.bulk_memory import BulkMemory
-from airflow_mirrordb.operators.mirrordb import is_list, refuse_none, rendered
+from airflow_mirrordb.operators.mirrordb import is_list
+from airflow_mirrordb.triggers.rendering import refuse_none, rendered
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -217,8 +217,7 @@ class MirrorDBSensorTrigger(BaseTrigger):
             self.mirrordb_conn_id,
             self.poke_interval,
         )
-        until_start = self.resume_at - self.clock()
-        wait = until_start if until_start >= 0 else self.poke_interval
+        wait = self._first_wait()
         async with MirrorDBHook(self.mirrordb_conn_id, ignore_unknown_extras=True) as client:
             while True:
                 await self.sleep(wait)
@@ -236,6 +235,10 @@ class MirrorDBSensorTrigger(BaseTrigger):
                     return TimeoutEvent(status="timeout", message=str(over))
                 self.log.info("Not met yet: %s; next look in %g s", look.found, wait)
                 watch = look.watch
+
+    def _first_wait(self) -> float:
+        until_start = self.resume_at - self.clock()
+        return until_start if until_start >= 0 else self.poke_interval
 
     async def _judge(
         self,
