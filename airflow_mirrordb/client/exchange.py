@@ -47,6 +47,27 @@ class Link:
     gate: Gate
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One request as it went over the wire, for who watches: a redirect and a renewed key make further ones.
+
+    :param request: what it is an attempt at
+    :param number: how often that was tried by now; a retry has more than 1
+    :param status: of the answer; None if there was none
+    :param error: class of what came instead of an answer
+    :param elapsed: seconds from the moment of its turn to the whole answer
+    """
+
+    request: MirrorDBRequest
+    number: int
+    status: int | None
+    error: str | None
+    elapsed: float
+
+
+Observer = Callable[[Attempt], None]
+
+
 class Exchanges:
     """Makes the requests of one client, each again where that is safe, and can end all that are in flight.
 
@@ -55,6 +76,7 @@ class Exchanges:
     :param monotonic: monotonic time in seconds
     :param sleep: waits the given seconds
     :param rng: source of the jitter in waits
+    :param observe: called with each attempt, after its answer; must not raise
     """
 
     def __init__(
@@ -65,8 +87,9 @@ class Exchanges:
         monotonic: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
         rng: random.Random,
+        observe: Observer | None = None,
     ) -> None:
-        self._credentials = credentials
+        self._credentials, self._observe = credentials, observe
         self._clock, self._monotonic, self._sleep, self._rng = clock, monotonic, sleep, rng
         self._in_flight: set[asyncio.Task[Any]] = set()
 
@@ -97,9 +120,10 @@ class Exchanges:
         async def exchange(headers: Mapping[str, str], number: int) -> Answer:
             try:
                 with _weighed(request, wire, number):
-                    answer = await self._send(link, wire.carrying(headers), deadline, wait=patient)
+                    send = partial(self._send, link, deadline, request, number, wait=patient)
+                    answer = await send(wire.carrying(headers))
                     if follow := redirected(answer, request, wire, state.config, state.registry):
-                        answer = await self._send(link, follow.carrying(headers), deadline, wait=patient)
+                        answer = await send(follow.carrying(headers))
                     return answer
             except TurnTooLateError as late:
                 late.attempts = number - 1
@@ -168,7 +192,16 @@ class Exchanges:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _send(self, link: Link, wire: WireRequest, deadline: float, *, wait: bool) -> Answer:
+    async def _send(
+        self,
+        link: Link,
+        deadline: float,
+        request: MirrorDBRequest,
+        number: int,
+        wire: WireRequest,
+        *,
+        wait: bool,
+    ) -> Answer:
         """Send a request when its turn has come.
 
         :param deadline: monotonic time by which the answer must be there
@@ -176,9 +209,28 @@ class Exchanges:
         latest = deadline if wait else min(deadline, self._monotonic() + SHORT_WAIT)
         async with link.gate.turn(latest) as permit:
             left = max(deadline - self._monotonic(), LEAST_TIMEOUT)
-            answer = await link.transport.send(wire.within(left))
+            sending = link.transport.send(wire.within(left))
+            answer = await (self._watched(sending, request, number) if self._observe else sending)
         link.gate.learn(permit, answer)
         return answer
+
+    async def _watched(self, sending: Awaitable[Answer], request: MirrorDBRequest, number: int) -> Answer:
+        started = self._monotonic()
+        status, error = None, None
+        try:
+            answer = await sending
+            status = answer.status
+        except BaseException as failure:  # a caller that gives up has sent a request, too
+            error = type(failure).__name__
+            raise
+        else:
+            return answer
+        finally:
+            assert self._observe is not None  # noqa: S101  # somebody watches
+            elapsed = self._monotonic() - started
+            self._observe(
+                Attempt(request=request, number=number, status=status, error=error, elapsed=elapsed)
+            )
 
 
 async def _only(attempt: Callable[[int], Awaitable[T]]) -> T:

@@ -20,6 +20,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_mirrordb.compat import installation_url, retry_arguments
+from airflow_mirrordb.links import MirrorDBResourceLink, keep_linked, link
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, RetryPolicy
@@ -72,6 +73,7 @@ class MirrorDBOperator(BaseOperator):
         "worker_timeout",
     )
     ui_color = "#dbe9f6"
+    operator_extra_links = (MirrorDBResourceLink(),)
 
     def __init__(
         self,
@@ -122,8 +124,11 @@ class MirrorDBOperator(BaseOperator):
         from airflow_mirrordb.client.errors import MirrorDBError
         from airflow_mirrordb.client.protocol import MirrorDBRequest
         from airflow_mirrordb.client.retry import Progress
+        from airflow_mirrordb.hooks.observers import add_lineage
 
+        keep_linked(self)
         if event["status"] == "success":
+            add_lineage(self, self.mirrordb_conn_id, event)
             return self._result(event)
         try:
             if event["status"] == "resume":
@@ -140,9 +145,10 @@ class MirrorDBOperator(BaseOperator):
 
         if self.deferrable:
             refuse_sensitive(request.headers)
-        with MirrorDBHook(self.mirrordb_conn_id) as hook:
+        with MirrorDBHook(self.mirrordb_conn_id, operator=self.operator_name) as hook:
             memory = WriteMemory(context)
             request = hook.get_conn().settled(request)  # what is decided of it holds in the trigger
+            link(self, context, hook.get_conn().url_of(request))
             repeatable = hook.get_conn().is_repeatable(request)
             if repeatable and request.method in ("POST", "PATCH"):
                 request = memory.keep(request)
@@ -200,7 +206,12 @@ class MirrorDBOperator(BaseOperator):
         # dag.test() loses the 'kwargs' of defer(): whatever is needed later comes back in the event.
         common = arguments(request, progress)
         self.defer(
-            trigger=MirrorDBTrigger(self.mirrordb_conn_id, **common, max_event_bytes=self.max_event_bytes)
+            trigger=MirrorDBTrigger(
+                self.mirrordb_conn_id,
+                **common,
+                max_event_bytes=self.max_event_bytes,
+                operator=self.operator_name,
+            )
             if repeatable
             else MirrorDBWaitTrigger(**common),
             method_name="execute_complete",

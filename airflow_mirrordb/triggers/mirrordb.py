@@ -30,6 +30,8 @@ class SuccessEvent(TypedDict):
     request_id: str | None
     attempts: int
     elapsed: float
+    method: str
+    endpoint: str
 
 
 class ErrorEvent(TypedDict):
@@ -69,6 +71,8 @@ def success_event(response: MirrorDBResponse, request: MirrorDBRequest, max_even
         request_id=response.request_id,
         attempts=response.attempts,
         elapsed=response.elapsed,
+        method=request.method,
+        endpoint=request.endpoint,
     )
 
 
@@ -94,6 +98,7 @@ class MirrorDBTrigger(BaseTrigger):
     :param request: the fields of :class:`~airflow_mirrordb.client.MirrorDBRequest`
     :param progress: the fields of :class:`~airflow_mirrordb.client.Progress`: what the worker sent
     :param max_event_bytes: largest answer that is put into the event, in bytes
+    :param operator: name of the operator, for the User-Agent
     """
 
     def __init__(
@@ -102,12 +107,14 @@ class MirrorDBTrigger(BaseTrigger):
         request: Mapping[str, Any] | None = None,
         progress: Mapping[str, Any] | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
+        operator: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.mirrordb_conn_id = mirrordb_conn_id
         self.request = dict(request or {})
         self.progress = dict(progress or {})
         self.max_event_bytes = max_event_bytes
+        self.operator = operator
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return (
@@ -117,6 +124,7 @@ class MirrorDBTrigger(BaseTrigger):
                 "request": self.request,
                 "progress": self.progress,
                 "max_event_bytes": self.max_event_bytes,
+                "operator": self.operator,
             },
         )
 
@@ -133,7 +141,8 @@ class MirrorDBTrigger(BaseTrigger):
             self.mirrordb_conn_id,
             progress.attempts,
         )
-        async with MirrorDBHook(self.mirrordb_conn_id, ignore_unknown_extras=True) as client:
+        hook = MirrorDBHook(self.mirrordb_conn_id, ignore_unknown_extras=True, operator=self.operator)
+        async with hook as client:
             response = await client.request(request, progress=progress)
         self.log.info("%s %s answered %d", request.method, request.endpoint, response.status)
         return success_event(response, request, self.max_event_bytes)
@@ -161,6 +170,6 @@ class MirrorDBWaitTrigger(BaseTrigger):
         yield TriggerEvent(ResumeEvent(status="resume", request=self.request, progress=self.progress))
 
 
-def arguments(request: MirrorDBRequest, progress: Progress) -> dict[str, dict[str, Any]]:
+def arguments(request: MirrorDBRequest, progress: Progress) -> dict[str, Any]:
     """Return a request and its progress as the plain values that triggers take."""
     return {"request": asdict(request), "progress": asdict(progress)}
