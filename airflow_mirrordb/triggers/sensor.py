@@ -238,6 +238,7 @@ class MirrorDBSensorTrigger(BaseTrigger):
                 try:
                     wait = look.next_wait(self.poke_interval, self.deadline - self.clock())
                 except WatchOverError as over:
+                    self.log.info("Not met yet: %s; no next look", look.found)
                     return TimeoutEvent(status="timeout", message=str(over))
                 self.log.info("Not met yet: %s; next look in %g s", look.found, wait)
                 watch = look.watch

@@ -36,6 +36,7 @@ from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
 from tests.conftest import Answering, ConfigFor, RawServer, Reply, json_answer
 from tests.integration.conftest import ScriptedBackend, SetConnection
+from tests.integration.test_operators import context
 
 _module = "airflow.sdk.execution_time.context" if AIRFLOW_V_3_0_PLUS else "airflow.models.taskinstance"
 set_current_context: Any = import_string(f"{_module}.set_current_context")
@@ -163,11 +164,11 @@ def test_user_agent_names_package_airflow_and_operator(
     """Operator, its trigger and sensor say who they are; the trigger says what the worker said."""
     set_connection(scripted.url)
     scripted.answers = [(200, {}, {})] * 3
-    MirrorDBReadOperator(task_id="t", endpoint="api/users/1").execute({"ti": None})  # type: ignore[typeddict-item]
-    MirrorDBSensor(task_id="t", endpoint="api/users/1").execute({"ti": None})  # type: ignore[typeddict-item]
+    MirrorDBReadOperator(task_id="t", endpoint="api/users/1").execute(context())
+    MirrorDBSensor(task_id="t", endpoint="api/users/1").execute(context())
     deferred = MirrorDBReadOperator(task_id="t", endpoint="api/users/1", deferrable=True, worker_timeout=0)
     with pytest.raises(TaskDeferred) as left:
-        deferred.execute({"ti": None})  # type: ignore[typeddict-item]
+        deferred.execute(context())
     events = asyncio.run(all_events(left.value.trigger))
     assert events[0]["status"] == "success"
     read = f"{PRODUCTS} (MirrorDBReadOperator)"
@@ -260,7 +261,6 @@ def test_lineage_is_the_same_deferred(
 ) -> None:
     """A trigger tells nobody, since nobody collects there; the worker does when it resumes."""
     set_connection(scripted.url, extra={"idempotency_header": "Idempotency-Key"})
-    ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1)
     for operator, status in (
         (MirrorDBReadOperator(task_id="t", endpoint="api/users/7", deferrable=True, worker_timeout=0), 200),
         (
@@ -279,12 +279,12 @@ def test_lineage_is_the_same_deferred(
         scripted.answer(status, {})
         before = lineage(collector)
         with running("o"), pytest.raises(TaskDeferred) as left:
-            operator.execute({"ti": ti})  # type: ignore[typeddict-item]
+            operator.execute(context())
         assert isinstance(left.value.trigger, MirrorDBTrigger)
         (event,) = asyncio.run(all_events(left.value.trigger))
         assert lineage(collector) == before
         with running("o"):
-            operator.execute_complete({"ti": ti}, event)  # type: ignore[typeddict-item]
+            operator.execute_complete(context(), event)
     uri = "mirrordb://mirrordb_default/api/users"
     assert lineage(collector) == ([(f"{uri}/7", 1)], [(uri, 1)])
 
