@@ -53,56 +53,64 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-name": "MirrorDB",
                 "ui-field-behaviour": {
                     "hidden-fields": [],
-                    "relabeling": {"password": "API key, token or password"},
+                    "relabeling": {
+                        "host": "Host or base URL",
+                        "login": "Login / client id",
+                        "password": "API key / token / secret",
+                        "schema": "Schema (http, https)",
+                    },
                     "placeholders": {
-                        "host": "example.com, or https://example.com/v1",
-                        "schema": "https (default) or http",
-                        "login": "user for basic, client id for oauth2",
+                        "host": "https://backend.example.com/v1 or backend.example.com",
+                        "login": "only for basic and oauth2",
+                        "password": "sent as a bearer token, unless Authentication says otherwise",
+                        "port": "443 for https, 80 for http; Airflow 3.3's Test button needs it",
+                        "schema": "https, unless http is said here or in Host",
+                        # the form of Airflow 2 shows these too
+                        "endpoints": "api/users, api/orders/{id}",
+                        "test_endpoint": "api/users",
+                        "auth_header": "X-API-Key",
+                        "oauth_url": "https://login.example.com/oauth/token",
+                        "scope": "users.read users.write",
+                        "retry_statuses": "429, 502, 503, 504",
+                        "idempotency_header": "Idempotency-Key",
+                        "request_envelope": "data",
+                        "response_envelope": "data",
+                        "verify": "/etc/ssl/certs/ca.pem",
+                        "client_cert": "/etc/ssl/client.pem",
+                        "client_key": "/etc/ssl/client.key",
+                        "proxy": "http://user:password@proxy.example.com:3128",
+                        "headers": '{"X-Tenant": "acme"}',
                     },
                 },
+                # From Airflow 3.2 on these are the form. What an older one shows is made from them in
+                # hooks/form.py. No field has a default of its own: it would be saved, and outlive ours.
+                # Lists are text, as a list's own field shows nothing of one that was saved as text.
                 "conn-fields": {
                     "endpoints": {
                         "label": "Endpoints",
-                        "description": "What may be requested, one pattern per line: api/users (a resource),"
-                        " api/users/{id} (its items only), DELETE api/cache (exactly this)."
-                        " Default: any resource api/{resource}, its items and their sub-collections.",
+                        "description": "What may be requested; patterns, split by line breaks or commas:"
+                        " api/users (a resource), api/users/{id} (its items only), DELETE api/cache (exactly"
+                        " this). Default: any resource api/{resource}, its items and their sub-collections.",
                         "schema": {
-                            "type": ["array", "null"],
-                            "items": {"type": "string"},
+                            "type": ["string", "null"],
+                            "format": "multiline",
+                            "section": "Endpoints",
+                        },
+                    },
+                    "test_endpoint": {
+                        "label": "Test endpoint",
+                        "description": "What the Test button reads, with GET; one of the endpoints above,"
+                        " as api/users. Default: the base URL.",
+                        "schema": {
+                            "type": ["string", "null"],
                             "section": "Endpoints",
                         },
                     },
                     "trailing_slash": {
                         "label": "Trailing slash",
-                        "description": "Send every path with a slash at its end. Default: off.",
+                        "description": "Send every path with a slash at its end, as api/users/7/."
+                        " Default: off.",
                         "schema": {"type": ["boolean", "null"], "section": "Endpoints"},
-                    },
-                    "test_endpoint": {
-                        "label": "Test endpoint",
-                        "description": "What the Test button reads, as api/users. Default: the base URL.",
-                        "schema": {"type": ["string", "null"], "section": "Endpoints"},
-                    },
-                    "update_method": {
-                        "label": "Update method",
-                        "description": "What an update sends that is not partial; PATCH for backends that"
-                        " know no PUT. Default: PUT.",
-                        "schema": {
-                            "type": ["string", "null"],
-                            "enum": ["PUT", "PATCH", None],
-                            "section": "Dialect",
-                        },
-                    },
-                    "request_envelope": {
-                        "label": "Envelope of requests",
-                        "description": "Where the data of a request lies in its body, as data or"
-                        " result.data; the whole body if not set. Default: none.",
-                        "schema": {"type": ["string", "null"], "section": "Dialect"},
-                    },
-                    "response_envelope": {
-                        "label": "Envelope of answers",
-                        "description": "Where an answer holds its data, as data or result.data. An answer"
-                        " that has nothing there is taken as a whole. Default: none.",
-                        "schema": {"type": ["string", "null"], "section": "Dialect"},
                     },
                     "auth_type": {
                         "label": "Authentication",
@@ -111,106 +119,179 @@ def get_provider_info() -> dict[str, Any]:
                         "schema": {
                             "type": ["string", "null"],
                             "enum": ["none", "bearer", "api_key", "basic", "oauth2", None],
+                            "values_display": {
+                                "none": "none: no key is sent",
+                                "bearer": "bearer: Authorization: Bearer KEY",
+                                "api_key": "api_key: the key in a header of its own",
+                                "basic": "basic: Login and password",
+                                "oauth2": "oauth2: client credentials, for an access token",
+                                "null": "default: basic with a login, bearer with only a key, else none",
+                            },
                             "section": "Authentication",
                         },
                     },
                     "auth_header": {
                         "label": "Header of the key",
-                        "description": "Header that carries the key with api_key authentication."
-                        " Default: X-API-Key.",
-                        "schema": {"type": ["string", "null"], "section": "Authentication"},
+                        "description": "Header that carries the key; only for api_key. Once saved,"
+                        " Airflow may show it as ***. Default: X-API-Key.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "examples": ["X-API-Key", "Authorization"],
+                            "section": "Authentication",
+                        },
                     },
                     "oauth_url": {
                         "label": "Token URL",
-                        "description": "URL of the authorization server's token endpoint: Login is"
-                        " the client id, Password its secret; for oauth2. Default: none.",
-                        "schema": {"type": ["string", "null"], "section": "Authentication"},
+                        "description": "URL of the authorization server's token endpoint, as"
+                        " https://login.example.com/oauth/token, which takes Login as client id, with its"
+                        " secret; only for oauth2. Default: none.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "section": "Authentication",
+                        },
                     },
                     "scope": {
                         "label": "Scope",
-                        "description": "Scope that is asked for with oauth2. Default: none.",
-                        "schema": {"type": ["string", "null"], "section": "Authentication"},
+                        "description": "Scope that is asked for, as users.read, several with spaces between"
+                        " them; only for oauth2. Default: none.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "section": "Authentication",
+                        },
+                    },
+                    "timeout": {
+                        "label": "Timeout (seconds)",
+                        "description": "Longest time that one attempt may take, in seconds. Default: 30.",
+                        "schema": {"type": ["number", "null"], "minimum": 0, "section": "Limits"},
+                    },
+                    "rate_limit": {
+                        "label": "Rate limit (requests per second)",
+                        "description": "Requests per second that are never exceeded, in one process."
+                        " Without it the backend's refusals tell the limit. Default: none.",
+                        "schema": {"type": ["number", "null"], "minimum": 0, "section": "Limits"},
+                    },
+                    "max_concurrency": {
+                        "label": "Concurrency (requests)",
+                        "description": "Requests in flight at the same time, in one process. Default: 100.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1, "section": "Limits"},
+                    },
+                    "max_response_bytes": {
+                        "label": "Largest answer (bytes)",
+                        "description": "Largest answer that is read, in bytes, after decompression; 1 MiB is"
+                        " 1048576. Default: 16777216.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1, "section": "Limits"},
                     },
                     "max_attempts": {
                         "label": "Attempts",
-                        "description": "Requests in all, the first one included. Default: 5.",
-                        "schema": {"type": ["integer", "null"], "minimum": 1, "section": "Backoff"},
+                        "description": "Requests in all, the first one included; 1 means no retry."
+                        " Default: 5.",
+                        "schema": {
+                            "type": ["integer", "null"],
+                            "minimum": 1,
+                            "maximum": 1000,
+                            "section": "Backoff",
+                        },
                     },
                     "initial_delay": {
-                        "label": "Initial delay",
+                        "label": "Initial delay (seconds)",
                         "description": "Ceiling of the wait after the first failure, in seconds. Default: 1.",
                         "schema": {"type": ["number", "null"], "minimum": 0, "section": "Backoff"},
                     },
                     "backoff_factor": {
                         "label": "Backoff factor",
-                        "description": "Growth of that ceiling with each further failure. Default: 2.",
+                        "description": "How many times higher that ceiling is after each further failure."
+                        " Default: 2.",
                         "schema": {"type": ["number", "null"], "minimum": 1, "section": "Backoff"},
                     },
                     "max_delay": {
-                        "label": "Longest delay",
+                        "label": "Longest delay (seconds)",
                         "description": "Longest wait between two attempts, in seconds, unless the backend"
                         " asks for more. Default: 60.",
                         "schema": {"type": ["number", "null"], "minimum": 0, "section": "Backoff"},
                     },
                     "max_elapsed": {
-                        "label": "Longest time",
+                        "label": "Longest time (seconds)",
                         "description": "Time from the first attempt to the end of the last one, in seconds."
                         " Default: 300.",
                         "schema": {"type": ["number", "null"], "minimum": 0, "section": "Backoff"},
                     },
                     "retry_statuses": {
                         "label": "Retried statuses",
-                        "description": "HTTP statuses that are worth another attempt, one per line."
+                        "description": "HTTP statuses that are worth another attempt, split by commas."
                         " Default: 408, 425, 429, 500, 502, 503, 504.",
                         "schema": {
-                            "type": ["array", "null"],
-                            "items": {"type": "string"},
+                            "type": ["string", "null"],
                             "section": "Backoff",
                         },
                     },
-                    "timeout": {
-                        "label": "Timeout",
-                        "description": "Longest time that one attempt may take, in seconds. Default: 30.",
-                        "schema": {"type": ["number", "null"], "minimum": 0, "section": "Limits"},
-                    },
-                    "max_concurrency": {
-                        "label": "Concurrency",
-                        "description": "Requests in flight at the same time, in one process. Default: 100.",
-                        "schema": {"type": ["integer", "null"], "minimum": 1, "section": "Limits"},
-                    },
-                    "rate_limit": {
-                        "label": "Rate limit",
-                        "description": "Requests per second that are never exceeded, in one process."
-                        " Without it the backend's refusals tell the limit. Default: none.",
-                        "schema": {"type": ["number", "null"], "minimum": 0, "section": "Limits"},
-                    },
-                    "max_response_bytes": {
-                        "label": "Largest answer",
-                        "description": "Largest answer that is read, in bytes, after decompression."
-                        " Default: 16777216.",
-                        "schema": {"type": ["integer", "null"], "minimum": 1, "section": "Limits"},
-                    },
                     "idempotency_header": {
                         "label": "Idempotency header",
-                        "description": "Header for idempotency keys, as Idempotency-Key, if the backend"
-                        " promises to remove duplicates: creates are then repeated safely. Default: none.",
-                        "schema": {"type": ["string", "null"], "section": "Writes"},
+                        "description": "Header for idempotency keys, if the backend promises to remove"
+                        " duplicates: creates are then repeated safely. Default: none.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "examples": ["Idempotency-Key"],
+                            "section": "Writes and bodies",
+                        },
+                    },
+                    "update_method": {
+                        "label": "Update method",
+                        "description": "What an update sends that is not partial; PATCH for backends that"
+                        " know no PUT. Default: PUT.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "enum": ["PUT", "PATCH", None],
+                            "values_display": {"null": "default: PUT"},
+                            "section": "Writes and bodies",
+                        },
+                    },
+                    "request_envelope": {
+                        "label": "Envelope of requests",
+                        "description": 'Where the data of a request lies in its body: data gives {"data": …}.'
+                        " Default: none.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "examples": ["data", "result.data"],
+                            "section": "Writes and bodies",
+                        },
+                    },
+                    "response_envelope": {
+                        "label": "Envelope of answers",
+                        "description": "Where an answer holds its data. One that has nothing there is taken"
+                        " as a whole. Default: none.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "examples": ["data", "result.data"],
+                            "section": "Writes and bodies",
+                        },
                     },
                     "verify": {
                         "label": "Verify certificate",
-                        "description": "true, false, or the path of a CA file or folder. Default: true.",
-                        "schema": {"type": ["string", "null"], "section": "TLS and network"},
+                        "description": "true, false, or the path of a CA file or folder that the backend's"
+                        " certificate is checked with, as /etc/ssl/certs/ca.pem. Default: true.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "examples": ["true", "false"],
+                            "section": "TLS and network",
+                        },
                     },
                     "client_cert": {
                         "label": "Client certificate",
-                        "description": "Path of the client's certificate, in PEM format. Default: none.",
-                        "schema": {"type": ["string", "null"], "section": "TLS and network"},
+                        "description": "Path of the client's certificate, in PEM format, as"
+                        " /etc/ssl/client.pem. Default: none.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "section": "TLS and network",
+                        },
                     },
                     "client_key": {
                         "label": "Client key",
-                        "description": "Path of the client's private key, if it is not in the same file."
-                        " Default: none.",
-                        "schema": {"type": ["string", "null"], "section": "TLS and network"},
+                        "description": "Path of the client's private key, in PEM format, if it is not in the"
+                        " same file. Default: none.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "section": "TLS and network",
+                        },
                     },
                     "client_key_passphrase": {
                         "label": "Passphrase of the client key",
@@ -223,7 +304,8 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "proxy": {
                         "label": "Proxy",
-                        "description": "URL of a proxy, as http://proxy.example.com:3128. Default: none.",
+                        "description": "URL of a proxy, as http://user:password@proxy.example.com:3128."
+                        " Default: none.",
                         "schema": {
                             "type": ["string", "null"],
                             "format": "password",
@@ -232,8 +314,8 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "headers": {
                         "label": "Headers",
-                        "description": "Headers for every request, as a JSON object; no credentials."
-                        " Default: none.",
+                        "description": 'Headers for every request, as a JSON object: {"X-Tenant": "acme"};'
+                        " no credentials. Default: none.",
                         "schema": {"type": ["object", "null"], "section": "TLS and network"},
                     },
                 },

@@ -27,7 +27,9 @@ from airflow_mirrordb.client.mirrordb import GenericMirrorDB
 from airflow_mirrordb.client.protocol import MirrorDBRequest, RequestMethod, RequestOptions, named
 from airflow_mirrordb.client.retry import Progress, WaitNeeded
 from airflow_mirrordb.compat import mask_secrets, running_operator
+from airflow_mirrordb.hooks import form
 from airflow_mirrordb.hooks.connection import config_from, signed
+from airflow_mirrordb.hooks.diagnosis import diagnosis
 from airflow_mirrordb.hooks.lookup import ConnectionLookUp
 from airflow_mirrordb.hooks.observers import observer_for
 from airflow_mirrordb.hooks.runner import LoopRunner, in_event_loop
@@ -303,19 +305,32 @@ class MirrorDBHook(BaseHook):
 
     # -- for the form ----------------------------------------------------------------------------
 
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the fields of the form below Airflow 3.2; newer ones read ``conn-fields`` themselves."""
+        return form.widgets()
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return the labels and placeholders of the form below Airflow 3.2."""
+        return form.field_behaviour()
+
     def test_connection(self) -> tuple[bool, str]:
         """Ask the backend once whether it is there and takes the key; changes nothing there.
 
         Reads ``test_endpoint`` if it is set, else the base URL. Takes at most 10 seconds.
 
-        :return: whether it worked, and in words what was found
+        :return: whether it worked, and in words what was found, and what to do about it
         """
         try:
             config = self._look_up()
+        except MirrorDBError as error:
+            return False, str(error)
+        try:
             quick = config.changed({"timeout": min(config.timeout, TEST_TIMEOUT)})
             status = asyncio.run(_probe(quick))
         except MirrorDBError as error:
-            return False, str(error)
+            return False, diagnosis(error, config)
         return True, f"{config.base_url} answered {status}, authentication: {config.auth}"
 
     # -- inside ----------------------------------------------------------------------------------

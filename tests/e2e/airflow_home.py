@@ -52,9 +52,9 @@ class AirflowHome:
         self.url = f"http://127.0.0.1:{_free_port()}"
         self.database = folder / "airflow" / "airflow.db"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._password, self._token = secrets.token_urlsafe(24), ""
+        self.password, self._token = secrets.token_urlsafe(24), ""
         passwords = folder / "passwords.json"
-        passwords.write_text(json.dumps({"admin": self._password}))
+        passwords.write_text(json.dumps({"admin": self.password}))
         host, port = self.url.removeprefix("http://").split(":")
         signing = secrets.token_urlsafe(64)
         self.environment = {
@@ -178,7 +178,7 @@ class AirflowHome:
         :raises RuntimeError: the answer is an error; tells its status and body
         """
         if not self._token:
-            user = {"username": "admin", "password": self._password}
+            user = {"username": "admin", "password": self.password}
             self._token = _fetch("POST", f"{self.url}/auth/token", user)["access_token"]
         return _fetch(method, f"{self.url}/api/v2/{path}", body, self._token)
 

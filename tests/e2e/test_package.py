@@ -12,6 +12,7 @@ import zipfile
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, PathDistribution
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,8 @@ PACKAGE = [
     "airflow_mirrordb/get_provider_info.py",
     "airflow_mirrordb/hooks/__init__.py",
     "airflow_mirrordb/hooks/connection.py",
+    "airflow_mirrordb/hooks/diagnosis.py",
+    "airflow_mirrordb/hooks/form.py",
     "airflow_mirrordb/hooks/lookup.py",
     "airflow_mirrordb/hooks/mirrordb.py",
     "airflow_mirrordb/hooks/observers.py",
@@ -252,28 +255,54 @@ def test_form_states_the_default(name: str) -> None:
 
 @each_field
 def test_form_has_fitting_types(name: str) -> None:
-    """A field yields what the model takes, with null for an untouched one."""
+    """A field yields what the model takes, lists as text, with null for an untouched one."""
     field = FORM[name]["schema"]
     taken = {option.get("type") for option in MODEL[name].get("anyOf", [MODEL[name]])}
     kinds = set(field["type"])
 
     assert "null" in kinds  # or else Airflow's form asks for a value
     assert len(kinds) == 2
-    assert kinds - {"null"} <= taken
+    assert kinds - {"null"} <= {"string" if kind == "array" else kind for kind in taken}
     assert not {"const", "default"} & field.keys()
-    limits = [
-        limit
-        for rule in MirrorDBConfig.model_fields[name].metadata
-        for limit in (getattr(rule, "ge", None), getattr(rule, "gt", None))
-        if limit is not None
-    ]
-    assert field.get("minimum") == (limits[0] if limits else None)
+    rules = MirrorDBConfig.model_fields[name].metadata
+    for limit, names in {"minimum": ("ge", "gt"), "maximum": ("le", "lt")}.items():
+        limits = [
+            getattr(rule, rule_name) for rule in rules for rule_name in names if hasattr(rule, rule_name)
+        ]
+        assert field.get(limit) == (limits[0] if limits else None)
     is_secret = "SecretStr" in str(MirrorDBConfig.model_fields[name].annotation)
     assert (field.get("format") == "password") is is_secret
 
 
 @pytest.mark.parametrize("name", ["auth_type", "update_method"])
 def test_form_offers_every_choice(name: str) -> None:
-    """The choices of the form are those of the model, and none."""
+    """The choices of the form are those of the model, and none, which tells what it means."""
     (choices,) = [option["enum"] for option in MODEL[name].get("anyOf", [MODEL[name]]) if "enum" in option]
-    assert FORM[name]["schema"]["enum"] == [*choices, None]
+    field = FORM[name]["schema"]
+    assert field["enum"] == [*choices, None]
+    words = field["values_display"]
+    assert FORM[name]["description"].endswith(f" D{words['null'].removeprefix('d')}.")
+    assert all(words.get(choice, choice).partition(":")[0] == choice for choice in choices)
+
+
+def test_form_has_sections() -> None:
+    """Each section is in one piece, and what everybody needs is in the first one."""
+    sections = [name for name, _ in groupby(field["schema"]["section"] for field in FORM.values())]
+    assert sections == [
+        "Endpoints",
+        "Authentication",
+        "Limits",
+        "Backoff",
+        "Writes and bodies",
+        "TLS and network",
+    ]
+
+
+@each_field
+def test_form_states_the_unit(name: str) -> None:
+    """A field that takes a number with a unit has it in its label and in its help text."""
+    unit = re.search(r"\((\w+)", FORM[name]["label"])
+    if "number" in FORM[name]["schema"]["type"] and name != "backoff_factor":
+        assert unit
+    if unit:
+        assert unit[1] in FORM[name]["description"].lower()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -28,6 +27,7 @@ from airflow_mirrordb.client import (
     NotFoundError,
 )
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from tests.debian import program
 from tests.integration.conftest import SetConnection
 
 pytestmark = pytest.mark.timeout(300)  # the first test installs what it needs, maybe node as well
@@ -97,21 +97,9 @@ def kinto(folder: Path) -> Iterator[str]:
 
 
 def npm() -> str:
-    """Return the path of npm; where there is none, root installs Debian's."""
-    for program, package in (("node", "nodejs"), ("npm", "npm")):  # some packages of node bring npm along
-        if shutil.which(program) is None:
-            install(package)
-    return str(shutil.which("npm"))
-
-
-def install(package: str) -> None:
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        pytest.skip("json-server needs node and npm, which only root on Debian or Ubuntu can install here")
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (("update",), ("install", "-y", "--no-install-recommends", package)):
-        done = subprocess.run(("apt-get", *command), env=env, capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"json-server needs {package}, but apt-get {command[0]} failed: {done.stderr[-500:]}")
+    """Return the path of npm; some packages of node bring it along."""
+    program("node", package="nodejs", needed_for="json-server")
+    return program("npm", package="npm", needed_for="json-server")
 
 
 def run(*command: str, cwd: Path) -> None:

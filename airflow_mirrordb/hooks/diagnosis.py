@@ -1,0 +1,68 @@
+"""What a failed connection test means to whoever filled in the form, in the form's own words."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+from airflow_mirrordb.client.errors import (
+    AuthenticationError,
+    ConnectError,
+    DisconnectedError,
+    EndpointNotAllowedError,
+    ForbiddenError,
+    MirrorDBError,
+    NotFoundError,
+    RequestTimeoutError,
+    ServerError,
+    TLSError,
+)
+
+if TYPE_CHECKING:
+    from airflow_mirrordb.client.config import MirrorDBConfig
+
+_CERTIFICATE = (
+    "Certificate not trusted: set Verify certificate to the file of the authority that issued it,"
+    " and check the name in Host."
+)
+_NO_HTTPS = "No https there: if the backend speaks plain http, say so in Host or Schema."
+_MEANINGS: dict[type[MirrorDBError], str] = {
+    EndpointNotAllowedError: "Not allowed: the test endpoint is none of Endpoints.",
+    RequestTimeoutError: "No answer in time: the backend was reached, but is slow or stuck.",
+    DisconnectedError: "Broken off: the backend closed the connection."
+    " If it speaks https, say so in Host or Schema.",
+    AuthenticationError: "Key rejected: check API key / token / secret, and whether the backend wants it"
+    " sent as {auth} (Authentication).",
+    ForbiddenError: "Key rejected, or not allowed to read this: check API key / token / secret, its rights,"
+    " and Test endpoint.",
+    NotFoundError: "Test endpoint not found: the backend is there, but has no {endpoint}."
+    " Check Test endpoint, and the path in Host.",
+    ServerError: "The backend itself fails: it was reached, but answered with an error of its own."
+    " Try again later, or look into its logs.",
+}
+
+
+def diagnosis(error: MirrorDBError, config: MirrorDBConfig) -> str:
+    """Return what is wrong and what to check, followed by the reason as the client has it."""
+    error.method = None  # the sentence says what was asked for
+    return f"{_meaning(error, config)} ({error})"
+
+
+def _meaning(error: MirrorDBError, config: MirrorDBConfig) -> str:
+    if isinstance(error, TLSError):
+        return _NO_HTTPS if error.retryable else _CERTIFICATE
+    if isinstance(error, ConnectError):
+        return _unreachable(getattr(error.__cause__, "os_error", None), config)
+    if isinstance(error, AuthenticationError) and config.auth == "none":
+        return "Key wanted: fill in API key / token / secret."
+    words = next((words for kind, words in _MEANINGS.items() if isinstance(error, kind)), "It failed.")
+    return words.format(auth=config.auth, endpoint=config.test_endpoint)
+
+
+def _unreachable(reason: OSError | None, config: MirrorDBConfig) -> str:
+    place = "Proxy" if config.proxy else "Host"
+    if isinstance(reason, socket.gaierror):
+        return f"Name not found: check the spelling of {place}."
+    if isinstance(reason, ConnectionRefusedError):
+        return f"Refused: nothing listens there. Check {place} and port, and that the server runs."
+    return f"Not reached: check {place} and port, and what may block the way."
