@@ -160,6 +160,28 @@ def test_sensor(folder: Path) -> None:
     ]
 
 
+def test_taskflow(folder: Path) -> None:
+    """The demo shows a mapped task per order, of a function and of an operator, and the hook in both ways."""
+    demo = run_demo(folder / "demo-taskflow", "example_dags/mirrordb_taskflow.py")
+    assert (demo.returncode, demo.stderr) == (0, "")
+    shown = tasks(demo.stdout)
+
+    assert {state for state, _, _ in shown.values()} == {"success"}
+    totals = [("acme", 60.0), ("globex", 7.5), ("acme", 10.0)]
+    priced, written = ([shown[f"{name}[{n}]"][2] for n in range(3)] for name in ("invoice", "write"))
+    assert [(one["customer"], one["total"]) for one in priced] == totals
+    assert [(one["customer"], one["total"]) for one in written] == totals
+    ids = [one["id"] for one in written]
+    assert shown["send"][2] == ids
+    assert shown["check"][2] == dict.fromkeys(ids, "sent")
+    paths = [f"/api/invoices/{invoice_id}" for invoice_id in ids]
+    seen = requests(demo.home)[len(SEEDED) :]
+    assert seen[0] == "GET /api/orders 200"
+    assert seen[1:4] == ["POST /api/invoices 201"] * 3
+    assert seen[4:7] == [f"PATCH {path} 200" for path in paths]
+    assert sorted(seen[7:]) == sorted(f"GET {path} 200" for path in paths)  # at the same time
+
+
 def test_broken_file(demos: Mapping[str, Demo]) -> None:
     """A DAG file that cannot be imported ends the demo with its own error, and not with 0."""
     demo = demos["broken"]
