@@ -82,21 +82,16 @@ def run_inside(file: Path, home: Path) -> int:
     """Run the DAG of a file by ``dag.test()`` and write the outcome down; inside :func:`run`'s Airflow."""
     import runpy
 
-    from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
 
     dag_run = runpy.run_path(str(file))["dag"].test()
     with create_session() as session:
-        results = {
-            (xcom.task_id, xcom.map_index): XComModel.deserialize_value(xcom)
-            for xcom in session.query(XComModel).filter_by(run_id=dag_run.run_id, key="return_value")
-        }
         tasks = [
             {
                 "task_id": ti.task_id,
                 "map_index": ti.map_index,
                 "state": str(ti.state),
-                "result": results.get((ti.task_id, ti.map_index)),
+                "result": ti.xcom_pull(ti.task_id, map_indexes=ti.map_index, session=session),
             }
             for ti in sorted(dag_run.get_task_instances(session=session), key=lambda ti: ti.end_date)
         ]

@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
     from airflow_mirrordb.client.answers import MirrorDBResponse as MirrorDBResponse
+    from airflow_mirrordb.client.bulk import (
+        BulkOptions as BulkOptions,
+        BulkRecord as BulkRecord,
+        BulkReport as BulkReport,
+    )
     from airflow_mirrordb.client.config import MirrorDBConfig as MirrorDBConfig
     from airflow_mirrordb.client.endpoints import EndpointRegistry as EndpointRegistry
     from airflow_mirrordb.client.errors import (
         AmbiguousWriteError as AmbiguousWriteError,
         AuthenticationError as AuthenticationError,
+        BulkError as BulkError,
         ConfigError as ConfigError,
         ConflictError as ConflictError,
         ConnectError as ConnectError,
@@ -23,6 +29,7 @@ if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
         InvalidResponseError as InvalidResponseError,
         MirrorDBError as MirrorDBError,
         NotFoundError as NotFoundError,
+        OutputError as OutputError,
         RateLimitError as RateLimitError,
         RequestTimeoutError as RequestTimeoutError,
         ResponseError as ResponseError,
@@ -43,14 +50,17 @@ if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
         WaitNeeded as WaitNeeded,
         retry_with_exponential_backoff as retry_with_exponential_backoff,
     )
+    from airflow_mirrordb.client.streams import Manifest as Manifest, Sink as Sink
 
 _MODULES = {
     "answers": ("MirrorDBResponse",),
+    "bulk": ("BulkOptions", "BulkRecord", "BulkReport"),
     "config": ("MirrorDBConfig",),
     "endpoints": ("EndpointRegistry",),
     "errors": (
         "AmbiguousWriteError",
         "AuthenticationError",
+        "BulkError",
         "ConfigError",
         "ConflictError",
         "ConnectError",
@@ -62,6 +72,7 @@ _MODULES = {
         "InvalidResponseError",
         "MirrorDBError",
         "NotFoundError",
+        "OutputError",
         "RateLimitError",
         "RequestTimeoutError",
         "ResponseError",
@@ -74,6 +85,7 @@ _MODULES = {
     "pages": ("Pagination",),
     "protocol": ("MirrorDBRequest", "RequestOptions"),
     "retry": ("Progress", "RetryPolicy", "WaitNeeded", "retry_with_exponential_backoff"),
+    "streams": ("Manifest", "Sink"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -38,9 +38,10 @@ class MirrorDBResponse:
     :param status: HTTP status; any 2xx, 304, or 404 for a DELETE of what is gone
     :param headers: the answer's headers
     :param data: what the decoded JSON body holds in the connection's envelope, or the whole body where
-        there is no envelope; None if there is no body
+        there is no envelope; None if there is no body; a :class:`~airflow_mirrordb.client.Manifest` of
+        what went to a sink
     :param body: the whole decoded JSON body
-    :param size: length of the body in bytes, after decompression
+    :param size: length of the body in bytes, after decompression; 0 if it went to a sink
     :param etag: entity tag of the resource, if the backend has them
     :param request_id: the id under which the backend logged the request, if it says
     :param attempts: requests sent, this one included

@@ -20,7 +20,9 @@
     │   ├── RateLimitError           429
     │   └── ServerError              5xx
     ├── InvalidResponseError     a success whose body is not JSON or is too large
-    └── AmbiguousWriteError      a write that may or may not have been applied
+    ├── OutputError              an answer that could not be written where it should be
+    ├── AmbiguousWriteError      a write that may or may not have been applied
+    └── BulkError                records of a bulk failed; carries the report of all
 
 Every error is plain data: :meth:`MirrorDBError.to_dict` gives JSON values and
 :func:`MirrorDBError.from_dict` the same error again, in another process too.
@@ -29,7 +31,7 @@ Every error is plain data: :meth:`MirrorDBError.to_dict` gives JSON values and
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from http import HTTPStatus
 from typing import Any
 
@@ -197,6 +199,16 @@ class InvalidResponseError(MirrorDBError):
 
 
 @dataclass(eq=False, kw_only=True)
+class OutputError(MirrorDBError):
+    """An answer could not be written where it should be; what was there before is unchanged.
+
+    :param path: where that is
+    """
+
+    path: str = ""
+
+
+@dataclass(eq=False, kw_only=True)
 class AmbiguousWriteError(MirrorDBError):
     """A write that may or may not have been applied, and must not be repeated blindly.
 
@@ -206,6 +218,21 @@ class AmbiguousWriteError(MirrorDBError):
 
     idempotency_key: str | None = None
     cause: dict[str, Any] | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class BulkError(MirrorDBError):
+    """Records of a bulk failed; what else this error says is of the first of them.
+
+    ``retryable`` if all failures are. Whoever repeats the bulk repeats what is done too, unless
+    idempotency keys, or he himself, see to it.
+
+    :param report: what became of each record, as :meth:`BulkReport.to_dict` gives it
+    :param retry_after: longest time in seconds that the backend asked a failed record to wait
+    """
+
+    report: dict[str, Any] = field(default_factory=dict, repr=False)
+    retry_after: float | None = None
 
 
 def response_error_class(status: int) -> type[ResponseError]:

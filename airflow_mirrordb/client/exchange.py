@@ -21,6 +21,7 @@ from airflow_mirrordb.client.errors import DisconnectedError, MirrorDBError, Rat
 from airflow_mirrordb.client.gate import Gate, TurnTooLateError
 from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest, named, prepare, settled
 from airflow_mirrordb.client.retry import Progress, Retrying, WaitNeeded
+from airflow_mirrordb.client.streams import Stream
 from airflow_mirrordb.client.transport import DISCONNECTED, Transport
 
 T = TypeVar("T")
@@ -106,8 +107,12 @@ class Exchanges:
         *,
         wait: bool,
         once: bool,
+        stream: Stream | None = None,
     ) -> MirrorDBResponse:
-        """Make a request; the last three arguments and the errors are those of the client's own method."""
+        """Make a request; ``progress``, ``wait``, ``once`` and errors are those of the client's own method.
+
+        :param stream: takes the body of a success, in the place of the response
+        """
         request = _with_key(settled(request, state.config), state.config)
         wire = prepare(request, state.config, state.registry)
         started, renewals = self._monotonic(), self._credentials.renewals
@@ -120,7 +125,7 @@ class Exchanges:
         async def exchange(headers: Mapping[str, str], number: int) -> Answer:
             try:
                 with _weighed(request, wire, number):
-                    send = partial(self._send, link, deadline, request, number, wait=patient)
+                    send = partial(self._send, link, deadline, request, number, stream, wait=patient)
                     answer = await send(wire.carrying(headers))
                     if follow := redirected(answer, request, wire, state.config, state.registry):
                         answer = await send(follow.carrying(headers))
@@ -198,6 +203,7 @@ class Exchanges:
         deadline: float,
         request: MirrorDBRequest,
         number: int,
+        stream: Stream | None,
         wire: WireRequest,
         *,
         wait: bool,
@@ -209,7 +215,7 @@ class Exchanges:
         latest = deadline if wait else min(deadline, self._monotonic() + SHORT_WAIT)
         async with link.gate.turn(latest) as permit:
             left = max(deadline - self._monotonic(), LEAST_TIMEOUT)
-            sending = link.transport.send(wire.within(left))
+            sending = link.transport.send(wire.within(left), stream)
             answer = await (self._watched(sending, request, number) if self._observe else sending)
         link.gate.learn(permit, answer)
         return answer

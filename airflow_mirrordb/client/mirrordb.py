@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.client.answers import MirrorDBResponse, response_error
 from airflow_mirrordb.client.auth import sent_secrets
+from airflow_mirrordb.client.bulk import Bulk, BulkOptions, BulkReport, Items
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.credentials import Credentials, LookUp
 from airflow_mirrordb.client.endpoints import EndpointRegistry
@@ -34,6 +35,7 @@ from airflow_mirrordb.client.protocol import (
     settled,
 )
 from airflow_mirrordb.client.retry import Progress
+from airflow_mirrordb.client.streams import Sink, Stream
 from airflow_mirrordb.client.transport import Transport
 
 if TYPE_CHECKING:
@@ -216,6 +218,29 @@ class GenericMirrorDB:
         """
         return await self._data("DELETE", method_name, endpoint, missing_ok=missing_ok, **options)
 
+    async def bulk(self, method: str, items: Items, **options: Unpack[BulkOptions]) -> BulkReport:
+        """Send a request per item, a bounded number at a time, and return what became of each.
+
+        :param method: ``create``, ``read``, ``update`` or ``delete``, or an HTTP method
+        :param items: the arguments of each call, as ``{"endpoint": ..., "data": ...}``, or just its
+            endpoint; any iterable, also an async one, of which no item is taken before it is begun
+        :param options: see :class:`BulkOptions`; also arguments that are the same for all items
+        :raises BulkError: if a record failed, unless ``on_error`` is ``continue``
+        :raises InvalidRequestError: if an argument is wrong that holds for all items
+        """
+        return await self.begin_bulk(method, **options).run(items)
+
+    def begin_bulk(self, method: str, **options: Unpack[BulkOptions]) -> Bulk:
+        """Return a bulk to which the caller hands the items; see :meth:`bulk`."""
+        self._connected()
+        return Bulk(
+            self.request,
+            method,
+            options,
+            max_concurrency=self._state.config.max_concurrency,
+            monotonic=self._monotonic,
+        )
+
     async def request(
         self,
         request: MirrorDBRequest,
@@ -223,6 +248,7 @@ class GenericMirrorDB:
         progress: Progress | None = None,
         wait: bool = True,
         once: bool = False,
+        sink: Sink | None = None,
     ) -> MirrorDBResponse:
         """Send a request, again where that is safe and the policy says so, and return the whole answer.
 
@@ -232,23 +258,31 @@ class GenericMirrorDB:
             for more than a second for its turn
         :param once: True to leave all further attempts to the caller: sends one, and logs no failure;
             waits for its turn for no more than a second
+        :param sink: takes the answer to a GET: the body as it is after decompression, of any length and
+            kind, or with ``paginate`` the records of one page after the other, as JSON Lines. The
+            response's ``data`` is a :class:`Manifest` then. Nothing but a whole answer is kept; a 304
+            changes nothing, and has no manifest.
         :raises EndpointNotAllowedError: if no registered pattern allows it; nothing was sent
         :raises InvalidRequestError: if an argument cannot be sent; nothing was
         :raises TransportError: if there was no answer
         :raises ResponseError: if the answer is no success
         :raises InvalidResponseError: if the body of a success cannot be used
+        :raises OutputError: if the sink cannot take the answer
         :raises AmbiguousWriteError: if a write may or may not have been applied
         :raises RateLimitError: also if its turn would come after the deadline; nothing was sent then
         :raises WaitNeeded: see ``wait``
         """
+        stream = None if sink is None else Stream(sink, request)
         if request.paginate is None:
-            return await self._make(request, progress, wait=wait, once=once)
+            answer = self._make(request, progress, wait=wait, once=once, stream=stream)
+            return await (answer if stream is None else stream.keep(answer))
         first = iter([progress])
 
         async def send(page: MirrorDBRequest) -> MirrorDBResponse:
             return await self._make(page, next(first, None), wait=wait, once=once)
 
-        return await collect(send, request, self._state.config.base_url)
+        answer = collect(send, request, self._state.config.base_url, stream)
+        return await (answer if stream is None else stream.keep(answer))
 
     def begin(self) -> Progress:
         """Return where a request starts: nothing sent, and ``max_elapsed`` seconds to the deadline."""
@@ -375,10 +409,16 @@ class GenericMirrorDB:
         return retired
 
     async def _make(
-        self, request: MirrorDBRequest, progress: Progress | None, *, wait: bool, once: bool
+        self,
+        request: MirrorDBRequest,
+        progress: Progress | None,
+        *,
+        wait: bool,
+        once: bool,
+        stream: Stream | None = None,
     ) -> MirrorDBResponse:
         return await self._exchanges.make(
-            request, self._state, self._connected(), progress, wait=wait, once=once
+            request, self._state, self._connected(), progress, wait=wait, once=once, stream=stream
         )
 
     async def _data(

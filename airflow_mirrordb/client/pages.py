@@ -15,6 +15,7 @@ from yarl import URL
 from airflow_mirrordb.client.answers import MirrorDBResponse, at
 from airflow_mirrordb.client.errors import InvalidRequestError, InvalidResponseError
 from airflow_mirrordb.client.protocol import MirrorDBRequest, named
+from airflow_mirrordb.client.streams import Stream
 
 Style = Literal["link", "header", "body", "page", "offset"]
 
@@ -190,16 +191,24 @@ async def pages(
         yield response, records
 
 
-async def collect(send: Send, request: MirrorDBRequest, base_url: str) -> MirrorDBResponse:
+async def collect(
+    send: Send, request: MirrorDBRequest, base_url: str, stream: Stream | None = None
+) -> MirrorDBResponse:
     """Return all pages as one answer: all records, and the sums of sizes, attempts and times.
 
-    The arguments and errors are those of :func:`pages`.
+    :param stream: takes the records, in the place of the answer
+    :raises OutputError: if it cannot
+
+    The other arguments and errors are those of :func:`pages`.
     """
     everything: list[Any] = []
     size = attempts = 0
     elapsed = 0.0
     async for response, records in pages(send, request, base_url):
-        everything += records
+        if stream is None:
+            everything += records
+        else:
+            await stream.write_records(records)
         size, attempts, elapsed = (
             size + response.size,
             attempts + response.attempts,

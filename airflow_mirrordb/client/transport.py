@@ -7,7 +7,7 @@ import functools
 import logging
 import re
 import ssl
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import Context
 from http import HTTPStatus
@@ -22,6 +22,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from airflow_mirrordb.client import packing
 from airflow_mirrordb.client.answers import Answer
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import (
@@ -33,6 +34,7 @@ from airflow_mirrordb.client.errors import (
     TransportError,
 )
 from airflow_mirrordb.client.protocol import WireRequest
+from airflow_mirrordb.client.streams import Stream
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +45,7 @@ _QUOTED = re.compile(r"(?:\bbytearray\()?\bb['\"].*", re.DOTALL)
 #: the server may have closed it, and then nobody knows whether it took the request.
 IDLE_LIMIT_FOR_WRITES = 1.0
 IDLE_LIMIT = 15.0
+_SUCCESS = range(200, 300)
 DISCONNECTED = "the client was disconnected"
 
 
@@ -84,9 +87,11 @@ class Transport:
         self.closing = False
         """Set by who is about to cancel all requests: they end with :class:`DisconnectedError` then."""
 
-    async def send(self, request: WireRequest) -> Answer:
+    async def send(self, request: WireRequest, stream: Stream | None = None) -> Answer:
         """Send a request once and return the answer, whatever its status.
 
+        :param stream: takes the body of a success, whose answer has none then
+        :raises OutputError: if it cannot
         :raises TransportError: if there is none; its ``sent`` says whether the request may have arrived
         """
         trace = SimpleNamespace(sent=False)
@@ -98,12 +103,13 @@ class Transport:
                     request.method,
                     request.url,
                     data=request.body,
-                    headers=request.headers,
+                    headers=request.headers if stream is None else _accepting(request.headers),
                     allow_redirects=False,
+                    auto_decompress=stream is None,
                     timeout=aiohttp.ClientTimeout(total=request.timeout),
                     trace_request_ctx=trace,
                 ) as response:
-                    body, complete = await self._read(response)
+                    body, complete = await self._read(response, stream)
         except asyncio.CancelledError:
             if not self.closing:
                 raise
@@ -136,16 +142,35 @@ class Transport:
             self._sessions = self._shared.sessions if self._shared else Sessions(self._config)
         return self._sessions
 
-    async def _read(self, response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+    async def _read(self, response: aiohttp.ClientResponse, stream: Stream | None) -> tuple[bytes, bool]:
+        if stream is not None and response.status in _SUCCESS:
+            await stream.begin()
+            async for piece in _unpacked(response):
+                await stream.write(piece)
+            return b"", True
         chunks: list[bytes] = []
         size = 0
-        async for chunk in response.content.iter_any():
+        async for chunk in response.content.iter_any() if stream is None else _unpacked(response):
             size += len(chunk)
             if size > self._config.max_response_bytes:
                 response.close()
                 return b"".join(chunks), False
             chunks.append(chunk)
         return b"".join(chunks), True
+
+
+def _accepting(headers: CIMultiDict[str]) -> CIMultiDict[str]:
+    accepting = headers.copy()
+    accepting["Accept-Encoding"] = packing.ACCEPTED
+    return accepting
+
+
+async def _unpacked(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    unpacking = packing.Unpacking(response.headers.get("Content-Encoding", ""))
+    async for chunk in response.content.iter_any():
+        for piece in unpacking.pieces(chunk):
+            yield piece
+    yield unpacking.rest()
 
 
 class Sessions:
@@ -338,7 +363,7 @@ def _own_errors(request: WireRequest, trace: SimpleNamespace) -> Iterator[None]:
         ) from error
     except (asyncio.TimeoutError, aiohttp.ServerTimeoutError) as error:
         raise _timed_out(origin, request.timeout, sent=trace.sent) from error
-    except (aiohttp.ClientError, _ConnectionLostError, OSError) as error:
+    except (aiohttp.ClientError, _ConnectionLostError, packing.PackingError, OSError) as error:
         raise DisconnectedError(
             message=f"the connection to {origin} broke before the whole answer was there: {_words(error)}",
             sent=trace.sent,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import weakref
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_mirrordb.client.answers import ambiguous
 from airflow_mirrordb.client.auth import secrets
+from airflow_mirrordb.client.bulk import BulkOptions, BulkReport, Items
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import (
     DisconnectedError,
@@ -32,6 +34,7 @@ from airflow_mirrordb.hooks.connection import config_from, signed
 from airflow_mirrordb.hooks.diagnosis import diagnosis
 from airflow_mirrordb.hooks.lookup import ConnectionLookUp
 from airflow_mirrordb.hooks.observers import observer_for
+from airflow_mirrordb.hooks.output import sink_for
 from airflow_mirrordb.hooks.runner import LoopRunner, in_event_loop
 
 if TYPE_CHECKING:
@@ -43,6 +46,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+AT_A_TIME = 8  # items of a bulk that are taken before the loop runs again
+SLOW = 0.01  # seconds after which these are enough
 TEST_TIMEOUT = 10.0  # seconds; somebody is looking at the button
 
 
@@ -114,6 +119,7 @@ class MirrorDBHook(BaseHook):
         endpoint: str,
         *,
         paginate: Mapping[str, Any] | None = None,
+        output_path: str | None = None,
         method_name: str | None = None,
         **options: Unpack[RequestOptions],
     ) -> Any:
@@ -122,10 +128,18 @@ class MirrorDBHook(BaseHook):
         :param paginate: how the collection goes on in further pages: the arguments of
             :class:`~airflow_mirrordb.client.Pagination`. The records of all pages are returned, in
             one list.
+        :param output_path: file to write the answer to instead, as
+            :class:`~airflow_mirrordb.hooks.output.OutputFile` takes it: the body as it is, or with
+            ``paginate`` the records, as JSON Lines. Its
+            :class:`~airflow_mirrordb.client.Manifest` is returned.
+        :raises OutputError: if the file cannot be written
 
-        The other arguments and the errors are those of :meth:`create`.
+        The other arguments and errors are those of :meth:`create`.
         """
-        return self._data("GET", endpoint, paginate=paginate, method_name=method_name, **options)
+        request = MirrorDBRequest(
+            method="GET", endpoint=endpoint, method_name=method_name, paginate=paginate, **options
+        )
+        return self.request(request, output_path=output_path).data
 
     def records(
         self,
@@ -139,15 +153,7 @@ class MirrorDBHook(BaseHook):
 
         The arguments and errors are those of :meth:`read`.
         """
-        records = self.get_conn().records(method_name, endpoint, paginate=paginate, **options)
-        end = object()
-
-        async def following() -> Any:
-            await asyncio.sleep(0)  # see request()
-            return await anext(records, end)
-
-        while (record := self._run(following())) is not end:
-            yield record
+        yield from self._each(self.get_conn().records(method_name, endpoint, paginate=paginate, **options))
 
     def update(
         self,
@@ -183,6 +189,43 @@ class MirrorDBHook(BaseHook):
         """
         return self._data("DELETE", endpoint, missing_ok=missing_ok, method_name=method_name, **options)
 
+    def bulk(self, method: str, items: Items, **options: Unpack[BulkOptions]) -> BulkReport:
+        """Send a request per item, a bounded number at a time, and return what became of each.
+
+        :param method: ``create``, ``read``, ``update`` or ``delete``, or an HTTP method
+        :param items: the arguments of each call, as ``{"endpoint": ..., "data": ...}``, or just its
+            endpoint; any iterable, which may be one of this hook's own, as :meth:`records`
+        :param options: see :class:`~airflow_mirrordb.client.BulkOptions`; also arguments that are the
+            same for all items
+        :raises BulkError: if a record failed, unless ``on_error`` is ``continue``
+
+        The other errors are those of :meth:`create`.
+        """
+        client = self.get_conn()
+        bulk = client.begin_bulk(method, **options)
+
+        async def stop() -> None:
+            bulk.stop()
+            await client.disconnect()  # each request in flight ends, and its record is noted
+
+        self._run(bulk.start(items))
+        left = self._each(items) if isinstance(items, AsyncIterable) else iter(items)
+        try:
+            try:
+                # taken while the loop does not run: items may come from requests of this hook
+                while some := _some(left):
+                    if not self._run(bulk.hand(some), stop):
+                        break
+            except Exception as error:  # noqa: BLE001  # of the items; result() raises it
+                bulk.stop(error)
+            self._run(bulk.end(), stop)
+        except BaseException:
+            self._run(stop())
+            self._run(client.connect())
+            self._run(bulk.end())
+            raise
+        return bulk.result()
+
     def request(
         self,
         request: MirrorDBRequest,
@@ -191,6 +234,7 @@ class MirrorDBHook(BaseHook):
         wait: bool = True,
         once: bool = False,
         cut_off: float | None = None,
+        output_path: str | None = None,
     ) -> MirrorDBResponse:
         """Send a request and return the whole answer.
 
@@ -199,6 +243,8 @@ class MirrorDBHook(BaseHook):
         :param once: True to leave all further attempts to the caller, see :meth:`GenericMirrorDB.request`
         :param cut_off: seconds after which to raise :class:`WaitNeeded` instead of waiting for the
             answer; only for requests that are repeatable
+        :param output_path: see :meth:`read`
+
         Whatever interrupts it, as a time-out of the task, ends the request. If that is a write which may
         not be repeated and may have been sent, the interruption has an :class:`AmbiguousWriteError` as
         its cause.
@@ -208,13 +254,14 @@ class MirrorDBHook(BaseHook):
         :raises MirrorDBError: see :meth:`GenericMirrorDB.request`
         :raises RuntimeError: if called inside an event loop
         """
+        sink = sink_for(output_path)
         client = self.get_conn()
         progress = progress or client.begin()
 
         async def send() -> MirrorDBResponse:
             # The loop slept since the last call: let it see which connections the server has closed.
             await asyncio.sleep(0)
-            sending = client.request(request, progress=progress, wait=wait, once=once)
+            sending = client.request(request, progress=progress, wait=wait, once=once, sink=sink)
             return await asyncio.wait_for(sending, cut_off)
 
         try:
@@ -365,14 +412,34 @@ class MirrorDBHook(BaseHook):
     def _data(self, method: RequestMethod, endpoint: str, **options: Any) -> Any:
         return self.request(MirrorDBRequest(method=method, endpoint=endpoint, **options)).data
 
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+    def _each(self, items: AsyncIterable[T]) -> Iterator[T]:
+        iterator, end = aiter(items), object()
+
+        async def following() -> Any:
+            await asyncio.sleep(0)  # see request()
+            return await anext(iterator, end)
+
+        while (item := self._run(following())) is not end:
+            yield item
+
+    def _run(self, work: Coroutine[Any, Any, T], stop: Callable[[], Awaitable[None]] | None = None) -> T:
         assert self._runner is not None  # noqa: S101  # get_conn() made it
         assert self._client is not None  # noqa: S101
         try:
-            return self._runner.run(work, stop=self._client.disconnect)
+            return self._runner.run(work, stop=stop or self._client.disconnect)
         except BaseException:
             self._runner.run(self._client.connect())  # does nothing unless it was stopped
             raise
+
+
+def _some(items: Iterator[T]) -> list[T]:
+    """Take some items, fewer if they are slow to come: nothing is sent or received meanwhile."""
+    some, until = list[T](), time.monotonic() + SLOW
+    for item in items:
+        some.append(item)
+        if len(some) == AT_A_TIME or time.monotonic() > until:
+            break
+    return some
 
 
 async def _probe(config: MirrorDBConfig) -> int:

@@ -45,7 +45,12 @@ class MirrorDBOperator(BaseOperator):
 
     A permanent error fails the task at once, without Airflow's retries; a passing one leaves it to them.
 
-    :param endpoint: path relative to the connection's base URL, as ``api/users/7`` (templated)
+    A list of endpoints, or of records by ``bulk``, is sent as so many requests, always on the worker. The
+    result is the report then: ``done``, ``failed``, ``ambiguous`` and ``not_begun`` count the records,
+    and ``records`` has the ``status`` of each, in order, with its ``response`` or ``error``.
+
+    :param endpoint: path relative to the connection's base URL, as ``api/users/7``, or a list of them
+        (templated)
     :param mirrordb_conn_id: id of a connection of type ``mirrordb`` (templated)
     :param method_name: label in logs and errors; the task id by default (templated)
     :param query: values of the query (templated)
@@ -58,6 +63,9 @@ class MirrorDBOperator(BaseOperator):
     :param worker_timeout: seconds that the worker waits for the first answer before it hands over;
         0 goes straight to the triggerer (templated)
     :param max_event_bytes: largest answer that is taken as a result, in bytes, deferred or not
+    :param concurrency: records of a list that are in flight at a time (templated)
+    :param on_error: ``fail`` fails the task when a record of a list failed, and begins no further one;
+        with ``continue`` all are tried, and the task succeeds whatever became of them (templated)
     :param retry_policy: from Airflow 3.3 on; by default
         :class:`~airflow_mirrordb.operators.retries.MirrorDBRetryPolicy`, which comes back when the
         backend said
@@ -71,14 +79,18 @@ class MirrorDBOperator(BaseOperator):
         "headers",
         "request_timeout",
         "worker_timeout",
+        "concurrency",
+        "on_error",
     )
+    bulk: bool | str = False
     ui_color = "#dbe9f6"
     operator_extra_links = (MirrorDBResourceLink(),)
+    output_path: str | None = None  # only reads have one
 
     def __init__(
         self,
         *,
-        endpoint: str,
+        endpoint: str | Sequence[str],
         mirrordb_conn_id: str = "mirrordb_default",
         method_name: str | None = None,
         query: Mapping[str, Any] | None = None,
@@ -88,6 +100,8 @@ class MirrorDBOperator(BaseOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         worker_timeout: float | str = 5.0,
         max_event_bytes: int = 2**20,
+        concurrency: int | str = 32,
+        on_error: str = "fail",
         retry_policy: RetryPolicy | None = None,
         **kwargs: Any,
     ) -> None:
@@ -102,6 +116,8 @@ class MirrorDBOperator(BaseOperator):
         self.deferrable = deferrable
         self.worker_timeout = worker_timeout
         self.max_event_bytes = max_event_bytes
+        self.concurrency = concurrency
+        self.on_error = on_error
 
     @abstractmethod
     def request(self, context: Context) -> MirrorDBRequest:
@@ -111,10 +127,14 @@ class MirrorDBOperator(BaseOperator):
         """
 
     def execute(self, context: Context) -> Any:
-        """Send the request and return the decoded answer."""
+        """Send the request and return the decoded answer, or the report of many."""
         from airflow_mirrordb.client.errors import MirrorDBError
 
         try:
+            if is_list(self.endpoint) or rendered("bulk", self.bulk, bool):
+                from airflow_mirrordb.operators.bulk import send_all
+
+                return send_all(self, context)
             return self._send(context, self.request(context))
         except MirrorDBError as error:
             fail(error)
@@ -165,10 +185,12 @@ class MirrorDBOperator(BaseOperator):
     ) -> MirrorDBResponse:
         worker_timeout = rendered("worker_timeout", self.worker_timeout, float)
         if not self.deferrable:
-            return hook.request(request, progress=progress)
+            return hook.request(request, progress=progress, output_path=self.output_path)
         if not worker_timeout:
             self._defer(request, progress or hook.get_conn().begin(), repeatable=True)
-        return hook.request(request, progress=progress, wait=False, cut_off=worker_timeout)
+        return hook.request(
+            request, progress=progress, wait=False, cut_off=worker_timeout, output_path=self.output_path
+        )
 
     def _send_once(
         self, hook: MirrorDBHook, request: MirrorDBRequest, progress: Progress | None, memory: WriteMemory
@@ -210,6 +232,7 @@ class MirrorDBOperator(BaseOperator):
                 self.mirrordb_conn_id,
                 **common,
                 max_event_bytes=self.max_event_bytes,
+                output_path=self.output_path,
                 operator=self.operator_name,
             )
             if repeatable
@@ -237,18 +260,23 @@ class MirrorDBCreateOperator(MirrorDBOperator):
 
     :param data: JSON value for the body; a string is parsed as JSON (templated)
     :param idempotency_key: key by which the backend knows a repeated create, sent if the connection
-        has an ``idempotency_header``; by default derived from the task, its run and the data (templated)
+        has an ``idempotency_header``; by default derived from the task, its run and the data. Each of
+        many records has its position appended (templated)
+    :param bulk: True if ``data`` is a list of records, each of them a request's (templated)
 
     The other arguments are those of :class:`MirrorDBOperator`.
     """
 
-    template_fields: Sequence[str] = (*MirrorDBOperator.template_fields, "data", "idempotency_key")
+    template_fields: Sequence[str] = (*MirrorDBOperator.template_fields, "data", "idempotency_key", "bulk")
     template_fields_renderers = {"data": "json", "query": "json", "headers": "json"}  # noqa: RUF012  # Airflow's own type
 
-    def __init__(self, *, data: Any, idempotency_key: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, data: Any, idempotency_key: str | None = None, bulk: bool | str = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.data = data
         self.idempotency_key = idempotency_key
+        self.bulk = bulk
 
     def request(self, context: Context) -> MirrorDBRequest:
         data = _json(self.data)
@@ -262,15 +290,28 @@ class MirrorDBReadOperator(MirrorDBOperator):
     :param paginate: how the collection goes on in further pages: the arguments of
         :class:`~airflow_mirrordb.client.Pagination`, as ``{"style": "link"}``. The result is one list,
         of the records of all pages (templated)
+    :param output_path: file to write the answer to, instead of returning it: a path on a disk, or of any
+        storage, as ``s3://conn_id@bucket/users.jsonl``. Written is the body as it is, or with
+        ``paginate`` the records, as JSON Lines, with one page in memory. The file appears when it is
+        whole, in the place of an older one. The result, which ``response_filter`` gets, is then a
+        :class:`~airflow_mirrordb.client.Manifest`, as ``{"path": ..., "records": ..., "bytes": ...,
+        "sha256": ...}`` (templated)
 
     The other arguments are those of :class:`MirrorDBOperator`.
     """
 
-    template_fields: Sequence[str] = (*MirrorDBOperator.template_fields, "paginate")
+    template_fields: Sequence[str] = (*MirrorDBOperator.template_fields, "paginate", "output_path")
 
-    def __init__(self, *, paginate: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        paginate: Mapping[str, Any] | None = None,
+        output_path: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.paginate = paginate
+        self.output_path = output_path
 
     def request(self, context: Context) -> MirrorDBRequest:
         return self._request("GET", paginate=self.paginate)
@@ -284,6 +325,8 @@ class MirrorDBUpdateOperator(MirrorDBOperator):
         ``update_method`` is used, by default PUT (templated)
     :param if_match: entity tag which the resource must still have (templated)
     :param idempotency_key: as for :class:`MirrorDBCreateOperator`; for a PATCH (templated)
+    :param bulk: True if ``data`` is a list of records, each of them a request's, to as many endpoints in
+        the list ``endpoint``; else all get the same ``data`` (templated)
 
     The other arguments are those of :class:`MirrorDBOperator`.
     """
@@ -294,6 +337,7 @@ class MirrorDBUpdateOperator(MirrorDBOperator):
         "partial",
         "if_match",
         "idempotency_key",
+        "bulk",
     )
     template_fields_renderers = MirrorDBCreateOperator.template_fields_renderers
 
@@ -304,6 +348,7 @@ class MirrorDBUpdateOperator(MirrorDBOperator):
         partial: bool | str = False,
         if_match: str | None = None,
         idempotency_key: str | None = None,
+        bulk: bool | str = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -311,6 +356,7 @@ class MirrorDBUpdateOperator(MirrorDBOperator):
         self.partial = partial  # type: ignore[assignment]  # hides a class method that instances have no use for
         self.if_match = if_match
         self.idempotency_key = idempotency_key
+        self.bulk = bulk
 
     def request(self, context: Context) -> MirrorDBRequest:
         data = _json(self.data)
@@ -340,7 +386,7 @@ class MirrorDBDeleteOperator(MirrorDBOperator):
         return self._request("DELETE", missing_ok=missing_ok, if_match=self.if_match)
 
 
-def derive_key(context: Context, method: str, endpoint: str, query: object, data: object) -> str:
+def derive_key(context: Context, method: str, endpoint: object, query: object, data: object) -> str:
     """Return the idempotency key of a task's write.
 
     It is the same over the retries of the client, of the task and of the triggerer, and another for
@@ -381,14 +427,9 @@ def request_of(task: Any, method: RequestMethod, **arguments: Any) -> MirrorDBRe
     :param arguments: what else the request says
     :raises InvalidRequestError: if an argument was rendered to something it cannot be
     """
-    from airflow_mirrordb.client.errors import InvalidRequestError
     from airflow_mirrordb.client.protocol import MirrorDBRequest
 
-    if "None" in str(task.endpoint).split("/"):
-        raise InvalidRequestError(
-            message=f"endpoint: {task.endpoint!r} holds 'None', as a missing XCom or a None renders",
-            field="endpoint",
-        )
+    refuse_none(task.endpoint)
     timeout = task.request_timeout
     return MirrorDBRequest(
         method=method,
@@ -399,6 +440,20 @@ def request_of(task: Any, method: RequestMethod, **arguments: Any) -> MirrorDBRe
         timeout=None if timeout in (None, "") else rendered("request_timeout", timeout, float),
         **arguments,
     )
+
+
+def refuse_none(endpoint: object) -> None:
+    """An id that is missing must not become a resource of that name."""
+    from airflow_mirrordb.client.errors import InvalidRequestError
+
+    if "None" in str(endpoint).split("/"):
+        message = f"endpoint: {endpoint!r} holds 'None', as a missing XCom or a None renders"
+        raise InvalidRequestError(message=message, field="endpoint")
+
+
+def is_list(value: object) -> bool:
+    """Whether an argument stands for many, be it a lazy list from XCom."""
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
 def rendered(name: str, value: object, kind: type[T]) -> T:

@@ -24,9 +24,9 @@ class MirrorDBRetryPolicy(RetryPolicy):
         max_tries: int,
         context: Context | None = None,
     ) -> RetryDecision:
-        from airflow_mirrordb.client.errors import ResponseError
+        from airflow_mirrordb.client.errors import BulkError, ResponseError
 
-        if not isinstance(exception, ResponseError) or exception.retry_after is None:
+        if not isinstance(exception, ResponseError | BulkError) or exception.retry_after is None:
             return RetryDecision.default()
         delay = timedelta(seconds=exception.retry_after)
         return RetryDecision.retry(delay, f"the backend asked to come back after {delay}")

@@ -14,6 +14,7 @@ from airflow_mirrordb.client.errors import InvalidResponseError, MirrorDBError
 from airflow_mirrordb.client.protocol import MirrorDBRequest, named
 from airflow_mirrordb.client.retry import Progress
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from airflow_mirrordb.hooks.output import sink_for
 
 if TYPE_CHECKING:
     from airflow_mirrordb.client.answers import MirrorDBResponse
@@ -22,7 +23,7 @@ MAX_EVENT_BYTES = 2**20
 
 
 class SuccessEvent(TypedDict):
-    """The answer came; ``data`` is its decoded body."""
+    """The answer came; ``data`` is its decoded body, or tells of the file that it was written to."""
 
     status: Literal["success"]
     data: Any
@@ -98,6 +99,8 @@ class MirrorDBTrigger(BaseTrigger):
     :param request: the fields of :class:`~airflow_mirrordb.client.MirrorDBRequest`
     :param progress: the fields of :class:`~airflow_mirrordb.client.Progress`: what the worker sent
     :param max_event_bytes: largest answer that is put into the event, in bytes
+    :param output_path: file that the answer is written to; the event holds its
+        :class:`~airflow_mirrordb.client.Manifest` then
     :param operator: name of the operator, for the User-Agent
     """
 
@@ -107,6 +110,7 @@ class MirrorDBTrigger(BaseTrigger):
         request: Mapping[str, Any] | None = None,
         progress: Mapping[str, Any] | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
+        output_path: str | None = None,
         operator: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -114,6 +118,7 @@ class MirrorDBTrigger(BaseTrigger):
         self.request = dict(request or {})
         self.progress = dict(progress or {})
         self.max_event_bytes = max_event_bytes
+        self.output_path = output_path
         self.operator = operator
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -124,6 +129,7 @@ class MirrorDBTrigger(BaseTrigger):
                 "request": self.request,
                 "progress": self.progress,
                 "max_event_bytes": self.max_event_bytes,
+                "output_path": self.output_path,
                 "operator": self.operator,
             },
         )
@@ -143,7 +149,7 @@ class MirrorDBTrigger(BaseTrigger):
         )
         hook = MirrorDBHook(self.mirrordb_conn_id, ignore_unknown_extras=True, operator=self.operator)
         async with hook as client:
-            response = await client.request(request, progress=progress)
+            response = await client.request(request, progress=progress, sink=sink_for(self.output_path))
         self.log.info("%s %s answered %d", request.method, request.endpoint, response.status)
         return success_event(response, request, self.max_event_bytes)
 

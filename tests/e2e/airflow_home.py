@@ -24,11 +24,12 @@ from tests.run_example import airflow_environment
 
 T = TypeVar("T")
 
+#: The command of each process, by its name.
 COMPONENTS = {
-    "api-server": (),
-    "scheduler": ("-s",),  # -s: without the log server, which listens on all interfaces
-    "dag-processor": (),
-    "triggerer": ("-s",),
+    "api-server": ("api-server",),
+    "scheduler": ("scheduler", "-s"),  # -s: without the log server, which listens on all interfaces
+    "dag-processor": ("dag-processor",),
+    "triggerer": ("triggerer", "-s"),
 }
 
 CHECKOUT = Path(__file__).parents[2]
@@ -43,13 +44,21 @@ class AirflowHome:
     :param url: of the backend
     :param key: the backend's API key
     :param python: the interpreter whose Airflow this is
+    :param components: the command of each of its processes, by name
     """
 
-    def __init__(self, folder: Path, url: str, key: str, python: str = sys.executable) -> None:
-        self.folder, self.python = folder, python
+    def __init__(
+        self,
+        folder: Path,
+        url: str,
+        key: str,
+        python: str = sys.executable,
+        components: Mapping[str, tuple[str, ...]] = COMPONENTS,
+    ) -> None:
+        self.folder, self.python, self.components = folder, python, dict(components)
         self.dags = folder / "dags"
         self.dags.mkdir()
-        self.url = f"http://127.0.0.1:{_free_port()}"
+        self.url = f"http://127.0.0.1:{free_port()}"
         self.database = folder / "airflow" / "airflow.db"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.password, self._token = secrets.token_urlsafe(24), ""
@@ -107,7 +116,7 @@ class AirflowHome:
         """
         self.command("db", "migrate")
         try:
-            for name in COMPONENTS:
+            for name in self.components:
                 self.start(name)
             wait_until(self._is_healthy, "a healthy Airflow", 120)
             yield
@@ -118,7 +127,7 @@ class AirflowHome:
         """Start a component, or start it again."""
         with self._output_of(component).open("ab") as output:
             self._processes[component] = subprocess.Popen(
-                [self.python, "-m", "airflow", component, *COMPONENTS[component]],
+                [self.python, "-m", "airflow", *self.components[component]],
                 cwd=self.folder,
                 env=self.environment,
                 stdout=output,
@@ -311,7 +320,7 @@ def _quoted(run_id: str) -> str:
     return urllib.parse.quote(run_id, safe="")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port

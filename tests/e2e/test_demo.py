@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 import sqlite3
 import subprocess
@@ -45,6 +47,7 @@ def demos(folder: Path) -> Mapping[str, Demo]:
     files = {
         "crud": "example_dags/mirrordb_crud.py",
         "pipeline": "example_dags/mirrordb_pipeline.py",
+        "export": "example_dags/mirrordb_export.py",
         "broken": str(broken),
         "missing": "example_dags/nobody_wrote_this.py",
     }
@@ -56,7 +59,11 @@ def demos(folder: Path) -> Mapping[str, Demo]:
 
 def run_demo(home: Path, file: str) -> Demo:
     command = [sys.executable, "-m", "tests.run_example", file, "--home", str(home)]
-    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=200)
+    home.mkdir()
+    env = {**os.environ, "TMPDIR": str(home)}
+    done = subprocess.run(
+        command, cwd=CHECKOUT, env=env, capture_output=True, text=True, check=False, timeout=200
+    )
     return Demo(home, done.returncode, done.stdout, done.stderr)
 
 
@@ -139,6 +146,30 @@ def test_pipeline(demos: Mapping[str, Demo]) -> None:
     )
 
 
+def test_export(demos: Mapping[str, Demo]) -> None:
+    """The demo shows a collection that the triggerer wrote to a file, and what a task read in it."""
+    demo = demos["export"]
+    assert (demo.returncode, demo.stderr) == (0, "")
+    shown = tasks(demo.stdout)
+
+    state, place, manifest = shown["export"]
+    (file,) = demo.home.glob("mirrordb_exports/*/*")
+    assert (state, place) == ("success", "triggerer")
+    assert manifest == {
+        "path": f"file://{file}",
+        "records": 3,
+        "bytes": file.stat().st_size,
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+    }
+    orders = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [f"orders {order['id']} {json.dumps(order)}" for order in orders] == records(demo.home)
+    assert shown["add_up"] == ("success", "worker", 77.5)
+    assert requests(demo.home)[len(SEEDED) :] == [
+        "GET /api/orders?limit=2 200",
+        "GET /api/orders?limit=2&offset=2 200",
+    ]
+
+
 def test_sensor(folder: Path) -> None:
     """The demo shows a job waited for, as it appears, as it is done and as it goes; one look is enough."""
     demo = run_demo(folder / "demo-sensor", "example_dags/mirrordb_sensor.py")
@@ -180,6 +211,28 @@ def test_taskflow(folder: Path) -> None:
     assert seen[1:4] == ["POST /api/invoices 201"] * 3
     assert seen[4:7] == [f"PATCH {path} 200" for path in paths]
     assert sorted(seen[7:]) == sorted(f"GET {path} 200" for path in paths)  # at the same time
+
+
+def test_bulk(folder: Path) -> None:
+    """The demo shows one invoice an order, created by one task and marked by another, lists through XCom."""
+    demo = run_demo(folder / "demo-bulk", "example_dags/mirrordb_bulk.py")
+    assert (demo.returncode, demo.stderr) == (0, "")
+    shown = tasks(demo.stdout)
+
+    created, marked = shown["create_invoices"][2], shown["mark_as_sent"][2]
+    assert created == {"done": 3, "failed": 0, "ambiguous": 0, "not_begun": 0, "records": created["records"]}
+    invoices = [record["response"] for record in created["records"]]
+    assert [(invoice["order"], invoice["total"]) for invoice in invoices] == [
+        (order["id"], order["quantity"] * order["price"]) for order in shown["read_orders"][2]
+    ]
+    sent = [{**invoice, "state": "sent"} for invoice in invoices]
+    assert [record["response"] for record in marked["records"]] == sent
+    assert sorted(records(demo.home)[len(SEEDED) :]) == sorted(
+        f"invoices {invoice['id']} {json.dumps(invoice)}" for invoice in sent
+    )
+    assert sorted(requests(demo.home)[len(SEEDED) + 1 :]) == sorted(
+        ["POST /api/invoices 201"] * 3 + [f"PATCH /api/invoices/{invoice['id']} 200" for invoice in sent]
+    )
 
 
 def test_broken_file(demos: Mapping[str, Demo]) -> None:

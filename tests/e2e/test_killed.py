@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
+from airflow_mirrordb.operators.bulk_memory import FEWEST
 from tests.e2e.airflow_home import AirflowHome, wait_until
 from tests.e2e.backend_process import BackendProcess
 from tests.integration.faults import Fault, FaultProxy
@@ -24,12 +25,22 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 @asynccontextmanager
 async def answers_held_back(
-    airflow: AirflowHome, backend: BackendProcess, name: str, requests: int, extra: str = "{}"
+    airflow: AirflowHome,
+    backend: BackendProcess,
+    name: str,
+    requests: int,
+    extra: str = "{}",
+    *,
+    answered: int = 0,
 ) -> AsyncIterator[FaultProxy]:
-    """A proxy that holds the first answers back, and the connection ``name`` that leads through it."""
+    """A proxy that holds the first answers back, and the connection ``name`` that leads through it.
+
+    :param answered: requests whose answers are passed on before
+    """
     port = urlsplit(backend.url).port
     assert port is not None
-    async with FaultProxy(port, [Fault.HANG_AFTER] * requests) as proxy:
+    faults = [Fault.NONE] * answered + [Fault.HANG_AFTER] * requests
+    async with FaultProxy(port, faults) as proxy:
         connection = {
             "connection_id": name,
             "conn_type": "mirrordb",
@@ -127,3 +138,35 @@ async def test_a_create_without_a_key_that_times_out_fails_for_good(
     assert "AmbiguousWriteError" in log
     assert "interrupted by AirflowTaskTimeout" in log
     assert len(backend.records(name)) == 1
+
+
+@pytest.mark.parametrize("name", ["killed_bulk", "killed_bulk_without_key"])
+async def test_a_bulk_survives_its_worker(airflow: AirflowHome, backend: BackendProcess, name: str) -> None:
+    """With keys the next try sends what was not noted as done, and each record exists once.
+
+    Without them it sends nothing, and fails for good: it tells which records may have been applied.
+    """
+    keyed = name == "killed_bulk"
+    await asyncio.to_thread(airflow.wait_for_dags, name)
+    header = '{"idempotency_header": "Idempotency-Key"}' if keyed else "{}"
+    async with answers_held_back(airflow, backend, name, 4, header, answered=60) as proxy:
+        run_id = await asyncio.to_thread(airflow.trigger, name)
+        await carried_out(proxy, 64)
+        (victim,) = senders(proxy)
+        os.kill(victim, signal.SIGKILL)
+        state = await asyncio.to_thread(airflow.wait_for_run, name, run_id)
+    assert state == ("success" if keyed else "failed")
+    (task,) = airflow.tasks(name, run_id)
+    assert task["try_number"] == 2
+    there = sorted(record["number"] for record in backend.records(name))
+    sent = len(backend.requests(f"/api/{name}"))
+    if keyed:
+        assert there == list(range(100))
+        assert 64 + 100 - FEWEST <= sent <= 64 + 100 - FEWEST / 2  # a few were on their way at the first note
+        report = airflow.result(name, run_id, "create")
+        assert [record["response"]["number"] for record in report["records"]] == list(range(100))
+    else:
+        assert there == list(range(sent)) == list(range(64))
+        log = airflow.log(name, run_id, "create")
+        assert "an earlier try of this task was ended while it was in flight" in log
+        assert "BulkError" in log

@@ -40,7 +40,12 @@ REQUEST = MirrorDBRequest(
 )
 PROGRESS = Progress(attempts=2, deadline=1_900_000_000.25, resume_at=1_800_000_000.5, cut_off=1)
 TRIGGERS = [
-    MirrorDBTrigger("elsewhere", **arguments(REQUEST, PROGRESS), max_event_bytes=1000),
+    MirrorDBTrigger(
+        "elsewhere",
+        **arguments(REQUEST, PROGRESS),
+        max_event_bytes=1000,
+        output_path="s3://store@bucket/users.jsonl",
+    ),
     MirrorDBWaitTrigger(**arguments(REQUEST, PROGRESS)),
     MirrorDBSensorTrigger(
         "elsewhere",

@@ -111,7 +111,7 @@ def following(self: aiohttp.ClientSession, *args: Any, **options: Any) -> Any:
     return SEND(self, *args, **{**options, "allow_redirects": True})
 
 
-async def read_much(_self: object, response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+async def read_much(_self: object, response: aiohttp.ClientResponse, _stream: object) -> tuple[bytes, bool]:
     body = b""
     while len(body) < 32 * wire.MEGABYTE and (chunk := await response.content.readany()):
         body += chunk

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import re
 import socket
 import ssl
@@ -12,6 +11,7 @@ import threading
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import Connection
 
 from airflow_mirrordb.client import (
     ConfigError,
@@ -22,7 +22,7 @@ from airflow_mirrordb.client import (
     WaitNeeded,
 )
 from airflow_mirrordb.devserver import DevServer
-from airflow_mirrordb.hooks.connection import base_url
+from airflow_mirrordb.hooks.connection import base_url, config_from
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from tests.conftest import Answering
 from tests.integration.conftest import ScriptedBackend, SetConnection
@@ -226,12 +226,11 @@ def test_wrong_connection_names_the_field_and_sends_nothing(
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", '"x"'])
-def test_extra_that_is_no_json_object_is_an_error(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_extra_that_is_no_json_object_is_an_error(text: str) -> None:
     """The extra field is a JSON object or an error that says so."""
-    connection = {"conn_type": "mirrordb", "host": "example.com", "extra": text}
-    monkeypatch.setenv("AIRFLOW_CONN_MIRRORDB_DEFAULT", json.dumps(connection))
+    connection = Connection(conn_id="c", conn_type="mirrordb", host="example.com", extra=text)
     with pytest.raises(ConfigError, match=r"extra: it (is not JSON|must be a JSON object)"):
-        MirrorDBHook().get_conn()
+        config_from(connection)
 
 
 def test_prefixed_and_blank_extras_are_read(set_connection: SetConnection) -> None:

@@ -354,7 +354,7 @@ def test_trigger_reports_what_it_did_not_expect(set_connection: SetConnection) -
 def test_importing_the_operators_loads_no_client() -> None:
     """A DAG file that imports an operator loads at most 15 modules beyond Airflow's own, none of HTTP."""
     code = (
-        "import sys; import airflow.sdk; from airflow.providers.common.compat.sdk import BaseOperator\n"
+        "import sys; from airflow.providers.common.compat.sdk import DAG, BaseOperator\n"
         "before = set(sys.modules); import airflow_mirrordb.operators.mirrordb\n"
         "print(*sorted(set(sys.modules) - before))"
     )

@@ -16,9 +16,9 @@ from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSkipException,
     AirflowTaskTimeout,
-    RetryAction,
     TaskDeferred,
 )
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from typing_extensions import Self
 
 from airflow_mirrordb.client import AmbiguousWriteError, ConnectError, RateLimitError, ServerError
@@ -30,10 +30,10 @@ from airflow_mirrordb.operators.mirrordb import (
     MirrorDBReadOperator,
     MirrorDBUpdateOperator,
 )
-from airflow_mirrordb.operators.retries import MirrorDBRetryPolicy
 from tests.integration.conftest import ScriptedBackend, SetConnection
 
 KEYED = {"idempotency_header": "Idempotency-Key"}
+since_3_3 = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="retry policies came with Airflow 3.3")
 
 
 class StateStore(dict[str, Any]):
@@ -324,8 +324,13 @@ def test_read_remembers_nothing(
     assert tries.store == {}
 
 
+@since_3_3
 def test_rate_limit_is_retried_when_the_backend_said() -> None:
     """Airflow's next try comes exactly after ``retry_after``; other failures follow the task's settings."""
+    from airflow.providers.common.compat.sdk import RetryAction
+
+    from airflow_mirrordb.operators.retries import MirrorDBRetryPolicy
+
     policy = MirrorDBRetryPolicy()
     limited = policy.evaluate(RateLimitError(message="429", retry_after=90.0), 1, 3)
     assert (limited.action, limited.retry_delay) == (RetryAction.RETRY, timedelta(seconds=90))
@@ -333,8 +338,11 @@ def test_rate_limit_is_retried_when_the_backend_said() -> None:
         assert policy.evaluate(error, 1, 3).action is RetryAction.DEFAULT
 
 
+@since_3_3
 def test_operators_bring_their_retry_policy() -> None:
     """It is the default, mapped tasks included, and an author's own wins."""
+    from airflow_mirrordb.operators.retries import MirrorDBRetryPolicy
+
     assert isinstance(create().retry_policy, MirrorDBRetryPolicy)
     mapped = MirrorDBCreateOperator.partial(task_id="t", endpoint="api/users")
     unmapped = mapped.expand(data=[{}]).unmap({"data": {}})

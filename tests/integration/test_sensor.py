@@ -11,15 +11,15 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.exceptions import AirflowRescheduleException
 from airflow.providers.common.compat.sdk import (
     DAG,
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    BaseSensorOperator,
     TaskDeferred,
 )
-from airflow.sdk.bases import sensor as airflow_sensor
-from airflow.sdk.exceptions import AirflowRescheduleException
 from airflow.triggers.base import TriggerEvent
 
 from airflow_mirrordb.client import (
@@ -39,6 +39,7 @@ MODES: dict[str, dict[str, Any]] = {
     "deferrable": {"deferrable": True},
 }
 INTERVAL = 60.0
+airflow_sensor = sys.modules[BaseSensorOperator.__module__]
 
 
 def is_done(body: Any) -> bool:
@@ -75,6 +76,8 @@ class Scheduler:
         )
         monkeypatch.setattr(airflow_sensor, "time", fake_time)
         monkeypatch.setattr(airflow_sensor, "timezone", SimpleNamespace(utcnow=self._utcnow))
+        if hasattr(airflow_sensor, "_orig_start_date"):  # of Airflow 2, which asks its database
+            monkeypatch.setattr(airflow_sensor, "_orig_start_date", lambda **_task: self._started)
         monkeypatch.setattr(MirrorDBSensor, "_clock", staticmethod(clock.now))
         monkeypatch.setattr(MirrorDBSensorTrigger, "clock", staticmethod(clock.now))
         monkeypatch.setattr(MirrorDBSensorTrigger, "sleep", staticmethod(clock.sleep))
@@ -101,6 +104,10 @@ class Scheduler:
 
     def context(self) -> Any:
         ti = SimpleNamespace(
+            dag_id="dag",
+            run_id="run",
+            task_id="wait",
+            map_index=-1,
             max_tries=2,
             try_number=1,
             get_first_reschedule_date=lambda _context: self._started,
@@ -543,7 +550,7 @@ def test_trigger_reports_what_it_did_not_expect(scheduler: Scheduler, set_connec
 def test_importing_the_sensor_loads_no_client() -> None:
     """A DAG file that imports the sensor loads no HTTP and no pydantic."""
     code = (
-        "import sys; import airflow.sdk; from airflow.providers.common.compat.sdk import BaseSensorOperator\n"
+        "import sys; from airflow.providers.common.compat.sdk import DAG, BaseSensorOperator\n"
         "before = set(sys.modules); from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor\n"
         "MirrorDBSensor(task_id='wait', endpoint='api/jobs/7', field='state', equals='done')\n"
         "print(*sorted(set(sys.modules) - before))"

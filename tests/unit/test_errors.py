@@ -40,8 +40,10 @@ SAMPLES: dict[str, Any] = {
     "detail": "wörds",
     "request_id": "r-1",
     "retry_after": 1.5,
+    "path": "s3://store@bucket/users.jsonl",
     "idempotency_key": "k-1",
     "cause": {"type": "ServerError", "message": "m", "status": 500},
+    "report": {"done": 1, "records": [{"status": "done", "response": {"id": 1}}]},
 }
 
 

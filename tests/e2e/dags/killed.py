@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from airflow.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG
 
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBReadOperator
 
@@ -45,3 +45,14 @@ with DAG("timed_out_without_key", schedule=None, start_date=START, default_args=
         data={"number": 0},
         execution_timeout=timedelta(seconds=5),
     )
+
+for name in ("killed_bulk", "killed_bulk_without_key"):
+    with DAG(name, schedule=None, start_date=START, default_args=RETRIES):
+        MirrorDBCreateOperator(
+            task_id="create",
+            mirrordb_conn_id=name,
+            endpoint=f"api/{name}",
+            data=[{"number": number} for number in range(100)],
+            bulk=True,
+            concurrency=4,
+        )

@@ -1,0 +1,107 @@
+"""Files that answers are written to, on any storage that Airflow reaches."""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import suppress
+from typing import Any
+from uuid import uuid4
+
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+from fsspec import AbstractFileSystem
+from fsspec.implementations.local import LocalFileSystem
+
+from airflow_mirrordb.client.errors import InvalidRequestError
+
+log = logging.getLogger(__name__)
+
+#: Bytes that are held back until they are a part of an upload: object stores take at most 10,000 parts.
+PART = 8 * 2**20
+
+
+class OutputFile:
+    """A sink that writes one file, which appears under its name only when it is whole.
+
+    It is written beside its place, under a hidden name, and put there at the end: by a rename where the
+    storage has one, else, as in object stores, by a copy within the storage, which shows nothing before
+    it is whole. (The files that fsspec itself can commit late are no way for all: a local one begins in
+    another folder, maybe on another disk, and with some stores closing one commits it.)
+
+    The methods block; the first one looks the storage's connection up.
+
+    :param path: as ``ObjectStoragePath`` takes it: ``s3://conn_id@bucket/key``, or a path on a disk
+    :raises InvalidRequestError: if it names no file
+    """
+
+    def __init__(self, path: str) -> None:
+        if not _names_file(path):
+            message = f"output_path: {path!r} names no file; as 's3://conn_id@bucket/users.jsonl'"
+            raise InvalidRequestError(message=message, field="output_path")
+        self.path = path
+        self._target = self._temporary = ""
+        self._storage: Any = None
+        self._file: Any = None
+
+    def begin(self) -> None:
+        """Begin an empty file, on a disk with its folder."""
+        place = ObjectStoragePath(self.path)
+        self._storage, self._target = place.fs, place.path
+        folder, slash, _ = self._target.rpartition("/")
+        if isinstance(self._storage, LocalFileSystem):
+            self._storage.makedirs(folder or slash or ".", exist_ok=True)
+            if self._storage.isdir(self._target):  # the file would be moved into it
+                raise IsADirectoryError("it is a folder")
+        self._temporary = f"{folder}{slash}.mirrordb-{uuid4().hex}.part"
+        self._file = self._storage.open(self._temporary, "wb", block_size=PART)
+
+    def write(self, data: bytes) -> None:
+        """Add to the file."""
+        self._file.write(data)
+
+    def finish(self) -> None:
+        """Put the file in its place, whatever was there."""
+        if isinstance(self._storage, LocalFileSystem):
+            self._file.flush()
+            os.fsync(self._file.fileno())  # else a crash of the machine might leave the name alone
+        self._file.close()
+        if _can_rename(self._storage):
+            self._storage.mv(self._temporary, self._target)
+        else:
+            self._storage.cp_file(self._temporary, self._target)
+            self._remove()
+        self._file = None
+
+    def abort(self) -> None:
+        """Remove what was begun and not finished."""
+        if self._file is not None:
+            file, self._file = self._file, None
+            with suppress(Exception):  # it had its say when it was written to
+                file.close()
+            self._remove()
+
+    def _remove(self) -> None:
+        try:
+            self._storage.rm_file(self._temporary)
+        except Exception as error:  # noqa: BLE001  # each storage has its own
+            log.warning("%s is left over: %s", self._temporary, error)
+
+
+def sink_for(output_path: str | None) -> OutputFile | None:
+    """Return the sink for an ``output_path``, where there is one.
+
+    :raises InvalidRequestError: if it names no file
+    """
+    return None if output_path is None else OutputFile(output_path)
+
+
+def _names_file(path: object) -> bool:
+    if not isinstance(path, str) or not path.strip() or path.endswith("/"):
+        return False
+    _, has_scheme, place = path.partition("://")
+    return not has_scheme or "/" in place  # else it is a bucket alone
+
+
+def _can_rename(storage: Any) -> bool:
+    """Whether a move is more than a copy, which moreover would go into what looks like a folder."""
+    return type(storage).mv is not AbstractFileSystem.mv

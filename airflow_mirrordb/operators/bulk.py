@@ -1,0 +1,218 @@
+"""An operator's list of records: a request each, what a retry of the task repeats of them, and the result."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowTaskTimeout
+
+from airflow_mirrordb.client.bulk import BulkRecord, BulkReport
+from airflow_mirrordb.client.errors import (
+    AmbiguousWriteError,
+    BulkError,
+    InvalidRequestError,
+    InvalidResponseError,
+    MirrorDBError,
+)
+from airflow_mirrordb.client.protocol import MirrorDBRequest
+from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from airflow_mirrordb.operators.bulk_memory import BulkMemory
+from airflow_mirrordb.operators.mirrordb import is_list, refuse_none, rendered
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_mirrordb.operators.mirrordb import MirrorDBOperator
+
+log = logging.getLogger(__name__)
+
+_OF_ONE = ("method", "endpoint", "data", "idempotency_key")
+
+
+def send_all(operator: MirrorDBOperator, context: Context) -> dict[str, Any]:
+    """Send a request for each record of an operator, on the worker, and return the report.
+
+    :raises BulkError: if records failed, unless ``on_error`` is ``continue``; not retryable if another
+        try could not tell what this one did
+    """
+    for name in ("endpoint", "data"):
+        value: Any = getattr(operator, name, None)
+        if is_list(value):
+            setattr(operator, name, list(value))  # one that is lazy, from XCom, has no lasting repr
+    template, fails = operator.request(context), operator.on_error != "continue"
+    reads = template.method == "GET"
+    with MirrorDBHook(operator.mirrordb_conn_id, operator=operator.operator_name) as hook:
+        memory = BulkMemory(context, most_bytes=operator.max_event_bytes, reads=reads)
+        key, records = memory.keep(template.idempotency_key, records_of(operator, template))
+        requests = [
+            replace(template, **record, idempotency_key=key and f"{key}-{position}")
+            for position, record in enumerate(records)
+        ]
+        memory.begin(len(requests), repeatable=_are_repeatable(hook, requests, fails=fails))
+        if fails and memory.unknown:
+            raise _error(requests, memory)
+        options: dict[str, Any] = {
+            **_common(template),
+            "concurrency": rendered("concurrency", operator.concurrency, int),
+            "on_error": operator.on_error,
+            "response_filter": operator.response_filter and _Filter(operator.response_filter),
+            "total": len(memory.left),
+            "report": memory.report,
+        }
+        try:
+            hook.bulk(template.method, memory.watched([_item(request) for request in requests]), **options)
+        except BulkError:
+            raise _error(requests, memory) from None
+        except AirflowTaskTimeout as timeout:
+            error = _error(requests, memory)
+            if error.report["ambiguous"] or _is_blind(memory):
+                raise error from timeout
+            raise
+        finally:
+            memory.remember()
+    report = _whole(requests, memory).to_dict()
+    return _result(report, operator.max_event_bytes, reads=reads)
+
+
+def records_of(operator: MirrorDBOperator, template: MirrorDBRequest) -> list[dict[str, Any]]:
+    """Return what is each record's own: its endpoint, and its data if it has any.
+
+    :param template: the operator's request, with the lists in the place of one endpoint and data
+    :raises InvalidRequestError: if there is no list, or two of different lengths
+    """
+    endpoint, data = template.endpoint, template.data
+    bulk = rendered("bulk", operator.bulk, bool)
+    if bulk and not is_list(data):
+        raise _bad("data", f"with bulk=True it is a list of records, not {type(data).__name__}")
+    if not is_list(endpoint):
+        endpoints: Sequence[str] = [endpoint] * len(data)
+    elif bulk and len(endpoint) != len(data):
+        raise _bad("data", f"there are {len(data)} records for {len(endpoint)} endpoints")
+    else:
+        endpoints = endpoint
+    for each in endpoints:
+        refuse_none(each)
+    if template.method in ("GET", "DELETE"):
+        return [{"endpoint": each} for each in endpoints]
+    bodies = data if bulk else [data] * len(endpoints)
+    return [{"endpoint": each, "data": body} for each, body in zip(endpoints, bodies, strict=True)]
+
+
+class _Filter:
+    """What an author makes of each answer; by then the record is done."""
+
+    def __init__(self, response_filter: Any) -> None:
+        self._filter = response_filter
+
+    def __call__(self, body: Any) -> Any:
+        try:
+            kept = self._filter(body)
+            json.dumps(kept)
+        except AirflowException:  # as one that skips the task
+            raise
+        except Exception as error:
+            message = (
+                f"response_filter, which must return JSON values in a bulk, raised {error!r}; what was"
+                " sent until then was applied"
+            )
+            raise AirflowFailException(message) from error
+        return kept
+
+
+def _item(request: MirrorDBRequest) -> dict[str, Any]:
+    item = {"endpoint": request.endpoint, "idempotency_key": request.idempotency_key}
+    return item if request.method in ("GET", "DELETE") else {**item, "data": request.data}
+
+
+def _common(template: MirrorDBRequest) -> dict[str, Any]:
+    said = {field.name: getattr(template, field.name) for field in fields(template)}
+    return {
+        name: value
+        for name, value in said.items()
+        if name not in _OF_ONE and value is not None and value is not False
+    }
+
+
+def _are_repeatable(hook: MirrorDBHook, requests: Sequence[MirrorDBRequest], *, fails: bool) -> bool:
+    """Return whether all may be sent twice; with ``fails``, a wrong one is an error before any is sent."""
+    repeatable = True
+    for position, request in enumerate(requests):
+        try:
+            repeatable &= hook.get_conn().is_repeatable(request)
+        except MirrorDBError as error:  # else it fails when its turn comes
+            if fails:
+                error.message = f"record {position}: {error.message}"
+                raise
+    return repeatable
+
+
+def _is_blind(memory: BulkMemory) -> bool:
+    """Whether a next try could not know what must not be sent again."""
+    return not memory.repeatable and not memory.works and bool(memory.report.done)
+
+
+def _error(requests: Sequence[MirrorDBRequest], memory: BulkMemory) -> BulkError:
+    error = _whole(requests, memory).error()
+    if _is_blind(memory):
+        error.retryable = False
+    return error
+
+
+def _whole(requests: Sequence[MirrorDBRequest], memory: BulkMemory) -> BulkReport:
+    """Return the report of all records: of this try, and of those before it."""
+    total = len(requests)
+    report = BulkReport(total=total, records=[BulkRecord(status="not_begun")] * total)
+    for position, response in memory.done.items():
+        report.note(position, BulkRecord(status="done", response=response))
+    for position in memory.unknown:
+        report.note(position, _lost(requests[position], "an earlier try of this task was ended"))
+    for position, record in zip(memory.left, memory.report.records, strict=False):
+        if record is not None:
+            report.note(position, record)
+        elif memory.repeatable:
+            report.records[position] = None
+        else:
+            report.note(position, _lost(requests[position], "the task was interrupted"))
+    return report
+
+
+def _lost(request: MirrorDBRequest, reason: str) -> BulkRecord:
+    error = AmbiguousWriteError(
+        message=f"the write may or may not have been applied: {reason} while it was in flight",
+        method=request.method,
+        endpoint=request.endpoint,
+        method_name=request.method_name,
+    )
+    return BulkRecord(status="ambiguous", error=error)
+
+
+def _result(report: dict[str, Any], most_bytes: int, *, reads: bool) -> dict[str, Any]:
+    """Return a report that may be stored in Airflow's database.
+
+    :raises InvalidResponseError: if it is too large: for reads as it is, for writes without the answers
+    """
+    size = len(json.dumps(report))
+    if size > most_bytes and not reads:
+        log.warning(
+            "The answers are not in the result: with them it has %d bytes, and %d may be", size, most_bytes
+        )
+        report["records"] = [
+            {name: value for name, value in record.items() if name != "response"}
+            for record in report["records"]
+        ]
+        size = len(json.dumps(report))
+    if size > most_bytes:
+        applied = "" if reads else "; the writes themselves were applied"
+        raise InvalidResponseError(
+            message=f"the report of {size:,} bytes is larger than max_event_bytes ({most_bytes:,}): keep less"
+            f" of each answer by response_filter, send fewer records, or raise the limit{applied}"
+        )
+    return report
+
+
+def _bad(name: str, reason: str) -> InvalidRequestError:
+    return InvalidRequestError(message=f"{name}: {reason}", field=name)

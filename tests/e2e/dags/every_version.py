@@ -1,0 +1,62 @@
+"""What is tried on every supported version of Airflow, by ``airflow dags test``."""
+
+from __future__ import annotations
+
+import logging
+from base64 import b64encode
+from datetime import datetime, timedelta, timezone
+
+from airflow.providers.common.compat.sdk import DAG, chain, redact, task
+
+from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBReadOperator
+from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
+
+START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+RETRIES = {"retries": 2, "retry_delay": timedelta(seconds=0)}
+
+with DAG("every_mode", schedule=None, start_date=START):
+    chain(
+        *[
+            MirrorDBSensor(
+                task_id=name,
+                endpoint="api/parcels/1",
+                query={"by": name},
+                field="state",
+                equals=f"seen by {name}",
+                poke_interval=1,
+                timeout=100,
+                mode="reschedule" if name == "reschedule" else "poke",
+                deferrable=name == "deferrable",
+            )
+            for name in ("poke", "reschedule", "deferrable")
+        ]
+    )
+
+with DAG("every_failure", schedule=None, start_date=START, default_args=RETRIES):
+    MirrorDBReadOperator(task_id="missing", mirrordb_conn_id="missing", endpoint="api/users/1")
+    MirrorDBReadOperator(
+        task_id="missing_deferred",
+        mirrordb_conn_id="missing_deferred",
+        endpoint="api/users/1",
+        deferrable=True,
+        worker_timeout=0,
+    )
+    MirrorDBCreateOperator(
+        task_id="ambiguous", mirrordb_conn_id="ambiguous", endpoint="api/users", data={"name": "Ada"}
+    )
+    MirrorDBReadOperator(task_id="passing", mirrordb_conn_id="passing", endpoint="api/users/1")
+
+with DAG("every_secret", schedule=None, start_date=START):
+
+    @task
+    def tell() -> None:
+        """Log what the hook learned: the form in which a password is sent, which Airflow does not know."""
+        with MirrorDBHook("secretive") as hook:
+            hook.get_conn()
+            connection = hook.get_connection("secretive")
+        sent = b64encode(f"{connection.login}:{connection.password}".encode()).decode()
+        # dag.test() itself masks nothing
+        logging.getLogger(__name__).warning("I was told %s", redact(f"{connection.password} and {sent}"))
+
+    tell()

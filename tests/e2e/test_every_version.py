@@ -1,0 +1,227 @@
+"""What works on every supported Airflow; ``tests/lanes.py`` runs this file on each of them."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import sqlite3
+import subprocess
+import sys
+from base64 import b64encode
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import airflow_mirrordb
+from airflow_mirrordb.get_provider_info import get_provider_info
+from tests.e2e.airflow_home import wait_until
+from tests.e2e.backend_process import BackendProcess
+from tests.e2e.test_running_sensor import put
+from tests.integration.conftest import ScriptedBackend
+from tests.run_example import airflow_environment, post
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+DAGS = Path(__file__).parent / "dags" / "every_version.py"
+FIELDS = set(get_provider_info()["connection-types"][0]["conn-fields"])
+
+#: Prints the names of the form's own fields and its label of the password, as the UI gets them.
+FORM = """
+import json
+try:
+    from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+except ImportError:  # Airflow 2
+    from airflow.providers_manager import ProvidersManager
+    manager, prefix = ProvidersManager(), "extra__mirrordb__"
+    names = [it.removeprefix(prefix) for it in manager.connection_form_widgets if it.startswith(prefix)]
+    password = manager.field_behaviours["mirrordb"]["relabeling"]["password"]
+else:
+    (form,) = [it for it in HookMetaService.hook_meta_data() if it.connection_type == "mirrordb"]
+    names, password = list(form.extra_fields), form.standard_fields.password.title
+print(json.dumps([names, password]))
+"""
+
+
+@dataclass(frozen=True)
+class Commands:
+    """An Airflow without processes: its commands, and the database they leave behind."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def airflow(self, *arguments: str, **connections: str) -> str:
+        """Run an ``airflow`` command and return all it printed; its exit code says little, and is ignored.
+
+        :param connections: as JSON, by their ids
+        """
+        return self._run("-m", "airflow", *arguments, connections=connections).stdout
+
+    def json(self, *arguments: str) -> Any:
+        """Run a command and return what it printed, decoded."""
+        return json.loads(self._run(*arguments, stderr=subprocess.PIPE).stdout)
+
+    def tasks(self, dag_id: str) -> dict[str, tuple[str, int]]:
+        """Return the state and the number of tries of each task of a DAG that ran once."""
+        with closing(sqlite3.connect(self.folder / "airflow" / "airflow.db")) as connection:
+            rows = connection.execute(
+                "SELECT task_id, state, try_number FROM task_instance WHERE dag_id = ?", (dag_id,)
+            )
+            return {task_id: (state, try_number) for task_id, state, try_number in rows}
+
+    def logs(self) -> str:
+        return "".join(path.read_text() for path in self.folder.glob("airflow/logs/**/*.log"))
+
+    def _run(
+        self, *arguments: str, connections: dict[str, str] | None = None, stderr: int = subprocess.STDOUT
+    ) -> subprocess.CompletedProcess[str]:
+        given = {f"AIRFLOW_CONN_{name.upper()}": text for name, text in (connections or {}).items()}
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env={**self.environment, **given},
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            check=False,
+            timeout=250,
+        )
+
+
+@pytest.fixture(scope="module")
+def commands(folder: Path, backend: BackendProcess) -> Commands:
+    home = folder / "every_version"
+    (home / "dags").mkdir(parents=True)
+    shutil.copy(DAGS, home / "dags")
+    environment = {
+        **airflow_environment(home, home / "dags", backend.url, backend.key),
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        "COLUMNS": "500",
+    }
+    commands = Commands(home, environment)
+    commands.airflow("db", "migrate")
+    return commands
+
+
+def test_discovery(commands: Commands) -> None:
+    """Airflow lists the provider with its version, and its hook."""
+    providers = commands.json("-m", "airflow", "providers", "list", "--output", "json")
+    hooks = commands.json("-m", "airflow", "providers", "hooks", "--output", "json")
+
+    (ours,) = [it for it in providers if it["package_name"] == "airflow-provider-mirrordb"]
+    assert ours["version"] == airflow_mirrordb.__version__
+    (hook,) = [it for it in hooks if it["connection_type"] == "mirrordb"]
+    assert hook["class"] == "airflow_mirrordb.hooks.mirrordb.MirrorDBHook"
+    assert hook["hook_name"] == "MirrorDB"
+
+
+def test_form(commands: Commands) -> None:
+    """The form has a field for each setting, and calls the password what it is here."""
+    names, password = commands.json("-c", FORM)
+
+    assert set(names) == FIELDS
+    assert "key" in password
+
+
+def test_connection(commands: Commands, backend: BackendProcess) -> None:
+    """A connection that was added on the command line works, and a wrong key does not."""
+    for name, key in {"right": backend.key, "wrong": secrets.token_urlsafe(24)}.items():
+        added = commands.airflow(
+            *("connections", "add", name, "--conn-type", "mirrordb", "--conn-host", backend.url),
+            f"--conn-password={key}",
+            *("--conn-extra", f'{{"test_endpoint": "api/{name}", "max_attempts": 2}}'),
+        )
+        assert f"Successfully added `conn_id`={name}" in added
+
+    assert "Connection success!" in commands.airflow("connections", "test", "right")
+    assert backend.requests("/api/right") == ["GET /api/right 200"]
+    refused = commands.airflow("connections", "test", "wrong")
+    assert "Connection failed!" in refused
+    assert "401" in refused
+
+
+def test_sensor(commands: Commands, backend: BackendProcess) -> None:
+    """In each mode the sensor looks more than once, and goes on when the record is what it waits for."""
+    modes = ("poke", "reschedule", "deferrable")
+    post(f"{backend.url}/api/parcels", {"state": "sent"}, backend.key)
+
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(commands.airflow, "dags", "test", "every_mode")
+        for mode in modes:
+
+            def has_waited(path: str = f"/api/parcels/1?by={mode}") -> bool:
+                return len(backend.requests(path)) >= 2 or run.done()
+
+            wait_until(has_waited, f"two looks of {mode}", 100)
+            put(f"{backend.url}/api/parcels/1", {"state": f"seen by {mode}"}, backend.key)
+        output = run.result()
+
+    assert {name: state for name, (state, _) in commands.tasks("every_mode").items()} == dict.fromkeys(
+        modes, "success"
+    ), output
+    assert all(len(backend.requests(f"/api/parcels/1?by={mode}")) >= 3 for mode in modes)
+
+
+def test_failures(commands: Commands) -> None:
+    """A permanent or ambiguous failure ends a task on its first try; one that may pass is retried."""
+    answers = {"missing": [404], "missing_deferred": [404], "ambiguous": [500], "passing": [503, 200]}
+    with scripted(answers) as backends:
+        connections = {
+            name: json.dumps({"conn_type": "mirrordb", "host": it.url, "extra": {"max_attempts": 1}})
+            for name, it in backends.items()
+        }
+        output = commands.airflow("dags", "test", "every_failure", **connections)
+        requests = {name: it.requests for name, it in backends.items()}
+
+    assert commands.tasks("every_failure") == {
+        "missing": ("failed", 1),
+        "missing_deferred": ("failed", 1),
+        "ambiguous": ("failed", 1),
+        "passing": ("success", 2),
+    }, output
+    assert requests == {
+        "missing": ["GET /api/users/1"],
+        "missing_deferred": ["GET /api/users/1"],
+        "ambiguous": ["POST /api/users"],
+        "passing": ["GET /api/users/1"] * 2,
+    }
+    assert "NotFoundError" in output
+    assert "AmbiguousWriteError" in output
+
+
+def test_masking(commands: Commands) -> None:
+    """What the hook knows to be secret is in no log, in plain or as it is sent."""
+    password = secrets.token_urlsafe(24)
+    connection = {
+        "conn_type": "mirrordb",
+        "host": "http://127.0.0.1:9",
+        "login": "ada",
+        "password": password,
+    }
+    output = commands.airflow("dags", "test", "every_secret", secretive=json.dumps(connection))
+    told = output + commands.logs()
+
+    assert commands.tasks("every_secret")["tell"][0] == "success", output
+    assert "I was told *** and ***" in told
+    assert password not in told
+    assert b64encode(f"ada:{password}".encode()).decode() not in told
+
+
+@contextmanager
+def scripted(answers: dict[str, list[int]]) -> Iterator[dict[str, ScriptedBackend]]:
+    """A backend for each name, which gives these statuses one after the other."""
+    backends = {name: ScriptedBackend() for name in answers}
+    for name, backend in backends.items():
+        for status in answers[name]:
+            backend.answer(status, {})
+        backend.start()
+    try:
+        yield backends
+    finally:
+        for backend in backends.values():
+            backend.stop()

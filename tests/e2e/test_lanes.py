@@ -1,0 +1,24 @@
+"""The oldest Airflow on the oldest Python that is here; the newest is the one that runs this."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.lanes import AIRFLOWS, build, lanes, run
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]  # most of the tests run once more
+
+
+def test_oldest_airflow(folder: Path) -> None:
+    """The wheel installs there, and all that is tried on every version passes."""
+    lane = next(lanes(), None)
+    oldest = next(iter(AIRFLOWS))
+    if lane is None or lane.airflow != oldest:
+        pytest.skip(f"Airflow {oldest} needs one of Python {', '.join(AIRFLOWS[oldest].pythons)}")
+    (folder / "lanes").mkdir()
+    outcome = run(lane, build(folder / "lanes"), folder / "lanes")
+
+    assert outcome.succeeded, outcome.output[-20_000:]
+    assert "FAILED" not in outcome.cells

@@ -1,0 +1,225 @@
+"""Bulks of the client and the hook against real servers: what is told is held against what was done."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
+
+from airflow_mirrordb.client import (
+    AmbiguousWriteError,
+    BulkError,
+    BulkReport,
+    DisconnectedError,
+    GenericMirrorDB,
+)
+from airflow_mirrordb.devserver import DevServer
+from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from tests.conftest import FakeClock, RawServer, Reply
+from tests.integration.faults import Fault, FaultProxy, random_faults
+from tests.integration.test_operators_tries import TimedOut
+
+if TYPE_CHECKING:
+    from tests.conftest import ConfigFor
+    from tests.integration.conftest import ScriptedBackend, SetConnection
+
+HEADER = "Idempotency-Key"
+
+
+@pytest.fixture
+def server() -> Iterator[DevServer]:
+    with DevServer() as running:
+        yield running
+
+
+def users(number: int) -> list[dict[str, Any]]:
+    return [{"data": {"n": n}} for n in range(number)]
+
+
+def responses(report: BulkReport) -> list[Any]:
+    return [record and record.response for record in report.records]
+
+
+def statuses(report: BulkReport) -> list[str]:
+    return [record["status"] for record in report.to_dict()["records"]]
+
+
+async def test_records_are_created_read_updated_and_deleted(config_for: ConfigFor, server: DevServer) -> None:
+    """Each answer stands in the place of its item, and the backend's table agrees."""
+    async with GenericMirrorDB(config_for(server.url)) as client:
+        created = responses(await client.bulk("create", users(100), endpoint="api/users"))
+        assert [user["n"] for user in created] == list(range(100))
+        assert sorted(server.records("users"), key=lambda user: int(user["n"])) == created
+        endpoints = [f"api/users/{user['id']}" for user in created]
+        assert responses(await client.bulk("read", endpoints)) == created
+        changes = [{"endpoint": each, "data": {"m": n}} for n, each in enumerate(endpoints)]
+        changed = responses(await client.bulk("update", changes, partial=True))
+        assert changed == [{**user, "m": user["n"]} for user in created]
+        await client.bulk("delete", iter(endpoints), concurrency=5)
+    assert server.records("users") == []
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("header", [None, HEADER])
+async def test_what_a_bulk_tells_through_faults_is_true(
+    config_for: ConfigFor, server: DevServer, caplog: pytest.LogCaptureFixture, header: str | None
+) -> None:
+    """Done is there once, ambiguous at most once, failed not at all, unless its key lets it be repeated."""
+    caplog.set_level("CRITICAL", "airflow_mirrordb")
+    rng, clock = random.Random(7), FakeClock()
+    async with FaultProxy(server.port, random_faults(rng, 0.35), rng=rng) as proxy:
+        config = config_for(proxy.base_url, timeout=0.3, idempotency_header=header, max_attempts=2)
+        async with GenericMirrorDB(config, monotonic=clock.now, sleep=clock.sleep) as client:
+            report = await client.bulk(
+                "create", users(600), endpoint="api/users", on_error="continue", idempotency_key="all"
+            )
+            await proxy.settle()
+            there = Counter(user["n"] for user in server.records("users"))
+            told = statuses(report)
+            for n, status in enumerate(told):
+                allowed = {"done": (1,), "ambiguous": (0, 1), "failed": (0, 1) if header else (0,)}[status]
+                error = (report.records[n] or report.records[0]).error  # type: ignore[union-attr]
+                if type(error).__name__ == "InvalidResponseError":  # a success that could not be read
+                    allowed = (1,)
+                assert there[n] in allowed, (n, status, there[n], str(error))
+            assert set(told) == {"done", "failed"} if header else {"done", "failed", "ambiguous"}
+            assert there.total() == len(there)
+
+
+async def test_a_bulk_that_is_repeated_under_its_key_doubles_nothing(
+    config_for: ConfigFor, server: DevServer
+) -> None:
+    """Each record has a key of its own by its position, also one that looks like another."""
+    same = [{"data": {"name": "Ada"}}] * 20
+    faults = [Fault.NONE, Fault.NONE, Fault.LATE_502, Fault.LOSE_ANSWER_RESET]
+    async with FaultProxy(server.port, faults) as proxy:
+        config = config_for(proxy.base_url, idempotency_header=HEADER, max_attempts=1)
+        async with GenericMirrorDB(config) as client:
+            with pytest.raises(BulkError) as raised:
+                await client.bulk("create", same, endpoint="api/users", idempotency_key="k", concurrency=4)
+            assert raised.value.retryable
+            assert raised.value.report["failed"] == 2
+            report = await client.bulk("create", same, endpoint="api/users", idempotency_key="k")
+    assert report.done == len(server.records("users")) == 20
+    assert [user["id"] for user in responses(report)] != []
+    assert len({user["id"] for user in responses(report)}) == 20
+
+
+async def test_a_client_that_is_closed_ends_its_bulk(config_for: ConfigFor, raw_server: RawServer) -> None:
+    """What was in flight is told of as what it is, and nothing more is begun."""
+    raw_server.default = Reply(then="silence")
+    async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
+        report = BulkReport()
+        bulk = asyncio.create_task(
+            client.bulk("create", users(9), endpoint="api/users", concurrency=1, report=report)
+        )
+        await raw_server.arrived.wait()
+        await client.disconnect()
+        with pytest.raises(BulkError, match="1 are ambiguous, 8 not begun"):
+            await bulk
+    assert len(raw_server.requests) == 1
+
+
+# -- the hook ------------------------------------------------------------------------------------
+
+
+def test_hook_sends_a_bulk(server: DevServer, set_connection: SetConnection) -> None:
+    """A plain task gets the same report; the connection bounds what is in flight."""
+    set_connection(server.url, extra={"max_concurrency": 3})
+    with MirrorDBHook() as hook:
+        report = hook.bulk("create", users(50), endpoint="api/users", concurrency=20)
+        assert [user["n"] for user in responses(report)] == list(range(50))
+    assert len(server.records("users")) == 50
+
+
+def test_hook_takes_items_from_its_own_requests(server: DevServer, set_connection: SetConnection) -> None:
+    """One collection is copied to another while it is read, page by page, by one hook."""
+    set_connection(server.url)
+    with MirrorDBHook() as hook:
+        hook.bulk("create", users(30), endpoint="api/users", concurrency=1)
+        read = hook.records("api/users", paginate={"style": "link"}, query={"limit": 7})
+        report = hook.bulk("create", ({"data": {"n": user["n"]}} for user in read), endpoint="api/copies")
+    assert report.done == 30
+    assert {user["n"] for user in server.records("copies")} == set(range(30))
+
+
+def test_hook_takes_async_items(server: DevServer, set_connection: SetConnection) -> None:
+    """They are waited for on the hook's own loop."""
+
+    async def items() -> AsyncIterator[dict[str, Any]]:
+        for user in users(20):
+            await asyncio.sleep(0)
+            yield user
+
+    set_connection(server.url)
+    with MirrorDBHook() as hook:
+        assert hook.bulk("create", items(), endpoint="api/users").done == 20
+    assert len(server.records("users")) == 20
+
+
+def test_items_that_raise_in_a_hook(server: DevServer, set_connection: SetConnection) -> None:
+    """The error of the items is raised after what is in flight; the hook goes on."""
+
+    def broken() -> Iterator[dict[str, Any]]:
+        yield from users(8)
+        raise OSError("the file is gone")
+
+    set_connection(server.url)
+    report = BulkReport()
+    with MirrorDBHook() as hook:
+        with pytest.raises(OSError, match="the file is gone"):
+            hook.bulk("create", broken(), endpoint="api/users", report=report)
+        assert report.done == len(hook.read("api/users")) == 8
+
+
+@pytest.mark.parametrize("on_error", ["fail", "continue"])
+def test_interrupted_hook_knows_what_was_in_flight(
+    scripted: ScriptedBackend, set_connection: SetConnection, on_error: Any
+) -> None:
+    """A time-out of the task ends the bulk at once; its report has each record, and the hook goes on."""
+    report = BulkReport()
+    with TimedOut() as backend, MirrorDBHook() as hook:
+        set_connection(f"http://{backend.host}")
+        with pytest.raises(AirflowTaskTimeout):
+            hook.bulk(
+                "create", users(99), endpoint="api/users", concurrency=1, on_error=on_error, report=report
+            )
+        hook._run(hook.get_conn().update_config(base_url=scripted.url))
+        scripted.answer(200, "still here")
+        assert hook.read("api/users/1") == "still here"
+    assert statuses(report) == ["ambiguous", *["not_begun"] * 98]
+    first = report.records[0]
+    assert first is not None
+    assert isinstance(first.error, AmbiguousWriteError)
+
+
+async def test_interruption_while_items_are_taken(
+    raw_server: RawServer, set_connection: SetConnection
+) -> None:
+    """What is in flight then is ended, and told of."""
+    raw_server.default = Reply(then="silence")
+
+    def interrupted() -> Iterator[dict[str, Any]]:
+        yield from users(8)
+        raise AirflowTaskTimeout("Timeout")
+
+    set_connection(raw_server.base_url)
+    report = BulkReport(total=9)
+
+    def send() -> None:
+        with MirrorDBHook() as hook:
+            hook.bulk(
+                "update",
+                ({"endpoint": f"api/users/{n}", **user} for n, user in enumerate(interrupted())),
+                report=report,
+            )
+
+    with pytest.raises(AirflowTaskTimeout):
+        await asyncio.to_thread(send)
+    assert statuses(report) == [*["failed"] * 8, "not_begun"]
+    assert {type(record.error) for record in report.records if record} == {DisconnectedError}

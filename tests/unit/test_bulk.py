@@ -1,0 +1,353 @@
+"""A bulk by itself: which items are taken when, what is written down of each, and what ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_mirrordb.client import (
+    AmbiguousWriteError,
+    BulkError,
+    BulkReport,
+    InvalidRequestError,
+    MirrorDBError,
+    MirrorDBRequest,
+    NotFoundError,
+    RateLimitError,
+    ServerError,
+)
+from airflow_mirrordb.client.bulk import LOG_EVERY, Bulk
+from tests.conftest import FakeClock
+
+Send = Callable[[MirrorDBRequest], Awaitable[Any]]
+
+
+def bulk(
+    send: Send, method: str = "create", *, monotonic: Any = None, most: int = 100, **options: Any
+) -> Bulk:
+    if method == "create":
+        options.setdefault("endpoint", "api/users")
+    clock = monotonic or asyncio.get_running_loop().time
+    return Bulk(send, method, options, max_concurrency=most, monotonic=clock)  # type: ignore[arg-type]
+
+
+def users(number: int) -> list[dict[str, Any]]:
+    return [{"data": {"n": n}} for n in range(number)]
+
+
+async def echo(request: MirrorDBRequest) -> Any:
+    await asyncio.sleep(0)
+    return SimpleNamespace(data=request.data)
+
+
+def failing(errors: dict[int, MirrorDBError]) -> Send:
+    """Answer all but these records, each after some turns of the loop."""
+
+    async def send(request: MirrorDBRequest) -> Any:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        if error := errors.get(request.data["n"]):
+            raise error
+        return SimpleNamespace(data=request.data)
+
+    return send
+
+
+def statuses(report: BulkReport) -> list[str]:
+    return [record["status"] for record in report.to_dict()["records"]]
+
+
+async def test_the_report_has_the_order_of_the_items() -> None:
+    """Answers that come in another order stand where their items stood."""
+
+    async def later_first(request: MirrorDBRequest) -> Any:
+        for _ in range(50 - request.data["n"]):
+            await asyncio.sleep(0)
+        return SimpleNamespace(data=request.data["n"])
+
+    report = await bulk(later_first, concurrency=50).run(users(50))
+    assert [record.response for record in report.records if record] == list(range(50))
+    assert (report.done, report.failed, report.ambiguous, report.not_begun) == (50, 0, 0, 0)
+
+
+@pytest.mark.parametrize(("concurrency", "most", "expected"), [(4, 100, 4), (50, 7, 7)])
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_no_more_is_in_flight_or_taken_than_allowed(
+    concurrency: int, most: int, expected: int, *, asynchronous: bool
+) -> None:
+    """The argument and the connection bound what is in flight; an item is taken when it can be begun."""
+    taken = ended = in_flight = highest = 0
+
+    async def send(_request: MirrorDBRequest) -> Any:
+        nonlocal in_flight, highest, ended
+        in_flight += 1
+        highest = max(highest, in_flight)
+        await asyncio.sleep(0.0001)
+        in_flight -= 1
+        ended += 1
+        return SimpleNamespace(data=None)
+
+    def lazily() -> Iterator[dict[str, Any]]:
+        nonlocal taken
+        for user in users(200):
+            taken += 1
+            assert taken - ended <= expected + asynchronous
+            yield user
+
+    async def lazily_too() -> AsyncIterator[dict[str, Any]]:
+        for user in lazily():
+            yield user
+
+    items = lazily_too() if asynchronous else lazily()
+    report = await bulk(send, concurrency=concurrency, most=most).run(items)
+    assert (report.done, highest) == (200, expected)
+
+
+async def test_fail_begins_nothing_after_a_failure_and_awaits_what_is_in_flight() -> None:
+    """The error counts the records, names the first that failed, and has the report of all."""
+    error = NotFoundError(message="404", status=404, method="POST", endpoint="api/users", attempts=1)
+    with pytest.raises(BulkError) as raised:
+        await bulk(failing({5: error}), concurrency=4).run(users(100))
+    report = raised.value.report
+    counted = [report[name] for name in ("done", "failed", "ambiguous", "not_begun")]
+    assert counted == [8, 1, 0, 91]  # 0 to 4, and the three beside 5
+    assert [record["status"] for record in report["records"]] == (
+        ["done"] * 5 + ["failed"] + ["done"] * 3 + ["not_begun"] * 91
+    )
+    assert report["records"][5]["error"] == error.to_dict()
+    assert "8 records are done, 1 failed, 0 are ambiguous, 91 not begun; record 5: 404" in str(raised.value)
+    assert (raised.value.method, raised.value.endpoint) == ("POST", "api/users")
+
+
+async def test_continue_tries_all() -> None:
+    """Failed records are in the report, which is returned."""
+    errors: dict[int, MirrorDBError] = {n: ServerError(message="500", status=500) for n in (0, 7, 99)}
+    report = await bulk(failing(errors), on_error="continue").run(users(100))
+    assert (report.done, report.failed, report.not_begun) == (97, 3, 0)
+    assert [n for n, record in enumerate(report.records) if record and record.error] == [0, 7, 99]
+
+
+async def test_an_unknown_number_of_records_is_not_counted() -> None:
+    """Of items without a length nobody knows how many were not begun."""
+    with pytest.raises(BulkError, match="the rest not begun") as raised:
+        await bulk(failing({0: NotFoundError(message="404")}), concurrency=1).run(iter(users(5)))
+    assert raised.value.report["not_begun"] is None
+    known = bulk(failing({0: NotFoundError(message="404")}), concurrency=1, total=5)
+    with pytest.raises(BulkError, match="4 not begun"):
+        await known.run(iter(users(5)))
+
+
+AMBIGUOUS = AmbiguousWriteError(message="who knows")
+BUSY, LIMITED = ServerError(message="503", retryable=True), RateLimitError(message="429", retryable=True)
+
+
+@pytest.mark.parametrize(
+    ("errors", "retryable"),
+    [
+        ([BUSY], True),
+        ([BUSY, LIMITED], True),
+        ([BUSY, NotFoundError(message="404")], False),
+        ([BUSY, AMBIGUOUS], False),
+    ],
+)
+async def test_a_bulk_may_be_retried_if_all_its_failures_may(
+    errors: list[MirrorDBError], *, retryable: bool
+) -> None:
+    """One permanent failure or one ambiguous write is enough to forbid it."""
+    with pytest.raises(BulkError) as raised:
+        await bulk(failing(dict(enumerate(errors)))).run(users(len(errors)))
+    assert raised.value.retryable is retryable
+
+
+async def test_ambiguous_records_are_told_apart() -> None:
+    """What may have been applied is not among the failed."""
+    report = await bulk(failing({1: AMBIGUOUS}), on_error="continue").run(users(3))
+    assert (statuses(report), report.ambiguous, report.failed) == (["done", "ambiguous", "done"], 1, 0)
+
+
+async def test_the_longest_wait_that_was_asked_for_is_told() -> None:
+    """Whoever comes back later comes back when all limits are lifted."""
+    errors = [RateLimitError(message="429", retry_after=wait) for wait in (3.0, 9.0, None)]
+    with pytest.raises(BulkError) as raised:
+        await bulk(failing(dict(enumerate(errors)))).run(users(3))
+    assert raised.value.retry_after == 9.0
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_items_that_raise_end_the_bulk_after_what_is_in_flight(*, asynchronous: bool) -> None:
+    """The error is that of the items, and the report knows the records begun before."""
+
+    def broken() -> Iterator[dict[str, Any]]:
+        yield from users(3)
+        raise OSError("the file is gone")
+
+    async def broken_too() -> AsyncIterator[dict[str, Any]]:
+        for user in broken():
+            yield user
+
+    report = BulkReport()
+    with pytest.raises(OSError, match="the file is gone"):
+        await bulk(failing({}), report=report).run(broken_too() if asynchronous else broken())
+    assert statuses(report) == ["done"] * 3
+
+
+async def test_a_filter_says_what_is_kept() -> None:
+    """The report holds what it returns; when it raises, so does the bulk, and the record is done."""
+    report = await bulk(echo, response_filter=lambda body: body["n"] * 2).run(users(3))
+    assert [record.response for record in report.records if record] == [0, 2, 4]
+    report = BulkReport()
+    with pytest.raises(KeyError):
+        await bulk(echo, response_filter=lambda body: body["id"], report=report, concurrency=1).run(users(3))
+    assert statuses(report) == ["done", "not_begun", "not_begun"]
+
+
+async def test_a_bulk_that_is_cancelled_cancels_what_is_in_flight() -> None:
+    """Nothing goes on behind the caller's back; the report says what was in flight."""
+    going, all_go = 0, asyncio.Event()
+
+    async def hang(request: MirrorDBRequest) -> Any:
+        nonlocal going
+        if request.data["n"] == 0:
+            return SimpleNamespace(data=None)
+        going += 1
+        if going == 3:
+            all_go.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            going -= 1
+
+    report = BulkReport()
+    task = asyncio.create_task(bulk(hang, concurrency=3, report=report).run(users(9)))
+    await all_go.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert going == 0
+    assert statuses(report) == ["done", *["in_flight"] * 3, *["not_begun"] * 5]
+
+
+class TaskTimeoutError(BaseException):
+    """As Airflow's."""
+
+
+@pytest.mark.parametrize("more", [0, 9])
+async def test_an_interruption_that_strikes_inside_ends_the_bulk(more: int) -> None:
+    """A time-out raised by a signal may come up in any task of the loop; nothing else is waited for."""
+
+    async def struck(request: MirrorDBRequest) -> Any:
+        if request.data["n"] == 1:
+            raise TaskTimeoutError
+        await asyncio.Event().wait()
+
+    with pytest.raises(TaskTimeoutError):
+        await bulk(struck, concurrency=2).run(users(2 + more))
+
+
+async def test_an_item_is_an_endpoint_or_the_arguments_of_a_call() -> None:
+    """What holds for all is overridden by what an item says; a key gets the position appended."""
+    sent: list[MirrorDBRequest] = []
+
+    async def note(request: MirrorDBRequest) -> Any:
+        sent.append(request)
+        return SimpleNamespace(data=None)
+
+    await bulk(note, "delete", missing_ok=True, concurrency=1).run(
+        ["api/users/1", {"endpoint": "api/users/2", "missing_ok": False, "if_match": '"1"'}]
+    )
+    await bulk(note, "update_function", endpoint="api/users/3", data={}, partial=True).run([{}])
+    await bulk(note, "PUT", method_name="all").run([{"endpoint": "api/users/4", "data": {"a": 1}}])
+    await bulk(note, idempotency_key="key", concurrency=1).run(
+        [{"data": 1}, {"data": 2, "idempotency_key": "own"}]
+    )
+    assert sent == [
+        MirrorDBRequest(method="DELETE", endpoint="api/users/1", missing_ok=True),
+        MirrorDBRequest(method="DELETE", endpoint="api/users/2", if_match='"1"'),
+        MirrorDBRequest(method="PATCH", endpoint="api/users/3", data={}),
+        MirrorDBRequest(method="PUT", endpoint="api/users/4", method_name="all", data={"a": 1}),
+        MirrorDBRequest(method="POST", endpoint="api/users", data=1, idempotency_key="key-0"),
+        MirrorDBRequest(method="POST", endpoint="api/users", data=2, idempotency_key="own"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("item", "field", "reason"),
+    [
+        (7, "items[1]", "not int"),
+        ({"data": 1, "endpont": "x"}, "items[1].endpont", "did you mean 'endpoint'"),
+        ({"data": 1, "missing_ok": True}, "items[1].missing_ok", "unknown argument"),
+        ({}, "items[1].data", "missing"),
+        ("api/users/1", "items[1].data", "missing"),
+    ],
+)
+async def test_a_wrong_item_fails_as_a_record(item: Any, field: str, reason: str) -> None:
+    """It is named, nothing is sent of it, and ``on_error`` says what becomes of the others."""
+    report = await bulk(echo, on_error="continue").run([{"data": 0}, item, {"data": 2}])
+    assert statuses(report) == ["done", "failed", "done"]
+    record = report.records[1]
+    assert record is not None
+    assert isinstance(record.error, InvalidRequestError)
+    assert record.error.field == field
+    assert reason in record.error.message
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "field", "reason"),
+    [
+        ("creat", {}, "method", "did you mean 'create'"),
+        ("HEAD", {}, "method", "unknown method"),
+        ("create", {"concurrency": 0}, "concurrency", "at least 1"),
+        ("create", {"concurrency": 2.5}, "concurrency", "whole number"),
+        ("create", {"on_error": "ignore"}, "on_error", "'fail' or 'continue'"),
+        ("create", {"on_eror": "fail"}, "on_eror", "unknown argument"),
+        ("read", {"data": {}}, "data", "unknown argument"),
+    ],
+)
+async def test_a_wrong_argument_of_all_is_refused_at_once(
+    method: str, options: dict[str, Any], field: str, reason: str
+) -> None:
+    """Nothing is begun; the error names the argument."""
+    with pytest.raises(InvalidRequestError, match=reason) as raised:
+        bulk(echo, method, **options)
+    assert raised.value.field == field
+
+
+async def test_nothing_to_do_is_done() -> None:
+    """A bulk of no items succeeds."""
+    assert (await bulk(echo).run([])).to_dict() == {
+        "done": 0,
+        "failed": 0,
+        "ambiguous": 0,
+        "not_begun": 0,
+        "records": [],
+    }
+
+
+async def test_progress_is_logged_every_ten_seconds_and_at_the_end(
+    clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each line has the counts, the rate and, while the end is not there, the time left."""
+    caplog.set_level(logging.INFO, "airflow_mirrordb")
+
+    async def slowly(request: MirrorDBRequest) -> Any:
+        clock.time += LOG_EVERY / 20
+        return SimpleNamespace(data=None)
+
+    await bulk(slowly, monotonic=clock.now, concurrency=1, method_name="users").run(users(50))
+    counts = "{} records are done, 0 failed, 0 are ambiguous, {} not begun"
+    assert caplog.messages == [
+        f"Bulk of POST users: {counts.format(20, 30)}, after 10.0 s, 2.0/s, about 15 s left",
+        f"Bulk of POST users: {counts.format(40, 10)}, after 20.0 s, 2.0/s, about 5 s left",
+        f"Bulk of POST users: {counts.format(50, 0)}, after 25.0 s, 2.0/s",
+    ]
+
+
+async def test_a_failed_record_is_logged_with_its_position(caplog: pytest.LogCaptureFixture) -> None:
+    """A person who has to look knows which it was."""
+    await bulk(failing({1: AMBIGUOUS}), on_error="continue").run(users(3))
+    assert "Bulk of POST: record 1 ambiguous: who knows" in caplog.messages
