@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 from yarl import URL
 
 from airflow_mirrordb.client.auth import secrets
@@ -269,7 +270,7 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig, hi
         return None
     else:
         try:
-            return _JSON.decode(answer.body.decode(json.detect_encoding(answer.body)))
+            return decode(answer.body)
         except (ValueError, RecursionError):
             content_type = redacted(answer.headers.get("Content-Type", "none"), (*secrets(config), *hidden))
             reason = f"the body is not JSON (content type {content_type!r})"
@@ -280,6 +281,18 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig, hi
         request_id=_request_id(answer.headers, config, hidden),
     )
     raise named(error, request)
+
+
+def decode(body: bytes) -> Any:
+    """Return the JSON value that a body holds, as RFC 8259 says, in UTF-8, UTF-16 or UTF-32.
+
+    :raises ValueError: if it holds none, or a number beyond the range of numbers
+    :raises RecursionError: if it is nested too deeply
+    """
+    try:
+        return msgspec.json.decode(body)  # several times as fast as json, and as strict
+    except ValueError:  # or it is in UTF-16, begins with a byte order mark, or holds half of a surrogate pair
+        return _JSON.decode(body.decode(json.detect_encoding(body)))
 
 
 def _no_constant(name: str) -> None:

@@ -35,6 +35,9 @@ _ITEM: frozenset[str] = frozenset({"GET", "PUT", "PATCH", "DELETE"})
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::([a-z]+))?\}")
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _ESCAPED_DOT_OR_SLASH = re.compile(r"%(?:2[EeFf]|5[Cc])")
+# Endpoints that no reader of URLs can take for anything else: most are like that, and need no other check.
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*")
+_WORD = re.compile(r"[A-Za-z0-9_-]+")
 # pchar of RFC 3986, section 3.3, less '+' (read as a space by some servers) and ';' (cut off by others).
 _SAFE = "!$&'()*,=:@"
 
@@ -134,14 +137,15 @@ class EndpointRegistry:
         if isinstance(endpoint, str) and (known := self._allowed.get((method, endpoint))):
             return known
         try:
-            path = split_endpoint(endpoint)
+            plain = _is_plain(endpoint)
+            path = tuple(endpoint.split("/")) if plain else split_endpoint(endpoint)
         except ValueError as error:
             raise _refused(method, str(endpoint)[:200], str(error)) from None
         if not any(method in rule.methods and rule.matches(path) for rule in self._rules):
             raise _refused(method, endpoint, self._reason(method, path), self._suggestion(method, path))
         if len(self._allowed) >= _MOST_REMEMBERED:
             self._allowed.clear()
-        return self._allowed.setdefault((method, endpoint), quote_path(path))
+        return self._allowed.setdefault((method, endpoint), endpoint if plain else quote_path(path))
 
     def _reason(self, method: str, path: tuple[str, ...]) -> str:
         methods = {allowed for rule in self._rules if rule.matches(path) for allowed in rule.methods}
@@ -287,12 +291,17 @@ def _placeholder(part: str) -> Placeholder:
     return Placeholder(name, kind)  # type: ignore[arg-type]  # narrowed by the line above
 
 
+def _is_plain(endpoint: str) -> bool:
+    given = isinstance(endpoint, str) and len(endpoint) <= MAX_ENDPOINT_LENGTH
+    return given and _PLAIN.fullmatch(endpoint) is not None
+
+
 def _is_path(segment: Segment) -> bool:
     return isinstance(segment, Placeholder) and segment.kind == "path"
 
 
 def _is_word(text: str) -> bool:
-    return text.isascii() and text.replace("_", "a").replace("-", "a").isalnum()
+    return _WORD.fullmatch(text) is not None
 
 
 def _is_uuid(text: str) -> bool:

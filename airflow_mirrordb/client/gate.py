@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Hashable
 from http import HTTPStatus
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -59,18 +58,26 @@ class Gate:
         )
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
 
-    @asynccontextmanager
-    async def turn(self, latest: float) -> AsyncIterator[Permit]:
-        """Wait for a slot and a permit, and hold the slot.
+    async def enter(self, latest: float) -> Permit:
+        """Wait for a slot and a permit; whoever got them has to :meth:`leave`.
 
         :param latest: monotonic time after which it makes no sense to go
         :raises TurnTooLateError: if the slot came, or the permit is for, a later time
         """
         must_wait = self._slots.locked()
-        async with self._slots:
-            if must_wait and self._monotonic() > latest:
-                raise TurnTooLateError(0.0)
-            yield await self._permit(latest)
+        await self._slots.acquire()
+        if must_wait and self._monotonic() > latest:
+            self._slots.release()
+            raise TurnTooLateError(0.0)
+        try:
+            return await self._permit(latest)
+        except BaseException:
+            self._slots.release()
+            raise
+
+    def leave(self) -> None:
+        """Give the slot to the next one."""
+        self._slots.release()
 
     def learn(self, permit: Permit, answer: Answer) -> None:
         """Let the brake know what became of a request."""

@@ -324,8 +324,8 @@ class GenericMirrorDB:
         wire = prepare(request, config, registry) if config.test_endpoint else probe(config)
         try:
             headers = await self._credentials.headers(config, transport)
-            sending = transport.send(wire.carrying(headers))
-            answer = await self._exchanges.tracked(sending, request, transport)
+            with self._exchanges.flight(request):
+                answer = await transport.send(wire, headers)
         except MirrorDBError as error:
             error.attempts = 1
             raise named(error, request) from error.__cause__

@@ -79,7 +79,7 @@ class MirrorDBRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireRequest:
-    """One HTTP request, checked and complete but for the credentials; what is sent is exactly this.
+    """One HTTP request, checked and complete but for the credentials; what is sent is exactly this, and them.
 
     :param repeatable: whether sending it twice leaves what sending it once does
     """
@@ -90,16 +90,6 @@ class WireRequest:
     body: bytes | None = field(repr=False)
     timeout: float
     repeatable: bool
-
-    def within(self, seconds: float) -> WireRequest:
-        """Return the request with at most this time for its answer."""
-        return self if seconds >= self.timeout else replace(self, timeout=seconds)
-
-    def carrying(self, credentials: Mapping[str, str]) -> WireRequest:
-        """Return the request with the headers that prove who sends it."""
-        headers = self.headers.copy()
-        headers.update(credentials)
-        return replace(self, headers=headers)
 
 
 def settled(request: MirrorDBRequest, config: MirrorDBConfig) -> MirrorDBRequest:
@@ -173,18 +163,8 @@ def _is_repeatable(method: Method, headers: Mapping[str, str], config: MirrorDBC
 def _headers(request: MirrorDBRequest, config: MirrorDBConfig) -> CIMultiDict[str]:
     headers = CIMultiDict({"Accept": "application/json", "User-Agent": USER_AGENT})
     headers.update(config.headers)
-    own = {header_key(name) for name in (config.auth_header, config.idempotency_header or "")}
-    if not isinstance(request.headers, Mapping | None):
-        raise _bad("headers", f"it must be a mapping, not {type(request.headers).__name__}")
-    for name, value in (request.headers or {}).items():
-        place = f"headers[{name!r}]"
-        if not isinstance(name, str) or not TOKEN.fullmatch(name):
-            raise _bad(place, "this is no header name (letters, digits and !#$%&'*+-.^_`|~)")
-        if header_key(name) in RESERVED_HEADERS | own:
-            raise _bad(place, "the client sets this header itself, from the connection or another argument")
-        if header_key(name) in OVERRIDES:
-            raise _bad(place, "this header could turn the request into one that no pattern allows")
-        headers[name] = _header_value(place, value)
+    if request.headers is not None:
+        _add_own(request.headers, config, headers)
     if request.if_match is not None:
         headers["If-Match"] = _header_value("if_match", request.if_match)
     if request.if_none_match is not None:
@@ -192,6 +172,22 @@ def _headers(request: MirrorDBRequest, config: MirrorDBConfig) -> CIMultiDict[st
     if config.idempotency_header and request.idempotency_key and request.method in ("POST", "PATCH"):
         headers[config.idempotency_header] = _header_value("idempotency_key", request.idempotency_key)
     return headers
+
+
+def _add_own(own: Mapping[str, str], config: MirrorDBConfig, headers: CIMultiDict[str]) -> None:
+    """Add the headers of a request's own, if each of them may be set by it."""
+    if not isinstance(own, Mapping):
+        raise _bad("headers", f"it must be a mapping, not {type(own).__name__}")
+    taken = {header_key(name) for name in (config.auth_header, config.idempotency_header or "")}
+    for name, value in own.items():
+        place = f"headers[{name!r}]"
+        if not isinstance(name, str) or not TOKEN.fullmatch(name):
+            raise _bad(place, "this is no header name (letters, digits and !#$%&'*+-.^_`|~)")
+        if header_key(name) in RESERVED_HEADERS | taken:
+            raise _bad(place, "the client sets this header itself, from the connection or another argument")
+        if header_key(name) in OVERRIDES:
+            raise _bad(place, "this header could turn the request into one that no pattern allows")
+        headers[name] = _header_value(place, value)
 
 
 def _header_value(place: str, value: object) -> str:

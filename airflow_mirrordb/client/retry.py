@@ -257,7 +257,8 @@ def back_off(headers: Mapping[str, str]) -> float | None:
 
     Kinto and others send it with answers of any status, as "Backoff: 7".
     """
-    seconds = _number(headers.get("Backoff", "").strip())
+    value = headers.get("Backoff")
+    seconds = None if value is None else _number(value.strip())
     return seconds if seconds is not None and 0 < seconds < math.inf else None
 
 

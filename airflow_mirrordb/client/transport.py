@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import math
 import re
 import ssl
-from collections.abc import AsyncIterator, Callable, Hashable, Iterator
-from contextlib import contextmanager, suppress
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping
+from contextlib import suppress
 from contextvars import Context
 from http import HTTPStatus
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import aiohttp
 import certifi
+from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import RawResponseMessage
+from aiohttp.http_writer import _serialize_headers
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
@@ -36,6 +40,11 @@ from airflow_mirrordb.client.errors import (
 from airflow_mirrordb.client.protocol import WireRequest
 from airflow_mirrordb.client.streams import Stream
 
+if sys.version_info >= (3, 11):
+    from asyncio import timeout
+else:
+    from async_timeout import timeout  # which aiohttp brings there
+
 log = logging.getLogger(__name__)
 
 #: How aiohttp quotes what it received, up to the end of its message.
@@ -45,6 +54,9 @@ _QUOTED = re.compile(r"(?:\bbytearray\()?\bb['\"].*", re.DOTALL)
 #: the server may have closed it, and then nobody knows whether it took the request.
 IDLE_LIMIT_FOR_WRITES = 1.0
 IDLE_LIMIT = 15.0
+#: Bytes of an answer that wait unread before the backend has to.
+READ_SIZE = 2**16
+_NO_TIMEOUT = aiohttp.ClientTimeout()  # the request's own covers all of it
 _SUCCESS = range(200, 300)
 DISCONNECTED = "the client was disconnected"
 
@@ -63,8 +75,13 @@ class _Connector(aiohttp.TCPConnector):
         return None
 
 
-class _ConnectionLostError(Exception):
-    """In the place of aiohttp's own errors, for which it would send the request again unseen."""
+class _Response:
+    """The head of an answer, and its body while it comes in."""
+
+    __slots__ = ("content", "headers", "status")
+
+    def __init__(self, message: RawResponseMessage, content: aiohttp.StreamReader) -> None:
+        self.status, self.headers, self.content = message.code, message.headers, content
 
 
 class Transport:
@@ -80,41 +97,54 @@ class Transport:
             log.warning("TLS certificates of %s are not verified (extra 'verify')", config.base_url)
         self._config, self._share = config, shared
         self._shared: _Shared | None = None
-        self._sessions: Sessions | None = None
+        self._connections: Connections | None = None
         self._open()
         self._sending = 0
         self._retired = False
         self.closing = False
         """Set by who is about to cancel all requests: they end with :class:`DisconnectedError` then."""
 
-    async def send(self, request: WireRequest, stream: Stream | None = None) -> Answer:
+    async def send(
+        self,
+        request: WireRequest,
+        credentials: Mapping[str, str] | None = None,
+        within: float = math.inf,
+        stream: Stream | None = None,
+    ) -> Answer:
         """Send a request once and return the answer, whatever its status.
 
+        :param credentials: headers that prove who sends it
+        :param within: seconds after which its time is over, if its ``timeout`` is longer
         :param stream: takes the body of a success, whose answer has none then
         :raises OutputError: if it cannot
         :raises TransportError: if there is none; its ``sent`` says whether the request may have arrived
         """
-        trace = SimpleNamespace(sent=False)
+        connection: Connection | None = None
         self._sending += 1
         try:
-            with _own_errors(request, trace), _without_credentials():
-                session = self._open().session(request)
-                async with session.request(
-                    request.method,
-                    request.url,
-                    data=request.body,
-                    headers=request.headers if stream is None else _accepting(request.headers),
-                    allow_redirects=False,
-                    auto_decompress=stream is None,
-                    timeout=aiohttp.ClientTimeout(total=request.timeout),
-                    trace_request_ctx=trace,
-                ) as response:
-                    body, complete = await self._read(response, stream)
+            async with timeout(min(request.timeout, within)):
+                await asyncio.sleep(0)  # lets the loop see which connections the server has closed
+                connection, opener = await self._open().connect(request)
+                head = _head(request, opener, credentials or {}, to_stream=stream is not None)
+                response = await _exchange(connection, head, request.body, unpack=stream is None)
+                body, complete = await self._read(response, stream)
+                if complete and response.content.at_eof():
+                    connection.release()
         except asyncio.CancelledError:
             if not self.closing:
                 raise
-            raise DisconnectedError(message=DISCONNECTED, retryable=False, sent=trace.sent) from None
+            sent = connection is not None
+            raise DisconnectedError(message=DISCONNECTED, retryable=False, sent=sent) from None
+        except Exception as error:
+            _forget_credentials(error)
+            seconds = min(request.timeout, within)
+            own = _own_error(error, request.url, seconds, sent=connection is not None)
+            if own is None:
+                raise
+            raise own from error
         finally:
+            if connection is not None:
+                connection.close()  # unless it was released
             self._sending -= 1
             if self._retired:
                 await self.retire()
@@ -128,52 +158,53 @@ class Transport:
 
     async def close(self) -> None:
         """Close all connections, unless others share them; a second call does nothing."""
-        sessions, self._sessions = self._sessions, None
-        if sessions is None:
+        connections, self._connections = self._connections, None
+        if connections is None:
             return
         if self._shared:
             self._shared.leave()
         else:
-            await sessions.close()
+            await connections.close()
 
-    def _open(self) -> Sessions:
-        if self._sessions is None:
+    def _open(self) -> Connections:
+        if self._connections is None:
             self._shared = _share(self._config) if self._share else None
-            self._sessions = self._shared.sessions if self._shared else Sessions(self._config)
-        return self._sessions
+            self._connections = self._shared.connections if self._shared else Connections(self._config)
+        return self._connections
 
-    async def _read(self, response: aiohttp.ClientResponse, stream: Stream | None) -> tuple[bytes, bool]:
-        if stream is not None and response.status in _SUCCESS:
-            await stream.begin()
-            async for piece in _unpacked(response):
-                await stream.write(piece)
-            return b"", True
+    async def _read(self, response: _Response, stream: Stream | None) -> tuple[bytes, bool]:
+        if stream is None:
+            return await self._gather(response.content.readany)
+        pieces = _unpacked(response)
+        if response.status not in _SUCCESS:
+            return await self._gather(lambda: anext(pieces, b""))
+        await stream.begin()
+        async for piece in pieces:
+            await stream.write(piece)
+        return b"", True
+
+    async def _gather(self, read: Callable[[], Awaitable[bytes]]) -> tuple[bytes, bool]:
         chunks: list[bytes] = []
         size = 0
-        async for chunk in response.content.iter_any() if stream is None else _unpacked(response):
+        while chunk := await read():
             size += len(chunk)
             if size > self._config.max_response_bytes:
-                response.close()
                 return b"".join(chunks), False
             chunks.append(chunk)
         return b"".join(chunks), True
 
 
-def _accepting(headers: CIMultiDict[str]) -> CIMultiDict[str]:
-    accepting = headers.copy()
-    accepting["Accept-Encoding"] = packing.ACCEPTED
-    return accepting
-
-
-async def _unpacked(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+async def _unpacked(response: _Response) -> AsyncGenerator[bytes, None]:
+    """Yield a body piece by piece as it is after decompression; no piece is empty."""
     unpacking = packing.Unpacking(response.headers.get("Content-Encoding", ""))
-    async for chunk in response.content.iter_any():
-        for piece in unpacking.pieces(chunk):
+    while chunk := await response.content.readany():
+        for piece in filter(None, unpacking.pieces(chunk)):
             yield piece
-    yield unpacking.rest()
+    if rest := unpacking.rest():
+        yield rest
 
 
-class Sessions:
+class Connections:
     """The connections to one backend on one event loop: one pool for writes that must not be repeated,
     one for all else.
 
@@ -182,7 +213,7 @@ class Sessions:
     """
 
     def __init__(self, config: MirrorDBConfig) -> None:
-        self._proxy = config.proxy.get_secret_value() if config.proxy else None
+        self._proxy = URL(config.proxy.get_secret_value()) if config.proxy else None
         self._tls: ssl.SSLContext | bool = True
         if config.base_url.startswith("https:"):
             passphrase = config.client_key_passphrase
@@ -192,47 +223,45 @@ class Sessions:
                 client_key=config.client_key,
                 passphrase=passphrase.get_secret_value() if passphrase else None,
             )
-        self._sessions: dict[float, aiohttp.ClientSession] = {}
+        self._pools: dict[float, _Connector] = {}
+        self._openers: dict[tuple[str, str], aiohttp.ClientRequest] = {}
 
-    def session(self, request: WireRequest) -> aiohttp.ClientSession:
-        """Return the session that a request goes through."""
+    async def connect(self, request: WireRequest) -> tuple[Connection, aiohttp.ClientRequest]:
+        """Return a connection that a request can be sent on, and the request that opened it for aiohttp."""
         idle_limit = IDLE_LIMIT if request.repeatable else IDLE_LIMIT_FOR_WRITES
-        if idle_limit not in self._sessions:
-            trace_config = aiohttp.TraceConfig()
-            trace_config.on_request_headers_sent.append(_note_sent)
-            self._sessions[idle_limit] = aiohttp.ClientSession(
-                connector=_Connector(ssl=self._tls, limit=0, keepalive_timeout=idle_limit),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                middlewares=(_never_resend,),
-                proxy=self._proxy,
-                skip_auto_headers=("Content-Type",),
-                trace_configs=[trace_config],
-                requote_redirect_url=False,
-            )
-        return self._sessions[idle_limit]
+        pool = self._pools.get(idle_limit)
+        if pool is None:
+            pool = _Connector(ssl=self._tls, limit=0, keepalive_timeout=idle_limit)
+            self._pools[idle_limit] = pool
+        origin = (request.url.scheme, request.url.raw_authority)
+        opener = self._openers.get(origin)
+        if opener is None:
+            opener = aiohttp.ClientRequest("GET", request.url.origin(), proxy=self._proxy)
+            self._openers[origin] = opener
+        return await pool.connect(opener, [], _NO_TIMEOUT), opener
 
     async def close(self) -> None:
         """Close all connections, to the end even if the caller is cancelled."""
-        sessions = list(self._sessions.values())
-        self._sessions.clear()
-        await asyncio.shield(asyncio.gather(*(session.close() for session in sessions)))
+        pools = list(self._pools.values())
+        self._pools.clear()
+        await asyncio.shield(asyncio.gather(*(pool.close() for pool in pools)))
 
 
 # -- sharing -------------------------------------------------------------------------------------
 
 
 class _Shared:
-    """Sessions, and how many use them; closed when nobody has for as long as an idle connection lives.
+    """Connections, and how many use them; closed when nobody has for as long as an idle connection lives.
 
     When ``asyncio.run`` ends the loop it cancels the task that would close them, which does it then.
 
-    :param config: see :class:`Sessions`
+    :param config: see :class:`Connections`
     :param forget: called just before they are closed
     :raises ConfigError: if a certificate or key cannot be read
     """
 
     def __init__(self, config: MirrorDBConfig, forget: Callable[[], object]) -> None:
-        self.sessions = Sessions(config)
+        self.connections = Connections(config)
         self._users, self._forget = 0, forget
         self._in_use, self._idle = asyncio.Event(), asyncio.Event()
         # A context of its own: it outlives the task that happens to be the first user.
@@ -250,7 +279,7 @@ class _Shared:
             self._idle.set()
 
     async def _is_idle_for(self, seconds: float) -> bool:
-        """Wait until nobody uses the sessions, and return whether that stays so for a while."""
+        """Wait until nobody uses the connections, and return whether that stays so for a while."""
         await self._idle.wait()
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._in_use.wait(), seconds)
@@ -262,14 +291,14 @@ class _Shared:
                 pass
         finally:
             self._forget()
-            await self.sessions.close()
+            await self.connections.close()
 
 
 _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, _Shared]] = WeakKeyDictionary()
 
 
 def _share(config: MirrorDBConfig) -> _Shared:
-    """Return the sessions that all clients of a connection share on the running event loop.
+    """Return the connections that all clients of a connection share on the running event loop.
 
     :raises ConfigError: if a certificate or key cannot be read
     """
@@ -320,72 +349,72 @@ def _context(verify: bool | str) -> ssl.SSLContext:
         ) from error
 
 
-async def _note_sent(_session: object, trace: SimpleNamespace, _params: object) -> None:
-    """Called just before the first byte goes out."""
-    trace.trace_request_ctx.sent = True
+def _head(
+    request: WireRequest, opener: aiohttp.ClientRequest, credentials: Mapping[str, str], *, to_stream: bool
+) -> bytes:
+    """Return a request as it goes over the wire, up to its body."""
+    headers = opener.headers.copy()  # Host, Accept-Encoding, and what an HTTP proxy wants to know
+    headers.update(request.headers)
+    headers.update(credentials)
+    if to_stream:
+        headers["Accept-Encoding"] = packing.ACCEPTED
+    if request.body is not None or request.method != "GET":
+        headers["Content-Length"] = str(len(request.body or b""))
+    through_proxy = opener.proxy is not None and not opener.is_ssl()
+    target = str(request.url) if through_proxy else request.url.raw_path_qs
+    return _serialize_headers(f"{request.method} {target} HTTP/1.1", headers)  # refuses line breaks
 
 
-async def _never_resend(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending an idempotent request again by itself: every attempt is ours."""
-    try:
-        with _without_credentials():
-            return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _ConnectionLostError(_words(error)) from error
+async def _exchange(connection: Connection, head: bytes, body: bytes | None, *, unpack: bool) -> _Response:
+    """Send a request, and return what the backend answers as soon as its headers are there."""
+    protocol = connection.protocol
+    if protocol is None or protocol.transport is None:
+        raise aiohttp.ServerDisconnectedError
+    protocol.set_response_params(read_until_eof=True, read_bufsize=READ_SIZE, auto_decompress=unpack)
+    protocol.transport.writelines([head, body] if body else [head])
+    while True:
+        message, content = await protocol.read()
+        if message.code == HTTPStatus.SWITCHING_PROTOCOLS or message.code >= HTTPStatus.OK:
+            return _Response(message, content)
 
 
-@contextmanager
-def _own_errors(request: WireRequest, trace: SimpleNamespace) -> Iterator[None]:
-    """Turn what aiohttp raises into the client's errors."""
-    origin = str(request.url.origin())
-    try:
-        yield
-    except (aiohttp.ClientConnectorCertificateError, ssl.SSLCertVerificationError) as error:
+def _own_error(  # noqa: PLR0911  # one a kind
+    error: Exception, url: URL, seconds: float, *, sent: bool
+) -> TransportError | None:
+    """Return the client's error for one of aiohttp's; None if it is none of those."""
+    origin = str(url.origin())
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
         reason = getattr(error, "certificate_error", error)
-        message = (
-            f"the certificate of {origin} was refused: {getattr(reason, 'verify_message', '') or reason}"
-        )
-        raise TLSError(message=message, retryable=False) from error
-    except aiohttp.ClientSSLError as error:
-        raise TLSError(message=f"the TLS handshake with {origin} failed: {_words(error)}") from error
-    except aiohttp.ClientConnectorError as error:
-        raise ConnectError(message=f"cannot connect to {origin}: {_words(error)}") from error
-    except aiohttp.InvalidURL as error:  # a host that only looks like an address
-        raise ConnectError(message=f"cannot connect to {origin}: {_words(error)}", retryable=False) from error
-    except aiohttp.ClientHttpProxyError as error:
+        words = getattr(reason, "verify_message", "") or reason
+        return TLSError(message=f"the certificate of {origin} was refused: {words}", retryable=False)
+    if isinstance(error, aiohttp.ClientSSLError):
+        return TLSError(message=f"the TLS handshake with {origin} failed: {_words(error)}")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return ConnectError(message=f"cannot connect to {origin}: {_words(error)}")
+    if isinstance(error, aiohttp.InvalidURL):  # a host that only looks like an address
+        return ConnectError(message=f"cannot connect to {origin}: {_words(error)}", retryable=False)
+    if isinstance(error, aiohttp.ClientHttpProxyError):
         message = f"the proxy refused the connection to {origin}: {error.status} {error.message}"
-        raise ConnectError(
-            message=message, retryable=error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        ) from error
-    except (asyncio.TimeoutError, aiohttp.ServerTimeoutError) as error:
-        raise _timed_out(origin, request.timeout, sent=trace.sent) from error
-    except (aiohttp.ClientError, _ConnectionLostError, packing.PackingError, OSError) as error:
-        raise DisconnectedError(
-            message=f"the connection to {origin} broke before the whole answer was there: {_words(error)}",
-            sent=trace.sent,
-        ) from error
+        return ConnectError(message=message, retryable=error.status >= HTTPStatus.INTERNAL_SERVER_ERROR)
+    if isinstance(error, asyncio.TimeoutError):
+        return _timed_out(origin, seconds, sent=sent)
+    if isinstance(error, aiohttp.ClientError | HttpProcessingError | packing.PackingError | OSError):
+        broke = f"the connection to {origin} broke before the whole answer was there"
+        return DisconnectedError(message=f"{broke}: {_words(error)}", sent=sent)
+    return None
 
 
-@contextmanager
-def _without_credentials() -> Iterator[None]:
+def _forget_credentials(error: BaseException) -> None:
     """Take out of aiohttp's errors what they show: the headers sent, the proxy's user, and bytes received.
 
     A server that repeats what it was sent would have the key in its garbage.
     """
-    try:
-        yield
-    except Exception as error:
-        link: BaseException | None = error
-        for _ in range(10):  # a chain may be a ring
-            if link is None:
-                break
-            _forget(link)
-            link = link.__cause__ or link.__context__
-        raise
+    link: BaseException | None = error
+    for _ in range(10):  # a chain may be a ring
+        if link is None:
+            break
+        _forget(link)
+        link = link.__cause__ or link.__context__
 
 
 def _forget(error: BaseException) -> None:
@@ -417,5 +446,5 @@ def _timed_out(origin: str, timeout: float, *, sent: bool) -> TransportError:
 
 
 def _words(error: BaseException) -> str:
-    reason = getattr(error, "os_error", None) or error
+    reason = getattr(error, "os_error", None) or getattr(error, "message", None) or error
     return str(reason) or type(reason).__name__

@@ -35,7 +35,7 @@ from airflow_mirrordb.hooks.diagnosis import diagnosis
 from airflow_mirrordb.hooks.lookup import ConnectionLookUp
 from airflow_mirrordb.hooks.observers import observer_for
 from airflow_mirrordb.hooks.output import sink_for
-from airflow_mirrordb.hooks.runner import LoopRunner, in_event_loop
+from airflow_mirrordb.hooks.runner import LoopRunner, borrow, give_back, in_event_loop
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -54,7 +54,7 @@ TEST_TIMEOUT = 10.0  # seconds; somebody is looking at the button
 class MirrorDBHook(BaseHook):
     """Create, read, update and delete resources of the backend behind an Airflow connection.
 
-    In a plain task, call the methods; all requests of a hook share one connection pool::
+    In a plain task, call the methods; all requests of a hook, and of the next one, share one pool::
 
         with MirrorDBHook("my_backend") as hook:
             user = hook.read("api/users/7")
@@ -259,10 +259,8 @@ class MirrorDBHook(BaseHook):
         progress = progress or client.begin()
 
         async def send() -> MirrorDBResponse:
-            # The loop slept since the last call: let it see which connections the server has closed.
-            await asyncio.sleep(0)
             sending = client.request(request, progress=progress, wait=wait, once=once, sink=sink)
-            return await asyncio.wait_for(sending, cut_off)
+            return await (sending if cut_off is None else asyncio.wait_for(sending, cut_off))
 
         try:
             return self._run(send())
@@ -295,15 +293,20 @@ class MirrorDBHook(BaseHook):
         """
         if self._client is None:
             config = self._look_up()
-            client = GenericMirrorDB(config, look_up=self._credentials(config), observe=self._observer())
-            runner = LoopRunner()
+            client = GenericMirrorDB(
+                config,
+                look_up=self._credentials(config),
+                share_connections=True,
+                observe=self._observer(),
+            )
+            runner = borrow()
             self._close = weakref.finalize(self, _close, runner, client)
             runner.run(client.connect())
             self._client, self._runner = client, runner
         return self._client
 
     def close(self) -> None:
-        """Close the connections of a plain task; the next request opens new ones."""
+        """Give back the connections of a plain task, to the next hook of this process that is used in one."""
         if self._close is not None:
             self._close()
         self._client = self._runner = self._close = None
@@ -416,7 +419,6 @@ class MirrorDBHook(BaseHook):
         iterator, end = aiter(items), object()
 
         async def following() -> Any:
-            await asyncio.sleep(0)  # see request()
             return await anext(iterator, end)
 
         while (item := self._run(following())) is not end:
@@ -450,7 +452,7 @@ async def _probe(config: MirrorDBConfig) -> int:
 def _close(runner: LoopRunner, client: GenericMirrorDB) -> None:
     def close() -> None:
         runner.run(client.disconnect())
-        runner.close()
+        give_back(runner)
 
     if in_event_loop():  # the garbage collector may run anywhere
         thread = Thread(target=close)

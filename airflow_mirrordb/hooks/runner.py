@@ -1,8 +1,10 @@
-"""Runs coroutines for synchronous callers, on one event loop of its own."""
+"""Runs coroutines for synchronous callers, on event loops that outlive a call and its hook."""
 
 from __future__ import annotations
 
 import asyncio
+import atexit
+import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
@@ -38,10 +40,52 @@ class LoopRunner:
                 raise interruption from self._loop.run_until_complete(_ended(task, stop))
 
     def close(self) -> None:
-        """Close the loop; a second call does nothing."""
-        if not self._loop.is_closed():
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.close()
+        """End what still runs on the loop, as the connections that its clients share, and close it."""
+        tasks = asyncio.all_tasks(self._loop)
+        for task in tasks:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.close()
+
+
+_idle: list[LoopRunner] = []
+_of_the_parent: list[LoopRunner] = []
+
+
+def borrow() -> LoopRunner:
+    """Return a runner for whoever calls alone, until it is given back.
+
+    It may be one that was given back before, whose connections are still open: the next task of this
+    process needs neither a new loop nor another TLS handshake.
+    """
+    try:
+        return _idle.pop()
+    except IndexError:
+        return LoopRunner()
+
+
+def give_back(runner: LoopRunner) -> None:
+    """Keep a runner for who borrows next. One is kept, until the process ends; all others are closed."""
+    if _idle:
+        runner.close()
+    else:
+        _idle.append(runner)
+
+
+def _close_idle() -> None:
+    while _idle:
+        _idle.pop().close()
+
+
+def _leave_to_the_parent() -> None:
+    # A forked process has the same sockets and the same epoll: it must neither use nor close them.
+    _of_the_parent.extend(_idle)
+    _idle.clear()
+
+
+atexit.register(_close_idle)
+os.register_at_fork(after_in_child=_leave_to_the_parent)
 
 
 async def _ended(task: asyncio.Task[Any], stop: Callable[[], Awaitable[None]] | None) -> BaseException | None:

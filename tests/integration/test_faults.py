@@ -6,7 +6,7 @@ import asyncio
 import random
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -25,7 +25,9 @@ from airflow_mirrordb.client import (
     NotFoundError,
     ServerError,
 )
+from airflow_mirrordb.client.answers import Answer
 from airflow_mirrordb.client.protocol import WireRequest
+from airflow_mirrordb.client.transport import Transport
 from airflow_mirrordb.devserver import DevServer
 from tests.conftest import FakeClock
 from tests.integration.faults import DELIVERED, HIDING, REFUSALS, Fault, FaultProxy, random_faults
@@ -305,15 +307,14 @@ async def test_without_the_guard_writes_are_doubled(
     config_for: ConfigFor, server: DevServer, monkeypatch: pytest.MonkeyPatch, header: str | None
 ) -> None:
     """The comparison sees it when every failure is retried, with no key or another key each time."""
-    carrying = WireRequest.carrying
+    send = Transport.send
 
-    def with_another_key(wire: WireRequest, credentials: Any) -> WireRequest:
-        sent = carrying(wire, credentials)
-        if HEADER in sent.headers:
-            sent.headers[HEADER] = str(uuid4())
-        return sent
+    def with_another_key(self: Transport, wire: WireRequest, *rest: Any) -> Coroutine[Any, Any, Answer]:
+        if HEADER in wire.headers:
+            wire.headers[HEADER] = str(uuid4())
+        return send(self, wire, *rest)
 
-    monkeypatch.setattr(WireRequest, "carrying", with_another_key)
+    monkeypatch.setattr(Transport, "send", with_another_key)
     if header is None:
         monkeypatch.setattr("airflow_mirrordb.client.exchange.weigh", lambda error, *_, **__: error)
     run = await run_through_faults(config_for, server, 1, idempotency_header=header)

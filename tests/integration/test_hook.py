@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import re
 import socket
 import ssl
@@ -22,6 +23,7 @@ from airflow_mirrordb.client import (
     WaitNeeded,
 )
 from airflow_mirrordb.devserver import DevServer
+from airflow_mirrordb.hooks import runner as runners
 from airflow_mirrordb.hooks.connection import base_url, config_from
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from tests.conftest import Answering
@@ -88,19 +90,61 @@ async def test_async_task_uses_the_client(set_connection: SetConnection) -> None
             assert await client.read_function("read", "api/users") == [created]
 
 
-def test_hook_without_close_leaves_nothing_open(
+def test_hook_without_close_gives_its_loop_back(
     scripted: ScriptedBackend, set_connection: SetConnection
 ) -> None:
-    """A hook that is just forgotten closes its loop and its sockets without a warning."""
+    """A hook that is just forgotten leaves its loop and connections to the next one, without a warning."""
     set_connection(scripted.url)
     scripted.answer(200, {})
     hook = MirrorDBHook()
     hook.read("api/users")
-    assert hook._runner is not None
-    loop = hook._runner._loop
+    used = hook._runner
     del hook
     gc.collect()
-    assert loop.is_closed()
+    scripted.answer(200, {})
+    with MirrorDBHook() as following:
+        following.read("api/users")
+        assert following._runner is used
+    assert (len(scripted.requests), scripted.connections) == (2, 1)
+
+
+def test_hooks_that_are_used_at_the_same_time_have_loops_of_their_own(set_connection: SetConnection) -> None:
+    """A loop is lent to one hook at a time, and closed where one is kept already."""
+    with DevServer() as server:
+        set_connection(server.url)
+        one, other = MirrorDBHook(), MirrorDBHook()
+        for hook in (one, other):
+            hook.create("api/users", {})
+        first, second = one._runner, other._runner
+        assert first is not second
+        one.close()
+        other.close()
+    assert first is not None
+    assert second is not None
+    assert [runner._loop.is_closed() for runner in (first, second)] == [False, True]
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_process_does_not_use_the_connections_of_its_parent(set_connection: SetConnection) -> None:
+    """Two processes that write on one socket would mix their requests up."""
+    with DevServer() as server:
+        set_connection(server.url)
+        with MirrorDBHook() as hook:
+            hook.create("api/users", {"name": "Ada"})
+            parents = hook._runner
+        child = os.fork()
+        if not child:
+            uses_its_own = False
+            try:
+                with MirrorDBHook() as hook:
+                    hook.read("api/users")
+                    uses_its_own = hook._runner is not parents
+            finally:
+                os._exit(0 if uses_its_own else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        with MirrorDBHook() as hook:
+            assert hook.read("api/users") == [{"id": "1", "name": "Ada"}]
+            assert hook._runner is parents
 
 
 async def test_forgotten_hook_is_closed_inside_a_running_loop_too(
@@ -120,7 +164,7 @@ async def test_forgotten_hook_is_closed_inside_a_running_loop_too(
     assert runner is not None
     kept.clear()
     gc.collect()
-    assert runner._loop.is_closed()
+    assert runner in runners._idle or runner._loop.is_closed()
 
 
 def test_hook_is_shared_by_threads(set_connection: SetConnection) -> None:
@@ -313,7 +357,7 @@ def test_connection_test_of_an_endpoint_that_is_not_registered(set_connection: S
     set_connection("http://127.0.0.1:1", extra={"endpoints": "api/users", "test_endpoint": "api/orders"})
     worked, message = MirrorDBHook().test_connection()
     assert not worked
-    assert message.startswith("Not allowed: the test endpoint is none of Endpoints. (")
+    assert message.startswith("Not allowed: the test endpoint is none of Allowed endpoints. (")
     assert "register 'api/orders'" in message
 
 
