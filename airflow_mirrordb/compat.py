@@ -7,7 +7,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
-from airflow.providers.common.compat.sdk import conf
+from airflow.providers.common.compat.sdk import AirflowException, conf
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
 
 _MASKERS = (
@@ -48,6 +48,31 @@ def _masker() -> Callable[..., None]:
 def installation_url() -> str:
     """Return the base URL of this Airflow, which tells it from others on the same backend."""
     return str(conf.get("api" if AIRFLOW_V_3_0_PLUS else "webserver", "base_url", fallback=""))
+
+
+def running_operator() -> str | None:
+    """Return the name of the operator whose task runs here; None in a trigger and where none runs."""
+    from airflow.providers.common.compat.sdk import get_current_context
+
+    try:
+        return str(get_current_context()["task"].operator_name)
+    except (AirflowException, RuntimeError):  # Airflow 2, 3
+        return None
+
+
+def keep_link(key: str, url: str, context: Any) -> None:
+    """Keep a link for the UI of Airflow 2; Airflow 3 keeps what a link says on the worker."""
+    if not AIRFLOW_V_3_0_PLUS:
+        context["ti"].xcom_push(key=key, value=url)
+
+
+def kept_link(key: str, ti_key: Any) -> str:
+    """Return what :func:`keep_link` kept."""
+    if AIRFLOW_V_3_0_PLUS:
+        return ""
+    from airflow.providers.common.compat.sdk import XCom
+
+    return XCom.get_value(key=key, ti_key=ti_key) or ""
 
 
 def retry_arguments(policy: Any) -> dict[str, Any]:

@@ -34,6 +34,23 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
+        "extra-links": ["airflow_mirrordb.links.MirrorDBResourceLink"],
+        "asset-uris": [
+            {
+                "schemes": ["mirrordb"],
+                "handler": "airflow_mirrordb.assets.sanitize_uri",
+                "factory": "airflow_mirrordb.assets.create_asset",
+                "to_openlineage_converter": "airflow_mirrordb.assets.convert_asset_to_openlineage",
+            }
+        ],
+        "dataset-uris": [  # what Airflow 2 calls the same
+            {
+                "schemes": ["mirrordb"],
+                "handler": "airflow_mirrordb.assets.sanitize_uri",
+                "factory": "airflow_mirrordb.assets.create_asset",
+                "to_openlineage_converter": "airflow_mirrordb.assets.convert_asset_to_openlineage",
+            }
+        ],
         "connection-types": [
             {
                 "connection-type": "mirrordb",

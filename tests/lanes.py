@@ -48,6 +48,7 @@ TOOLS = [
     "brotli",
     "hypothesis",
     "jsonschema",
+    "openlineage-python",
     "psutil",
     "pytest>=9",
     "pytest-asyncio",

@@ -46,7 +46,7 @@ def send_all(operator: MirrorDBOperator, context: Context) -> dict[str, Any]:
             setattr(operator, name, list(value))  # one that is lazy, from XCom, has no lasting repr
     template, fails = operator.request(context), operator.on_error != "continue"
     reads = template.method == "GET"
-    with MirrorDBHook(operator.mirrordb_conn_id) as hook:
+    with MirrorDBHook(operator.mirrordb_conn_id, operator=operator.operator_name) as hook:
         memory = BulkMemory(context, most_bytes=operator.max_event_bytes, reads=reads)
         key, records = memory.keep(template.idempotency_key, records_of(operator, template))
         requests = [

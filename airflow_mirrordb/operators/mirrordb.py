@@ -20,6 +20,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_mirrordb.compat import installation_url, retry_arguments
+from airflow_mirrordb.links import MirrorDBResourceLink, keep_linked, link
 from airflow_mirrordb.triggers.rendering import refuse_sensitive, rendered, request_of
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class MirrorDBOperator(BaseOperator):
     )
     bulk: bool | str = False
     ui_color = "#dbe9f6"
+    operator_extra_links = (MirrorDBResourceLink(),)
     output_path: str | None = None  # only reads have one
 
     def __init__(
@@ -141,8 +143,11 @@ class MirrorDBOperator(BaseOperator):
         from airflow_mirrordb.client.errors import MirrorDBError
         from airflow_mirrordb.client.protocol import MirrorDBRequest
         from airflow_mirrordb.client.retry import Progress
+        from airflow_mirrordb.hooks.observers import add_lineage
 
+        keep_linked(self)
         if event["status"] == "success":
+            add_lineage(self, self.mirrordb_conn_id, event)
             return self._result(event)
         try:
             if event["status"] == "resume":
@@ -159,9 +164,10 @@ class MirrorDBOperator(BaseOperator):
 
         if self.deferrable:
             refuse_sensitive(request.headers)
-        with MirrorDBHook(self.mirrordb_conn_id) as hook:
+        with MirrorDBHook(self.mirrordb_conn_id, operator=self.operator_name) as hook:
             memory = WriteMemory(context)
             request = hook.get_conn().settled(request)  # what is decided of it holds in the trigger
+            link(self, context, hook.get_conn().url_of(request))
             repeatable = hook.get_conn().is_repeatable(request)
             if repeatable and request.method in ("POST", "PATCH"):
                 request = memory.keep(request)
@@ -226,6 +232,7 @@ class MirrorDBOperator(BaseOperator):
                 **common,
                 max_event_bytes=self.max_event_bytes,
                 output_path=self.output_path,
+                operator=self.operator_name,
             )
             if repeatable
             else MirrorDBWaitTrigger(**common),

@@ -23,6 +23,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_mirrordb.compat import retry_arguments
+from airflow_mirrordb.links import MirrorDBResourceLink, keep_linked, link
 from airflow_mirrordb.operators.mirrordb import fail
 from airflow_mirrordb.operators.start import start_in_triggerer
 from airflow_mirrordb.triggers.condition import Condition, check_choice, path_of, plain
@@ -107,6 +108,7 @@ class MirrorDBSensor(BaseSensorOperator):
     )
     template_fields_renderers = {"query": "json", "headers": "json"}  # noqa: RUF012  # Airflow's own type
     ui_color = "#e7f3e1"
+    operator_extra_links = (MirrorDBResourceLink(),)
 
     _clock: Callable[[], float] = staticmethod(time.time)
 
@@ -183,12 +185,15 @@ class MirrorDBSensor(BaseSensorOperator):
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
         """Return what the trigger saw, or raise what it met."""
         from airflow_mirrordb.client.errors import MirrorDBError
+        from airflow_mirrordb.hooks.observers import add_lineage
 
+        keep_linked(self)
         with self._skipping():
             if event["status"] == "timeout":
                 raise AirflowSensorTimeout(event["message"])
             if event["status"] == "error":
                 fail(MirrorDBError.from_dict(event["error"]))
+            add_lineage(self, self.mirrordb_conn_id, event)
             return self._result(event)
 
     def poke(self, context: Context) -> PokeReturnValue:
@@ -202,7 +207,7 @@ class MirrorDBSensor(BaseSensorOperator):
 
         try:
             request = self._request()
-            look = self._last = self._look(request, self._recall(context))
+            look = self._last = self._look(request, self._recall(context), context)
             if look.response is None:
                 self._remember(context, look.watch)
                 self.log.info("Not met yet: %s", look.found)
@@ -212,7 +217,7 @@ class MirrorDBSensor(BaseSensorOperator):
             fail(error)
         return PokeReturnValue(is_done=True, xcom_value=self._result(event))
 
-    def _look(self, request: MirrorDBRequest, watch: Watch) -> Look:
+    def _look(self, request: MirrorDBRequest, watch: Watch, context: Context) -> Look:
         from airflow_mirrordb.client.errors import MirrorDBError
         from airflow_mirrordb.client.protocol import named
         from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
@@ -220,9 +225,10 @@ class MirrorDBSensor(BaseSensorOperator):
 
         condition, function = self._condition()
         if self._hook is None:
-            self._hook = MirrorDBHook(self.mirrordb_conn_id)
+            self._hook = MirrorDBHook(self.mirrordb_conn_id, operator=self.operator_name)
         outcome: MirrorDBResponse | MirrorDBError
         try:
+            link(self, context, self._hook.get_conn().url_of(request))
             outcome = self._hook.request(request, once=True)
         except MirrorDBError as error:
             outcome = error
@@ -253,6 +259,7 @@ class MirrorDBSensor(BaseSensorOperator):
                 deadline=deadline,
                 max_failures=self._most_failures,
                 max_event_bytes=self.max_event_bytes,
+                operator=self.operator_name,
             ),
             method_name="execute_complete",
             timeout=min(longest, self.execution_timeout or longest),

@@ -31,6 +31,8 @@ class SuccessEvent(TypedDict):
     request_id: str | None
     attempts: int
     elapsed: float
+    method: str
+    endpoint: str
 
 
 class ErrorEvent(TypedDict):
@@ -70,6 +72,8 @@ def success_event(response: MirrorDBResponse, request: MirrorDBRequest, max_even
         request_id=response.request_id,
         attempts=response.attempts,
         elapsed=response.elapsed,
+        method=request.method,
+        endpoint=request.endpoint,
     )
 
 
@@ -97,6 +101,7 @@ class MirrorDBTrigger(BaseTrigger):
     :param max_event_bytes: largest answer that is put into the event, in bytes
     :param output_path: file that the answer is written to; the event holds its
         :class:`~airflow_mirrordb.client.Manifest` then
+    :param operator: name of the operator, for the User-Agent
     """
 
     def __init__(
@@ -106,6 +111,7 @@ class MirrorDBTrigger(BaseTrigger):
         progress: Mapping[str, Any] | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
         output_path: str | None = None,
+        operator: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.mirrordb_conn_id = mirrordb_conn_id
@@ -113,6 +119,7 @@ class MirrorDBTrigger(BaseTrigger):
         self.progress = dict(progress or {})
         self.max_event_bytes = max_event_bytes
         self.output_path = output_path
+        self.operator = operator
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return (
@@ -123,6 +130,7 @@ class MirrorDBTrigger(BaseTrigger):
                 "progress": self.progress,
                 "max_event_bytes": self.max_event_bytes,
                 "output_path": self.output_path,
+                "operator": self.operator,
             },
         )
 
@@ -139,7 +147,8 @@ class MirrorDBTrigger(BaseTrigger):
             self.mirrordb_conn_id,
             progress.attempts,
         )
-        async with MirrorDBHook(self.mirrordb_conn_id, ignore_unknown_extras=True) as client:
+        hook = MirrorDBHook(self.mirrordb_conn_id, ignore_unknown_extras=True, operator=self.operator)
+        async with hook as client:
             response = await client.request(request, progress=progress, sink=sink_for(self.output_path))
         self.log.info("%s %s answered %d", request.method, request.endpoint, response.status)
         return success_event(response, request, self.max_event_bytes)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_2_PLUS
 
 from tests.run_example import SEED
 
@@ -187,6 +188,29 @@ def test_sensor(folder: Path) -> None:
         f"DELETE {path} 204",
         f"GET {path} 404",
     ]
+
+
+def test_taskflow(folder: Path) -> None:
+    """The demo shows a mapped task per order, of a function and of an operator, and the hook in both ways."""
+    demo = run_demo(folder / "demo-taskflow", "example_dags/mirrordb_taskflow.py")
+    assert (demo.returncode, demo.stderr) == (0, "")
+    shown = tasks(demo.stdout)
+
+    assert {state for state, _, _ in shown.values()} == {"success"}
+    totals = [("acme", 60.0), ("globex", 7.5), ("acme", 10.0)]
+    priced, written = ([shown[f"{name}[{n}]"][2] for n in range(3)] for name in ("invoice", "write"))
+    assert [(one["customer"], one["total"]) for one in priced] == totals
+    assert [(one["customer"], one["total"]) for one in written] == totals
+    ids = [one["id"] for one in written]
+    assert shown["send"][2] == ids
+    checked = {"check": dict.fromkeys(ids, "sent")} if AIRFLOW_V_3_2_PLUS else {}
+    assert {name: result for name, (_, _, result) in shown.items() if name == "check"} == checked
+    paths = [f"/api/invoices/{invoice_id}" for invoice_id in ids]
+    seen = requests(demo.home)[len(SEEDED) :]
+    assert seen[0] == "GET /api/orders 200"
+    assert seen[1:4] == ["POST /api/invoices 201"] * 3
+    assert seen[4:7] == [f"PATCH {path} 200" for path in paths]
+    assert sorted(seen[7:]) == sorted(f"GET {path} 200" for path in paths if checked)  # at the same time
 
 
 def test_bulk(folder: Path) -> None:

@@ -30,6 +30,7 @@ CHECKOUT = Path(__file__).parents[2]
 PACKAGE = [
     "airflow_mirrordb/CHANGELOG.md",
     "airflow_mirrordb/__init__.py",
+    "airflow_mirrordb/assets.py",
     "airflow_mirrordb/client/__init__.py",
     "airflow_mirrordb/client/answers.py",
     "airflow_mirrordb/client/auth.py",
@@ -70,8 +71,10 @@ PACKAGE = [
     "airflow_mirrordb/hooks/form.py",
     "airflow_mirrordb/hooks/lookup.py",
     "airflow_mirrordb/hooks/mirrordb.py",
+    "airflow_mirrordb/hooks/observers.py",
     "airflow_mirrordb/hooks/output.py",
     "airflow_mirrordb/hooks/runner.py",
+    "airflow_mirrordb/links.py",
     "airflow_mirrordb/operators/__init__.py",
     "airflow_mirrordb/operators/bulk.py",
     "airflow_mirrordb/operators/bulk_memory.py",
