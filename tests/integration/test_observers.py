@@ -297,7 +297,8 @@ def test_lineage_never_breaks_a_request(
     scripted.answer(200, {"id": 1})
     with running("@task"), MirrorDBHook() as hook:
         assert hook.read(f"api/users/{'x' * 1800}") == {"id": 1}
-    assert lineage(collector) == ([], [])
+    inputs, outputs = lineage(collector)
+    assert (len(inputs), outputs) == (0 if AIRFLOW_V_3_0_PLUS else 1, [])  # Airflow 2 takes longer ones
 
 
 def test_a_hook_with_lineage_is_collected(
