@@ -1,9 +1,9 @@
 """Who takes part in the benchmark of speed, each as its users would write it.
 
-A contestant makes ``requests`` reads, ``at_once`` of them in flight, each of another resource. It runs in
-a process of its own, where the connections ``http_default`` and ``mirrordb_default`` lead to the server,
-and its authority is trusted by default. It returns the longest time for which its event loop answered
-nobody, in seconds, where all are in flight at once.
+A contestant makes ``requests`` reads or creates, ``at_once`` of them in flight, each read of another
+resource. It runs in a process of its own, where the connections ``http_default`` and
+``mirrordb_default`` lead to the server, and its authority is trusted by default. It returns the longest
+time for which its event loop answered nobody, in seconds, where all are in flight at once.
 """
 
 from __future__ import annotations
@@ -63,6 +63,48 @@ def with_mirrordb(requests: int, at_once: int) -> float | None:
         for number in range(requests):
             hook.read(_endpoint(number), method_name="read")
     return None
+
+
+def _user(number: int) -> dict[str, Any]:
+    return {"name": f"User {number}", "active": True, "tags": ["a", "b"]}
+
+
+def creating_with_aiohttp(requests: int, at_once: int) -> None:
+    """Create with one session, by as many callers as there are requests in flight."""
+    users, url = iter(map(_user, range(requests))), f"{os.environ['SERVER']}/api/users"
+
+    async def create(session: aiohttp.ClientSession) -> None:
+        for user in users:
+            async with session.post(url, json=user) as response:
+                response.raise_for_status()
+                await response.json()
+
+    async def run() -> None:
+        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {KEY}"}) as session:
+            await asyncio.gather(*(create(session) for _ in range(at_once)))
+
+    asyncio.run(run())
+
+
+def creating_with_the_client(requests: int, at_once: int) -> None:
+    """Create by ``bulk`` of the client."""
+    from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+
+    async def run() -> None:
+        async with MirrorDBHook() as client:
+            users = ({"data": _user(number)} for number in range(requests))
+            await client.bulk("create", users, endpoint="api/users", concurrency=at_once)
+
+    asyncio.run(run())
+
+
+def creating_with_the_hook(requests: int, at_once: int) -> None:
+    """Create by ``bulk`` of the hook, as a plain task does."""
+    from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+
+    with MirrorDBHook() as hook:
+        users = ({"data": _user(number)} for number in range(requests))
+        hook.bulk("create", users, endpoint="api/users", concurrency=at_once)
 
 
 def with_operators(requests: int, _at_once: int) -> None:

@@ -63,10 +63,15 @@ TRIGGERS = {
     "this package": contestants.with_triggers,
     "HttpTrigger": contestants.with_http_triggers,
 }
+CREATORS = {
+    "aiohttp": contestants.creating_with_aiohttp,
+    "this package: client.bulk": contestants.creating_with_the_client,
+    "this package: hook.bulk": contestants.creating_with_the_hook,
+}
 SCENARIOS = {
     "500 reads, one by one": Scenario(requests=500, at_once=1, contestants=READERS),
     "2,000 reads, 100 in flight": Scenario(requests=2000, at_once=100, contestants=READERS),
-    # creates by ``bulk``, 32 in flight, belong here
+    "2,000 creates, 32 in flight": Scenario(requests=2000, at_once=32, contestants=CREATORS),
     "200 operators": Scenario(requests=200, at_once=1, contestants=OPERATORS),
     "5,000 triggers at once": Scenario(requests=5000, at_once=5000, contestants=TRIGGERS),
 }
