@@ -144,11 +144,12 @@ class MirrorDBOperator(BaseOperator):
         from airflow_mirrordb.client.protocol import MirrorDBRequest
         from airflow_mirrordb.client.retry import Progress
         from airflow_mirrordb.hooks.observers import add_lineage
+        from airflow_mirrordb.triggers.mirrordb import unpacked
 
         keep_linked(self)
         if event["status"] == "success":
             add_lineage(self, self.mirrordb_conn_id, event)
-            return self._result(event)
+            return self._result(unpacked(event))
         try:
             if event["status"] == "resume":
                 return self._send(context, MirrorDBRequest(**event["request"]), Progress(**event["progress"]))

@@ -186,6 +186,7 @@ class MirrorDBSensor(BaseSensorOperator):
         """Return what the trigger saw, or raise what it met."""
         from airflow_mirrordb.client.errors import MirrorDBError
         from airflow_mirrordb.hooks.observers import add_lineage
+        from airflow_mirrordb.triggers.mirrordb import unpacked
 
         keep_linked(self)
         with self._skipping():
@@ -194,7 +195,7 @@ class MirrorDBSensor(BaseSensorOperator):
             if event["status"] == "error":
                 fail(MirrorDBError.from_dict(event["error"]))
             add_lineage(self, self.mirrordb_conn_id, event)
-            return self._result(event)
+            return self._result(unpacked(event))
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once.

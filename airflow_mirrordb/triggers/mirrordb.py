@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
+import zlib
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
@@ -20,10 +23,15 @@ if TYPE_CHECKING:
     from airflow_mirrordb.client.answers import MirrorDBResponse
 
 MAX_EVENT_BYTES = 2**20
+#: Characters of JSON text from which on data is packed, so that large answers do not fill the database.
+PACKED_FROM = 2**16
 
 
 class SuccessEvent(TypedDict):
-    """The answer came; ``data`` is its decoded body, or tells of the file that it was written to."""
+    """The answer came; ``data`` is its decoded body, or tells of the file that it was written to.
+
+    Of a large answer it may be packed, see :func:`packed`.
+    """
 
     status: Literal["success"]
     data: Any
@@ -77,10 +85,29 @@ def success_event(response: MirrorDBResponse, request: MirrorDBRequest, max_even
     )
 
 
+async def packed(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an event with its data as compressed JSON, where that makes a large one smaller."""
+    plain = json.dumps(event.get("data"))  # as Airflow stores it
+    if len(plain) < PACKED_FROM:
+        return event
+    text = json.dumps(event["data"], ensure_ascii=False).encode(errors="surrogatepass")
+    compressed = await asyncio.to_thread(zlib.compress, text, zlib.Z_BEST_SPEED)
+    data = b64encode(compressed).decode()
+    return {**event, "data": None, "packed": data} if len(data) < len(plain) else event
+
+
+def unpacked(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the event that :func:`packed` was given."""
+    if "packed" not in event:
+        return event
+    text = zlib.decompress(b64decode(event["packed"])).decode(errors="surrogatepass")
+    return {**event, "data": json.loads(text)}
+
+
 async def event_of(work: Awaitable[Mapping[str, Any]], log: Any) -> TriggerEvent:
     """Return the event that tells what came of a trigger's work, whatever did."""
     try:
-        return TriggerEvent(await work)
+        return TriggerEvent(await packed(await work))
     except MirrorDBError as error:
         return TriggerEvent(ErrorEvent(status="error", error=error.to_dict()))
     except Exception as error:  # a trigger that raises would hide the reason from the task

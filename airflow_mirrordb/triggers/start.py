@@ -16,7 +16,13 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 from airflow_mirrordb.client.errors import InvalidRequestError
 from airflow_mirrordb.compat import has_xcom_backend
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-from airflow_mirrordb.triggers.mirrordb import MAX_EVENT_BYTES, MirrorDBTrigger, SuccessEvent, event_of
+from airflow_mirrordb.triggers.mirrordb import (
+    MAX_EVENT_BYTES,
+    MirrorDBTrigger,
+    SuccessEvent,
+    event_of,
+    unpacked,
+)
 from airflow_mirrordb.triggers.rendering import condition_of, refuse_sensitive, request_of
 from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger, TimeoutEvent
 
@@ -168,9 +174,10 @@ async def _ended(
     mapped_over = next(task.iter_mapped_dependants(), None)  # only a worker tells Airflow the length
     if mapped_over or task.outlets or task.multiple_outputs or has_xcom_backend():
         return event
-    if task.do_xcom_push and event.payload["data"] is not None:
+    result = unpacked(event.payload)["data"]
+    if task.do_xcom_push and result is not None:
         try:
-            await _store(trigger.task_instance, event.payload["data"])
+            await _store(trigger.task_instance, result)
         except Exception:
             trigger.log.exception("The result could not be stored here; a worker does it")
             return event
