@@ -7,7 +7,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
-from airflow.providers.common.compat.sdk import conf
+from airflow.providers.common.compat.sdk import AirflowException, conf
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
 
 _MASKERS = (
@@ -50,6 +50,31 @@ def installation_url() -> str:
     return str(conf.get("api" if AIRFLOW_V_3_0_PLUS else "webserver", "base_url", fallback=""))
 
 
+def running_operator() -> str | None:
+    """Return the name of the operator whose task runs here; None in a trigger and where none runs."""
+    from airflow.providers.common.compat.sdk import get_current_context
+
+    try:
+        return str(get_current_context()["task"].operator_name)
+    except (AirflowException, RuntimeError):  # Airflow 2, 3
+        return None
+
+
+def keep_link(key: str, url: str, context: Any) -> None:
+    """Keep a link for the UI of Airflow 2; Airflow 3 keeps what a link says on the worker."""
+    if not AIRFLOW_V_3_0_PLUS:
+        context["ti"].xcom_push(key=key, value=url)
+
+
+def kept_link(key: str, ti_key: Any) -> str:
+    """Return what :func:`keep_link` kept."""
+    if AIRFLOW_V_3_0_PLUS:
+        return ""
+    from airflow.providers.common.compat.sdk import XCom
+
+    return XCom.get_value(key=key, ti_key=ti_key) or ""
+
+
 def retry_arguments(policy: Any) -> dict[str, Any]:
     """Return how a task's failures are judged, as an operator takes it; nothing before Airflow 3.3.
 
@@ -60,3 +85,26 @@ def retry_arguments(policy: Any) -> dict[str, Any]:
     from airflow_mirrordb.operators.retries import MirrorDBRetryPolicy
 
     return {"retry_policy": policy or MirrorDBRetryPolicy()}
+
+
+def asset_states(trigger: Any) -> list[Any]:
+    """Return where an event trigger may keep values, for each asset that it watches; none before Airflow 3.3.
+
+    Airflow gives it away for a known asset only. A trigger does not know its own, and has several where
+    the watchers of several are equal.
+    """
+    accessors = getattr(trigger, "asset_state_store", None)
+    return [*getattr(accessors, "_by_name", {}).values()]
+
+
+def starts_from_trigger() -> bool:
+    """Whether Airflow renders the templates of a task that begins in the triggerer."""
+    return bool(AIRFLOW_V_3_3_PLUS)
+
+
+def has_xcom_backend() -> bool:
+    """Whether results go to a backend other than Airflow's own, which only workers write to."""
+    from airflow.sdk.bases.xcom import BaseXCom
+    from airflow.sdk.execution_time.xcom import XCom
+
+    return XCom is not BaseXCom

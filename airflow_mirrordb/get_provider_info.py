@@ -26,7 +26,29 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {
                 "integration-name": "MirrorDB",
-                "python-modules": ["airflow_mirrordb.triggers.mirrordb", "airflow_mirrordb.triggers.sensor"],
+                "python-modules": [
+                    "airflow_mirrordb.triggers.mirrordb",
+                    "airflow_mirrordb.triggers.sensor",
+                    "airflow_mirrordb.triggers.event",
+                    "airflow_mirrordb.triggers.start",
+                ],
+            }
+        ],
+        "extra-links": ["airflow_mirrordb.links.MirrorDBResourceLink"],
+        "asset-uris": [
+            {
+                "schemes": ["mirrordb"],
+                "handler": "airflow_mirrordb.assets.sanitize_uri",
+                "factory": "airflow_mirrordb.assets.create_asset",
+                "to_openlineage_converter": "airflow_mirrordb.assets.convert_asset_to_openlineage",
+            }
+        ],
+        "dataset-uris": [  # what Airflow 2 calls the same
+            {
+                "schemes": ["mirrordb"],
+                "handler": "airflow_mirrordb.assets.sanitize_uri",
+                "factory": "airflow_mirrordb.assets.create_asset",
+                "to_openlineage_converter": "airflow_mirrordb.assets.convert_asset_to_openlineage",
             }
         ],
         "connection-types": [
@@ -45,7 +67,7 @@ def get_provider_info() -> dict[str, Any]:
                     "placeholders": {
                         "host": "https://backend.example.com/v1 or backend.example.com",
                         "login": "only for basic and oauth2",
-                        "password": "sent as a bearer token, unless Authentication says otherwise",
+                        "password": "sent as a bearer token, unless Authentication type differs",
                         "port": "443 for https, 80 for http; Airflow 3.3's Test button needs it",
                         "schema": "https, unless http is said here or in Host",
                         # the form of Airflow 2 shows these too
@@ -70,7 +92,7 @@ def get_provider_info() -> dict[str, Any]:
                 # Lists are text, as a list's own field shows nothing of one that was saved as text.
                 "conn-fields": {
                     "endpoints": {
-                        "label": "Endpoints",
+                        "label": "Allowed endpoints",
                         "description": "What may be requested; patterns, split by line breaks or commas:"
                         " api/users (a resource), api/users/{id} (its items only), DELETE api/cache (exactly"
                         " this). Default: any resource api/{resource}, its items and their sub-collections.",
@@ -96,7 +118,7 @@ def get_provider_info() -> dict[str, Any]:
                         "schema": {"type": ["boolean", "null"], "section": "Endpoints"},
                     },
                     "auth_type": {
-                        "label": "Authentication",
+                        "label": "Authentication type",
                         "description": "How the key is sent. Default: basic with a login, bearer with only a"
                         " key, else none.",
                         "schema": {

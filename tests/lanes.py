@@ -48,6 +48,7 @@ TOOLS = [
     "brotli",
     "hypothesis",
     "jsonschema",
+    "openlineage-python",
     "psutil",
     "pytest>=9",
     "pytest-asyncio",
@@ -144,7 +145,7 @@ def run(lane: Lane, wheel: Path, folder: Path) -> Outcome:
         shutil.copy(CHECKOUT / name, home)
     options = ["-o", "addopts=--strict-markers", "-p", "no:cacheprovider", "-q", "--junitxml=report.xml"]
     # what older versions say of themselves is not our concern; all other warnings are still errors
-    options += ["-W", "default::DeprecationWarning"]
+    options += ["-W", "default::DeprecationWarning", "-W", "default::FutureWarning"]
     done = subprocess.run(
         [python, "-m", "pytest", *options, *TESTS],
         cwd=home,

@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
         TLSError as TLSError,
         TransportError as TransportError,
     )
+    from airflow_mirrordb.client.exchange import Attempt as Attempt
     from airflow_mirrordb.client.mirrordb import GenericMirrorDB as GenericMirrorDB
     from airflow_mirrordb.client.pages import Pagination as Pagination
     from airflow_mirrordb.client.protocol import (
@@ -79,6 +80,7 @@ _MODULES = {
         "TLSError",
         "TransportError",
     ),
+    "exchange": ("Attempt",),
     "mirrordb": ("GenericMirrorDB",),
     "pages": ("Pagination",),
     "protocol": ("MirrorDBRequest", "RequestOptions"),

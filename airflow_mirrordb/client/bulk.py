@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import logging
+from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -231,14 +232,15 @@ class Bulk:
         self._began = self._monotonic()
         self._log_at = self._began + LOG_EVERY
         self._items: Iterator[Any] = iter(())
-        self._given, self._all_taken = asyncio.Event(), asyncio.Event()
+        self._waiting, self._all_taken = deque[asyncio.Future[None]](), asyncio.Event()
         self._workers = [asyncio.ensure_future(self._work()) for _ in range(self._concurrency)]
 
     async def hand(self, items: Iterable[Mapping[str, Any] | str]) -> bool:
         """Let the workers take items, until all are taken; False if they will take no more."""
         self._items = iter(items)
         self._all_taken.clear()
-        self._given.set()
+        # one more than there are items, to see that all are taken
+        self._wake(len(items) + 1 if isinstance(items, Sized) else self._concurrency)
         if not self._stopped:
             await self._all_taken.wait()
         return not self._stopped
@@ -251,7 +253,7 @@ class Bulk:
         self._crash = self._crash or error
         self._stopped = True
         self._all_taken.set()
-        self._given.set()
+        self._wake(self._concurrency)
 
     async def end(self) -> None:
         """Begin no further record, and await what is in flight.
@@ -283,14 +285,19 @@ class Bulk:
                     await self._do(item)
                     continue
                 self._all_taken.set()
-                self._given.clear()
-                await self._given.wait()
+                self._waiting.append(asyncio.get_running_loop().create_future())
+                await self._waiting[-1]
         except asyncio.CancelledError:
             raise
         except BaseException as error:
             self.stop(error)
             if not isinstance(error, Exception):  # a task's time-out strikes wherever the loop just is
                 raise
+
+    def _wake(self, number: int) -> None:
+        for _ in range(min(number, len(self._waiting))):
+            if not (waiting := self._waiting.popleft()).done():
+                waiting.set_result(None)
 
     async def _do(self, item: Any) -> None:
         report = self.report
@@ -348,8 +355,8 @@ def _method(name: object) -> RequestMethod:
 
 
 def _refuse_unknown(arguments: Mapping[str, Any], known: set[str], place: str) -> None:
-    if unknown := arguments.keys() - known:
-        name = min(map(str, unknown))
+    if not arguments.keys() <= known:
+        name = min(map(str, arguments.keys() - known))
         near = difflib.get_close_matches(name, known, n=1)
         remedy = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
         raise _bad(f"{place}{name}", f"unknown argument; {remedy}")

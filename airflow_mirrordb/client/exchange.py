@@ -52,6 +52,27 @@ class Link:
     gate: Gate
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One request as it went over the wire, for who watches: a redirect and a renewed key make further ones.
+
+    :param request: what it is an attempt at
+    :param number: how often that was tried by now; a retry has more than 1
+    :param status: of the answer; None if there was none
+    :param error: class of what came instead of an answer
+    :param elapsed: seconds from the moment of its turn to the whole answer
+    """
+
+    request: MirrorDBRequest
+    number: int
+    status: int | None
+    error: str | None
+    elapsed: float
+
+
+Observer = Callable[[Attempt], None]
+
+
 class Flight:
     """A request in flight, which can be ended without ending the task that makes it.
 
@@ -104,6 +125,7 @@ class Exchanges:
     :param monotonic: monotonic time in seconds
     :param sleep: waits the given seconds
     :param rng: source of the jitter in waits
+    :param observe: called with each attempt, after its answer; must not raise
     """
 
     def __init__(
@@ -114,8 +136,9 @@ class Exchanges:
         monotonic: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
         rng: random.Random,
+        observe: Observer | None = None,
     ) -> None:
-        self._credentials = credentials
+        self._credentials, self._observe = credentials, observe
         self._clock, self._monotonic, self._sleep, self._rng = clock, monotonic, sleep, rng
         self._flights: set[Flight] = set()
 
@@ -153,6 +176,7 @@ class Exchanges:
             deadline=self._monotonic() + (progress.deadline or 0.0) - self._clock(),
             patient=wait and not once,
             stream=stream,
+            observe=self._observe,
         )
         try:
             with self.flight(request):
@@ -196,11 +220,13 @@ class _Exchange:
         deadline: float,
         patient: bool,
         stream: Stream | None,
+        observe: Observer | None,
     ) -> None:
         self._request, self._wire, self._state, self._link = request, wire, state, link
         self._credentials, self._renewals = credentials, credentials.renewals
         self._clock, self._monotonic, self._started = clock, monotonic, monotonic()
         self.deadline, self._patient, self._stream = deadline, patient, stream
+        self._observe, self._number = observe, 0
 
     @property
     def name(self) -> str:
@@ -209,6 +235,7 @@ class _Exchange:
 
     async def attempt(self, number: int) -> MirrorDBResponse:
         """Make one attempt; decide of a failure whether there may be another."""
+        self._number = number
         config, transport = self._state.config, self._link.transport
         headers = await self._credentials.headers(config, transport)
         try:
@@ -256,11 +283,35 @@ class _Exchange:
         permit = await gate.enter(latest)
         try:
             left = max(self.deadline - self._monotonic(), LEAST_TIMEOUT)
-            answer = await self._link.transport.send(wire, headers, left, self._stream)
+            sending = self._link.transport.send(wire, headers, left, self._stream)
+            answer = await (self._watched(sending) if self._observe else sending)
         finally:
             gate.leave()
         gate.learn(permit, answer)
         return answer
+
+    async def _watched(self, sending: Awaitable[Answer]) -> Answer:
+        started = self._monotonic()
+        status, error = None, None
+        try:
+            answer = await sending
+            status = answer.status
+        except BaseException as failure:  # a caller that gives up has sent a request, too
+            error = type(failure).__name__
+            raise
+        else:
+            return answer
+        finally:
+            assert self._observe is not None  # noqa: S101  # somebody watches
+            self._observe(
+                Attempt(
+                    request=self._request,
+                    number=self._number,
+                    status=status,
+                    error=error,
+                    elapsed=self._monotonic() - started,
+                )
+            )
 
 
 def _cancellations(task: asyncio.Task[Any]) -> int:

@@ -22,7 +22,7 @@ from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.credentials import Credentials, LookUp
 from airflow_mirrordb.client.endpoints import EndpointRegistry
 from airflow_mirrordb.client.errors import InvalidRequestError, MirrorDBError
-from airflow_mirrordb.client.exchange import Exchanges, Link, State
+from airflow_mirrordb.client.exchange import Exchanges, Link, Observer, State
 from airflow_mirrordb.client.gate import Gate
 from airflow_mirrordb.client.pages import collect, pages
 from airflow_mirrordb.client.protocol import (
@@ -57,6 +57,8 @@ class GenericMirrorDB:
         and returns the settings that may have changed, as ``{"api_key": ...}``
     :param share_connections: whether to use the connections that all such clients of one connection and
         event loop share, instead of its own; they are closed when they are idle, and when the loop ends
+    :param observe: called with an :class:`Attempt` after each request that went over the wire, on the
+        event loop; must not raise
     :param clock: unix time in seconds
     :param monotonic: monotonic time in seconds
     :param sleep: waits the given seconds
@@ -70,6 +72,7 @@ class GenericMirrorDB:
         *,
         look_up: LookUp | None = None,
         share_connections: bool = False,
+        observe: Observer | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -88,6 +91,7 @@ class GenericMirrorDB:
             monotonic=monotonic,
             sleep=sleep,
             rng=rng or random.Random(),  # noqa: S311  # only jitter
+            observe=observe,
         )
 
     async def __aenter__(self) -> Self:
@@ -295,6 +299,14 @@ class GenericMirrorDB:
         :raises InvalidRequestError: if an argument cannot be sent
         """
         return prepare(request, self._state.config, self._state.registry).repeatable
+
+    def url_of(self, request: MirrorDBRequest) -> str:
+        """Check a request without sending it, and return the URL of its resource, without the query.
+
+        :raises EndpointNotAllowedError: if no registered pattern allows it
+        :raises InvalidRequestError: if an argument cannot be sent
+        """
+        return str(prepare(request, self._state.config, self._state.registry).url.with_query(None))
 
     async def probe(self) -> int:
         """Send one GET to ``test_endpoint``, or to the base URL, and return the status of the answer.

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow import __version__ as airflow_version
+
+from airflow_mirrordb.client.config import MirrorDBConfig, header_key
 from airflow_mirrordb.client.errors import ConfigError
+from airflow_mirrordb.client.protocol import USER_AGENT
 
 log = logging.getLogger(__name__)
 
 _PREFIX = "extra__mirrordb__"  # of extras that Airflow's older forms saved
+_NO_COMMENT = re.compile(r"[^ -~]|[()\\]")  # what would have to be quoted in a comment
 _STANDARD_FIELDS = {"base_url": "Host", "login": "Login", "api_key": "Password"}
 
 
@@ -82,6 +87,20 @@ def base_url(host: str | None, schema: str | None, port: int | None) -> str:
     if port and not own_port:
         return parts._replace(netloc=f"{parts.netloc}:{port}").geturl()
     return host
+
+
+def signed(config: MirrorDBConfig, operator: str | None) -> MirrorDBConfig:
+    """Say in the User-Agent which Airflow and operator sends, unless the connection has one of its own.
+
+    It is a list of products and a comment (RFC 9110, section 10.1.5).
+
+    :param operator: name of the operator, as it shows in Airflow's UI
+    """
+    if any(header_key(name) == "user-agent" for name in config.headers):
+        return config
+    comment = f" ({_NO_COMMENT.sub('?', operator)})" if operator else ""
+    agent = f"{USER_AGENT} airflow/{airflow_version}{comment}"
+    return config.model_copy(update={"headers": {**config.headers, "User-Agent": agent}})
 
 
 def _extra(text: str | None) -> dict[str, Any]:

@@ -27,12 +27,12 @@ _CERTIFICATE = (
 )
 _NO_HTTPS = "No https there: if the backend speaks plain http, say so in Host or Schema."
 _MEANINGS: dict[type[MirrorDBError], str] = {
-    EndpointNotAllowedError: "Not allowed: the test endpoint is none of Endpoints.",
+    EndpointNotAllowedError: "Not allowed: the test endpoint is none of Allowed endpoints.",
     RequestTimeoutError: "No answer in time: the backend was reached, but is slow or stuck.",
     DisconnectedError: "Broken off: the backend closed the connection."
     " If it speaks https, say so in Host or Schema.",
     AuthenticationError: "Key rejected: check API key / token / secret, and whether the backend wants it"
-    " sent as {auth} (Authentication).",
+    " sent as {auth} (Authentication type).",
     ForbiddenError: "Key rejected, or not allowed to read this: check API key / token / secret, its rights,"
     " and Test endpoint.",
     NotFoundError: "Test endpoint not found: the backend is there, but has no {endpoint}."

@@ -28,11 +28,12 @@ from airflow_mirrordb.client.errors import (
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
 from airflow_mirrordb.client.protocol import MirrorDBRequest, RequestMethod, RequestOptions, named
 from airflow_mirrordb.client.retry import Progress, WaitNeeded
-from airflow_mirrordb.compat import mask_secrets
+from airflow_mirrordb.compat import mask_secrets, running_operator
 from airflow_mirrordb.hooks import form
-from airflow_mirrordb.hooks.connection import config_from
+from airflow_mirrordb.hooks.connection import config_from, signed
 from airflow_mirrordb.hooks.diagnosis import diagnosis
 from airflow_mirrordb.hooks.lookup import ConnectionLookUp
+from airflow_mirrordb.hooks.observers import observer_for
 from airflow_mirrordb.hooks.output import sink_for
 from airflow_mirrordb.hooks.runner import LoopRunner, borrow, give_back, in_event_loop
 
@@ -41,10 +42,11 @@ if TYPE_CHECKING:
 
     from airflow_mirrordb.client.answers import MirrorDBResponse
     from airflow_mirrordb.client.credentials import LookUp
+    from airflow_mirrordb.client.exchange import Observer
 
 T = TypeVar("T")
 
-AT_A_TIME = 8  # items of a bulk that are taken before the loop runs again
+AT_A_TIME = 32  # items of a bulk that are taken before the loop runs again
 SLOW = 0.01  # seconds after which these are enough
 TEST_TIMEOUT = 10.0  # seconds; somebody is looking at the button
 
@@ -66,6 +68,7 @@ class MirrorDBHook(BaseHook):
 
     :param mirrordb_conn_id: id of a connection of type ``mirrordb``
     :param ignore_unknown_extras: True to warn about unknown extras only, as triggers do
+    :param operator: name for the User-Agent; by default that of the operator whose task runs
     """
 
     conn_name_attr = "mirrordb_conn_id"
@@ -74,11 +77,16 @@ class MirrorDBHook(BaseHook):
     hook_name = "MirrorDB"
 
     def __init__(
-        self, mirrordb_conn_id: str = default_conn_name, *, ignore_unknown_extras: bool = False
+        self,
+        mirrordb_conn_id: str = default_conn_name,
+        *,
+        ignore_unknown_extras: bool = False,
+        operator: str | None = None,
     ) -> None:
         super().__init__()
         self.mirrordb_conn_id = mirrordb_conn_id
         self.ignore_unknown_extras = ignore_unknown_extras
+        self.operator = operator
         self._config: MirrorDBConfig | None = None
         self._client: GenericMirrorDB | None = None
         self._runner: LoopRunner | None = None
@@ -285,7 +293,12 @@ class MirrorDBHook(BaseHook):
         """
         if self._client is None:
             config = self._look_up()
-            client = GenericMirrorDB(config, look_up=self._credentials(config), share_connections=True)
+            client = GenericMirrorDB(
+                config,
+                look_up=self._credentials(config),
+                share_connections=True,
+                observe=self._observer(),
+            )
             runner = borrow()
             self._close = weakref.finalize(self, _close, runner, client)
             runner.run(client.connect())
@@ -320,9 +333,12 @@ class MirrorDBHook(BaseHook):
         :raises ConfigError: if the connection is wrong
         """
         if self._config is None:
-            self._config = await self._async_look_up.config()
+            self._config = self._signed(await self._async_look_up.config())
         async with GenericMirrorDB(
-            self._config, look_up=self._credentials(self._config), share_connections=True
+            self._config,
+            look_up=self._credentials(self._config),
+            share_connections=True,
+            observe=self._observer(),
         ) as client:
             yield client
 
@@ -378,7 +394,7 @@ class MirrorDBHook(BaseHook):
             )
         if self._config is None:
             connection = self.get_connection(self.mirrordb_conn_id)
-            self._config = config_from(connection, ignore_unknown=self.ignore_unknown_extras)
+            self._config = self._signed(config_from(connection, ignore_unknown=self.ignore_unknown_extras))
             mask_secrets(secrets(self._config))
         return self._config
 
@@ -388,6 +404,13 @@ class MirrorDBHook(BaseHook):
         It does not hold the hook, which would never be collected then.
         """
         return partial(self._async_look_up.credentials, config.base_url)
+
+    def _signed(self, config: MirrorDBConfig) -> MirrorDBConfig:
+        return signed(config, self.operator or running_operator())
+
+    def _observer(self) -> Observer | None:
+        # a hook of its own for lineage: the client must not hold this one, which would never be collected
+        return observer_for(self.mirrordb_conn_id, MirrorDBHook(self.mirrordb_conn_id))
 
     def _data(self, method: RequestMethod, endpoint: str, **options: Any) -> Any:
         return self.request(MirrorDBRequest(method=method, endpoint=endpoint, **options)).data

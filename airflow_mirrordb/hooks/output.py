@@ -30,13 +30,15 @@ class OutputFile:
 
     The methods block; the first one looks the storage's connection up.
 
-    :param path: as ``ObjectStoragePath`` takes it: ``s3://conn_id@bucket/key``, or a path on a disk
+    :param path: as ``ObjectStoragePath`` takes it: ``s3://conn_id@bucket/key``, or a whole path on a disk
     :raises InvalidRequestError: if it names no file
     """
 
     def __init__(self, path: str) -> None:
         if not _names_file(path):
-            message = f"output_path: {path!r} names no file; as 's3://conn_id@bucket/users.jsonl'"
+            message = (
+                f"output_path: {path!r} names no file, as '/data/users.jsonl' or 's3://conn_id@bucket/key'"
+            )
             raise InvalidRequestError(message=message, field="output_path")
         self.path = path
         self._target = self._temporary = ""
@@ -47,12 +49,12 @@ class OutputFile:
         """Begin an empty file, on a disk with its folder."""
         place = ObjectStoragePath(self.path)
         self._storage, self._target = place.fs, place.path
-        folder, slash, _ = self._target.rpartition("/")
+        folder = self._target.rpartition("/")[0]
         if isinstance(self._storage, LocalFileSystem):
-            self._storage.makedirs(folder or slash or ".", exist_ok=True)
+            self._storage.makedirs(folder or "/", exist_ok=True)
             if self._storage.isdir(self._target):  # the file would be moved into it
                 raise IsADirectoryError("it is a folder")
-        self._temporary = f"{folder}{slash}.mirrordb-{uuid4().hex}.part"
+        self._temporary = f"{folder}/.mirrordb-{uuid4().hex}.part"
         self._file = self._storage.open(self._temporary, "wb", block_size=PART)
 
     def write(self, data: bytes) -> None:
@@ -96,10 +98,11 @@ def sink_for(output_path: str | None) -> OutputFile | None:
 
 
 def _names_file(path: object) -> bool:
-    if not isinstance(path, str) or not path.strip() or path.endswith("/"):
+    if not isinstance(path, str) or path.endswith("/"):
         return False
     _, has_scheme, place = path.partition("://")
-    return not has_scheme or "/" in place  # else it is a bucket alone
+    # else it is a bucket alone, or relative to where a worker or the triggerer happens to run
+    return "/" in place if has_scheme else path.startswith("/")
 
 
 def _can_rename(storage: Any) -> bool:

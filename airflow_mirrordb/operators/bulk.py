@@ -21,7 +21,8 @@ from airflow_mirrordb.client.errors import (
 from airflow_mirrordb.client.protocol import MirrorDBRequest
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.bulk_memory import BulkMemory
-from airflow_mirrordb.operators.mirrordb import is_list, refuse_none, rendered
+from airflow_mirrordb.operators.mirrordb import is_list
+from airflow_mirrordb.triggers.rendering import refuse_none, rendered
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -45,7 +46,7 @@ def send_all(operator: MirrorDBOperator, context: Context) -> dict[str, Any]:
             setattr(operator, name, list(value))  # one that is lazy, from XCom, has no lasting repr
     template, fails = operator.request(context), operator.on_error != "continue"
     reads = template.method == "GET"
-    with MirrorDBHook(operator.mirrordb_conn_id) as hook:
+    with MirrorDBHook(operator.mirrordb_conn_id, operator=operator.operator_name) as hook:
         memory = BulkMemory(context, most_bytes=operator.max_event_bytes, reads=reads)
         key, records = memory.keep(template.idempotency_key, records_of(operator, template))
         requests = [
@@ -86,6 +87,8 @@ def records_of(operator: MirrorDBOperator, template: MirrorDBRequest) -> list[di
     """
     endpoint, data = template.endpoint, template.data
     bulk = rendered("bulk", operator.bulk, bool)
+    if operator.output_path:
+        raise _bad("output_path", "a file takes one answer, and there are many")
     if bulk and not is_list(data):
         raise _bad("data", f"with bulk=True it is a list of records, not {type(data).__name__}")
     if not is_list(endpoint):

@@ -9,7 +9,7 @@ import hashlib
 import json
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import (
     AirflowException,
@@ -20,6 +20,8 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_mirrordb.compat import installation_url, retry_arguments
+from airflow_mirrordb.links import MirrorDBResourceLink, keep_linked, link
+from airflow_mirrordb.triggers.rendering import refuse_sensitive, rendered, request_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, RetryPolicy
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
     from airflow_mirrordb.client.retry import Progress
     from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
     from airflow_mirrordb.operators.memory import WriteMemory
-
-T = TypeVar("T")
 
 
 class MirrorDBOperator(BaseOperator):
@@ -83,6 +83,7 @@ class MirrorDBOperator(BaseOperator):
     )
     bulk: bool | str = False
     ui_color = "#dbe9f6"
+    operator_extra_links = (MirrorDBResourceLink(),)
     output_path: str | None = None  # only reads have one
 
     def __init__(
@@ -142,9 +143,13 @@ class MirrorDBOperator(BaseOperator):
         from airflow_mirrordb.client.errors import MirrorDBError
         from airflow_mirrordb.client.protocol import MirrorDBRequest
         from airflow_mirrordb.client.retry import Progress
+        from airflow_mirrordb.hooks.observers import add_lineage
+        from airflow_mirrordb.triggers.mirrordb import unpacked
 
+        keep_linked(self)
         if event["status"] == "success":
-            return self._result(event)
+            add_lineage(self, self.mirrordb_conn_id, event)
+            return self._result(unpacked(event))
         try:
             if event["status"] == "resume":
                 return self._send(context, MirrorDBRequest(**event["request"]), Progress(**event["progress"]))
@@ -160,9 +165,10 @@ class MirrorDBOperator(BaseOperator):
 
         if self.deferrable:
             refuse_sensitive(request.headers)
-        with MirrorDBHook(self.mirrordb_conn_id) as hook:
+        with MirrorDBHook(self.mirrordb_conn_id, operator=self.operator_name) as hook:
             memory = WriteMemory(context)
             request = hook.get_conn().settled(request)  # what is decided of it holds in the trigger
+            link(self, context, hook.get_conn().url_of(request))
             repeatable = hook.get_conn().is_repeatable(request)
             if repeatable and request.method in ("POST", "PATCH"):
                 request = memory.keep(request)
@@ -227,6 +233,7 @@ class MirrorDBOperator(BaseOperator):
                 **common,
                 max_event_bytes=self.max_event_bytes,
                 output_path=self.output_path,
+                operator=self.operator_name,
             )
             if repeatable
             else MirrorDBWaitTrigger(**common),
@@ -289,6 +296,13 @@ class MirrorDBReadOperator(MirrorDBOperator):
         whole, in the place of an older one. The result, which ``response_filter`` gets, is then a
         :class:`~airflow_mirrordb.client.Manifest`, as ``{"path": ..., "records": ..., "bytes": ...,
         "sha256": ...}`` (templated)
+    :param start_from_trigger: True to begin in the triggerer, without a worker, which only takes the
+        result. Before Airflow 3.3, for mapped tasks and in ``dag.test()`` a worker hands over at once.
+    :param end_from_trigger: True to end there as well, so that no worker is needed at all: a success, that
+        is, of a task without ``outlets`` over whose result no other is mapped, and with Airflow's own XCom
+        backend. Listeners, as that of OpenLineage, then learn nothing of it.
+    :raises ValueError: if they contradict another argument, or a template pulls an XCom in a way that
+        the triggerer cannot
 
     The other arguments are those of :class:`MirrorDBOperator`.
     """
@@ -300,11 +314,28 @@ class MirrorDBReadOperator(MirrorDBOperator):
         *,
         paginate: Mapping[str, Any] | None = None,
         output_path: str | None = None,
+        start_from_trigger: bool = False,
+        end_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.paginate = paginate
         self.output_path = output_path
+        if start_from_trigger or end_from_trigger:
+            from airflow_mirrordb.operators.start import start_in_triggerer
+
+            self.deferrable, self.worker_timeout = True, 0
+            start_in_triggerer(
+                self,
+                "airflow_mirrordb.triggers.start.MirrorDBReadStartTrigger",
+                {
+                    "paginate": paginate,
+                    "output_path": output_path,
+                    "max_event_bytes": self.max_event_bytes,
+                },
+                start_from_trigger=start_from_trigger,
+                end_from_trigger=end_from_trigger,
+            )
 
     def request(self, context: Context) -> MirrorDBRequest:
         return self._request("GET", paginate=self.paginate)
@@ -413,64 +444,6 @@ def fail(error: MirrorDBError) -> NoReturn:
     raise AirflowFailException(str(error)) from error
 
 
-def request_of(task: Any, method: RequestMethod, **arguments: Any) -> MirrorDBRequest:
-    """Return the request that the rendered arguments of a task describe.
-
-    :param task: an operator or a sensor
-    :param arguments: what else the request says
-    :raises InvalidRequestError: if an argument was rendered to something it cannot be
-    """
-    from airflow_mirrordb.client.protocol import MirrorDBRequest
-
-    refuse_none(task.endpoint)
-    timeout = task.request_timeout
-    return MirrorDBRequest(
-        method=method,
-        endpoint=task.endpoint,
-        method_name=task.method_name or task.task_id,
-        query=task.query,
-        headers=task.headers,
-        timeout=None if timeout in (None, "") else rendered("request_timeout", timeout, float),
-        **arguments,
-    )
-
-
-def refuse_none(endpoint: object) -> None:
-    """An id that is missing must not become a resource of that name."""
-    from airflow_mirrordb.client.errors import InvalidRequestError
-
-    if "None" in str(endpoint).split("/"):
-        message = f"endpoint: {endpoint!r} holds 'None', as a missing XCom or a None renders"
-        raise InvalidRequestError(message=message, field="endpoint")
-
-
 def is_list(value: object) -> bool:
     """Whether an argument stands for many, be it a lazy list from XCom."""
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
-
-
-def rendered(name: str, value: object, kind: type[T]) -> T:
-    """Return an argument as the type it stands for: a template renders to a string."""
-    from pydantic import TypeAdapter, ValidationError
-
-    from airflow_mirrordb.client.errors import InvalidRequestError
-
-    try:
-        return TypeAdapter(kind).validate_python(value)
-    except ValidationError:
-        message = f"{name}: {value!r} is not a {kind.__name__}"
-        raise InvalidRequestError(message=message, field=name) from None
-
-
-def refuse_sensitive(headers: Mapping[str, str] | None) -> None:
-    """What a trigger is given is stored in clear text."""
-    from airflow_mirrordb.client.errors import InvalidRequestError
-
-    words = ("auth", "token", "secret", "password", "cookie", "credential", "api-key", "apikey", "signature")
-    for name in headers or {}:
-        if any(word in str(name).lower() for word in words):
-            message = (
-                f"headers[{name!r}]: a deferrable task stores its headers in clear text; put the secret"
-                " into the connection's Password, or set deferrable=False"
-            )
-            raise InvalidRequestError(message=message, field=f"headers[{name!r}]")

@@ -23,8 +23,11 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_mirrordb.compat import retry_arguments
-from airflow_mirrordb.operators.mirrordb import fail, refuse_sensitive, request_of
-from airflow_mirrordb.triggers.condition import Condition, check_choice, function_at, path_of, plain
+from airflow_mirrordb.links import MirrorDBResourceLink, keep_linked, link
+from airflow_mirrordb.operators.mirrordb import fail
+from airflow_mirrordb.operators.start import start_in_triggerer
+from airflow_mirrordb.triggers.condition import Condition, check_choice, path_of, plain
+from airflow_mirrordb.triggers.rendering import condition_of, refuse_sensitive, request_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -81,6 +84,9 @@ class MirrorDBSensor(BaseSensorOperator):
     :param response_filter: function of the decoded body whose result becomes the task's result; runs on
         the worker, and not for ``gone``
     :param deferrable: whether to wait in the triggerer; ``[operators] default_deferrable`` by default
+    :param start_from_trigger: True to begin in the triggerer, without a worker, as for
+        :class:`~airflow_mirrordb.operators.mirrordb.MirrorDBReadOperator`
+    :param end_from_trigger: True to end there as well, as for that
     :param max_event_bytes: largest answer that is taken as a result, in bytes, deferred or not
     :param retry_policy: as for :class:`~airflow_mirrordb.operators.mirrordb.MirrorDBOperator`
     :raises ValueError: if the arguments are not one condition, or not one that can be deferred
@@ -102,6 +108,7 @@ class MirrorDBSensor(BaseSensorOperator):
     )
     template_fields_renderers = {"query": "json", "headers": "json"}  # noqa: RUF012  # Airflow's own type
     ui_color = "#e7f3e1"
+    operator_extra_links = (MirrorDBResourceLink(),)
 
     _clock: Callable[[], float] = staticmethod(time.time)
 
@@ -123,12 +130,15 @@ class MirrorDBSensor(BaseSensorOperator):
         request_timeout: float | str | None = None,
         response_filter: Callable[[Any], Any] | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        start_from_trigger: bool = False,
+        end_from_trigger: bool = False,
         max_event_bytes: int = 2**20,
         retry_policy: RetryPolicy | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**retry_arguments(retry_policy), **kwargs)
         check_choice(gone=gone, field=field, equals=equals, is_in=is_in, changed=changed, condition=condition)
+        deferrable = deferrable or start_from_trigger
         if condition is not None and not isinstance(condition, str):
             plain(condition)
             if deferrable:
@@ -153,6 +163,8 @@ class MirrorDBSensor(BaseSensorOperator):
         self.max_event_bytes = max_event_bytes
         self._hook: MirrorDBHook | None = None
         self._last: Look | None = None
+        if start_from_trigger or end_from_trigger:
+            self._start_in_triggerer(start_from_trigger=start_from_trigger, end_from_trigger=end_from_trigger)
 
     def execute(self, context: Context) -> Any:
         """Look until the condition is met, or once and then defer; return the decoded body."""
@@ -173,13 +185,17 @@ class MirrorDBSensor(BaseSensorOperator):
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
         """Return what the trigger saw, or raise what it met."""
         from airflow_mirrordb.client.errors import MirrorDBError
+        from airflow_mirrordb.hooks.observers import add_lineage
+        from airflow_mirrordb.triggers.mirrordb import unpacked
 
+        keep_linked(self)
         with self._skipping():
             if event["status"] == "timeout":
                 raise AirflowSensorTimeout(event["message"])
             if event["status"] == "error":
                 fail(MirrorDBError.from_dict(event["error"]))
-            return self._result(event)
+            add_lineage(self, self.mirrordb_conn_id, event)
+            return self._result(unpacked(event))
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once.
@@ -192,7 +208,7 @@ class MirrorDBSensor(BaseSensorOperator):
 
         try:
             request = self._request()
-            look = self._last = self._look(request, self._recall(context))
+            look = self._last = self._look(request, self._recall(context), context)
             if look.response is None:
                 self._remember(context, look.watch)
                 self.log.info("Not met yet: %s", look.found)
@@ -202,7 +218,7 @@ class MirrorDBSensor(BaseSensorOperator):
             fail(error)
         return PokeReturnValue(is_done=True, xcom_value=self._result(event))
 
-    def _look(self, request: MirrorDBRequest, watch: Watch) -> Look:
+    def _look(self, request: MirrorDBRequest, watch: Watch, context: Context) -> Look:
         from airflow_mirrordb.client.errors import MirrorDBError
         from airflow_mirrordb.client.protocol import named
         from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
@@ -210,9 +226,10 @@ class MirrorDBSensor(BaseSensorOperator):
 
         condition, function = self._condition()
         if self._hook is None:
-            self._hook = MirrorDBHook(self.mirrordb_conn_id)
+            self._hook = MirrorDBHook(self.mirrordb_conn_id, operator=self.operator_name)
         outcome: MirrorDBResponse | MirrorDBError
         try:
+            link(self, context, self._hook.get_conn().url_of(request))
             outcome = self._hook.request(request, once=True)
         except MirrorDBError as error:
             outcome = error
@@ -243,9 +260,34 @@ class MirrorDBSensor(BaseSensorOperator):
                 deadline=deadline,
                 max_failures=self._most_failures,
                 max_event_bytes=self.max_event_bytes,
+                operator=self.operator_name,
             ),
             method_name="execute_complete",
             timeout=min(longest, self.execution_timeout or longest),
+        )
+
+    def _start_in_triggerer(self, **where: bool) -> None:
+        longest = timedelta(seconds=self.timeout + self.poke_interval + GRACE)
+        longest = min(longest, self.execution_timeout or longest)
+        path = path_of(self.condition) if callable(self.condition) else self.condition
+        start_in_triggerer(
+            self,
+            "airflow_mirrordb.triggers.start.MirrorDBSensorStartTrigger",
+            {
+                "gone": self.gone,
+                "field": self.field,
+                "equals": self.equals,
+                "is_in": list(self.is_in) if isinstance(self.is_in, tuple) else self.is_in,
+                "changed": self.changed,
+                "function": path,
+                "poke_interval": self.poke_interval,
+                "timeout": self.timeout,
+                "longest": longest.total_seconds(),
+                "max_failures": self._most_failures,
+                "max_event_bytes": self.max_event_bytes,
+            },
+            timeout=longest,
+            **where,
         )
 
     def _get_next_poke_interval(
@@ -269,25 +311,7 @@ class MirrorDBSensor(BaseSensorOperator):
 
     def _condition(self) -> tuple[Condition, Callable[[Any], object] | None]:
         """Return the condition, now that templates are rendered, and its function."""
-        from airflow_mirrordb.client.errors import InvalidRequestError
-
-        try:
-            path, function = None, self.condition
-            if isinstance(function, str):
-                path, function = function, function_at(function)
-            elif function and self.deferrable:
-                path = path_of(function)
-            condition = Condition(
-                gone=self.gone,
-                field=self.field,
-                equals=self.equals,
-                is_in=list(self.is_in) if isinstance(self.is_in, tuple) else self.is_in,
-                changed=self.changed,
-                function=path,
-            )
-        except ValueError as error:
-            raise InvalidRequestError(message=str(error), field=str(error).partition(":")[0]) from error
-        return condition, function
+        return condition_of(self, self.condition, by_path=self.deferrable)
 
     @property
     def _most_failures(self) -> int | None:

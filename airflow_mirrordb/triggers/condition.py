@@ -71,16 +71,16 @@ class Condition:
         if self.changed:
             return first != self.fingerprint(body)
         if self.field is not None:
-            value = _value(body, self.field)
+            value = value_at(body, self.field)
             wanted = [self.equals] if self.is_in is None else self.is_in
-            return any(_same(value, candidate) for candidate in wanted)
+            return any(same(value, candidate) for candidate in wanted)
         return True
 
     def fingerprint(self, body: Any) -> str | None:
         """Return what tells values apart that ``changed`` looks at, short and telling nothing else."""
         if not self.changed:
             return None
-        value = body if self.field is None else _value(body, self.field)
+        value = body if self.field is None else value_at(body, self.field)
         text = "missing" if value is _MISSING else json.dumps(value, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -157,7 +157,8 @@ def path_of(function: Callable[[Any], object]) -> str:
     )
 
 
-def _value(body: Any, field: str) -> Any:
+def value_at(body: Any, field: str) -> Any:
+    """Return what lies at a dotted way into a body; what nothing is equal to, if there is nothing."""
     for step in field.split("."):
         if isinstance(body, dict) and step in body:
             body = body[step]
@@ -168,6 +169,6 @@ def _value(body: Any, field: str) -> Any:
     return body
 
 
-def _same(value: Any, other: Any) -> bool:
-    """As JSON means it: true is not 1."""
+def same(value: Any, other: Any) -> bool:
+    """Whether two values are equal as JSON means it: true is not 1."""
     return bool(value == other) and isinstance(value, bool) == isinstance(other, bool)

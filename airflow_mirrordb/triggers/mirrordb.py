@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
+import zlib
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
@@ -20,10 +23,15 @@ if TYPE_CHECKING:
     from airflow_mirrordb.client.answers import MirrorDBResponse
 
 MAX_EVENT_BYTES = 2**20
+#: Characters of JSON text from which on data is packed, so that large answers do not fill the database.
+PACKED_FROM = 2**16
 
 
 class SuccessEvent(TypedDict):
-    """The answer came; ``data`` is its decoded body, or tells of the file that it was written to."""
+    """The answer came; ``data`` is its decoded body, or tells of the file that it was written to.
+
+    Of a large answer it may be packed, see :func:`packed`.
+    """
 
     status: Literal["success"]
     data: Any
@@ -31,6 +39,8 @@ class SuccessEvent(TypedDict):
     request_id: str | None
     attempts: int
     elapsed: float
+    method: str
+    endpoint: str
 
 
 class ErrorEvent(TypedDict):
@@ -70,13 +80,34 @@ def success_event(response: MirrorDBResponse, request: MirrorDBRequest, max_even
         request_id=response.request_id,
         attempts=response.attempts,
         elapsed=response.elapsed,
+        method=request.method,
+        endpoint=request.endpoint,
     )
+
+
+async def packed(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an event with its data as compressed JSON, where that makes a large one smaller."""
+    plain = json.dumps(event.get("data"))  # as Airflow stores it
+    if len(plain) < PACKED_FROM:
+        return event
+    text = json.dumps(event["data"], ensure_ascii=False).encode(errors="surrogatepass")
+    compressed = await asyncio.to_thread(zlib.compress, text, zlib.Z_BEST_SPEED)
+    data = b64encode(compressed).decode()
+    return {**event, "data": None, "packed": data} if len(data) < len(plain) else event
+
+
+def unpacked(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the event that :func:`packed` was given."""
+    if "packed" not in event:
+        return event
+    text = zlib.decompress(b64decode(event["packed"])).decode(errors="surrogatepass")
+    return {**event, "data": json.loads(text)}
 
 
 async def event_of(work: Awaitable[Mapping[str, Any]], log: Any) -> TriggerEvent:
     """Return the event that tells what came of a trigger's work, whatever did."""
     try:
-        return TriggerEvent(await work)
+        return TriggerEvent(await packed(await work))
     except MirrorDBError as error:
         return TriggerEvent(ErrorEvent(status="error", error=error.to_dict()))
     except Exception as error:  # a trigger that raises would hide the reason from the task
@@ -97,6 +128,7 @@ class MirrorDBTrigger(BaseTrigger):
     :param max_event_bytes: largest answer that is put into the event, in bytes
     :param output_path: file that the answer is written to; the event holds its
         :class:`~airflow_mirrordb.client.Manifest` then
+    :param operator: name of the operator, for the User-Agent
     """
 
     def __init__(
@@ -106,6 +138,7 @@ class MirrorDBTrigger(BaseTrigger):
         progress: Mapping[str, Any] | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
         output_path: str | None = None,
+        operator: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.mirrordb_conn_id = mirrordb_conn_id
@@ -113,6 +146,7 @@ class MirrorDBTrigger(BaseTrigger):
         self.progress = dict(progress or {})
         self.max_event_bytes = max_event_bytes
         self.output_path = output_path
+        self.operator = operator
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return (
@@ -123,6 +157,7 @@ class MirrorDBTrigger(BaseTrigger):
                 "progress": self.progress,
                 "max_event_bytes": self.max_event_bytes,
                 "output_path": self.output_path,
+                "operator": self.operator,
             },
         )
 
@@ -139,7 +174,8 @@ class MirrorDBTrigger(BaseTrigger):
             self.mirrordb_conn_id,
             progress.attempts,
         )
-        async with MirrorDBHook(self.mirrordb_conn_id, ignore_unknown_extras=True) as client:
+        hook = MirrorDBHook(self.mirrordb_conn_id, ignore_unknown_extras=True, operator=self.operator)
+        async with hook as client:
             response = await client.request(request, progress=progress, sink=sink_for(self.output_path))
         self.log.info("%s %s answered %d", request.method, request.endpoint, response.status)
         return success_event(response, request, self.max_event_bytes)

@@ -160,6 +160,7 @@ class MirrorDBSensorTrigger(BaseTrigger):
     :param deadline: unix time of the time-out; the first look after it is the last one
     :param max_failures: failures in a row that end it; None if none do
     :param max_event_bytes: largest answer that is put into the event, in bytes
+    :param operator: name of the operator, for the User-Agent
     """
 
     # for tests, which do not wait
@@ -177,6 +178,7 @@ class MirrorDBSensorTrigger(BaseTrigger):
         deadline: float = 0.0,
         max_failures: int | None = 5,
         max_event_bytes: int = MAX_EVENT_BYTES,
+        operator: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.mirrordb_conn_id = mirrordb_conn_id
@@ -188,6 +190,7 @@ class MirrorDBSensorTrigger(BaseTrigger):
         self.deadline = deadline
         self.max_failures = max_failures
         self.max_event_bytes = max_event_bytes
+        self.operator = operator
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         names = (
@@ -200,6 +203,7 @@ class MirrorDBSensorTrigger(BaseTrigger):
             "deadline",
             "max_failures",
             "max_event_bytes",
+            "operator",
         )
         return f"{__name__}.{type(self).__name__}", {name: getattr(self, name) for name in names}
 
@@ -217,9 +221,9 @@ class MirrorDBSensorTrigger(BaseTrigger):
             self.mirrordb_conn_id,
             self.poke_interval,
         )
-        until_start = self.resume_at - self.clock()
-        wait = until_start if until_start >= 0 else self.poke_interval
-        async with MirrorDBHook(self.mirrordb_conn_id, ignore_unknown_extras=True) as client:
+        wait = self._first_wait()
+        hook = MirrorDBHook(self.mirrordb_conn_id, ignore_unknown_extras=True, operator=self.operator)
+        async with hook as client:
             while True:
                 await self.sleep(wait)
                 try:
@@ -233,9 +237,14 @@ class MirrorDBSensorTrigger(BaseTrigger):
                 try:
                     wait = look.next_wait(self.poke_interval, self.deadline - self.clock())
                 except WatchOverError as over:
+                    self.log.info("Not met yet: %s; no next look", look.found)
                     return TimeoutEvent(status="timeout", message=str(over))
                 self.log.info("Not met yet: %s; next look in %g s", look.found, wait)
                 watch = look.watch
+
+    def _first_wait(self) -> float:
+        until_start = self.resume_at - self.clock()
+        return until_start if until_start >= 0 else self.poke_interval
 
     async def _judge(
         self,

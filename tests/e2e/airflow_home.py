@@ -245,6 +245,12 @@ class AirflowHome:
         path = f"{task}/xcomEntries/return_value?map_index={map_index}"
         return self.rest("GET", path)["value"]
 
+    def links(self, dag_id: str, run_id: str, task_id: str) -> dict[str, str | None]:
+        """Return the extra links that a task's page shows."""
+        path = f"dags/{dag_id}/dagRuns/{_quoted(run_id)}/taskInstances/{task_id}/links"
+        links: dict[str, str | None] = self.rest("GET", path)["extra_links"]
+        return links
+
     # -- what it wrote ---------------------------------------------------------------------------
 
     def log(self, dag_id: str, run_id: str, task_id: str, *, of_trigger: bool = False) -> str:

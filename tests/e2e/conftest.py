@@ -13,6 +13,7 @@ import pytest
 
 from tests.e2e.airflow_home import AirflowHome
 from tests.e2e.backend_process import BackendProcess, running_backend
+from tests.e2e.metrics import Metrics, receiving
 
 if "airflow" not in sys.modules:  # it reads its configuration when it is imported
     _home = tempfile.TemporaryDirectory(prefix="mirrordb-airflow-")
@@ -35,10 +36,17 @@ def backend(folder: Path) -> Iterator[BackendProcess]:
 
 
 @pytest.fixture(scope="session")
-def airflow(folder: Path, backend: BackendProcess) -> Iterator[AirflowHome]:
+def metrics() -> Iterator[Metrics]:
+    with receiving() as received:
+        yield received
+
+
+@pytest.fixture(scope="session")
+def airflow(folder: Path, backend: BackendProcess, metrics: Metrics) -> Iterator[AirflowHome]:
     """A running Airflow with the example DAGs and those of these tests."""
     (folder / "home").mkdir()
     home = AirflowHome(folder / "home", backend.url, backend.key)
+    home.environment.update(metrics.environment)
     for file in (*CHECKOUT.glob("example_dags/*.py"), *Path(__file__).parent.glob("dags/*.py")):
         shutil.copy(file, home.dags)
     with home.running():

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_2_PLUS
 
 from tests.run_example import SEED
 
@@ -47,7 +48,6 @@ def demos(folder: Path) -> Mapping[str, Demo]:
     files = {
         "crud": "example_dags/mirrordb_crud.py",
         "pipeline": "example_dags/mirrordb_pipeline.py",
-        "export": "example_dags/mirrordb_export.py",
         "broken": str(broken),
         "missing": "example_dags/nobody_wrote_this.py",
     }
@@ -59,8 +59,7 @@ def demos(folder: Path) -> Mapping[str, Demo]:
 
 def run_demo(home: Path, file: str) -> Demo:
     command = [sys.executable, "-m", "tests.run_example", file, "--home", str(home)]
-    home.mkdir()
-    env = {**os.environ, "TMPDIR": str(home)}
+    env = {**os.environ, "TMPDIR": str(home.parent)}
     done = subprocess.run(
         command, cwd=CHECKOUT, env=env, capture_output=True, text=True, check=False, timeout=200
     )
@@ -146,14 +145,14 @@ def test_pipeline(demos: Mapping[str, Demo]) -> None:
     )
 
 
-def test_export(demos: Mapping[str, Demo]) -> None:
+def test_export(folder: Path) -> None:
     """The demo shows a collection that the triggerer wrote to a file, and what a task read in it."""
-    demo = demos["export"]
+    demo = run_demo(folder / "demo-export", "example_dags/mirrordb_export.py")
     assert (demo.returncode, demo.stderr) == (0, "")
     shown = tasks(demo.stdout)
 
     state, place, manifest = shown["export"]
-    (file,) = demo.home.glob("mirrordb_exports/*/*")
+    (file,) = folder.glob("mirrordb_exports/*/*")
     assert (state, place) == ("success", "triggerer")
     assert manifest == {
         "path": f"file://{file}",
@@ -189,6 +188,29 @@ def test_sensor(folder: Path) -> None:
         f"DELETE {path} 204",
         f"GET {path} 404",
     ]
+
+
+def test_taskflow(folder: Path) -> None:
+    """The demo shows a mapped task per order, of a function and of an operator, and the hook in both ways."""
+    demo = run_demo(folder / "demo-taskflow", "example_dags/mirrordb_taskflow.py")
+    assert (demo.returncode, demo.stderr) == (0, "")
+    shown = tasks(demo.stdout)
+
+    assert {state for state, _, _ in shown.values()} == {"success"}
+    totals = [("acme", 60.0), ("globex", 7.5), ("acme", 10.0)]
+    priced, written = ([shown[f"{name}[{n}]"][2] for n in range(3)] for name in ("invoice", "write"))
+    assert [(one["customer"], one["total"]) for one in priced] == totals
+    assert [(one["customer"], one["total"]) for one in written] == totals
+    ids = [one["id"] for one in written]
+    assert shown["send"][2] == ids
+    checked = {"check": dict.fromkeys(ids, "sent")} if AIRFLOW_V_3_2_PLUS else {}
+    assert {name: result for name, (_, _, result) in shown.items() if name == "check"} == checked
+    paths = [f"/api/invoices/{invoice_id}" for invoice_id in ids]
+    seen = requests(demo.home)[len(SEEDED) :]
+    assert seen[0] == "GET /api/orders 200"
+    assert seen[1:4] == ["POST /api/invoices 201"] * 3
+    assert seen[4:7] == [f"PATCH {path} 200" for path in paths]
+    assert sorted(seen[7:]) == sorted(f"GET {path} 200" for path in paths if checked)  # at the same time
 
 
 def test_bulk(folder: Path) -> None:

@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from airflow import __version__ as airflow_version
 
+from airflow_mirrordb import __version__
 from tests.conftest import Answering
 from tests.e2e.airflow_home import AirflowHome, wait_until
 from tests.e2e.backend_process import BackendProcess
+from tests.e2e.metrics import Metrics
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -119,11 +122,18 @@ def test_permanent_error_fails_at_once(airflow: AirflowHome, backend: BackendPro
         log = airflow.log("missing_record", run_id, task_id)
         assert f"GET api/lost/{task_id} [{task_id}]: " in log
         assert f"there is no lost/{task_id}" in log
+        url = f"{backend.url}/api/lost/{task_id}"
+        assert airflow.links("missing_record", run_id, task_id) == {"Resource": url}
     assert "Sending GET" in airflow.log("missing_record", run_id, "deferrable", of_trigger=True)
 
 
-async def test_busy_backend_is_asked_again(airflow: AirflowHome, answering: Answering) -> None:
-    """After two answers 503 with Retry-After, the third request brings the record, deferred or not."""
+async def test_busy_backend_is_asked_again(
+    airflow: AirflowHome, answering: Answering, metrics: Metrics
+) -> None:
+    """After two answers 503 with Retry-After, the third request brings the record, deferred or not.
+
+    Worker and triggerer say alike who asks, count what they send, and the link leads to the record.
+    """
     user = {"id": 1, "name": "Ada"}
     keys = {task_id: secrets.token_urlsafe(24) for task_id in ("plain", "deferrable")}
     backends = {
@@ -135,7 +145,7 @@ async def test_busy_backend_is_asked_again(airflow: AirflowHome, answering: Answ
         for task_id in keys
     }
 
-    def run() -> tuple[str, dict[str, Any]]:
+    def run() -> tuple[str, str]:
         for task_id, key in keys.items():
             connection = {
                 "connection_id": f"busy_{task_id}",
@@ -145,15 +155,31 @@ async def test_busy_backend_is_asked_again(airflow: AirflowHome, answering: Answ
             }
             airflow.rest("POST", "connections", connection)
         run_id = airflow.trigger("busy_backend")
-        state = airflow.wait_for_run("busy_backend", run_id)
-        return state, {task_id: airflow.result("busy_backend", run_id, task_id) for task_id in keys}
+        return run_id, airflow.wait_for_run("busy_backend", run_id)
 
-    assert await asyncio.to_thread(run) == ("success", {"plain": user, "deferrable": user})
+    run_id, state = await asyncio.to_thread(run)
+    assert state == "success"
+    assert "Sending GET" in airflow.log("busy_backend", run_id, "deferrable", of_trigger=True)
     for task_id, key in keys.items():
+        assert airflow.result("busy_backend", run_id, task_id) == user
         assert backends[task_id].lines == ["GET /api/users/1"] * 3
         sent = [request.headers["Authorization"] for request in backends[task_id].requests]
         assert sent == [f"Bearer {key}"] * 3
         assert airflow.files_with(key) == []  # the database holds it encrypted
+        assert {request.headers["User-Agent"] for request in backends[task_id].requests} == {
+            f"airflow-provider-mirrordb/{__version__} airflow/{airflow_version} (MirrorDBReadOperator)"
+        }
+        assert metrics.of(f"busy_{task_id}") == [
+            "latency GET 200",
+            *["latency GET 503"] * 2,
+            "requests GET 200",
+            *["requests GET 503"] * 2,
+            "retries GET 200",
+            "retries GET 503",
+            *["throttled GET 503"] * 2,
+        ]
+        url = f"{backends[task_id].base_url}/api/users/1"
+        assert airflow.links("busy_backend", run_id, task_id) == {"Resource": url}
 
 
 @pytest.mark.parametrize(("key", "status"), [("right", True), ("wrong", False)])

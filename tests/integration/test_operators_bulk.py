@@ -196,6 +196,11 @@ def test_equal_records_have_keys_of_their_own(
         (create(records(2), bulk="perhaps"), "bulk", "not a bool"),
         (create([{"n": 1}, {"n": float("nan")}]), "data.n", "record 1: data.n: JSON has no nan"),
         (MirrorDBReadOperator(task_id="t", endpoint=["api/users/1", "api/users/None"]), "endpoint", "None"),
+        (
+            MirrorDBReadOperator(task_id="t", endpoint=["api/users/1"], output_path="/x"),
+            "output_path",
+            "takes one",
+        ),
     ],
 )
 def test_a_wrong_list_is_refused_before_anything_is_sent(

@@ -10,18 +10,20 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
-from airflow.triggers.base import BaseTrigger
 
 from airflow_mirrordb.client import (
     InvalidRequestError,
     MirrorDBError,
+    MirrorDBRequest,
     NotFoundError,
     OutputError,
+    Progress,
     ServerError,
+    WaitNeeded,
 )
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
-from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
+from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, arguments
 from tests.conftest import RawServer, Reply
 from tests.integration.conftest import ScriptedBackend, SetConnection
 from tests.integration.test_operators import MODES, first_event, run
@@ -117,22 +119,26 @@ def test_failures_are_the_same_in_every_mode(
     assert contents(target.parent) == {target.name: OLD}
 
 
-async def _cut_off(raw_server: RawServer, operator: MirrorDBReadOperator) -> tuple[Any, list[BaseTrigger]]:
-    whole = b"HTTP/1.1 200 OK\r\nContent-Length: 600000\r\n\r\n" + bytes(600_000)
-    raw_server.replies = [Reply(whole[:400_000], "silence")]
-    raw_server.default = Reply(whole)
-    deferrals: list[BaseTrigger] = []
-    return await asyncio.to_thread(run, operator, deferrals=deferrals), deferrals
-
-
 async def test_what_the_worker_began_the_trigger_begins_anew(
     raw_server: RawServer, set_connection: SetConnection, target: Path
 ) -> None:
     """Half a body that came within worker_timeout is removed by the worker, and not built upon."""
     set_connection(raw_server.base_url)
-    result, deferrals = await _cut_off(raw_server, read(target, deferrable=True, worker_timeout=0.5))
-    assert [type(trigger) for trigger in deferrals] == [MirrorDBTrigger]
-    assert result["bytes"] == 600_000
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: 600000\r\n\r\n" + bytes(600_000)
+    raw_server.replies = [Reply(whole[:400_000], "silence")]
+    raw_server.default = Reply(whole)
+    request = MirrorDBRequest(method="GET", endpoint="api/export")
+
+    def worker() -> Progress:
+        with MirrorDBHook() as hook, pytest.raises(WaitNeeded) as late:
+            hook.request(request, cut_off=0.5, output_path=str(target))
+        return late.value.progress
+
+    progress = await asyncio.to_thread(worker)
+    assert contents(target.parent) == {target.name: OLD}
+    trigger = MirrorDBTrigger(**arguments(request, progress), output_path=str(target))
+    event = await first_event(trigger)
+    assert (event["data"]["bytes"], event["attempts"]) == (600_000, 2)
     assert contents(target.parent) == {target.name: bytes(600_000)}
 
 

@@ -63,7 +63,12 @@ class Tries:
 
     def context(self) -> Any:
         ti = SimpleNamespace(
-            dag_id="dag", run_id="run", task_id="task", map_index=-1, max_tries=self.max_tries
+            dag_id="dag",
+            run_id="run",
+            task_id="task",
+            map_index=-1,
+            max_tries=self.max_tries,
+            xcom_push=lambda **_: None,
         )
         return {"ti": ti, "task_state_store": self.store}
 

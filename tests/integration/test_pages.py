@@ -20,6 +20,7 @@ from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
 from tests.conftest import Answering, Backend, ConfigFor
 from tests.integration.conftest import ScriptedBackend, SetConnection
+from tests.integration.test_operators import context
 
 RECORDS = [{"id": number} for number in range(1, 8)]
 SIZE = 3
@@ -305,4 +306,4 @@ def test_the_sum_of_the_pages_is_bounded(scripted: ScriptedBackend, set_connecti
         scripted.answer(200, page)
     task = MirrorDBReadOperator(task_id="list", endpoint="api/users", paginate=PAGINATE, max_event_bytes=40)
     with pytest.raises(Exception, match="max_event_bytes"):
-        task.execute({"ti": None})  # type: ignore[typeddict-item]
+        task.execute(context())

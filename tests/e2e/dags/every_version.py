@@ -7,12 +7,15 @@ from base64 import b64encode
 from datetime import datetime, timedelta, timezone
 
 from airflow.providers.common.compat.sdk import DAG, chain, redact, task
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_1_PLUS
 
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBReadOperator
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+# dag.test() of Airflow 3.0 hands sensors the date of their first look as text, with which they fail
+RESCHEDULES = ["reschedule"] if AIRFLOW_V_3_1_PLUS or not AIRFLOW_V_3_0_PLUS else []
 RETRIES = {"retries": 2, "retry_delay": timedelta(seconds=0)}
 
 with DAG("every_mode", schedule=None, start_date=START):
@@ -29,7 +32,7 @@ with DAG("every_mode", schedule=None, start_date=START):
                 mode="reschedule" if name == "reschedule" else "poke",
                 deferrable=name == "deferrable",
             )
-            for name in ("poke", "reschedule", "deferrable")
+            for name in ("poke", "deferrable", *RESCHEDULES)
         ]
     )
 

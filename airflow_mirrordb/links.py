@@ -1,0 +1,42 @@
+"""The link from a task to its resource, a button in Airflow's UI.
+
+Importing this module loads neither aiohttp nor the client, as importing the operators does not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperatorLink
+
+from airflow_mirrordb.compat import keep_link, kept_link
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+KEY = "mirrordb_resource_url"
+
+
+class MirrorDBResourceLink(BaseOperatorLink):
+    """Leads to the URL that a task sends its request to, without the query; empty before it is known.
+
+    There are no credentials in it: a base URL has none.
+    """
+
+    name = "Resource"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """Airflow 3 asks for it on the worker, when a task ends or is deferred; Airflow 2 in its UI."""
+        url: str = getattr(operator, KEY, "") or kept_link(KEY, ti_key)
+        return url
+
+
+def link(task: Any, context: Context, url: str) -> None:
+    """Let the task's link lead to a URL."""
+    setattr(task, KEY, url)
+    keep_link(KEY, url, context)
+
+
+def keep_linked(task: Any) -> None:
+    """Leave the link as it was before the task was deferred, of which this process knows nothing."""
+    task.operator_extra_links = ()

@@ -1,0 +1,281 @@
+"""A trigger for assets: it fires whenever a resource or a collection changes.
+
+Importing this module loads neither aiohttp nor the client: a DAG file that watches is parsed often.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable, Mapping
+from contextlib import aclosing
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_mirrordb.compat import asset_states
+from airflow_mirrordb.triggers.changes import (
+    ChangeEvent,
+    Position,
+    RecordsEvent,
+    Sight,
+    Version,
+    advanced,
+    changed,
+)
+from airflow_mirrordb.triggers.rendering import refuse_sensitive
+
+try:
+    from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+except ImportError as error:
+    raise ImportError("MirrorDBEventTrigger needs Airflow 3.0 or newer, which has assets") from error
+
+if TYPE_CHECKING:
+    from airflow_mirrordb.client.mirrordb import GenericMirrorDB
+    from airflow_mirrordb.client.protocol import MirrorDBRequest
+
+log = logging.getLogger(__name__)
+
+LONGEST_BACKOFF = 600.0  # seconds between two looks that failed, unless the interval or the backend says more
+SETTLE = 5.0  # seconds after which Airflow has surely stored an event
+
+
+class MirrorDBEventTrigger(BaseEventTrigger):
+    """Looks at a resource or a collection again and again, and fires an event at each change.
+
+    It is for the ``watchers`` of an asset::
+
+        Asset("prices", watchers=[AssetWatcher("prices", MirrorDBEventTrigger(endpoint="api/prices"))])
+
+    Each look is one GET, without retries of the client. Between the end of a look and the next one are
+    at least ``poll_interval`` seconds, whatever the answer was. The first look fires nothing.
+
+    Without a ``cursor`` the event is a :class:`~airflow_mirrordb.triggers.changes.ChangeEvent`: the body is
+    another than before, or the resource came or went (404, 410). ``If-None-Match`` is sent where the backend
+    has entity tags. With a ``cursor`` it is a :class:`~airflow_mirrordb.triggers.changes.RecordsEvent`:
+    records came, or were changed, whose cursor is beyond the last one. Neither holds a body: both are stored
+    in Airflow's database, in clear text.
+
+    No failure ends the trigger, since nothing would start it again. One that may pass is logged as a
+    warning, any other as an error; the waits grow with each failure in a row, to ten minutes at most
+    (or ``poll_interval``, or what ``Retry-After`` says, if that is more).
+
+    From Airflow 3.3 on, what was seen last is kept with the asset, so that a change while no triggerer
+    ran fires when one is back; if a triggerer dies within seconds of an event, it may fire twice. Before
+    3.3 a trigger that is started again takes what it sees first as unchanged. Triggers with equal
+    endpoint, connection, query, headers, pages and interval share their looks from 3.3 on, unless they
+    have a ``cursor_param``.
+
+    :param mirrordb_conn_id: id of a connection of type ``mirrordb``
+    :param endpoint: path relative to the connection's base URL, as ``api/orders``
+    :param query: values of the query
+    :param headers: further headers; no secrets, they are stored
+    :param paginate: how the collection goes on in further pages: the arguments of
+        :class:`~airflow_mirrordb.client.Pagination`
+    :param cursor: dotted way to a value in each record that is higher with each change, as ``updated_at``;
+        texts are compared as texts
+    :param cursor_param: name in the query under which the backend takes the last cursor, to answer only
+        records from there on
+    :param where: values that fields of a record must have for it to count, as ``{"customer": "acme"}``;
+        only with a ``cursor``
+    :param poll_interval: shortest wait between two looks, in seconds
+    """
+
+    # for tests, which do not wait
+    sleep: Callable[[float], Awaitable[None]] = staticmethod(asyncio.sleep)
+
+    def __init__(
+        self,
+        mirrordb_conn_id: str = "mirrordb_default",
+        endpoint: str = "",
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        paginate: Mapping[str, Any] | None = None,
+        cursor: str | None = None,
+        cursor_param: str | None = None,
+        where: Mapping[str, Any] | None = None,
+        poll_interval: float = 60.0,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.mirrordb_conn_id = mirrordb_conn_id
+        self.endpoint = endpoint
+        self.query = query
+        self.headers = headers
+        self.paginate = paginate
+        self.cursor = cursor
+        self.cursor_param = cursor_param
+        self.where = where
+        self.poll_interval = poll_interval
+        self._kept: Any = None  # a Version; a Position with a cursor
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what Airflow stores.
+
+        :raises InvalidRequestError: if a header looks like a secret
+        :raises ValueError: if the arguments contradict each other. The constructor does not tell: what
+            another version stored, with fewer arguments, must be made all the same.
+        """
+        if not self.endpoint:
+            raise ValueError("endpoint: say what is watched, as 'api/orders'")
+        if self.poll_interval < 1:
+            raise ValueError(f"poll_interval: it must be at least 1 second, not {self.poll_interval}")
+        if self.headers:
+            refuse_sensitive(self.headers)
+        for name in ("cursor_param", "where"):
+            if getattr(self, name) is not None and self.cursor is None:
+                raise ValueError(f"{name}: it needs a cursor")
+        names = (
+            "mirrordb_conn_id",
+            "endpoint",
+            "query",
+            "headers",
+            "paginate",
+            "cursor",
+            "cursor_param",
+            "where",
+            "poll_interval",
+        )
+        return f"{__name__}.{type(self).__name__}", {name: getattr(self, name) for name in names}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        async with aclosing(self.looks()) as sights:
+            async for event in self._events(sights):
+                yield event
+
+    # -- one poll for many, from Airflow 3.3 on ----------------------------------------------------
+
+    def shared_stream_key(self) -> Hashable | None:
+        return None if self.cursor_param else ("mirrordb", self._target(), self.poll_interval)
+
+    @classmethod
+    def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Any]:
+        return cls(**kwargs).looks()
+
+    def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
+        return self._events(shared_stream)
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    async def _events(self, sights: AsyncIterator[Sight]) -> AsyncIterator[TriggerEvent]:
+        self._kept = await self._recall()
+        last: Sight | None = None
+        async for sight in sights:
+            if sight is last:
+                continue
+            last = sight
+            try:
+                found, event = self._judge(sight)
+            except ValueError as error:
+                log.error("Watching %s: %s", self.endpoint, error)  # noqa: TRY400  # no fault of this code
+                continue
+            if event is not None:
+                yield TriggerEvent(event)
+            if found != self._kept:
+                self._kept = found
+                await self._remember(found, settle=event is not None)
+
+    def _judge(self, sight: Sight) -> tuple[Version | Position, ChangeEvent | RecordsEvent | None]:
+        if self.cursor is None:
+            return changed(self._kept, sight, self.endpoint)
+        return advanced(self._kept, sight, self.endpoint, cursor=self.cursor, where=self.where or {})
+
+    async def looks(self) -> AsyncGenerator[Sight, None]:
+        """Look for ever, and yield what each look found: the same object again while that is unchanged."""
+        from airflow_mirrordb.client.errors import MirrorDBError
+        from airflow_mirrordb.client.protocol import MirrorDBRequest
+        from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+
+        request = MirrorDBRequest(
+            method="GET",
+            endpoint=self.endpoint,
+            method_name="watch",
+            query=self.query,
+            headers=self.headers,
+            paginate=self.paginate,
+        )
+        log.info(
+            "Watching %s through connection %s every %g s",
+            self.endpoint,
+            self.mirrordb_conn_id,
+            self.poll_interval,
+        )
+        failures, last = 0, None
+        while True:
+            try:
+                # kept while all is well, and looked up again after a failure: the connection may be changed
+                async with MirrorDBHook(self.mirrordb_conn_id, ignore_unknown_extras=True) as client:
+                    while True:
+                        sight = await self._look(client, request, last)
+                        if sight.missing and (last is None or not last.missing):
+                            log.warning("There is nothing at %s (%d)", self.endpoint, sight.status)
+                        failures, last = 0, sight
+                        yield sight
+                        await self.sleep(self.poll_interval)
+            except Exception as error:  # nothing would start us again
+                failures += 1
+                wait = self._backoff(failures, getattr(error, "retry_after", None))
+                log.log(
+                    logging.WARNING if getattr(error, "retryable", False) else logging.ERROR,
+                    "Watching %s failed: %s; next look in %g s",
+                    self.endpoint,
+                    error,
+                    wait,
+                    exc_info=not isinstance(error, MirrorDBError),
+                )
+            await self.sleep(wait)
+
+    async def _look(self, client: GenericMirrorDB, request: MirrorDBRequest, last: Sight | None) -> Sight:
+        from airflow_mirrordb.client.errors import ResponseError
+
+        if self.cursor_param and self._kept is not None and self._kept.cursor is not None:
+            request = replace(request, query={**(request.query or {}), self.cursor_param: self._kept.cursor})
+        elif last is not None:
+            request = replace(request, if_none_match=last.etag)
+        try:
+            response = await client.request(request, once=True)
+        except ResponseError as error:
+            sight = Sight(status=error.status, request_id=error.request_id)
+            if not sight.missing:
+                raise
+            return sight
+        if response.status == 304 and last is not None:  # noqa: PLR2004
+            return last
+        return Sight(
+            status=response.status, etag=response.etag, data=response.data, request_id=response.request_id
+        )
+
+    def _backoff(self, failures: int, retry_after: float | None) -> float:
+        backoff = min(self.poll_interval * 2.0 ** min(failures - 1, 30), LONGEST_BACKOFF)
+        return max(self.poll_interval, backoff, retry_after or 0.0)
+
+    def _target(self) -> str:
+        """Return what is looked at, as a text."""
+        target = [self.mirrordb_conn_id, self.endpoint, self.query, self.headers, self.paginate]
+        return json.dumps(target, sort_keys=True)
+
+    @property
+    def _name(self) -> str:
+        """Under which what was seen is kept; another one when something else is watched."""
+        text = json.dumps([self._target(), self.cursor, self.where], sort_keys=True)
+        return f"mirrordb_event_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+    async def _recall(self) -> Version | Position | None:
+        kind: type[Version | Position] = Version if self.cursor is None else Position
+        for state in asset_states(self):
+            try:
+                if kept := await state.aget(self._name):
+                    return kind(**kept)
+            except Exception:
+                log.exception("What %s was could not be read; what is seen first counts", self.endpoint)
+        return None
+
+    async def _remember(self, found: Version | Position, *, settle: bool) -> None:
+        states = asset_states(self)
+        if states and settle:
+            await self.sleep(SETTLE)  # an event is lost if a triggerer dies that kept this, but not the event
+        for state in states:
+            try:
+                await state.aset(self._name, asdict(found))
+            except Exception:
+                log.exception("What %s is could not be kept", self.endpoint)

@@ -1,0 +1,105 @@
+"""From the rendered arguments of a task, or of a trigger that stands for one, to its request.
+
+Light: a DAG file that imports an operator loads no client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from airflow_mirrordb.client.protocol import MirrorDBRequest, RequestMethod
+    from airflow_mirrordb.triggers.condition import Condition
+
+T = TypeVar("T")
+
+
+def request_of(task: Any, method: RequestMethod, **arguments: Any) -> MirrorDBRequest:
+    """Return the request that the rendered arguments of a task describe.
+
+    :param task: an operator, a sensor, or a trigger
+    :param arguments: what else the request says
+    :raises InvalidRequestError: if an argument was rendered to something it cannot be
+    """
+    from airflow_mirrordb.client.protocol import MirrorDBRequest
+
+    refuse_none(task.endpoint)
+    timeout = task.request_timeout
+    return MirrorDBRequest(
+        method=method,
+        endpoint=task.endpoint,
+        method_name=task.method_name or task.task_id,
+        query=task.query,
+        headers=task.headers,
+        timeout=None if timeout in (None, "") else rendered("request_timeout", timeout, float),
+        **arguments,
+    )
+
+
+def refuse_none(endpoint: object) -> None:
+    """An id that is missing must not become a resource of that name."""
+    from airflow_mirrordb.client.errors import InvalidRequestError
+
+    if "None" in str(endpoint).split("/"):
+        message = f"endpoint: {endpoint!r} holds 'None', as a missing XCom or a None renders"
+        raise InvalidRequestError(message=message, field="endpoint")
+
+
+def condition_of(
+    task: Any, given: str | Callable[[Any], object] | None, *, by_path: bool = True
+) -> tuple[Condition, Callable[[Any], object] | None]:
+    """Return the condition that the rendered arguments of a sensor describe, and its function.
+
+    :param task: a sensor, or a trigger
+    :param given: its ``condition``
+    :param by_path: whether another process must find that function by its path
+    :raises InvalidRequestError: if they are not one condition
+    """
+    from airflow_mirrordb.client.errors import InvalidRequestError
+    from airflow_mirrordb.triggers.condition import Condition, function_at, path_of
+
+    try:
+        path, function = None, given
+        if isinstance(function, str):
+            path, function = function, function_at(function)
+        elif function and by_path:
+            path = path_of(function)
+        condition = Condition(
+            gone=task.gone,
+            field=task.field,
+            equals=task.equals,
+            is_in=list(task.is_in) if isinstance(task.is_in, tuple) else task.is_in,
+            changed=task.changed,
+            function=path,
+        )
+    except ValueError as error:
+        raise InvalidRequestError(message=str(error), field=str(error).partition(":")[0]) from error
+    return condition, function
+
+
+def rendered(name: str, value: object, kind: type[T]) -> T:
+    """Return an argument as the type it stands for: a template renders to a string."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from airflow_mirrordb.client.errors import InvalidRequestError
+
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError:
+        message = f"{name}: {value!r} is not a {kind.__name__}"
+        raise InvalidRequestError(message=message, field=name) from None
+
+
+def refuse_sensitive(headers: Mapping[str, str] | None) -> None:
+    """What a trigger is given is stored in clear text."""
+    from airflow_mirrordb.client.errors import InvalidRequestError
+
+    words = ("auth", "token", "secret", "password", "cookie", "credential", "api-key", "apikey", "signature")
+    for name in headers or {}:
+        if any(word in str(name).lower() for word in words):
+            message = (
+                f"headers[{name!r}]: what a trigger is given is stored in clear text; put the secret into the"
+                " connection's Password, or, for a task, set deferrable=False"
+            )
+            raise InvalidRequestError(message=message, field=f"headers[{name!r}]")

@@ -1,0 +1,198 @@
+"""Triggers with which a task begins, without a worker: they render their arguments, then do what others do.
+
+Airflow makes them of what the task says in ``start_trigger_args``, gives them the task, and renders those
+of their attributes that are template fields of it, by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
+
+from airflow_mirrordb.client.errors import InvalidRequestError
+from airflow_mirrordb.compat import has_xcom_backend
+from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from airflow_mirrordb.triggers.mirrordb import (
+    MAX_EVENT_BYTES,
+    MirrorDBTrigger,
+    SuccessEvent,
+    event_of,
+    unpacked,
+)
+from airflow_mirrordb.triggers.rendering import condition_of, refuse_sensitive, request_of
+from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger, TimeoutEvent
+
+
+class MirrorDBReadStartTrigger(MirrorDBTrigger):
+    """A read from its start; fires as :class:`MirrorDBTrigger` does, or ends the task.
+
+    The successor of one whose triggerer died begins anew, with all attempts and the whole
+    ``max_elapsed``.
+
+    :param max_event_bytes: largest answer that is put into the event, in bytes
+    :param end_from_trigger: whether a success ends the task here, where nothing of it needs a worker
+
+    The other arguments are those of :class:`~airflow_mirrordb.operators.mirrordb.MirrorDBReadOperator`.
+    """
+
+    def __init__(
+        self,
+        mirrordb_conn_id: str = MirrorDBHook.default_conn_name,
+        endpoint: Any = "",
+        method_name: str | None = None,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        request_timeout: float | str | None = None,
+        paginate: Mapping[str, Any] | None = None,
+        output_path: str | None = None,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+        end_from_trigger: bool = False,
+    ) -> None:
+        super().__init__(mirrordb_conn_id, max_event_bytes=max_event_bytes, output_path=output_path)
+        self.endpoint = endpoint
+        self.method_name = method_name
+        self.query = query
+        self.headers = headers
+        self.request_timeout = request_timeout
+        self.paginate = paginate
+        self.end_from_trigger = end_from_trigger
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return _serialized(self, "paginate", "output_path")
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        yield await _ended(self, await event_of(self._answer(), self.log))
+
+    async def _answer(self) -> SuccessEvent:
+        refuse_sensitive(self.headers)
+        if not isinstance(self.endpoint, str):
+            message = "endpoint: only a worker reads many; leave start_from_trigger"
+            raise InvalidRequestError(message=message, field="endpoint")
+        self.request = asdict(request_of(self, "GET", paginate=self.paginate))
+        return await super()._answer()
+
+
+class MirrorDBSensorStartTrigger(MirrorDBSensorTrigger):
+    """A sensor from its start; fires as :class:`MirrorDBSensorTrigger` does, or ends the task.
+
+    The successor of one whose triggerer died looks at once, and ends at the same time; ``changed``
+    compares with what it sees first.
+
+    :param function: dotted path of the sensor's ``condition``
+    :param timeout: seconds from the start to the time-out
+    :param longest: seconds from the start to Airflow's own time-out of the trigger
+    :param max_failures: failures in a row that end it; None if none do
+    :param max_event_bytes: largest answer that is put into the event, in bytes
+    :param end_from_trigger: whether a success ends the task here, where nothing of it needs a worker
+
+    The other arguments are those of :class:`~airflow_mirrordb.sensors.mirrordb.MirrorDBSensor`.
+    """
+
+    #: set by the triggerer: when Airflow ends the trigger; the same for a successor
+    timeout_after: datetime | None = None
+
+    def __init__(
+        self,
+        mirrordb_conn_id: str = MirrorDBHook.default_conn_name,
+        endpoint: str = "",
+        method_name: str | None = None,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        request_timeout: float | str | None = None,
+        gone: bool = False,
+        field: str | None = None,
+        equals: Any = None,
+        is_in: Sequence[Any] | None = None,
+        changed: bool = False,
+        function: str | None = None,
+        poke_interval: float = 60.0,
+        timeout: float = 0.0,
+        longest: float = 0.0,
+        max_failures: int | None = 5,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+        end_from_trigger: bool = False,
+    ) -> None:
+        super().__init__(
+            mirrordb_conn_id,
+            poke_interval=poke_interval,
+            max_failures=max_failures,
+            max_event_bytes=max_event_bytes,
+        )
+        self.endpoint = endpoint
+        self.method_name = method_name
+        self.query = query
+        self.headers = headers
+        self.request_timeout = request_timeout
+        self.gone = gone
+        self.field = field
+        self.equals = equals
+        self.is_in = is_in
+        self.changed = changed
+        self.function = function
+        self.timeout = timeout
+        self.longest = longest
+        self.end_from_trigger = end_from_trigger
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        condition = ("gone", "field", "equals", "is_in", "changed", "function")
+        return _serialized(self, *condition, "poke_interval", "timeout", "longest", "max_failures")
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        yield await _ended(self, await event_of(self._watched(), self.log))
+
+    async def _watched(self) -> SuccessEvent | TimeoutEvent:
+        refuse_sensitive(self.headers)
+        self.request = asdict(request_of(self, "GET"))
+        self.condition = asdict(condition_of(self, self.function)[0])
+        started = self.timeout_after.timestamp() - self.longest if self.timeout_after else self.clock()
+        self.deadline = started + self.timeout
+        return await super()._watched()
+
+    def _first_wait(self) -> float:
+        return 0.0
+
+
+def _serialized(trigger: BaseTrigger, *names: str) -> tuple[str, dict[str, Any]]:
+    request = ("mirrordb_conn_id", "endpoint", "method_name", "query", "headers", "request_timeout")
+    arguments = {
+        name: getattr(trigger, name) for name in (*request, *names, "max_event_bytes", "end_from_trigger")
+    }
+    return f"{__name__}.{type(trigger).__name__}", arguments
+
+
+async def _ended(
+    trigger: MirrorDBReadStartTrigger | MirrorDBSensorStartTrigger, event: TriggerEvent
+) -> TriggerEvent:
+    """Return what ends the task instead of an event, if it is a success and needs no worker any more."""
+    task: Any = trigger.task
+    if event.payload["status"] != "success" or not trigger.end_from_trigger or task is None:
+        return event
+    mapped_over = next(task.iter_mapped_dependants(), None)  # only a worker tells Airflow the length
+    if mapped_over or task.outlets or task.multiple_outputs or has_xcom_backend():
+        return event
+    result = unpacked(event.payload)["data"]
+    if task.do_xcom_push and result is not None:
+        try:
+            await _store(trigger.task_instance, result)
+        except Exception:
+            trigger.log.exception("The result could not be stored here; a worker does it")
+            return event
+    return TaskSuccessEvent()
+
+
+async def _store(ti: Any, result: Any) -> None:
+    """Store a result as a worker does: what a TaskSuccessEvent stores comes back as JSON text in 3.3.2."""
+    from airflow.sdk.execution_time.xcom import XCom
+
+    await XCom.aset(
+        "return_value",
+        result,
+        dag_id=ti.dag_id,
+        task_id=ti.task_id,
+        run_id=ti.run_id,
+        map_index=ti.map_index,
+    )

@@ -1,0 +1,241 @@
+"""A task ends the same way on a worker and in the triggerer: its XCom, state, error, and what it logged."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+)
+
+from airflow_mirrordb.client import (
+    AmbiguousWriteError,
+    ForbiddenError,
+    InvalidResponseError,
+    MirrorDBError,
+    NotFoundError,
+    RateLimitError,
+    ServerError,
+)
+from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator, MirrorDBUpdateOperator
+from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
+from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger
+from tests.conftest import FakeClock
+from tests.integration import test_operators as operators, test_sensor as sensors
+from tests.integration.conftest import ScriptedBackend, SetConnection
+
+Answer = tuple[int, Any, dict[str, str]]
+
+#: What the log tells of an attempt that failed, and of a look that found nothing.
+_TOLD = re.compile(r"attempt \d+ of \d+ failed with \w+; (?:giving up|next attempt)|Not met yet: [^;\n]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a task ended.
+
+    :param state: ``success``, ``skipped``, ``failed`` without a retry, or ``up_for_retry``
+    :param xcom: the result, as JSON
+    :param error: what it failed with
+    :param text: of that error
+    :param told: what its logs told of each attempt that brought nothing
+    :param requests: what the backend saw: line, body and idempotency key
+    """
+
+    state: str
+    xcom: str
+    error: type[BaseException] | None
+    text: str
+    told: tuple[str, ...]
+    requests: tuple[tuple[str, bytes, str | None], ...]
+
+
+class Watcher:
+    """Runs tasks against the same answers of the same backend, and says how each ended."""
+
+    def __init__(self, scripted: ScriptedBackend, caplog: pytest.LogCaptureFixture) -> None:
+        self.backend, self._caplog = scripted, caplog
+        caplog.set_level("INFO")
+
+    def ended(self, task: Callable[[], Any], answers: list[Answer]) -> Ended:
+        self._caplog.clear()
+        for seen in (self.backend.requests, self.backend.bodies, self.backend.headers):
+            seen.clear()
+        self.backend.answers = [*answers]
+        state, xcom, error = _outcome(task)
+        assert self.backend.answers == []
+        keys = (headers.get("Idempotency-Key") for headers in self.backend.headers)
+        return Ended(
+            state=state,
+            xcom=json.dumps(xcom),
+            error=None if error is None else type(error),
+            text=str(error or ""),
+            told=tuple(
+                match[0] for record in self._caplog.records if (match := _TOLD.search(record.message))
+            ),
+            requests=tuple(zip(self.backend.requests, self.backend.bodies, keys, strict=True)),
+        )
+
+
+def _outcome(task: Callable[[], Any]) -> tuple[str, Any, BaseException | None]:
+    """Run a task; return the state that Airflow gives to one that ends so, its result and its error."""
+    try:
+        return "success", task(), None
+    except AirflowSkipException as skip:
+        return "skipped", None, skip
+    except AirflowSensorTimeout as timeout:
+        return "failed", None, timeout
+    except AirflowFailException as failure:
+        return "failed", None, failure.__cause__
+    except MirrorDBError as error:
+        return "up_for_retry", None, error
+
+
+@pytest.fixture
+def watcher(
+    scripted: ScriptedBackend, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> Watcher:
+    for logs in (MirrorDBSensor, MirrorDBSensorTrigger):  # Airflow 3 gives them loggers past caplog
+        monkeypatch.setattr(logs, "log", logging.getLogger(logs.__name__))
+    return Watcher(scripted, caplog)
+
+
+# -- operators -----------------------------------------------------------------------------------
+
+pages = partial(MirrorDBReadOperator, task_id="pages", endpoint="api/users", paginate={"style": "link"})
+patch = partial(MirrorDBUpdateOperator, task_id="patch", endpoint="api/users/1", data={"a": 1}, partial=True)
+#: Each operator, and whether the connection promises that the backend knows idempotency keys.
+OPERATORS: dict[str, tuple[Callable[..., Any], bool]] = {
+    "create, keyed": (operators.OPERATORS["create"], True),
+    "create": (operators.OPERATORS["create"], False),
+    "read": (operators.OPERATORS["read"], False),
+    "read pages": (pages, False),
+    "update": (operators.OPERATORS["update"], False),
+    "partial update, keyed": (patch, True),
+    "partial update": (patch, False),
+    "delete": (operators.OPERATORS["delete"], False),
+}
+MAY_NOT_BE_REPEATED = ("create", "partial update")
+
+BUSY: Answer = (429, None, {"Retry-After": "0"})
+AWAY: Answer = (503, None, {"Retry-After": "0"})
+GOOD: list[Answer] = [(200, {"id": 7}, {})]
+PAGES: list[Answer] = [(200, [1, 2], {"Link": '</api/users?page=2>; rel="next"'}), (200, [3], {})]
+
+#: The answers, to which a success adds a good one; the state, the error, and how many attempts were told of.
+SCENARIOS: dict[str, tuple[list[Answer], str, type[MirrorDBError] | None, int]] = {
+    "success": ([], "success", None, 0),
+    "success after retries": ([AWAY, BUSY, AWAY], "success", None, 3),
+    "permanent error": ([(404, {"detail": "gone"}, {})], "failed", NotFoundError, 1),
+    "permanent error after retries": ([BUSY, (403, None, {})], "failed", ForbiddenError, 2),
+    "passing error": ([BUSY] * 5, "up_for_retry", RateLimitError, 5),
+    "perhaps applied": ([(500, None, {})] * 5, "up_for_retry", ServerError, 5),
+    "no JSON": ([(200, b"<html>", {})], "failed", InvalidResponseError, 1),
+    "too long an answer": ([(200, {"long": "x" * 3000}, {})], "failed", InvalidResponseError, 0),
+}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_operator_ends_the_same_in_every_mode(
+    watcher: Watcher, set_connection: SetConnection, operator: str, scenario: str
+) -> None:
+    """The worker, the worker first and the triggerer alone: nobody can tell from how the task ended."""
+    make, keyed = OPERATORS[operator]
+    answers, state, error, told = SCENARIOS[scenario]
+    if scenario == "perhaps applied" and operator in MAY_NOT_BE_REPEATED:
+        answers, state, error, told = answers[:1], "failed", AmbiguousWriteError, 1
+    if state == "success":
+        answers = [*answers, *(PAGES if operator == "read pages" else GOOD)]
+    set_connection(watcher.backend.url, extra=operators.KEYED if keyed else {})
+
+    def ended(mode: dict[str, Any]) -> Ended:
+        task = make(max_event_bytes=2000, response_filter=lambda body: {"filtered": body}, **mode)
+        return watcher.ended(lambda: operators.run(task), answers)
+
+    direct = ended(operators.MODES["worker"])
+    assert (direct.state, direct.error, len(direct.told)) == (state, error, told)
+    if state == "success":
+        assert json.loads(direct.xcom) == {"filtered": [1, 2, 3] if operator == "read pages" else {"id": 7}}
+    assert len(direct.requests) == len(answers)
+    for mode in ("worker first", "triggerer"):
+        assert ended(operators.MODES[mode]) == direct
+
+
+# -- the sensor ----------------------------------------------------------------------------------
+
+FIVE_IN_A_ROW = [(500, None)] * 4 + [(404, None)] + [(500, None)] * 5
+UNTIL_DONE = {"field": "state", "equals": "done"}
+FAILS = {"condition": f"{sensors.__name__}.fails"}
+
+#: The arguments, the answers, the state and the error.
+WAITS: dict[str, tuple[dict[str, Any], list[tuple[int, Any]], str, type[BaseException] | None]] = {
+    "met at once": (UNTIL_DONE, [(200, sensors.DONE)], "success", None),
+    "met after looks that found nothing": (
+        UNTIL_DONE,
+        [(404, None), (503, None), (200, sensors.QUEUED), (429, None), (200, sensors.DONE)],
+        "success",
+        None,
+    ),
+    "timed out": ({"timeout": 100}, [(404, None)] * 3, "failed", AirflowSensorTimeout),
+    "skipped": ({"timeout": 100, "soft_fail": True}, [(404, None)] * 3, "skipped", AirflowSkipException),
+    "permanent error": ({}, [(403, {"detail": "not you"})], "failed", ForbiddenError),
+    "permanent error at a later look": ({}, [(404, None), (403, None)], "failed", ForbiddenError),
+    "will not come": ({}, [(410, None)], "failed", MirrorDBError),
+    "no JSON": ({}, [(200, b"<html>")], "failed", InvalidResponseError),
+    "too long an answer": (
+        {"max_event_bytes": 5},
+        [(404, None), (200, {"a": "long"})],
+        "failed",
+        InvalidResponseError,
+    ),
+    "condition that fails": (FAILS, [(200, {})], "failed", MirrorDBError),
+    "condition that fails later": (FAILS, [(404, None), (200, {})], "failed", MirrorDBError),
+    "passing error": ({}, [(500, None)] * 5, "up_for_retry", ServerError),
+    "passing errors in a row": ({}, FIVE_IN_A_ROW, "up_for_retry", ServerError),
+    "one passing error too many": ({"max_failures": 1}, [(429, None)], "up_for_retry", RateLimitError),
+    "throttled": ({"max_failures": 3}, [(429, None)] * 3, "up_for_retry", RateLimitError),
+}
+
+
+@pytest.mark.parametrize("scenario", WAITS)
+def test_sensor_ends_the_same_in_every_mode(
+    watcher: Watcher,
+    set_connection: SetConnection,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+    scenario: str,
+) -> None:
+    """Poking, rescheduled or deferred: the same looks at the same distance, and the same end."""
+    arguments, answers, state, error = WAITS[scenario]
+    set_connection(watcher.backend.url)
+
+    def ended(mode: dict[str, Any]) -> tuple[Ended, float]:
+        scheduler = sensors.Scheduler(clock, monkeypatch)
+        started = clock.now()
+        task = partial(scheduler.run, **arguments, **mode)
+        end = watcher.ended(task, [(status, body, {}) for status, body in answers])
+        if state in ("failed", "skipped") and "timeout" in arguments:
+            end = replace(end, text="")  # Airflow words its own time-outs
+        return end, clock.now() - started
+
+    direct, took = ended(sensors.MODES["poke"])
+    assert (direct.state, took) == (state, sensors.INTERVAL * (len(answers) - 1))
+    assert direct.error is error or (error is MirrorDBError and issubclass(direct.error or object, error))
+    if state == "success":
+        assert json.loads(direct.xcom) == sensors.DONE
+    if isinstance(error, type) and issubclass(error, MirrorDBError):
+        assert "GET api/jobs/7 [wait]" in direct.text
+    assert len(direct.requests) == len(answers)
+    assert len(direct.told) == len(answers) - ("timeout" not in arguments)  # all but what ended it
+    for mode in ("reschedule", "deferrable"):
+        assert ended(sensors.MODES[mode]) == (direct, took)

@@ -1,0 +1,478 @@
+"""The trigger that watches for an asset, against real servers, on a clock that nobody waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import subprocess
+import sys
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from aiohttp import web
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
+
+from tests.conftest import Answering, Backend, FakeClock
+from tests.integration.conftest import SetConnection
+
+if not AIRFLOW_V_3_0_PLUS:
+    pytest.skip("event triggers came with Airflow 3.0", allow_module_level=True)
+
+from airflow_mirrordb.triggers.event import SETTLE, MirrorDBEventTrigger
+
+since_airflow_3_3 = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="came with Airflow 3.3")
+
+INTERVAL = 60.0
+ADA, BOB = {"name": "Ada"}, {"name": "Bob"}
+
+
+class OverError(BaseException):
+    """All planned answers were given, so a real trigger would wait for the next look now."""
+
+
+class Watching:
+    """Runs triggers until a backend has given its answers; notes their events and waits."""
+
+    def __init__(
+        self, answering: Answering, set_connection: SetConnection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self._answering, self._set_connection = answering, set_connection
+        self.clock, self.answers = FakeClock(), list[web.Response]()
+        self.backend: Backend | None = None
+        monkeypatch.setattr(MirrorDBEventTrigger, "sleep", staticmethod(self._sleep))
+
+    @property
+    def lines(self) -> list[str]:
+        """The requests that arrived."""
+        assert self.backend is not None
+        return self.backend.lines
+
+    async def events(self, answers: list[web.Response], **arguments: Any) -> list[Any]:
+        """Return the payloads of all events that a trigger fires at these answers."""
+        await self.serve(*answers)
+        return await self.events_of(trigger(**arguments))
+
+    async def serve(self, *answers: web.Response) -> None:
+        self.answers = [*answers]
+        if self.backend is None:
+            self.backend = await self._answering(*[self._answer] * 30)
+            self._set_connection(self.backend.base_url)
+
+    async def _answer(self, _request: web.Request) -> web.Response:
+        return self.answers.pop(0)
+
+    async def events_of(self, watcher: MirrorDBEventTrigger) -> list[Any]:
+        fired: list[Any] = []
+
+        async def follow() -> None:
+            async with aclosing(watcher.run()) as events:  # type: ignore[type-var]  # a generator
+                async for event in events:
+                    fired.append(json.loads(json.dumps(event.payload)))  # noqa: PERF401  # it does not end
+
+        with pytest.raises(OverError):
+            await follow()
+        return fired
+
+    async def _sleep(self, seconds: float) -> None:
+        await self.clock.sleep(seconds)
+        if seconds != SETTLE and not self.answers:
+            raise OverError
+
+
+@pytest.fixture
+def watching(
+    answering: Answering, set_connection: SetConnection, monkeypatch: pytest.MonkeyPatch
+) -> Watching:
+    return Watching(answering, set_connection, monkeypatch)
+
+
+def trigger(**arguments: Any) -> MirrorDBEventTrigger:
+    """Return a trigger as the triggerer makes it from what Airflow stores."""
+    made = MirrorDBEventTrigger(**{"endpoint": "api/users", "poll_interval": INTERVAL, **arguments})
+    return MirrorDBEventTrigger(**json.loads(json.dumps(made.serialize()[1])))
+
+
+def found(body: Any, etag: str | None = None) -> web.Response:
+    return web.json_response(body, headers={"ETag": etag} if etag else {})
+
+
+def changed(status: int = 200, etag: str | None = None) -> dict[str, Any]:
+    return {"endpoint": "api/users", "status": status, "etag": etag, "request_id": None}
+
+
+def records(count: int, since: Any, cursor: Any) -> dict[str, Any]:
+    return {"endpoint": "api/users", "count": count, "since": since, "cursor": cursor, "request_id": None}
+
+
+async def test_each_change_is_one_event(watching: Watching) -> None:
+    """The first look fires nothing, a look that finds something else fires once; no body is in an event."""
+    answers = [found(ADA), found(ADA), found(BOB), found(BOB), found(ADA)]
+
+    assert await watching.events(answers) == [changed(), changed()]
+    assert watching.clock.slept == [INTERVAL] * 5
+
+
+async def test_unchanged_body_is_not_sent_again(watching: Watching) -> None:
+    """With entity tags the backend is asked whether the one that is known still holds."""
+    unchanged = [web.Response(status=304) for _ in range(2)]
+    answers = [found(ADA, '"1"'), unchanged[0], found(BOB, '"2"'), unchanged[1]]
+
+    assert await watching.events(answers) == [changed(etag='"2"')]
+    assert watching.backend is not None
+    sent = [request.headers.get("If-None-Match") for request in watching.backend.requests]
+    assert sent == [None, '"1"', '"1"', '"2"']
+
+
+@pytest.mark.parametrize(
+    "second", [found(ADA, '"of another server"'), found({**ADA, "now": "12:01"}, '"1"')], ids=["body", "tag"]
+)
+async def test_same_body_or_same_tag_is_no_change(watching: Watching, second: web.Response) -> None:
+    """Servers behind one address may tag one body differently, and one tag may stand for several bodies."""
+    assert await watching.events([found(ADA, '"1"'), second]) == []
+
+
+async def test_coming_and_going_are_changes(watching: Watching, caplog: pytest.LogCaptureFixture) -> None:
+    """What was not there at first fires when it comes, and when it is gone; the log tells, too."""
+    answers = [web.Response(status=404), found(ADA), web.Response(status=410), web.Response(status=404)]
+
+    assert await watching.events(answers) == [changed(), changed(410)]
+    assert caplog.text.count("There is nothing at api/users (4") == 2
+
+
+def orders(*times: Any, **fields: Any) -> list[dict[str, Any]]:
+    return [{"meta": {"updated": time}, **fields} for time in times]
+
+
+async def test_records_beyond_the_cursor_are_an_event(watching: Watching) -> None:
+    """New records are counted; one more with the very time of the last one counts, one less does not."""
+    answers = [
+        found(orders("10:00", "10:01")),
+        found(orders("10:00", "10:01")),
+        found(orders("10:00", "10:01", "10:03", "10:02")),
+        found(orders("10:03", "10:03", None)),
+        found(orders("10:03")),
+    ]
+    expected = [records(2, "10:01", "10:03"), records(1, "10:03", "10:03")]
+
+    assert await watching.events(answers, cursor="meta.updated") == expected
+
+
+@pytest.mark.parametrize("inclusive", [True, False])
+async def test_cursor_is_sent(watching: Watching, *, inclusive: bool) -> None:
+    """The backend is asked for what came after the cursor, whether that includes the last record or not."""
+    repeated = [7] if inclusive else []
+    answers = [found(orders(5, 7)), found(orders(*repeated)), found(orders(*repeated, 8)), found(orders())]
+    query = {"sort": "updated"}
+
+    events = await watching.events(answers, cursor="meta.updated", cursor_param="since", query=query)
+
+    assert events == [records(1, 7, 8)]
+    since = [line.partition("since=")[2] for line in watching.lines]
+    assert since == ["", "7", "7", "8"]
+    assert all("sort=updated" in line for line in watching.lines)
+
+
+async def test_first_record_of_an_empty_collection_is_an_event(watching: Watching) -> None:
+    """Nothing at the first look, be it an empty list or a 404, is a place to start from."""
+    answers = [web.Response(status=404), found([]), found(orders("10:00"))]
+
+    assert await watching.events(answers, cursor="meta.updated") == [records(1, None, "10:00")]
+
+
+async def test_only_records_that_match_count(watching: Watching) -> None:
+    """A watcher may care for some records only; for a single resource its own fields count."""
+    answers = [
+        found({"state": "new", "at": 1}),
+        found({"state": "new", "at": 2}),
+        found({"state": "done", "at": 3}),
+    ]
+
+    assert await watching.events(answers, cursor="at", where={"state": "done"}) == [records(1, None, 3)]
+
+
+async def test_all_pages_are_looked_at(watching: Watching) -> None:
+    """With pages, a look is complete when the last of them was read."""
+    pages = [found(orders(1, 2)), found([]), found(orders(1, 2)), found(orders(3)), found([])]
+    paginate = {"style": "page", "param": "page"}
+
+    events = await watching.events(pages, cursor="meta.updated", paginate=paginate)
+
+    assert events == [records(1, 2, 3)]
+
+
+async def test_no_failure_ends_it(watching: Watching, caplog: pytest.LogCaptureFixture) -> None:
+    """It looks again after each failure, later each time, and fires when there is a change at last."""
+    answers = [
+        found(ADA),
+        *[web.Response(status=500) for _ in range(5)],
+        web.Response(status=403),
+        found(ADA),
+        web.Response(text="<html>"),
+        found(BOB),
+    ]
+
+    assert await watching.events(answers) == [changed()]
+    assert watching.clock.slept == [60, 60, 120, 240, 480, 600, 600, 60, 60, 60]
+    levels = [record.levelno for record in caplog.records if "failed" in record.getMessage()]
+    assert levels == [logging.WARNING] * 5 + [logging.ERROR] * 2
+
+
+async def test_retry_after_is_obeyed(watching: Watching) -> None:
+    """A backend that asks to stay away for longer than the interval is left alone that long."""
+    assert await watching.events([web.Response(status=429, headers={"Retry-After": "3600"})]) == []
+    assert watching.clock.slept == [3600]
+
+
+async def test_connection_may_come_later(
+    watching: Watching, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A connection that is not there yet is looked up again at each look."""
+    await watching.serve(found(ADA))
+    assert watching.backend is not None
+    connection = json.dumps({"conn_type": "mirrordb", "host": watching.backend.base_url})
+    waited = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 2:
+            monkeypatch.setenv("AIRFLOW_CONN_LATE", connection)
+        if len(waited) == 3:
+            raise OverError
+
+    monkeypatch.setattr(MirrorDBEventTrigger, "sleep", staticmethod(sleep))
+
+    assert await watching.events_of(trigger(mirrordb_conn_id="late")) == []
+    assert (watching.lines, waited) == (["GET /api/users"], [60, 120, 60])
+    assert "late" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("bodies", "reason"),
+    [
+        ([orders(1), [{"id": 1}]], "cursor: no record has a text or a number at 'meta.updated'"),
+        ([orders(1), orders("10:00")], "partly texts, partly numbers"),
+    ],
+)
+async def test_unusable_cursor_is_told(
+    watching: Watching, caplog: pytest.LogCaptureFixture, bodies: list[Any], reason: str
+) -> None:
+    """Records without order are an error in the log; the cursor stays where it was."""
+    answers = [found(body) for body in [*bodies, orders(2)]]
+
+    assert await watching.events(answers, cursor="meta.updated") == [records(1, 1, 2)]
+    assert reason in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"endpoint": ""}, "endpoint: say what is watched"),
+        ({"poll_interval": 0.5}, "poll_interval: it must be at least 1 second, not 0.5"),
+        ({"cursor_param": "since"}, "cursor_param: it needs a cursor"),
+        ({"where": {"a": 1}}, "where: it needs a cursor"),
+        (
+            {"headers": {"X-Auth": "s"}},
+            r"headers\['X-Auth'\]: what a trigger is given is stored in clear text",
+        ),
+    ],
+)
+def test_wrong_arguments_are_told_when_the_dag_is_read(arguments: dict[str, Any], reason: str) -> None:
+    """Airflow serialises the watchers of a DAG when it reads the file, and shows what is wrong."""
+    from airflow.sdk import DAG, Asset, AssetWatcher
+    from airflow.serialization import serialized_objects
+
+    new, old = "DagSerialization", "SerializedDAG"
+    watcher = AssetWatcher(name="w", trigger=MirrorDBEventTrigger(**{"endpoint": "api/users", **arguments}))
+    with pytest.raises(Exception, match=reason):
+        getattr(serialized_objects, new if hasattr(serialized_objects, new) else old).to_dict(
+            DAG("watching", schedule=[Asset("users", watchers=[watcher])])
+        )
+
+
+class Supervisor:
+    """The triggerer's other half, as far as it keeps values for assets; what is kept passes through JSON."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], str] = {}
+
+    async def asend(self, message: Any) -> Any:
+        from airflow.sdk.exceptions import ErrorType
+        from airflow.sdk.execution_time import comms
+
+        place = (message.name, message.key)
+        if isinstance(message, comms.SetAssetStateStoreByName):
+            self.kept[place] = json.dumps(message.value)
+            return comms.OKResponse(ok=True)
+        if place in self.kept:
+            return comms.AssetStateStoreResult(value=json.loads(self.kept[place]))
+        return comms.ErrorResponse(error=ErrorType.ASSET_STORE_NOT_FOUND)
+
+
+@pytest.fixture
+def supervisor(monkeypatch: pytest.MonkeyPatch) -> Supervisor:
+    from airflow.sdk.execution_time import task_runner
+
+    supervisor = Supervisor()
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", supervisor, raising=False)
+    return supervisor
+
+
+def watcher_of(*assets: str, **arguments: Any) -> MirrorDBEventTrigger:
+    """Return a trigger with the store that the triggerer of Airflow 3.3 gives it."""
+    from airflow.sdk import Asset
+    from airflow.sdk.execution_time.context import AssetStateStoreAccessors
+
+    watcher = trigger(**arguments)
+    watcher.asset_state_store = AssetStateStoreAccessors(inlets=[Asset(name) for name in assets])
+    return watcher
+
+
+@since_airflow_3_3
+@pytest.mark.parametrize("assets", [["users"], ["users", "people"]])
+@pytest.mark.parametrize(
+    ("arguments", "before", "after", "event"),
+    [
+        ({}, ADA, BOB, changed()),
+        ({"cursor": "meta.updated"}, orders(1), orders(1, 2), records(1, 1, 2)),
+    ],
+)
+async def test_change_while_no_triggerer_ran_is_an_event(
+    watching: Watching,
+    supervisor: Supervisor,
+    assets: list[str],
+    arguments: dict[str, Any],
+    before: Any,
+    after: Any,
+    event: Any,
+) -> None:
+    """What was seen is kept with each asset that a trigger watches, so its successor knows it."""
+    await watching.serve(found(before))
+    assert await watching.events_of(watcher_of(*assets, **arguments)) == []
+    assert {name for name, _ in supervisor.kept} == set(assets)
+
+    await watching.serve(found(after), found(after))
+    assert await watching.events_of(watcher_of(*assets, **arguments)) == [event]
+    await watching.serve(found(after))
+    assert await watching.events_of(watcher_of(*assets, **arguments)) == []
+    await watching.serve(found(after))
+    assert await watching.events_of(watcher_of(*assets, **arguments, query={"another": "one"})) == []
+
+
+@since_airflow_3_3
+async def test_successor_asks_from_the_kept_cursor_on(watching: Watching, supervisor: Supervisor) -> None:
+    """With a cursor_param the first look of a triggerer that is back reads only what came meanwhile."""
+    arguments = {"cursor": "meta.updated", "cursor_param": "since"}
+    await watching.serve(found(orders(1)))
+    await watching.events_of(watcher_of("users", **arguments))
+    await watching.serve(found(orders(2)))
+
+    assert await watching.events_of(watcher_of("users", **arguments)) == [records(1, 1, 2)]
+    assert watching.lines == ["GET /api/users", "GET /api/users?since=1"]
+    assert len(supervisor.kept) == 1
+
+
+@since_airflow_3_3
+async def test_event_is_not_lost_with_its_triggerer(watching: Watching, supervisor: Supervisor) -> None:
+    """A triggerer that dies right after an event has not yet kept what it saw; the successor fires again."""
+    del supervisor
+    await watching.serve(found(ADA), found(BOB))
+    first = watcher_of("users").run()
+    assert (await anext(first)).payload == changed()
+    await first.aclose()  # type: ignore[attr-defined]  # a generator
+
+    await watching.serve(found(BOB))
+    assert await watching.events_of(watcher_of("users")) == [changed()]
+
+
+@since_airflow_3_3
+async def test_store_that_fails_is_no_reason_to_stop(
+    watching: Watching, supervisor: Supervisor, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without the store a trigger goes by what it saw itself; what another version kept is not understood."""
+    await watching.serve(found(ADA))
+    await watching.events_of(watcher_of("users"))
+    supervisor.kept = dict.fromkeys(supervisor.kept, '{"of another": "version"}')
+    await watching.serve(found(BOB), found(ADA))
+
+    assert await watching.events_of(watcher_of("users")) == [changed()]
+    assert "could not be read" in caplog.text
+
+
+@since_airflow_3_3
+async def test_many_watchers_share_one_poll(watching: Watching, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow runs one poll for watchers of one endpoint; each fires for what it cares for."""
+    from airflow.triggers.shared_stream import SharedStreamManager
+
+    turn = asyncio.Event()
+
+    async def sleep(_seconds: float) -> None:
+        turn.clear()
+        await turn.wait()
+
+    monkeypatch.setattr(MirrorDBEventTrigger, "sleep", staticmethod(sleep))
+    acme, globex = {"customer": "acme"}, {"customer": "globex"}
+    before, after = orders(1, **acme), [*orders(1, **acme), *orders(2, **globex)]
+    await watching.serve(found(before), found(after))
+    watchers = [
+        trigger(),
+        trigger(cursor="meta.updated"),
+        trigger(cursor="meta.updated", where=globex),
+        trigger(cursor="meta.updated", where=acme),
+    ]
+    manager, events = SharedStreamManager(), {}
+
+    async def follow(number: int, watcher: MirrorDBEventTrigger) -> None:
+        stream = manager.subscribe(trigger_id=number, trigger=watcher, key=watcher.shared_stream_key())
+        async for event in watcher.filter_shared_stream(stream):
+            events[number] = event.payload
+
+    tasks = [asyncio.create_task(follow(number, watcher)) for number, watcher in enumerate(watchers)]
+    while len(events) < 3:
+        await asyncio.sleep(0.001)
+        if len(watching.answers) == 1:
+            turn.set()
+    await asyncio.sleep(0.01)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await manager.stop_all()
+
+    assert events == {0: changed(), 1: records(1, 1, 2), 2: records(1, None, 2)}
+    assert watching.lines == ["GET /api/users"] * 2
+
+
+@since_airflow_3_3
+def test_what_is_asked_differently_is_not_shared() -> None:
+    """Watchers share if they look at the same at the same pace, and none asks from its own cursor on."""
+    same = trigger(query={"a": 1, "b": [2]})
+    assert same.shared_stream_key() == trigger(query={"b": [2], "a": 1}).shared_stream_key()
+    others: list[dict[str, Any]] = [
+        {"endpoint": "api/orders"},
+        {"query": {"a": 1}},
+        {"headers": {"A": "1"}},
+        {"paginate": {"style": "link"}},
+        {"mirrordb_conn_id": "elsewhere"},
+        {"poll_interval": 30},
+    ]
+    keys = {trigger(**other).shared_stream_key() for other in [*others, {}]}
+    assert len(keys) == len(others) + 1
+    assert trigger(cursor="at", cursor_param="since").shared_stream_key() is None
+
+
+def test_dag_file_that_watches_loads_no_client() -> None:
+    """The module of the trigger is imported wherever a DAG file is parsed."""
+    code = (
+        "import sys; import airflow.triggers.base\n"
+        "before = set(sys.modules); from airflow_mirrordb.triggers.event import MirrorDBEventTrigger\n"
+        "MirrorDBEventTrigger(endpoint='api/users').serialize()\n"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "airflow_mirrordb.triggers.event" in loaded
+    assert not {name for name in loaded if name.split(".")[0] in ("aiohttp", "yarl", "certifi")}
+    assert not {
+        name for name in loaded if name.startswith(("airflow_mirrordb.client", "airflow_mirrordb.hooks"))
+    }
