@@ -9,7 +9,6 @@ nobody, in seconds, where all are in flight at once.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -122,7 +121,6 @@ def with_http_hook(requests: int, at_once: int) -> None:
 
     def call(first: int) -> None:
         hook = HttpHook(method="GET")
-        hook.log.setLevel(logging.ERROR)
         for number in range(first, requests, at_once):
             hook.run(_endpoint(number)).json()
 
