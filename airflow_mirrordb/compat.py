@@ -7,7 +7,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowException, conf
+from airflow.providers.common.compat.sdk import AirflowException, conf, get_current_context
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
 
 _MASKERS = (
@@ -52,8 +52,6 @@ def installation_url() -> str:
 
 def running_operator() -> str | None:
     """Return the name of the operator whose task runs here; None in a trigger and where none runs."""
-    from airflow.providers.common.compat.sdk import get_current_context
-
     try:
         return str(get_current_context()["task"].operator_name)
     except (AirflowException, RuntimeError):  # Airflow 2, 3

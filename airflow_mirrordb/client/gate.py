@@ -52,10 +52,11 @@ class Gate:
     ) -> None:
         connection = (config.base_url, config.login, config.api_key)
         self._brake = brake_for(connection, config.rate_limit, longest_pause=config.max_delay)
-        slots = _slots_of_loops.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
-        self._slots = slots.setdefault(
-            (connection, config.max_concurrency), asyncio.Semaphore(config.max_concurrency)
-        )
+        of_loop = _slots_of_loops.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
+        slots = of_loop.get((connection, config.max_concurrency))
+        if slots is None:
+            slots = of_loop[connection, config.max_concurrency] = asyncio.Semaphore(config.max_concurrency)
+        self._slots = slots
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
 
     async def enter(self, latest: float) -> Permit:

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_RNG = random.Random()  # noqa: S311  # only jitter
+
 CALLABLE = ("create_function", "read_function", "update_function", "delete_function")
 
 
@@ -90,7 +92,7 @@ class GenericMirrorDB:
             clock=clock,
             monotonic=monotonic,
             sleep=sleep,
-            rng=rng or random.Random(),  # noqa: S311  # only jitter
+            rng=rng or _RNG,
             observe=observe,
         )
 

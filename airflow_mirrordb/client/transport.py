@@ -10,7 +10,6 @@ import re
 import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping
-from contextlib import suppress
 from contextvars import Context
 from http import HTTPStatus
 from pathlib import Path
@@ -236,7 +235,8 @@ class Connections:
         """Close all connections, to the end even if the caller is cancelled."""
         pools = list(self._pools.values())
         self._pools.clear()
-        await asyncio.shield(asyncio.gather(*(pool.close() for pool in pools)))
+        closing = asyncio.gather(*(pool.close() for pool in pools), return_exceptions=True)
+        await asyncio.shield(closing)
 
 
 # -- sharing -------------------------------------------------------------------------------------
@@ -245,44 +245,39 @@ class Connections:
 class _Shared:
     """Connections, and how many use them; closed when nobody has for as long as an idle connection lives.
 
-    When ``asyncio.run`` ends the loop it cancels the task that would close them, which does it then.
+    A task closes them when it is cancelled: by the timer, or by ``asyncio.run`` when it ends the loop.
 
     :param config: see :class:`Connections`
-    :param forget: called just before they are closed
+    :param forget: called when the time is up
     :raises ConfigError: if a certificate or key cannot be read
     """
 
     def __init__(self, config: MirrorDBConfig, forget: Callable[[], object]) -> None:
         self.connections = Connections(config)
         self._users, self._forget = 0, forget
-        self._in_use, self._idle = asyncio.Event(), asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
         # A context of its own: it outlives the task that happens to be the first user.
-        self._end = Context().run(asyncio.get_running_loop().create_task, self._close_when_idle())
+        self._end = Context().run(self._loop.create_task, self._close_when_cancelled())
 
     def enter(self) -> None:
         self._users += 1
-        self._in_use.set()
-        self._idle.clear()
+        if self._timer:
+            self._timer.cancel()
 
     def leave(self) -> None:
         self._users -= 1
         if not self._users:
-            self._in_use.clear()
-            self._idle.set()
+            self._timer = self._loop.call_later(IDLE_LIMIT, self._expire)
 
-    async def _is_idle_for(self, seconds: float) -> bool:
-        """Wait until nobody uses the connections, and return whether that stays so for a while."""
-        await self._idle.wait()
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._in_use.wait(), seconds)
-        return not self._users  # somebody may have come just as the time ran out
+    def _expire(self) -> None:
+        self._forget()
+        self._end.cancel()
 
-    async def _close_when_idle(self) -> None:
+    async def _close_when_cancelled(self) -> None:
         try:
-            while not await self._is_idle_for(IDLE_LIMIT):
-                pass
+            await self._loop.create_future()
         finally:
-            self._forget()
             await self.connections.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from datetime import timedelta
 from http import HTTPStatus
@@ -34,7 +35,7 @@ def observer_for(conn_id: str, context: Any) -> Observer | None:
 
 def _metrics(conn_id: str) -> Observer | None:
     """Counters and a timer, from the process that sends: worker or triggerer."""
-    if not any(conf.getboolean("metrics", backend, fallback=False) for backend in _BACKENDS):
+    if not metrics_are_on():
         return None
     from airflow.providers.common.compat.sdk import Stats
 
@@ -52,6 +53,12 @@ def _metrics(conn_id: str) -> Observer | None:
             Stats.incr("mirrordb.throttled", tags=tags)
 
     return send
+
+
+@functools.cache  # Airflow reads it once a process as well, and thousands of triggers ask at once
+def metrics_are_on() -> bool:
+    """Whether Airflow sends its metrics anywhere."""
+    return any(conf.getboolean("metrics", backend, fallback=False) for backend in _BACKENDS)
 
 
 def _lineage(conn_id: str, context: Any) -> Observer | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 import zlib
 from base64 import b64decode, b64encode
@@ -18,9 +19,12 @@ from airflow_mirrordb.client.protocol import MirrorDBRequest, named
 from airflow_mirrordb.client.retry import Progress
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.output import sink_for
+from airflow_mirrordb.hooks.sharing import SharedClient
 
 if TYPE_CHECKING:
     from airflow_mirrordb.client.answers import MirrorDBResponse
+
+log = logging.getLogger(__name__)  # a trigger's own costs more than its request
 
 MAX_EVENT_BYTES = 2**20
 #: Characters of JSON text from which on data is packed, so that large answers do not fill the database.
@@ -104,7 +108,7 @@ def unpacked(event: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**event, "data": json.loads(text)}
 
 
-async def event_of(work: Awaitable[Mapping[str, Any]], log: Any) -> TriggerEvent:
+async def event_of(work: Awaitable[Mapping[str, Any]]) -> TriggerEvent:
     """Return the event that tells what came of a trigger's work, whatever did."""
     try:
         return TriggerEvent(await packed(await work))
@@ -162,11 +166,11 @@ class MirrorDBTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        yield await event_of(self._answer(), self.log)
+        yield await event_of(self._answer())
 
     async def _answer(self) -> SuccessEvent:
         request, progress = MirrorDBRequest(**self.request), Progress(**self.progress)
-        self.log.info(
+        log.info(
             "Sending %s %s [%s] through connection %s, after %d attempts on the worker",
             request.method,
             request.endpoint,
@@ -174,10 +178,9 @@ class MirrorDBTrigger(BaseTrigger):
             self.mirrordb_conn_id,
             progress.attempts,
         )
-        hook = MirrorDBHook(self.mirrordb_conn_id, ignore_unknown_extras=True, operator=self.operator)
-        async with hook as client:
+        async with SharedClient(self.mirrordb_conn_id, self.operator) as client:
             response = await client.request(request, progress=progress, sink=sink_for(self.output_path))
-        self.log.info("%s %s answered %d", request.method, request.endpoint, response.status)
+        log.info("%s %s answered %d", request.method, request.endpoint, response.status)
         return success_event(response, request, self.max_event_bytes)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -15,8 +16,11 @@ from airflow_mirrordb.client.answers import MirrorDBResponse
 from airflow_mirrordb.client.errors import MirrorDBError, ResponseError
 from airflow_mirrordb.client.protocol import MirrorDBRequest, named
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from airflow_mirrordb.hooks.sharing import SharedClient
 from airflow_mirrordb.triggers.condition import Condition
 from airflow_mirrordb.triggers.mirrordb import MAX_EVENT_BYTES, SuccessEvent, event_of, success_event
+
+log = logging.getLogger(__name__)
 
 
 class TimeoutEvent(TypedDict):
@@ -208,12 +212,12 @@ class MirrorDBSensorTrigger(BaseTrigger):
         return f"{__name__}.{type(self).__name__}", {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        yield await event_of(self._watched(), self.log)
+        yield await event_of(self._watched())
 
     async def _watched(self) -> SuccessEvent | TimeoutEvent:
         request, condition = MirrorDBRequest(**self.request), Condition(**self.condition)
         watch = Watch(**self.watch)
-        self.log.info(
+        log.info(
             "Sending %s %s [%s] through connection %s every %g s",
             request.method,
             request.endpoint,
@@ -222,8 +226,7 @@ class MirrorDBSensorTrigger(BaseTrigger):
             self.poke_interval,
         )
         wait = self._first_wait()
-        hook = MirrorDBHook(self.mirrordb_conn_id, ignore_unknown_extras=True, operator=self.operator)
-        async with hook as client:
+        async with SharedClient(self.mirrordb_conn_id, self.operator) as client:
             while True:
                 await self.sleep(wait)
                 try:
@@ -232,14 +235,14 @@ class MirrorDBSensorTrigger(BaseTrigger):
                     outcome = error
                 look = await self._judge(outcome, request, condition, watch)
                 if look.response is not None:
-                    self.log.info("The condition is met")
+                    log.info("The condition is met")
                     return success_event(look.response, request, self.max_event_bytes)
                 try:
                     wait = look.next_wait(self.poke_interval, self.deadline - self.clock())
                 except WatchOverError as over:
-                    self.log.info("Not met yet: %s; no next look", look.found)
+                    log.info("Not met yet: %s; no next look", look.found)
                     return TimeoutEvent(status="timeout", message=str(over))
-                self.log.info("Not met yet: %s; next look in %g s", look.found, wait)
+                log.info("Not met yet: %s; next look in %g s", look.found, wait)
                 watch = look.watch
 
     def _first_wait(self) -> float:

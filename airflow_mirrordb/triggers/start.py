@@ -6,6 +6,7 @@ of their attributes that are template fields of it, by name.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -25,6 +26,8 @@ from airflow_mirrordb.triggers.mirrordb import (
 )
 from airflow_mirrordb.triggers.rendering import condition_of, refuse_sensitive, request_of
 from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger, TimeoutEvent
+
+log = logging.getLogger(__name__)
 
 
 class MirrorDBReadStartTrigger(MirrorDBTrigger):
@@ -65,7 +68,7 @@ class MirrorDBReadStartTrigger(MirrorDBTrigger):
         return _serialized(self, "paginate", "output_path")
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        yield await _ended(self, await event_of(self._answer(), self.log))
+        yield await _ended(self, await event_of(self._answer()))
 
     async def _answer(self) -> SuccessEvent:
         refuse_sensitive(self.headers)
@@ -142,7 +145,7 @@ class MirrorDBSensorStartTrigger(MirrorDBSensorTrigger):
         return _serialized(self, *condition, "poke_interval", "timeout", "longest", "max_failures")
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        yield await _ended(self, await event_of(self._watched(), self.log))
+        yield await _ended(self, await event_of(self._watched()))
 
     async def _watched(self) -> SuccessEvent | TimeoutEvent:
         refuse_sensitive(self.headers)
@@ -179,7 +182,7 @@ async def _ended(
         try:
             await _store(trigger.task_instance, result)
         except Exception:
-            trigger.log.exception("The result could not be stored here; a worker does it")
+            log.exception("The result could not be stored here; a worker does it")
             return event
     return TaskSuccessEvent()
 
