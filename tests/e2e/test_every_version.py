@@ -150,23 +150,23 @@ def test_sensor(commands: Commands, backend: BackendProcess) -> None:
     from tests.e2e.dags.every_version import RESCHEDULES
 
     modes = ["poke", "deferrable", *RESCHEDULES]
-    post(f"{backend.url}/api/parcels", {"state": "sent"}, backend.key)
+    post(f"{backend.url}/api/letters", {"state": "sent"}, backend.key)
 
     with ThreadPoolExecutor(1) as pool:
         run = pool.submit(commands.airflow, "dags", "test", "every_mode")
         for mode in modes:
 
-            def has_waited(path: str = f"/api/parcels/1?by={mode}") -> bool:
+            def has_waited(path: str = f"/api/letters/1?by={mode}") -> bool:
                 return len(backend.requests(path)) >= 2 or run.done()
 
             wait_until(has_waited, f"two looks of {mode}", 100)
-            put(f"{backend.url}/api/parcels/1", {"state": f"seen by {mode}"}, backend.key)
+            put(f"{backend.url}/api/letters/1", {"state": f"seen by {mode}"}, backend.key)
         output = run.result()
 
     assert {name: state for name, (state, _) in commands.tasks("every_mode").items()} == dict.fromkeys(
         modes, "success"
     ), output
-    assert all(len(backend.requests(f"/api/parcels/1?by={mode}")) >= 3 for mode in modes)
+    assert all(len(backend.requests(f"/api/letters/1?by={mode}")) >= 3 for mode in modes)
 
 
 def test_failures(commands: Commands) -> None:

@@ -18,7 +18,6 @@ from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSkipException,
     AirflowTaskTimeout,
-    RetryAction,
 )
 
 from airflow_mirrordb.client import (
@@ -37,10 +36,9 @@ from airflow_mirrordb.operators.mirrordb import (
     MirrorDBReadOperator,
     MirrorDBUpdateOperator,
 )
-from airflow_mirrordb.operators.retries import MirrorDBRetryPolicy
 from tests.integration.conftest import ScriptedBackend, SetConnection
 from tests.integration.faults import DELIVERED, Fault, FaultProxy
-from tests.integration.test_operators_tries import KEYED, TimedOut, Tries
+from tests.integration.test_operators_tries import KEYED, TimedOut, Tries, since_3_3
 
 #: Faults that make nobody wait.
 QUICK = (
@@ -645,8 +643,13 @@ async def test_tries_through_faults_double_nothing(
         assert "ambiguous" in told
 
 
+@since_3_3
 def test_the_next_try_comes_when_the_backend_said() -> None:
     """The wait that a record was asked for is that of the task."""
+    from airflow.providers.common.compat.sdk import RetryAction
+
+    from airflow_mirrordb.operators.retries import MirrorDBRetryPolicy
+
     policy = MirrorDBRetryPolicy()
     decision = policy.evaluate(BulkError(message="429", retry_after=90.0), 1, 3)
     assert (decision.action, decision.retry_delay) == (RetryAction.RETRY, timedelta(seconds=90))

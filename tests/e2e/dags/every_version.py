@@ -23,7 +23,7 @@ with DAG("every_mode", schedule=None, start_date=START):
         *[
             MirrorDBSensor(
                 task_id=name,
-                endpoint="api/parcels/1",
+                endpoint="api/letters/1",
                 query={"by": name},
                 field="state",
                 equals=f"seen by {name}",
