@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from airflow.providers.common.compat import connection as compat
 
-from airflow_mirrordb.client import AuthenticationError, ConfigError
+from airflow_mirrordb.client import AuthenticationError, ConfigError, MirrorDBConfig
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
 from tests.conftest import Answering, RawServer
@@ -91,15 +91,13 @@ async def test_who_comes_just_as_the_time_runs_out_keeps_the_connections(
     monkeypatch.setattr("airflow_mirrordb.client.transport.IDLE_LIMIT", 0.02)
     set_connection(raw_server.base_url)
     await read()
-    loop = asyncio.get_running_loop()
-    (shared,) = transport._shared[loop].values()
-    for _ in range(3):
-        await asyncio.sleep(0)  # the time begins to run
-    loop.call_later(0.02, shared.enter)
+    loop, newcomers = asyncio.get_running_loop(), list[transport._Shared]()
+    config = MirrorDBConfig(base_url=raw_server.base_url)
+    loop.call_later(0.02, lambda: newcomers.append(transport._share(config)))
     time.sleep(0.03)  # noqa: ASYNC251  # both timers are due when the loop goes on
     await asyncio.sleep(0.01)
-    assert list(transport._shared[loop].values()) == [shared]
-    shared.leave()
+    assert list(transport._shared[loop].values()) == newcomers
+    assert not newcomers[0]._end.done()
 
 
 @pytest.mark.parametrize("change", [{"verify": False}, {"proxy": "http://127.0.0.1:9"}])

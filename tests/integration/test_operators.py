@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, BaseOperator, TaskDeferred
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from airflow.triggers.base import BaseTrigger
 
 from airflow_mirrordb.client import (
@@ -360,7 +361,8 @@ def test_importing_the_operators_loads_no_client() -> None:
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     output = printed.splitlines()[-1].split()  # Airflow may log before
-    assert len(output) <= 15
+    if AIRFLOW_V_3_0_PLUS:  # older ones load what is Airflow's own only now
+        assert len(output) <= 15
     assert not [
         name for name in output if name.split(".")[0] in ("aiohttp", "requests", "urllib3", "pydantic")
     ]

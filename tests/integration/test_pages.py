@@ -287,7 +287,7 @@ def test_the_operator_returns_all_records(scripted: ScriptedBackend, set_connect
     for page in PAGES:
         scripted.answer(200, page)
     task = MirrorDBReadOperator(task_id="list", endpoint="api/users", paginate=PAGINATE)
-    assert task.execute({"ti": None}) == [1, 2, 3]  # type: ignore[typeddict-item]
+    assert task.execute(context()) == [1, 2, 3]
 
 
 async def test_the_trigger_reads_pages(answering: Answering, set_connection: SetConnection) -> None:
