@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import quote
 
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
@@ -32,6 +33,11 @@ def signed_in(airflow: AirflowHome, *, width: int = 1100, height: int = 900) -> 
             yield page
         finally:
             browser.close()
+
+
+def task_page(airflow: AirflowHome, dag_id: str, run_id: str, task_id: str) -> str:
+    """Return the address of a task's page."""
+    return f"{airflow.url}/dags/{dag_id}/runs/{quote(run_id, safe='')}/tasks/{task_id}"
 
 
 class ConnectionList:

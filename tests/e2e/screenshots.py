@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.airflow_home import CHECKOUT, AirflowHome
 from tests.e2e.backend_process import running_backend
-from tests.e2e.browser import ConnectionList, signed_in
+from tests.e2e.browser import ConnectionList, signed_in, task_page
 
 FOLDER = Path(__file__).parent / "screenshots"
 DAG = "mirrordb_crud"
@@ -33,6 +33,7 @@ def main() -> None:
                 with signed_in(airflow, width=1000, height=1300) as page:
                     show_form(airflow, page)
                     show_run(airflow, page, run_id)
+                    show_link(airflow, page, run_id)
 
 
 def show_form(airflow: AirflowHome, page: Page) -> None:
@@ -55,6 +56,15 @@ def show_run(airflow: AirflowHome, page: Page, run_id: str) -> None:
     expect(page.get_by_role("link", name="read_deferred").first).to_be_visible()
     page.wait_for_load_state("networkidle")
     take(page, "run")
+
+
+def show_link(airflow: AirflowHome, page: Page, run_id: str) -> None:
+    """The button that leads from a task to its resource."""
+    page.set_viewport_size({"width": 1440, "height": 560})
+    page.goto(task_page(airflow, DAG, run_id, "update_deferred"))
+    expect(page.get_by_role("link", name="Resource")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    take(page, "link")
 
 
 def take(what: Page | Locator, name: str) -> None:

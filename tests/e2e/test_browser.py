@@ -24,7 +24,7 @@ from airflow_mirrordb.get_provider_info import get_provider_info
 from airflow_mirrordb.hooks.connection import config_from
 from tests.e2e.airflow_home import AirflowHome
 from tests.e2e.backend_process import BackendProcess
-from tests.e2e.browser import ConnectionForm, ConnectionList, signed_in
+from tests.e2e.browser import ConnectionForm, ConnectionList, signed_in, task_page
 from tests.integration.conftest import ScriptedBackend
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -339,3 +339,13 @@ def test_button_says_what_is_wrong(
     expect(outcome).to_contain_text(words)
     expect(outcome).to_contain_text(reason)
     assert key not in outcome.inner_text()
+
+
+def test_task_leads_to_its_resource(airflow: AirflowHome, backend: BackendProcess, page: Page) -> None:
+    """The page of a task has a button to the URL that was read, though the triggerer read it."""
+    airflow.wait_for_dags("linked")
+    run_id = airflow.trigger("linked")
+    assert airflow.wait_for_run("linked", run_id) == "success"
+    page.goto(task_page(airflow, "linked", run_id, "read"))
+
+    expect(page.get_by_role("link", name="Resource")).to_have_attribute("href", f"{backend.url}/api/orders")
