@@ -36,8 +36,8 @@ def signed_in(airflow: AirflowHome, *, width: int = 1100, height: int = 900) -> 
 
 
 def task_page(airflow: AirflowHome, dag_id: str, run_id: str, task_id: str) -> str:
-    """Return the address of a task's page."""
-    return f"{airflow.url}/dags/{dag_id}/runs/{quote(run_id, safe='')}/tasks/{task_id}"
+    """Return the address of a task's details, where its links are."""
+    return f"{airflow.url}/dags/{dag_id}/runs/{quote(run_id, safe='')}/tasks/{task_id}/details"
 
 
 class ConnectionList:

@@ -342,7 +342,7 @@ def test_button_says_what_is_wrong(
 
 
 def test_task_leads_to_its_resource(airflow: AirflowHome, backend: BackendProcess, page: Page) -> None:
-    """The page of a task has a button to the URL that was read, though the triggerer read it."""
+    """A task's details have a button to the URL that was read, though the triggerer read it."""
     airflow.wait_for_dags("linked")
     run_id = airflow.trigger("linked")
     assert airflow.wait_for_run("linked", run_id) == "success"
