@@ -222,11 +222,14 @@ class Bulk:
             raise
         return self.result()
 
-    async def start(self, items: object = None) -> None:
+    async def start(self, items: object) -> None:
         """Start the workers.
 
-        :param items: of which only the length is asked for
+        :param items: of which only the kind and the length is asked for
+        :raises InvalidRequestError: if they are one item, or none at all
         """
+        if isinstance(items, str | Mapping) or not isinstance(items, Iterable | AsyncIterable):
+            raise _bad("items", f"they must be a list or another iterable, not {type(items).__name__}")
         if self.report.total is None and isinstance(items, Sized):
             self.report.total = len(items)
         self._began = self._monotonic()

@@ -6,8 +6,9 @@ Pure but for :func:`pages`, which sends.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
 from typing import Any, Literal
 
 from yarl import URL
@@ -171,12 +172,18 @@ async def pages(
     query = {**pagination.first_query(), **(request.query or {})}
     following: MirrorDBRequest | None = replace(request, query=query, paginate=None)
     seen: set[str] = set()
+    before: list[Any] = []
     while following is not None:
         current = following
         seen.add(repr((current.endpoint, current.query)))
         response = await send(current)
         try:
             records = pagination.records_of(response)
+            if records and records == before and isinstance(records[0], dict):
+                raise _unusable(
+                    response, "the page is the same as the one before; does the backend know the arguments?"
+                )
+            before = records
             following = pagination.next_request(current, response, base_url)
             if following is not None and repr((following.endpoint, following.query)) in seen:
                 raise _unusable(
@@ -223,11 +230,18 @@ async def collect(
 def _pagination_of(request: MirrorDBRequest) -> Pagination:
     if request.method != "GET":
         raise InvalidRequestError(message="paginate: only a GET has pages", field="paginate")
-    try:
-        return Pagination(**(request.paginate or {}))
-    except TypeError as error:
-        reason = str(error).replace("Pagination.__init__() ", "")
-        raise InvalidRequestError(message=f"paginate: {reason}", field="paginate") from None
+    arguments, known = request.paginate, [field.name for field in fields(Pagination)]
+    if not isinstance(arguments, Mapping):
+        message = f"paginate: it must be a mapping, as {{'style': 'link'}}, not {type(arguments).__name__}"
+        raise InvalidRequestError(message=message, field="paginate")
+    for name in arguments:
+        if name not in known:
+            near = get_close_matches(str(name), known, n=1)
+            remedy = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+            raise _wrong(str(name), f"unknown argument; {remedy}")
+    if "style" not in arguments:
+        raise _wrong("style", "it is missing")
+    return Pagination(**arguments)
 
 
 def next_link(header: str) -> str | None:

@@ -51,7 +51,7 @@ class MirrorDBRequest:
     :param endpoint: path relative to the connection's base URL
     :param method_name: label in logs and errors
     :param data: JSON value for the body, without the connection's envelope; None sends no body
-    :param query: values of the query; None values are left out, lists repeat the name
+    :param query: values of the query; lists repeat the name; None is left out of a GET, and refused else
     :param headers: further headers
     :param timeout: longest time that one attempt may take, in seconds; the connection's if None
     :param if_match: entity tag which the resource must still have (RFC 9110, section 13.1.1)
@@ -110,7 +110,7 @@ def prepare(request: MirrorDBRequest, config: MirrorDBConfig, registry: Endpoint
         path = registry.path_for(method, request.endpoint)
         headers = _headers(request, config)
         body = None if request.data is None else _encode(request.data, config.request_envelope)
-        query = _query(request.query or {})
+        query = _query(request.query or {}, method)
         timeout = _timeout(request.timeout, config.timeout)
     except (EndpointNotAllowedError, InvalidRequestError) as error:
         raise named(error, request) from None
@@ -200,9 +200,13 @@ def _header_value(place: str, value: object) -> str:
     return value
 
 
-def _query(query: Mapping[str, Any]) -> str:
+def _query(query: Mapping[str, Any], method: Method) -> str:
     if not isinstance(query, Mapping):
         raise _bad("query", f"it must be a mapping, not {type(query).__name__}")
+    if method != "GET" and (empty := [name for name, value in query.items() if value is None or value == []]):
+        raise _bad(
+            f"query[{empty[0]!r}]", "None and [] are left out of reads only: a write could mean all then"
+        )
     pairs = [
         (_query_value(f"query[{name!r}]", name), _query_value(f"query[{name!r}]", item))
         for name, value in query.items()

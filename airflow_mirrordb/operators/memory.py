@@ -20,8 +20,9 @@ class WriteMemory:
     """Lets a retry of a task repeat the write of the try before it, or refuse to.
 
     A keyed write is kept before it is first sent, so that data templated with ``now()`` is the same
-    in each try, and so is its key. A write that may not be repeated is marked until the task has its
-    result; a try that finds the mark was preceded by one that was killed, and must not send again.
+    in each try, and so is its key. A write that may not be repeated is marked from before it is sent,
+    unless it surely was not applied; a try that finds the mark follows one that was killed, or whose
+    result could not be stored, and must not send again.
 
     Clearing a task begins anew. Airflow raises ``max_tries`` then, which tells it from a retry.
 
@@ -60,7 +61,7 @@ class WriteMemory:
         self._remember({})
 
     def unmark(self) -> None:
-        """Note that the outcome of the write is known."""
+        """Note that the write was not applied, or that its error ends the task."""
         if self._store is not None:
             self._store.delete(NAME)
 

@@ -104,6 +104,12 @@ class MirrorDBOperator(BaseOperator):
         retry_policy: RetryPolicy | None = None,
         **kwargs: Any,
     ) -> None:
+        if not isinstance(max_event_bytes, int) or max_event_bytes < 1:
+            raise ValueError(
+                f"max_event_bytes: it must be a number of bytes above 0, not {max_event_bytes!r}"
+            )
+        if response_filter is not None and not callable(response_filter):
+            raise ValueError(f"response_filter: it must be a function, not {response_filter!r}")
         super().__init__(**retry_arguments(retry_policy), **kwargs)
         self.endpoint = endpoint
         self.mirrordb_conn_id = mirrordb_conn_id
@@ -213,14 +219,12 @@ class MirrorDBOperator(BaseOperator):
                 raise lost from timeout
             raise
         try:
-            result = self._result(event)
+            return self._result(event)  # the mark stays: if Airflow cannot store this, it may try again
         except AirflowException:  # as one that skips the task
             raise
         except Exception as error:
             message = f"the write was applied, but response_filter raised {error!r}"
             raise AirflowFailException(message) from error
-        memory.unmark()  # until here, whatever ends the task keeps its next try from sending again
-        return result
 
     def _defer(self, request: MirrorDBRequest, progress: Progress, *, repeatable: bool) -> NoReturn:
         from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments

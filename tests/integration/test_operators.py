@@ -373,3 +373,14 @@ def test_operators_are_airflow_operators() -> None:
     """The four operators share one base, which is Airflow's."""
     for make in OPERATORS.values():
         assert isinstance(make(), BaseOperator)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"max_event_bytes": "100"}, {"max_event_bytes": 0}, {"response_filter": "len"}]
+)
+def test_arguments_that_are_no_templates_are_checked_at_once(
+    make: Callable[..., MirrorDBOperator], wrong: dict[str, Any]
+) -> None:
+    """The DAG does not load; after a write it would be too late."""
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        make(**wrong)

@@ -165,7 +165,6 @@ def test_write_of_a_killed_try_is_reported_not_repeated(
     scripted.answer(200, {})
     operator.execute(tries.context())
     assert len(scripted.requests) == 1
-    assert NAME not in tries.store
 
 
 def test_cleared_task_sends_though_the_killed_try_was_not_reported(
@@ -289,6 +288,18 @@ def test_filter_that_fails_after_a_write_fails_the_task_for_good(
     scripted.answer(201, {})
     with pytest.raises(AirflowFailException, match=r"the write was applied, but .*no such field"):
         create(response_filter=failing).execute(tries.context())
+
+
+def test_write_whose_result_could_not_be_stored_is_not_sent_again(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+) -> None:
+    """Airflow stores the result after the task, and tries again if that fails."""
+    set_connection(scripted.url)
+    scripted.answer(201, {})
+    create(response_filter=lambda _body: object()).execute(tries.context())
+    with pytest.raises(AirflowFailException, match="an earlier try of this task"):
+        create().execute(tries.context())
+    assert len(scripted.requests) == 1
 
 
 def test_filter_may_skip_the_task(

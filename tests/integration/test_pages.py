@@ -179,6 +179,18 @@ async def test_the_next_page_is_a_registered_endpoint(
     assert len(backend.requests) == 1
 
 
+@pytest.mark.parametrize("style", ["page", "offset"])
+async def test_a_page_that_comes_again_is_an_error(
+    answering: Answering, config_for: ConfigFor, style: str
+) -> None:
+    """A backend that does not know the argument would answer the same for ever."""
+    backend = await answering(*[web.json_response([{"id": 1}, {"id": 2}]) for _ in range(3)])
+    async with GenericMirrorDB(config_for(backend.base_url)) as client:
+        with pytest.raises(InvalidResponseError, match="the same as the one before"):
+            await client.read_function("list", "api/users", paginate={"style": style, "param": "pagee"})
+    assert len(backend.requests) == 2
+
+
 async def test_pages_that_go_in_a_circle_are_an_error(answering: Answering, config_for: ConfigFor) -> None:
     """A cursor that comes again would go on for ever."""
     pages = [web.json_response({"rows": [1], "next": cursor}) for cursor in ("a", "b", "a", "b")]
@@ -226,10 +238,12 @@ async def test_a_page_without_records_is_an_error(
         ({"style": "pages"}, "'pages' is not one of link, header, body, page, offset"),
         ({"style": "body"}, r"paginate\.next: it is needed with the style 'body'"),
         ({"style": "page"}, r"paginate\.param: it is needed"),
+        ("link", r"paginate: it must be a mapping"),
+        ({}, r"paginate\.style: it is missing"),
+        ({"stlye": "link"}, r"paginate\.stlye: unknown argument; did you mean 'style'\?"),
         ({"style": "link", "size_param": "limit"}, r"paginate\.size: it is needed"),
         ({"style": "link", "size": 0}, r"paginate\.size: .* at least 1"),
         ({"style": "link", "max_pages": True}, r"paginate\.max_pages: "),
-        ({"stile": "link"}, "unexpected keyword argument 'stile'"),
         ({}, "style"),
     ],
 )

@@ -352,3 +352,14 @@ async def test_a_failed_record_is_logged_with_its_position(caplog: pytest.LogCap
     """A person who has to look knows which it was."""
     await bulk(failing({1: AMBIGUOUS}), on_error="continue").run(users(3))
     assert "Bulk of POST: record 1 ambiguous: who knows" in caplog.messages
+
+
+@pytest.mark.parametrize("items", ["api/users/1", {"endpoint": "api/users/1"}, None, 7])
+async def test_items_that_are_no_list_are_refused(items: Any) -> None:
+    """A text would be taken letter by letter, a mapping key by key."""
+
+    async def send(_request: MirrorDBRequest) -> Any:
+        raise AssertionError
+
+    with pytest.raises(InvalidRequestError, match="items: they must be a list"):
+        await bulk(send).run(items)

@@ -22,7 +22,7 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.client.auth import auth_headers
 from airflow_mirrordb.client.endpoints import Method
-from airflow_mirrordb.client.protocol import USER_AGENT, WireRequest, prepare, probe
+from airflow_mirrordb.client.protocol import USER_AGENT, RequestMethod, WireRequest, prepare, probe
 
 BASE = "https://example.com/v1"
 
@@ -124,6 +124,14 @@ def test_any_query_arrives(query: dict[str, Any]) -> None:
 def test_a_query_that_cannot_be_sent_is_named(query: Any, field: str) -> None:
     """Values of other types, and text that has no encoding."""
     assert problem(query=query).field == field
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("nothing", [None, []])
+def test_a_write_with_an_empty_filter_is_refused(method: RequestMethod, nothing: Any) -> None:
+    """Without the filter it might mean all; a read without it just returns more."""
+    endpoint = "api/users" if method == "POST" else "api/users/7"
+    assert problem(method=method, endpoint=endpoint, query={"a": 1, "b": nothing}).field == "query['b']"
 
 
 # -- headers -------------------------------------------------------------------------------------
