@@ -273,7 +273,7 @@ def _refuse_odd_characters(text: str) -> None:
 def _template_segments(template: str) -> tuple[Segment, ...]:
     literals = split_endpoint(_PLACEHOLDER.sub("x", template))
     segments = tuple(
-        _placeholder(part) if "{" in part or "}" in part or part.startswith("*") else literal
+        _placeholder(part) if "{" in part or "}" in part else literal
         for part, literal in zip(template.split("/"), literals, strict=True)
     )
     if any(_is_path(segment) for segment in segments[:-1]):

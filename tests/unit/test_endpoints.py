@@ -278,8 +278,6 @@ def test_an_unknown_method_gets_no_suggestion() -> None:
         ("api/{a}{b}", "neither a literal nor a placeholder"),
         ("api/{}", "neither a literal nor a placeholder"),
         ("api/{7}", "neither a literal nor a placeholder"),
-        ("*", "neither a literal nor a placeholder"),
-        ("api/**", "neither a literal nor a placeholder"),
         ("api/{id:float}", "the kind 'float'"),
         ("api/{id:[a-z]+}", "neither a literal nor a placeholder"),
         ("files/{path:path}/x", "only stand at the end"),
