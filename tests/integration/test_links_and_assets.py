@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.module_loading import import_string
 from airflow.providers.common.compat.sdk import AirflowFailException, Asset, TaskDeferred
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_1_PLUS
 from airflow.providers_manager import ProvidersManager
 
 from airflow_mirrordb.assets import create_asset
@@ -117,8 +117,8 @@ def test_asset_is_a_connection_and_an_endpoint(conn_id: str, endpoint: str, uri:
 )
 def test_asset_that_names_no_endpoint_is_refused(uri: str) -> None:
     """The DAG does not load, or with Airflow 2 warns; the message shows what is right."""
-    if "@" in uri and not AIRFLOW_V_3_0_PLUS:
-        pytest.skip("Airflow 2 drops the user by itself, and warns")
+    if "@" in uri and not AIRFLOW_V_3_1_PLUS:
+        pytest.skip("older Airflows drop the user by themselves, and warn")
     with pytest.raises((ValueError, UserWarning), match="as mirrordb://mirrordb_default/api/users"):
         Asset(uri=uri)
     with pytest.raises(ValueError, match=r"^endpoint: '../etc'"):
