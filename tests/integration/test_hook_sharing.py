@@ -14,6 +14,7 @@ from airflow.providers.common.compat import connection as compat
 
 from airflow_mirrordb.client import AuthenticationError, ConfigError, MirrorDBConfig
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from airflow_mirrordb.hooks.sharing import SharedClient
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
 from tests.conftest import Answering, RawServer
 from tests.integration.conftest import ScriptedBackend, SetConnection
@@ -225,3 +226,37 @@ async def test_a_key_that_stays_wrong_fails(
         await read()
     assert len(look_ups) == 2
     assert len(backend.requests) == 1
+
+
+async def test_triggers_share_a_client_while_one_of_them_uses_it(
+    scripted: ScriptedBackend, set_connection: SetConnection
+) -> None:
+    """It stays connected until the last one has left; those of another operator have their own."""
+    set_connection(scripted.url)
+    async with SharedClient("mirrordb_default", "Read") as client:
+        async with (
+            SharedClient("mirrordb_default", "Read") as same,
+            SharedClient("mirrordb_default") as other,
+        ):
+            assert same is client
+            assert other is not client
+        scripted.answer(200, "still connected")
+        assert await client.read_function("read", "api/users") == "still connected"
+    with pytest.raises(RuntimeError, match="not connected"):
+        await client.read_function("read", "api/users")
+    async with SharedClient("mirrordb_default", "Read") as another:
+        assert another is not client
+
+
+async def test_a_connection_that_was_looked_up_anew_has_a_new_client(
+    scripted: ScriptedBackend, set_connection: SetConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who starts later sees what was changed in the connection; who is under way keeps what it has."""
+    monkeypatch.setattr("airflow_mirrordb.hooks.lookup.SHARED_FOR", 0.0)
+    set_connection("http://127.0.0.1:1")
+    async with SharedClient("mirrordb_default") as client:
+        set_connection(scripted.url)
+        scripted.answer(200, "new")
+        async with SharedClient("mirrordb_default") as newer:
+            assert await newer.read_function("read", "api/users") == "new"
+        assert (await client.get_config())["base_url"] == "http://127.0.0.1:1"
