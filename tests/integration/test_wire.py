@@ -27,7 +27,7 @@ SEGMENTS = st.text(
 ).filter(lambda text: text == unicodedata.normalize("NFKC", text).strip() and text not in (".", ".."))
 QUERIES = st.dictionaries(
     st.text(min_size=1, max_size=8),
-    st.text(max_size=12) | st.integers() | st.lists(st.text(max_size=5)),
+    st.text(max_size=12) | st.integers() | st.lists(st.text(max_size=5), min_size=1),
     max_size=4,
 )
 TOKENS = st.text(string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~", min_size=1, max_size=12)
