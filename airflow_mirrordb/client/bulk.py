@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import logging
 from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from airflow_mirrordb.client.errors import AmbiguousWriteError, BulkError, InvalidRequestError, MirrorDBError
+from airflow_mirrordb.client.errors import (
+    AmbiguousWriteError,
+    BulkError,
+    InvalidRequestError,
+    MirrorDBError,
+    remedy,
+)
 from airflow_mirrordb.client.protocol import MirrorDBRequest, RequestMethod, RequestOptions
 
 if TYPE_CHECKING:
@@ -352,17 +357,13 @@ _END = object()
 def _method(name: object) -> RequestMethod:
     if isinstance(name, str) and name in _METHODS:
         return _METHODS[name]
-    near = difflib.get_close_matches(str(name), _METHODS, n=1)
-    remedy = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(_METHODS)}"
-    raise _bad("method", f"unknown method {name!r}; {remedy}")
+    raise _bad("method", f"unknown method {name!r}; {remedy(name, _METHODS)}")
 
 
 def _refuse_unknown(arguments: Mapping[str, Any], known: set[str], place: str) -> None:
     if not arguments.keys() <= known:
         name = min(map(str, arguments.keys() - known))
-        near = difflib.get_close_matches(name, known, n=1)
-        remedy = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
-        raise _bad(f"{place}{name}", f"unknown argument; {remedy}")
+        raise _bad(f"{place}{name}", f"unknown argument; {remedy(name, sorted(known))}")
 
 
 def _bad(place: str, reason: str) -> InvalidRequestError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ from pydantic import (
 from yarl import URL
 
 from airflow_mirrordb.client.endpoints import METHODS, EndpointRegistry, quote_path, split_endpoint
-from airflow_mirrordb.client.errors import ConfigError
+from airflow_mirrordb.client.errors import ConfigError, remedy
 from airflow_mirrordb.client.retry import RETRY_STATUSES, RetryPolicy
 
 AuthType = Literal["none", "bearer", "api_key", "basic", "oauth2"]
@@ -374,11 +373,7 @@ class MirrorDBConfig(BaseModel):
             return message.removeprefix("Value error, ")
         name = str(location[0])
         if kind == "extra_forbidden":
-            near = difflib.get_close_matches(name, cls.model_fields, n=1, cutoff=0.5)
-            remedy = (
-                f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(cls.model_fields))}"
-            )
-            return f"unknown setting {name!r}; {remedy}"
+            return f"unknown setting {name!r}; {remedy(name, sorted(cls.model_fields), cutoff=0.5)}"
         if kind == "missing":
             return f"{name}: it is required"
         return f"{name}: {message.removeprefix('Value error, ')[:300]}"

@@ -30,7 +30,8 @@ Every error is plain data: :meth:`MirrorDBError.to_dict` gives JSON values and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import difflib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from http import HTTPStatus
 from typing import Any
@@ -233,6 +234,16 @@ class BulkError(MirrorDBError):
 
     report: dict[str, Any] = field(default_factory=dict, repr=False)
     retry_after: float | None = None
+
+
+def remedy(name: object, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Return what a message advises about a name that is not known: the nearest one, or all.
+
+    :param cutoff: how alike the nearest one must be, from 0 to 1
+    """
+    known = list(known)
+    near = difflib.get_close_matches(str(name), known, n=1, cutoff=cutoff)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
 
 
 def response_error_class(status: int) -> type[ResponseError]:

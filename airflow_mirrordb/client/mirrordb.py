@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import inspect
 import logging
 import random
@@ -21,7 +20,7 @@ from airflow_mirrordb.client.bulk import Bulk, BulkOptions, BulkReport, Items
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.credentials import Credentials, LookUp
 from airflow_mirrordb.client.endpoints import EndpointRegistry
-from airflow_mirrordb.client.errors import InvalidRequestError, MirrorDBError
+from airflow_mirrordb.client.errors import InvalidRequestError, MirrorDBError, remedy
 from airflow_mirrordb.client.exchange import Exchanges, Link, Observer, State
 from airflow_mirrordb.client.gate import Gate
 from airflow_mirrordb.client.pages import collect, pages
@@ -347,9 +346,8 @@ class GenericMirrorDB:
         """
         try:
             if method not in CALLABLE:
-                near = difflib.get_close_matches(str(method), CALLABLE, n=1)
-                remedy = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(CALLABLE)}"
-                raise InvalidRequestError(message=f"unknown method {method!r}; {remedy}", field="method")
+                message = f"unknown method {method!r}; {remedy(method, CALLABLE)}"
+                raise InvalidRequestError(message=message, field="method")
             return {"response": await self._call(getattr(self, method), arguments)}
         except MirrorDBError as error:
             return {"error": error.to_dict()}

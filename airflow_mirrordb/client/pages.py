@@ -8,13 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
 from typing import Any, Literal
 
 from yarl import URL
 
 from airflow_mirrordb.client.answers import MirrorDBResponse, at
-from airflow_mirrordb.client.errors import InvalidRequestError, InvalidResponseError
+from airflow_mirrordb.client.errors import InvalidRequestError, InvalidResponseError, remedy
 from airflow_mirrordb.client.protocol import MirrorDBRequest, named
 from airflow_mirrordb.client.streams import Stream
 
@@ -236,9 +235,7 @@ def _pagination_of(request: MirrorDBRequest) -> Pagination:
         raise InvalidRequestError(message=message, field="paginate")
     for name in arguments:
         if name not in known:
-            near = get_close_matches(str(name), known, n=1)
-            remedy = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-            raise _wrong(str(name), f"unknown argument; {remedy}")
+            raise _wrong(str(name), f"unknown argument; {remedy(name, known)}")
     if "style" not in arguments:
         raise _wrong("style", "it is missing")
     return Pagination(**arguments)
