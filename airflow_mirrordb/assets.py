@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from airflow.providers.common.compat.sdk import Asset
 
-from airflow_mirrordb.client.endpoints import quote_path, split_endpoint
+from airflow_mirrordb.client.endpoints import decode_endpoint, quote_path
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.openlineage.facet import Dataset as OpenLineageDataset
@@ -19,7 +19,7 @@ def create_asset(*, conn_id: str, endpoint: str, extra: dict[str, Any] | None = 
     :raises ValueError: if it is no endpoint
     """
     try:
-        path = quote_path(split_endpoint(endpoint))
+        path = quote_path(decode_endpoint(endpoint))
     except ValueError as error:
         raise ValueError(f"endpoint: {endpoint!r}: {error}") from None
     return Asset(uri=f"mirrordb://{quote(conn_id, safe='')}/{path}", extra=extra or {})

@@ -21,7 +21,7 @@ from pydantic import (
 )
 from yarl import URL
 
-from airflow_mirrordb.client.endpoints import METHODS, EndpointRegistry, quote_path, split_endpoint
+from airflow_mirrordb.client.endpoints import METHODS, EndpointRegistry, decode_endpoint, quote_path
 from airflow_mirrordb.client.errors import ConfigError, remedy
 from airflow_mirrordb.client.retry import RETRY_STATUSES, RetryPolicy
 
@@ -253,7 +253,7 @@ class MirrorDBConfig(BaseModel):
             raise ValueError("it must have neither '?' nor '#'")
         if not parts.hostname:
             raise ValueError("the host is missing; as https://example.com/v1")
-        prefix = quote_path(split_endpoint(parts.path.strip("/"))) if parts.path.strip("/") else ""
+        prefix = quote_path(decode_endpoint(parts.path.strip("/"))) if parts.path.strip("/") else ""
         origin = URL.build(scheme=parts.scheme, host=parts.hostname, port=parts.port)
         labels = str(origin.raw_host).removesuffix(".").split(".")
         if not all(0 < len(label) <= 63 for label in labels):  # noqa: PLR2004  # RFC 1035, section 2.3.4
@@ -300,7 +300,7 @@ class MirrorDBConfig(BaseModel):
     @classmethod
     def _check_test_endpoint(cls, value: str | None) -> str | None:
         if value is not None:
-            split_endpoint(value)
+            decode_endpoint(value)
         return value
 
     @field_validator("request_envelope", "response_envelope")

@@ -10,7 +10,8 @@ A pattern is a path template in the syntax of Starlette and FastAPI: literals, `
 - ``DELETE api/cache`` registers exactly this method on exactly this path.
 
 PUT and DELETE on a collection, which wipe everything on some backends, therefore need a pattern
-that says so. Matching compares segment by segment, so it is linear in the length of the endpoint.
+that says so. A pattern becomes a regular expression of which only a last ``{name:path}`` reaches
+over a slash, so matching is linear in the length of the endpoint.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ import unicodedata
 from dataclasses import dataclass, field, replace
 from typing import Literal
 from urllib.parse import quote, unquote
-from uuid import UUID
 
 from airflow_mirrordb.client.errors import ConfigError, EndpointNotAllowedError
 
@@ -37,9 +37,18 @@ _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _ESCAPED_DOT_OR_SLASH = re.compile(r"%(?:2[EeFf]|5[Cc])")
 # Endpoints that no reader of URLs can take for anything else: most are like that, and need no other check.
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*")
-_WORD = re.compile(r"[A-Za-z0-9_-]+")
-# pchar of RFC 3986, section 3.3, less '+' (read as a space by some servers) and ';' (cut off by others).
-_SAFE = "!$&'()*,=:@"
+# A path of RFC 3986, section 3.3, less '+' (read as a space by some servers) and ';' (cut off by others).
+_SAFE = "/!$&'()*,=:@"
+# What each kind of placeholder stands for. No segment holds a slash, not even an escaped one.
+_KINDS = {
+    "str": "[^/]+",
+    "int": "[0-9]+",
+    "uuid": "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
+    "path": ".+",
+    "word": "[A-Za-z0-9_-]+",
+    # a version is no resource: api/v1/users is not item "users" of "v1"
+    "resource": r"(?![vV][0-9]+(?:/|\Z))[A-Za-z0-9_-]+",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +57,6 @@ class Placeholder:
 
     name: str
     kind: Literal["str", "int", "uuid", "path", "word", "resource"] = "str"
-
-    def matches(self, segment: str) -> bool:
-        match self.kind:
-            case "int":
-                return segment.isascii() and segment.isdigit()
-            case "uuid":
-                return _is_uuid(segment)
-            case "word":
-                return _is_word(segment)
-            case "resource":  # a version is no resource: api/v1/users is not item "users" of "v1"
-                return _is_word(segment) and not (segment[0] in "vV" and segment[1:].isdigit())
-            case _:
-                return True
 
 
 Segment = str | Placeholder
@@ -72,15 +68,17 @@ class Rule:
 
     methods: frozenset[str]
     segments: tuple[Segment, ...]
+    _path: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
-    def matches(self, path: tuple[str, ...]) -> bool:
-        rest = self.segments and _is_path(self.segments[-1])
-        if len(path) < len(self.segments) or (len(path) > len(self.segments) and not rest):
-            return False
-        return all(
-            segment.matches(given) if isinstance(segment, Placeholder) else segment == given
-            for segment, given in zip(self.segments, path, strict=False)
+    def __post_init__(self) -> None:
+        parts = (
+            _KINDS[segment.kind] if isinstance(segment, Placeholder) else re.escape(segment)
+            for segment in self.segments
         )
+        object.__setattr__(self, "_path", re.compile("/".join(parts)))
+
+    def matches(self, path: str) -> bool:
+        return self._path.fullmatch(path) is not None
 
 
 _PREDEFINED = {
@@ -138,7 +136,7 @@ class EndpointRegistry:
             return known
         try:
             plain = _is_plain(endpoint)
-            path = tuple(endpoint.split("/")) if plain else split_endpoint(endpoint)
+            path = endpoint if plain else decode_endpoint(endpoint)
         except ValueError as error:
             raise _refused(method, str(endpoint)[:200], str(error)) from None
         if not any(method in rule.methods and rule.matches(path) for rule in self._rules):
@@ -147,18 +145,19 @@ class EndpointRegistry:
             self._allowed.clear()
         return self._allowed.setdefault((method, endpoint), endpoint if plain else quote_path(path))
 
-    def _reason(self, method: str, path: tuple[str, ...]) -> str:
+    def _reason(self, method: str, path: str) -> str:
         methods = {allowed for rule in self._rules if rule.matches(path) for allowed in rule.methods}
         if methods:
             return f"{method} is not registered for it, only {', '.join(sorted(methods))}"
         return "no registered pattern matches it"
 
-    def _suggestion(self, method: str, path: tuple[str, ...]) -> str | None:
+    def _suggestion(self, method: str, path: str) -> str | None:
         """Return a pattern that would allow the request, and no more than its author is likely to mean."""
-        exact, parent = quote_path(path), quote_path(path[:-1])
+        *parents, last = path.split("/")
+        exact, parent = quote_path(path), quote_path("/".join(parents))
         if method not in METHODS or len(exact) > MAX_ENDPOINT_LENGTH:
             return None
-        looks_like_item = parent and any(character.isdigit() for character in path[-1])
+        looks_like_item = parent and any(character.isdigit() for character in last)
         known = any(rule.matches(path) for rule in self._rules)
         if not known and looks_like_item and method in _ITEM:
             return parent
@@ -193,8 +192,8 @@ def parse_pattern(pattern: str) -> tuple[Rule, ...]:
     return Rule(_COLLECTION, segments), Rule(_ITEM, item), Rule(_COLLECTION, (*item, Placeholder("sub")))
 
 
-def split_endpoint(endpoint: str) -> tuple[str, ...]:
-    """Return the decoded segments of an endpoint, a relative path whose meaning is beyond doubt.
+def decode_endpoint(endpoint: str) -> str:
+    """Return a decoded endpoint, a relative path whose meaning is beyond doubt.
 
     Percent-escapes are decoded once; a character that a path cannot hold as it is may be given
     either way. Everything that servers or proxies are known to read differently is refused.
@@ -216,7 +215,7 @@ def split_endpoint(endpoint: str) -> tuple[str, ...]:
     # RFC 3986, section 4.2: a colon in the first segment would make it an absolute URL.
     if ":" in endpoint.split("/", 1)[0]:
         raise ValueError("it must be relative to the connection's base URL, not a URL of its own")
-    segments = tuple(_decode(segment) for segment in endpoint.split("/"))
+    segments = [_decode(segment) for segment in endpoint.split("/")]
     if "" in segments:
         raise ValueError(
             "an empty segment is what an empty id looks like, and a trailing slash is one"
@@ -224,14 +223,14 @@ def split_endpoint(endpoint: str) -> tuple[str, ...]:
         )
     if "." in segments or ".." in segments:
         raise ValueError("'.' and '..' are refused")
-    return segments
+    return "/".join(segments)
 
 
-def quote_path(path: tuple[str, ...]) -> str:
-    """Return decoded segments as a percent-encoded path."""
-    quoted = "/".join(quote(segment, safe=_SAFE) for segment in path)
+def quote_path(path: str) -> str:
+    """Return a decoded path as a percent-encoded one."""
+    quoted = quote(path, safe=_SAFE)
     first, slash, rest = quoted.partition("/")
-    return f"{first.replace(':', '%3A')}{slash}{rest}"  # as split_endpoint wants it
+    return f"{first.replace(':', '%3A')}{slash}{rest}"  # as decode_endpoint wants it
 
 
 def _decode(segment: str) -> str:
@@ -271,7 +270,7 @@ def _refuse_odd_characters(text: str) -> None:
 
 
 def _template_segments(template: str) -> tuple[Segment, ...]:
-    literals = split_endpoint(_PLACEHOLDER.sub("x", template))
+    literals = decode_endpoint(_PLACEHOLDER.sub("x", template)).split("/")
     segments = tuple(
         _placeholder(part) if "{" in part or "}" in part else literal
         for part, literal in zip(template.split("/"), literals, strict=True)
@@ -298,17 +297,6 @@ def _is_plain(endpoint: str) -> bool:
 
 def _is_path(segment: Segment) -> bool:
     return isinstance(segment, Placeholder) and segment.kind == "path"
-
-
-def _is_word(text: str) -> bool:
-    return _WORD.fullmatch(text) is not None
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text.lower()
-    except ValueError:
-        return False
 
 
 def _bad_pattern(pattern: object, reason: str) -> ConfigError:

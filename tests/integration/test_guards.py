@@ -56,6 +56,7 @@ from tests.integration import (
 )
 from tests.integration.test_hostile_answers import hostile  # noqa: F401  # a fixture
 from tests.integration.test_resources import mixed  # noqa: F401  # another one
+from tests.unit import test_endpoints as patterns
 
 if TYPE_CHECKING:
     from tests.conftest import Answering, ConfigFor
@@ -187,7 +188,11 @@ GUARDS: dict[str, Guard] = {
     ),
     "patterns": Guard(owner=endpoints.Rule, name="matches", without=lambda *_: True, check=seeds("endpoint")),
     "kinds of placeholders": Guard(
-        owner=endpoints.Placeholder, name="matches", without=lambda *_: True, check=seeds("endpoint")
+        owner=endpoints,
+        name="_KINDS",
+        without=dict.fromkeys(endpoints._KINDS, ".+"),
+        check=patterns.test_a_pattern_allows_exactly_its_methods,
+        arguments={"pattern": "api/users/{id:int}", "endpoint": "api/users/7a", "methods": set()},
     ),
     "length of endpoints": Guard(owner=endpoints, name="MAX_ENDPOINT_LENGTH", without=10**9, **MEGABYTE),
     "odd hosts": Guard(owner=config, name="_split_url", without=urlsplit, check=seeds("base_url")),
