@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
@@ -25,7 +25,7 @@ from airflow_mirrordb.client.errors import (
     response_error_class,
 )
 from airflow_mirrordb.client.problem import encodable, problem_from, redacted
-from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest, named
+from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest, base_of, named
 from airflow_mirrordb.client.retry import rate_limit_reset, retry_after
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -81,23 +81,23 @@ def interpret(
     number: int,
     elapsed: float,
     now: float,
-    hidden: Sequence[str] = (),
+    sent: Mapping[str, str] | None = None,
 ) -> MirrorDBResponse:
     """Return what an answer means as a result.
 
     :param number: which attempt it answers, counted from 1
     :param elapsed: time since the first attempt, in seconds
     :param now: unix time, for a Retry-After that is a date
-    :param hidden: texts that no error may repeat, beside the configuration's own secrets
+    :param sent: headers that proved who sent the request, which no error may repeat
     :raises ResponseError: if it is no success, of the class that the status calls for
     :raises InvalidResponseError: if it is a success, but the body cannot be used
     """
     if answer.status not in range(200, 300) and answer.status != HTTPStatus.NOT_MODIFIED:
         if not _is_gone(answer.status, request, number):
-            raise named(response_error(answer, config, now=now, hidden=hidden), request)
+            raise named(response_error(answer, config, now=now, sent=sent), request)
         body = None
     else:
-        body = _decode(answer, request, config, hidden)
+        body = _decode(answer, request, config, sent)
     return MirrorDBResponse(
         status=answer.status,
         headers=answer.headers,
@@ -105,7 +105,7 @@ def interpret(
         body=body,
         size=len(answer.body),
         etag=answer.headers.get("ETag"),
-        request_id=_request_id(answer.headers, config, hidden),
+        request_id=_request_id(answer.headers, config, sent),
         attempts=number,
         elapsed=elapsed,
     )
@@ -130,17 +130,17 @@ def at(body: Any, path: str, default: Any = None) -> Any:
 
 
 def response_error(
-    answer: Answer, config: MirrorDBConfig, *, now: float, hidden: Sequence[str] = ()
+    answer: Answer, config: MirrorDBConfig, *, now: float, sent: Mapping[str, str] | None = None
 ) -> ResponseError:
     """Return the error that an answer stands for."""
-    hidden = (*secrets(config), *hidden)
+    hidden = secrets(config, sent)
     code, detail = problem_from(answer.body, hidden)
     try:
         phrase = f" {HTTPStatus(answer.status).phrase}"
     except ValueError:
         phrase = ""
     message = f"{answer.status}{phrase}{': ' if detail else ''}{detail}"
-    request_id = _request_id(answer.headers, config, hidden)
+    request_id = _request_id(answer.headers, config, sent)
     if answer.status in _REDIRECTS:
         location = redacted(answer.headers.get("Location", "nowhere"), hidden)[:500]
         message += (
@@ -201,7 +201,7 @@ def redirected(
         return None
     slash = "/" if path.endswith("/") else ""
     query = f"?{target.raw_query_string}" if target.raw_query_string else ""
-    return replace(sent, url=URL(f"{prefix}{checked}{slash}{query}", encoded=True))
+    return replace(sent, target=f"{base_of(config.base_url)[1]}/{checked}{slash}{query}")
 
 
 def weigh(error: MirrorDBError, request: MirrorDBRequest, sent: WireRequest, *, number: int) -> MirrorDBError:
@@ -262,7 +262,9 @@ def _is_gone(status: int, request: MirrorDBRequest, number: int) -> bool:
     )
 
 
-def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig, hidden: Sequence[str]) -> Any:
+def _decode(
+    answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig, sent: Mapping[str, str] | None
+) -> Any:
     """Decode the body as JSON, whatever the content type says; nothing and white space are None."""
     if not answer.complete:
         reason = "the body is longer than max_response_bytes"
@@ -272,13 +274,13 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig, hi
         try:
             return decode(answer.body)
         except (ValueError, RecursionError):
-            content_type = redacted(answer.headers.get("Content-Type", "none"), (*secrets(config), *hidden))
+            content_type = redacted(answer.headers.get("Content-Type", "none"), secrets(config, sent))
             reason = f"the body is not JSON (content type {content_type!r})"
     applied = "" if request.method == "GET" else "; the write itself was applied"
     error = InvalidResponseError(
         message=f"{answer.status}, but {reason}{applied}",
         status=answer.status,
-        request_id=_request_id(answer.headers, config, hidden),
+        request_id=_request_id(answer.headers, config, sent),
     )
     raise named(error, request)
 
@@ -310,6 +312,10 @@ def _finite(digits: str) -> float:
 _JSON = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
 
 
-def _request_id(headers: Mapping[str, str], config: MirrorDBConfig, hidden: Sequence[str]) -> str | None:
-    found = next((headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name)), None)
-    return found and encodable(redacted(found, (*secrets(config), *hidden)))[:200]
+def _request_id(
+    headers: Mapping[str, str], config: MirrorDBConfig, sent: Mapping[str, str] | None
+) -> str | None:
+    for name in _REQUEST_ID_HEADERS:
+        if found := headers.get(name):
+            return encodable(redacted(found, secrets(config, sent)))[:200]
+    return None

@@ -28,10 +28,15 @@ def auth_headers(config: MirrorDBConfig) -> dict[str, str]:
             return {}
 
 
-def secrets(config: MirrorDBConfig) -> tuple[str, ...]:
-    """Return every text that must not be seen: the secrets, and the forms in which they are sent."""
+def secrets(config: MirrorDBConfig, sent: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """Return every text that must not be seen: the secrets, and the forms in which they are sent.
+
+    :param sent: headers that prove who sends a request, if these may be others, as those of a token
+    """
     plain = (config.api_key, config.client_key_passphrase, config.proxy)
-    known = [*(secret.get_secret_value() for secret in plain if secret), *sent_secrets(auth_headers(config))]
+    headers = [*auth_headers(config).items(), *(sent or {}).items()]
+    known = [secret.get_secret_value() for secret in plain if secret]
+    known += [_credentials(name, value) for name, value in headers]
     if config.proxy:
         proxy = URL(config.proxy.get_secret_value())
         if proxy.password:
@@ -40,12 +45,8 @@ def secrets(config: MirrorDBConfig) -> tuple[str, ...]:
     return tuple(dict.fromkeys(known))
 
 
-def sent_secrets(headers: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what is secret of the headers that :func:`auth_headers` gave: all but the scheme."""
-    return tuple(_credentials(name, value) for name, value in headers.items())
-
-
 def _credentials(name: str, value: str) -> str:
+    """Return what is secret of a header that proves who sends: all but the scheme."""
     scheme, _, credentials = value.partition(" ")  # a key may bring a scheme of its own, as "Token ..."
     has_scheme = header_key(name) == "authorization" or scheme in ("Basic", "Bearer")
     return credentials if has_scheme and credentials else value

@@ -156,9 +156,11 @@ async def fetch_token(config: MirrorDBConfig, transport: Transport, *, now: floa
         "Content-Type": "application/x-www-form-urlencoded",
         "User-Agent": USER_AGENT,
     }
+    url = URL(config.oauth_url or "")
     request = WireRequest(
         method="POST",
-        url=URL(config.oauth_url or ""),
+        origin=url.origin(),
+        target=url.raw_path_qs,
         headers=CIMultiDict(headers),
         body=urlencode(form).encode(),
         timeout=config.timeout,
@@ -166,7 +168,7 @@ async def fetch_token(config: MirrorDBConfig, transport: Transport, *, now: floa
     )
     answer = await transport.send(request)
     if answer.status != 200:  # noqa: PLR2004  # section 5.1
-        error = response_error(answer, config, now=now, hidden=(pair,))
+        error = response_error(answer, config, now=now, sent=headers)
         error.message = f"the authorization server refused a token: {error.message}"
         raise error
     try:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from airflow_mirrordb.client.answers import Answer, MirrorDBResponse, interpret, redirected, weigh
-from airflow_mirrordb.client.auth import sent_secrets
+from airflow_mirrordb.client.auth import auth_headers
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.credentials import Credentials
 from airflow_mirrordb.client.endpoints import EndpointRegistry
@@ -39,9 +39,13 @@ class State:
     config: MirrorDBConfig
     registry: EndpointRegistry
     policy: RetryPolicy = field(init=False, repr=False)
+    credentials: Mapping[str, str] | None = field(init=False, repr=False)
+    """Headers that prove who sends; None if they have to be fetched."""
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "policy", self.config.retry_policy)  # made once, not for each request
+    def __post_init__(self) -> None:  # made once, not for each request
+        object.__setattr__(self, "policy", self.config.retry_policy)
+        fixed = None if self.config.auth == "oauth2" else auth_headers(self.config)
+        object.__setattr__(self, "credentials", fixed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,7 +241,9 @@ class _Exchange:
         """Make one attempt; decide of a failure whether there may be another."""
         self._number = number
         config, transport = self._state.config, self._link.transport
-        headers = await self._credentials.headers(config, transport)
+        headers = self._state.credentials
+        if headers is None:
+            headers = await self._credentials.headers(config, transport)
         try:
             answer = await self._answer(headers)
             if answer.status == HTTPStatus.UNAUTHORIZED and (
@@ -252,7 +258,7 @@ class _Exchange:
                 number=number,
                 elapsed=self._monotonic() - self._started,
                 now=self._clock(),
-                hidden=sent_secrets(headers),
+                sent=headers,
             )
         except TurnTooLateError as late:
             late.attempts = number - 1

@@ -71,7 +71,8 @@ class Gate:
             self._slots.release()
             raise TurnTooLateError(0.0)
         try:
-            return await self._permit(latest)
+            permit = self._brake.reserve(now := self._monotonic())
+            return permit if permit.at <= now else await self._wait_for(permit, now, latest)
         except BaseException:
             self._slots.release()
             raise
@@ -89,8 +90,7 @@ class Gate:
         if (seconds := back_off(answer.headers)) is not None:
             self._brake.backed_off(self._monotonic(), permit, seconds)
 
-    async def _permit(self, latest: float) -> Permit:
-        permit = self._brake.reserve(now := self._monotonic())
+    async def _wait_for(self, permit: Permit, now: float, latest: float) -> Permit:
         while permit.at > now:
             if permit.at > latest:
                 self._brake.give_back(permit)

@@ -15,7 +15,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.client.answers import MirrorDBResponse, response_error
-from airflow_mirrordb.client.auth import sent_secrets
 from airflow_mirrordb.client.bulk import Bulk, BulkOptions, BulkReport, Items
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.credentials import Credentials, LookUp
@@ -332,7 +331,7 @@ class GenericMirrorDB:
             raise named(error, request) from error.__cause__
         bad = {401, 403, 404} if config.test_endpoint else {401, 403}
         if answer.status in bad or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            refusal = response_error(answer, config, now=self._clock(), hidden=sent_secrets(headers))
+            refusal = response_error(answer, config, now=self._clock(), sent=headers)
             refusal.attempts = 1
             raise named(refusal, request)
         return answer.status
@@ -408,7 +407,7 @@ class GenericMirrorDB:
         self._credentials.forget_token()
         return retired
 
-    async def _make(
+    def _make(
         self,
         request: MirrorDBRequest,
         progress: Progress | None,
@@ -416,8 +415,8 @@ class GenericMirrorDB:
         wait: bool,
         once: bool,
         stream: Stream | None = None,
-    ) -> MirrorDBResponse:
-        return await self._exchanges.make(
+    ) -> Awaitable[MirrorDBResponse]:
+        return self._exchanges.make(
             request, self._state, self._connected(), progress, wait=wait, once=once, stream=stream
         )
 

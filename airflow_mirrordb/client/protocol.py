@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -81,15 +82,22 @@ class MirrorDBRequest:
 class WireRequest:
     """One HTTP request, checked and complete but for the credentials; what is sent is exactly this, and them.
 
+    :param origin: of the backend: scheme, host and port
+    :param target: percent-encoded path and query (RFC 9112, section 3.2.1)
     :param repeatable: whether sending it twice leaves what sending it once does
     """
 
     method: Method
-    url: URL
+    origin: URL
+    target: str
     headers: CIMultiDict[str] = field(repr=False)
     body: bytes | None = field(repr=False)
     timeout: float
     repeatable: bool
+
+    @property
+    def url(self) -> URL:
+        return URL(str(self.origin).rstrip("/") + self.target, encoded=True)
 
 
 def settled(request: MirrorDBRequest, config: MirrorDBConfig) -> MirrorDBRequest:
@@ -116,10 +124,12 @@ def prepare(request: MirrorDBRequest, config: MirrorDBConfig, registry: Endpoint
         raise named(error, request) from None
     if body is not None:
         headers.setdefault("Content-Type", "application/json")
+    origin, prefix = base_of(config.base_url)
     slash = "/" if config.trailing_slash else ""
     return WireRequest(
         method=method,
-        url=URL(f"{config.base_url}/{path}{slash}{query}", encoded=True),
+        origin=origin,
+        target=f"{prefix}/{path}{slash}{query}",
         headers=headers,
         body=body,
         timeout=timeout,
@@ -130,14 +140,23 @@ def prepare(request: MirrorDBRequest, config: MirrorDBConfig, registry: Endpoint
 def probe(config: MirrorDBConfig) -> WireRequest:
     """Return a GET of the base URL itself, for the connection test; the registry does not apply."""
     request = MirrorDBRequest(method="GET", endpoint="")
+    origin, prefix = base_of(config.base_url)
     return WireRequest(
         method="GET",
-        url=URL(config.base_url, encoded=True),
+        origin=origin,
+        target=prefix or "/",
         headers=_headers(request, config),
         body=None,
         timeout=config.timeout,
         repeatable=True,
     )
+
+
+@functools.lru_cache(maxsize=64)  # for a request it would be as much work as all the rest
+def base_of(base_url: str) -> tuple[URL, str]:
+    """Return the origin of a base URL, and its percent-encoded path, without a slash at the end."""
+    url = URL(base_url, encoded=True)
+    return url.origin(), url.raw_path.rstrip("/")
 
 
 def named(error: AnyError, request: MirrorDBRequest) -> AnyError:

@@ -137,7 +137,7 @@ class Transport:
         except Exception as error:
             _forget_credentials(error)
             seconds = min(request.timeout, within)
-            own = _own_error(error, request.url, seconds, sent=connection is not None)
+            own = _own_error(error, request.origin, seconds, sent=connection is not None)
             if own is None:
                 raise
             raise own from error
@@ -177,6 +177,9 @@ class Transport:
             async for piece in _unpacked(response):
                 await stream.write(piece)
             return b"", True
+        if stream is None and response.content.is_eof():  # all of it came with its head
+            body = response.content.read_nowait()
+            return body, len(body) <= self._config.max_response_bytes
         chunks: list[bytes] = []
         size = 0
         async for chunk in response.content.iter_any() if stream is None else _unpacked(response):
@@ -215,7 +218,7 @@ class Connections:
                 passphrase=passphrase.get_secret_value() if passphrase else None,
             )
         self._pools: dict[float, _Connector] = {}
-        self._openers: dict[tuple[str, str], aiohttp.ClientRequest] = {}
+        self._openers: dict[URL, aiohttp.ClientRequest] = {}
 
     async def connect(self, request: WireRequest) -> tuple[Connection, aiohttp.ClientRequest]:
         """Return a connection that a request can be sent on, and the request that opened it for aiohttp."""
@@ -224,11 +227,10 @@ class Connections:
         if pool is None:
             pool = _Connector(ssl=self._tls, limit=0, keepalive_timeout=idle_limit)
             self._pools[idle_limit] = pool
-        origin = (request.url.scheme, request.url.raw_authority)
-        opener = self._openers.get(origin)
+        opener = self._openers.get(request.origin)
         if opener is None:
-            opener = aiohttp.ClientRequest("GET", request.url.origin(), proxy=self._proxy)
-            self._openers[origin] = opener
+            opener = aiohttp.ClientRequest("GET", request.origin, proxy=self._proxy)
+            self._openers[request.origin] = opener
         return await pool.connect(opener, [], _NO_TIMEOUT), opener
 
     async def close(self) -> None:
@@ -351,7 +353,7 @@ def _head(
     if request.body is not None or request.method != "GET":
         headers["Content-Length"] = str(len(request.body or b""))
     through_proxy = opener.proxy is not None and not opener.is_ssl()
-    target = str(request.url) if through_proxy else request.url.raw_path_qs
+    target = str(request.url) if through_proxy else request.target
     return _serialize_headers(f"{request.method} {target} HTTP/1.1", headers)  # refuses line breaks
 
 
@@ -369,10 +371,10 @@ async def _exchange(connection: Connection, head: bytes, body: bytes | None, *, 
 
 
 def _own_error(  # noqa: PLR0911  # one a kind
-    error: Exception, url: URL, seconds: float, *, sent: bool
+    error: Exception, backend: URL, seconds: float, *, sent: bool
 ) -> TransportError | None:
     """Return the client's error for one of aiohttp's; None if it is none of those."""
-    origin = str(url.origin())
+    origin = str(backend)
     if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
         reason = getattr(error, "certificate_error", error)
         words = getattr(reason, "verify_message", "") or reason

@@ -257,13 +257,9 @@ class MirrorDBHook(BaseHook):
         sink = sink_for(output_path)
         client = self.get_conn()
         progress = progress or client.begin()
-
-        async def send() -> MirrorDBResponse:
-            sending = client.request(request, progress=progress, wait=wait, once=once, sink=sink)
-            return await (sending if cut_off is None else asyncio.wait_for(sending, cut_off))
-
+        sending = client.request(request, progress=progress, wait=wait, once=once, sink=sink)
         try:
-            return self._run(send())
+            return self._run(sending if cut_off is None else asyncio.wait_for(sending, cut_off))
         except asyncio.TimeoutError as error:
             late = RequestTimeoutError(message=f"no answer within {cut_off:g} s", sent=True)
             reached = replace(progress, attempts=progress.attempts + 1, cut_off=progress.cut_off + 1)

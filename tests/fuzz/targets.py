@@ -186,7 +186,7 @@ def endpoint(data: bytes) -> None:
     except (EndpointNotAllowedError, InvalidRequestError) as error:
         assert str(error).isprintable()
         return
-    sent = f"{wire.url.origin()}{wire.url.raw_path_qs}"  # aiohttp's Host and request target
+    sent = f"{wire.origin}{wire.target}"
     oracle.check_url(sent, config.base_url, request.method, oracle.SCENES[number])
 
 
@@ -205,7 +205,7 @@ def location(data: bytes) -> None:
     if target is None:
         return
     assert (method, target.method, target.body) == ("GET", "GET", None)
-    url = f"{target.url.origin()}{target.url.raw_path_qs}"
+    url = f"{target.origin}{target.target}"
     oracle.check_url(url, config.base_url, "GET", oracle.SCENES[number])
 
 

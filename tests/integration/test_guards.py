@@ -40,6 +40,7 @@ from airflow_mirrordb.client import (
     transport,
 )
 from airflow_mirrordb.client.answers import Answer
+from airflow_mirrordb.client.auth import secrets as secrets_of
 from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest
 from airflow_mirrordb.hooks import mirrordb as hook
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
@@ -104,7 +105,8 @@ def follow_anywhere(answer: Answer, request: MirrorDBRequest, sent: WireRequest,
     if "Location" not in answer.headers:
         return None
     method = "GET" if answer.status in (301, 302, 303) else sent.method
-    return replace(sent, method=method, url=sent.url.join(URL(answer.headers["Location"])))
+    url = sent.url.join(URL(answer.headers["Location"]))
+    return replace(sent, method=method, origin=url.origin(), target=url.raw_path_qs)
 
 
 async def read_much(_self: object, response: Any, _stream: object) -> tuple[bytes, bool]:
@@ -324,7 +326,10 @@ GUARDS: dict[str, Guard] = {
         owner=answers, name="redacted", without=unchanged, **repeated("redirect", "api_key")
     ),
     "redaction of tokens": Guard(
-        owner=exchange, name="sent_secrets", without=lambda _: (), **repeated("text 500 X", "oauth2")
+        owner=answers,
+        name="secrets",
+        without=lambda config, _sent=None: secrets_of(config),
+        **repeated("text 500 X", "oauth2"),
     ),
     "bytes of broken answers": Guard(
         owner=transport, name="_forget", without=nothing, **repeated("header with a NUL")

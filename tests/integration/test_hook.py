@@ -9,6 +9,7 @@ import re
 import socket
 import ssl
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -210,6 +211,25 @@ def test_interrupted_call_cancels_its_request(
         assert ended == [True]
         scripted.answer(200, "still here")
         assert hook.read("api/users") == "still here"
+
+
+def test_a_connection_that_is_closed_between_two_calls_is_not_used(set_connection: SetConnection) -> None:
+    """No loop runs then that could see it; the next call looks first, and needs no second attempt."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as thread:
+
+        def answer_once() -> None:
+            caller, _ = listener.accept()
+            with caller:
+                caller.recv(4096)
+                caller.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
+
+        set_connection(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        with MirrorDBHook() as hook:
+            for _ in range(2):
+                closed = thread.submit(answer_once)
+                response = hook.request(MirrorDBRequest(method="GET", endpoint="api/users"))
+                assert (response.data, response.attempts) == ([], 1)
+                closed.result()
 
 
 def test_cut_off_hands_over_with_one_attempt_counted(set_connection: SetConnection) -> None:
