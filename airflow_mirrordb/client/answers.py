@@ -274,7 +274,7 @@ def _decode(
         try:
             return decode(answer.body)
         except (ValueError, RecursionError):
-            content_type = redacted(answer.headers.get("Content-Type", "none"), secrets(config, sent))
+            content_type = redacted(answer.headers.get("Content-Type", "none"), secrets(config, sent))[:200]
             reason = f"the body is not JSON (content type {content_type!r})"
     applied = "" if request.method == "GET" else "; the write itself was applied"
     error = InvalidResponseError(
