@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import uuid4
 
 from airflow_mirrordb.client.answers import Answer, MirrorDBResponse, interpret, redirected, weigh
 from airflow_mirrordb.client.auth import auth_headers
+from airflow_mirrordb.client.cancellation import CancelScope
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.credentials import Credentials
 from airflow_mirrordb.client.endpoints import EndpointRegistry
@@ -77,48 +77,42 @@ class Attempt:
 Observer = Callable[[Attempt], None]
 
 
-class Flight:
+class Flight(CancelScope):
     """A request in flight, which can be ended without ending the task that makes it.
 
-    As :func:`asyncio.timeout` does, it cancels the task, and takes the cancellation back when the request
-    is left by it; a task of its own for each request would cost a tenth of the request.
+    A task of its own for each request would cost a tenth of the request.
 
     :raises DisconnectedError: if it was ended
     """
 
-    __slots__ = ("_cancelled_before", "_flights", "_landed", "_request", "_task")
+    __slots__ = ("_flights", "_landed", "_request")
 
     def __init__(self, flights: set[Flight], request: MirrorDBRequest) -> None:
+        super().__init__()
         self._flights, self._request = flights, request
         self._landed: asyncio.Future[None] | None = None
 
     def end(self) -> asyncio.Future[None]:
         """End it, and return a future of its end."""
         if self._landed is None:
-            self._landed = self._task.get_loop().create_future()
-            self._task.cancel()
+            self._landed = asyncio.get_running_loop().create_future()
+            self.cancel()
         return self._landed
 
+    def reason(self) -> Exception:
+        return named(DisconnectedError(message=DISCONNECTED, retryable=False), self._request)
+
     def __enter__(self) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101  # asyncio runs nothing else
-        self._task, self._cancelled_before = task, _cancellations(task)
+        super().__enter__()
         self._flights.add(self)
 
     def __exit__(
-        self, _type: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._flights.discard(self)
-        if self._landed is None:
-            return
-        if not self._landed.done():
+        if self._landed is not None and not self._landed.done():
             self._landed.set_result(None)
-        if sys.version_info >= (3, 11):
-            self._task.uncancel()
-        if _cancellations(self._task) > self._cancelled_before:  # by somebody else as well
-            raise asyncio.CancelledError
-        if isinstance(error, asyncio.CancelledError):
-            raise named(DisconnectedError(message=DISCONNECTED, retryable=False), self._request) from None
+        super().__exit__(kind, error, traceback)
 
 
 class Exchanges:
@@ -318,10 +312,6 @@ class _Exchange:
                     elapsed=self._monotonic() - started,
                 )
             )
-
-
-def _cancellations(task: asyncio.Task[Any]) -> int:
-    return task.cancelling() if sys.version_info >= (3, 11) else 0  # older ones do not count
 
 
 def _too_late(late: TurnTooLateError) -> RateLimitError:

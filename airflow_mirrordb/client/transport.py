@@ -8,7 +8,6 @@ import logging
 import math
 import re
 import ssl
-import sys
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from contextvars import Context
 from http import HTTPStatus
@@ -27,6 +26,7 @@ from yarl import URL
 
 from airflow_mirrordb.client import packing
 from airflow_mirrordb.client.answers import Answer
+from airflow_mirrordb.client.cancellation import Deadlines
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import (
     ConfigError,
@@ -38,11 +38,6 @@ from airflow_mirrordb.client.errors import (
 )
 from airflow_mirrordb.client.protocol import WireRequest
 from airflow_mirrordb.client.streams import Stream
-
-if sys.version_info >= (3, 11):
-    from asyncio import timeout
-else:
-    from async_timeout import timeout  # which aiohttp brings there
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +93,7 @@ class Transport:
         self._shared: _Shared | None = None
         self._connections: Connections | None = None
         self._open()
+        self._deadlines = Deadlines()
         self._sending = 0
         self._retired = False
         self.closing = False
@@ -121,7 +117,7 @@ class Transport:
         connection: Connection | None = None
         self._sending += 1
         try:
-            async with timeout(min(request.timeout, within)):
+            with self._deadlines.within(min(request.timeout, within)):
                 await asyncio.sleep(0)  # lets the loop see which connections the server has closed
                 connection, opener = await self._open().connect(request)
                 head = _head(request, opener, credentials or {}, stream)

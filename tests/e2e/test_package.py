@@ -35,6 +35,7 @@ PACKAGE = [
     "airflow_mirrordb/client/answers.py",
     "airflow_mirrordb/client/auth.py",
     "airflow_mirrordb/client/bulk.py",
+    "airflow_mirrordb/client/cancellation.py",
     "airflow_mirrordb/client/config.py",
     "airflow_mirrordb/client/credentials.py",
     "airflow_mirrordb/client/endpoints.py",

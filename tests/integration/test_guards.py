@@ -41,6 +41,7 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.client.answers import Answer
 from airflow_mirrordb.client.auth import secrets as secrets_of
+from airflow_mirrordb.client.cancellation import Deadlines
 from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest
 from airflow_mirrordb.hooks import mirrordb as hook
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
@@ -234,7 +235,7 @@ GUARDS: dict[str, Guard] = {
         owner=transport.Transport, name="_read", without=read_much, **hostile_case("gzip")
     ),
     "timeout": Guard(
-        owner=transport, name="timeout", without=lambda _seconds: nullcontext(), **hostile_case("slow_body")
+        owner=Deadlines, name="within", without=lambda *_: nullcontext(), **hostile_case("slow_body")
     ),
     "NaN": Guard(owner=answers, name="_JSON", without=json.JSONDecoder(), **hostile_case("nan")),
     "infinite numbers": Guard(
