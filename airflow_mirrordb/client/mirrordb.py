@@ -83,6 +83,7 @@ class GenericMirrorDB:
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
         self._share_connections = share_connections
         self._link: Link | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._retired: weakref.WeakSet[Transport] = weakref.WeakSet()  # kept by the requests that began there
         self._credentials = Credentials(lambda: self._state.config, self._change, look_up, clock)
         self._exchanges = Exchanges(
@@ -119,7 +120,7 @@ class GenericMirrorDB:
                 log.warning(
                     "The base URL ends in '/api' and so do patterns begin: requests go to '…/api/api/…'"
                 )
-            self._link = self._link_for(config)
+            self._link, self._loop = self._link_for(config), asyncio.get_running_loop()
 
     async def disconnect(self) -> None:
         """End what is in flight and close all connections, save those that are shared.
@@ -416,9 +417,12 @@ class GenericMirrorDB:
         once: bool,
         stream: Stream | None = None,
     ) -> Awaitable[MirrorDBResponse]:
-        return self._exchanges.make(
-            request, self._state, self._connected(), progress, wait=wait, once=once, stream=stream
-        )
+        link = self._connected()
+        if self._loop is not asyncio.get_running_loop():
+            raise RuntimeError(
+                "the client is connected in another event loop: make one for each, or disconnect() and connect() it"
+            )
+        return self._exchanges.make(request, self._state, link, progress, wait=wait, once=once, stream=stream)
 
     async def _data(
         self, method: RequestMethod, method_name: str | None, endpoint: str, **options: Any

@@ -12,11 +12,11 @@ import pytest
 from aiohttp import web
 from airflow.providers.common.compat import connection as compat
 
-from airflow_mirrordb.client import AuthenticationError, ConfigError, MirrorDBConfig
+from airflow_mirrordb.client import AuthenticationError, ConfigError, GenericMirrorDB, MirrorDBConfig
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.sharing import SharedClient
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
-from tests.conftest import Answering, RawServer
+from tests.conftest import Answering, ConfigFor, RawServer
 from tests.integration.conftest import ScriptedBackend, SetConnection
 
 
@@ -246,6 +246,26 @@ async def test_triggers_share_a_client_while_one_of_them_uses_it(
         await client.read_function("read", "api/users")
     async with SharedClient("mirrordb_default", "Read") as another:
         assert another is not client
+
+
+def test_a_client_of_another_event_loop_says_so(scripted: ScriptedBackend, config_for: ConfigFor) -> None:
+    """Its connections are in the first one: nothing is sent, until it is connected in the second one."""
+    scripted.answer(200, "here")
+    client = GenericMirrorDB(config_for(scripted.url))
+
+    async def read_here() -> Any:
+        return await client.read_function("read", "api/users")
+
+    async def connect_here() -> Any:
+        await client.disconnect()
+        async with client:
+            return await read_here()
+
+    asyncio.run(client.connect())
+    with pytest.raises(RuntimeError, match="connected in another event loop"):
+        asyncio.run(read_here())
+    assert scripted.connections == 0
+    assert asyncio.run(connect_here()) == "here"
 
 
 async def test_a_connection_that_was_looked_up_anew_has_a_new_client(
