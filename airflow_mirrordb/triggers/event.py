@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable, Mapping
 from contextlib import aclosing
 from dataclasses import asdict, replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.compat import asset_states
@@ -38,6 +39,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LONGEST_BACKOFF = 600.0  # seconds between two looks that failed, unless the interval or the backend says more
+_KINDS: tuple[tuple[type, str, tuple[str, ...]], ...] = (
+    (str, "a string", ("mirrordb_conn_id", "endpoint", "cursor", "cursor_param")),
+    (dict, "a dict", ("query", "headers", "paginate", "where")),
+    (Real, "a number of seconds", ("poll_interval",)),
+)
 SETTLE = 5.0  # seconds after which Airflow has surely stored an event
 
 
@@ -113,12 +119,18 @@ class MirrorDBEventTrigger(BaseEventTrigger):
         """Return what Airflow stores.
 
         :raises InvalidRequestError: if a header looks like a secret
-        :raises ValueError: if the arguments contradict each other. The constructor does not tell: what
-            another version stored, with fewer arguments, must be made all the same.
+        :raises ValueError: if an argument is of a wrong type, or they contradict each other. The
+            constructor does not tell: what another version stored, with fewer arguments, must be made all
+            the same.
         """
         if not self.endpoint:
             raise ValueError("endpoint: say what is watched, as 'api/orders'")
-        if self.poll_interval < 1:
+        for kind, words, names in _KINDS:
+            for name in names:
+                value = getattr(self, name)
+                if value is not None and not isinstance(value, kind):
+                    raise ValueError(f"{name}: it must be {words}, not {value!r}")
+        if not self.poll_interval >= 1:
             raise ValueError(f"poll_interval: it must be at least 1 second, not {self.poll_interval}")
         if self.headers:
             refuse_sensitive(self.headers)
@@ -204,7 +216,9 @@ class MirrorDBEventTrigger(BaseEventTrigger):
         while True:
             try:
                 # kept while all is well, and looked up again after a failure: the connection may be changed
-                async with MirrorDBHook(self.mirrordb_conn_id, ignore_unknown_extras=True) as client:
+                async with MirrorDBHook(
+                    self.mirrordb_conn_id, ignore_unknown_extras=True, operator=type(self).__name__
+                ) as client:
                     while True:
                         sight = await self._look(client, request, last)
                         if sight.missing and (last is None or not last.missing):

@@ -123,6 +123,7 @@ async def test_unchanged_body_is_not_sent_again(watching: Watching) -> None:
     assert watching.backend is not None
     sent = [request.headers.get("If-None-Match") for request in watching.backend.requests]
     assert sent == [None, '"1"', '"1"', '"2"']
+    assert watching.backend.requests[0].headers["User-Agent"].endswith("(MirrorDBEventTrigger)")
 
 
 @pytest.mark.parametrize(
@@ -269,6 +270,10 @@ async def test_unusable_cursor_is_told(
     ("arguments", "reason"),
     [
         ({"endpoint": ""}, "endpoint: say what is watched"),
+        ({"endpoint": ["api/users"]}, r"endpoint: it must be a string, not \['api/users'\]"),
+        ({"query": "a=1"}, "query: it must be a dict, not 'a=1'"),
+        ({"cursor": 7}, "cursor: it must be a string, not 7"),
+        ({"poll_interval": "60"}, "poll_interval: it must be a number of seconds, not '60'"),
         ({"poll_interval": 0.5}, "poll_interval: it must be at least 1 second, not 0.5"),
         ({"cursor_param": "since"}, "cursor_param: it needs a cursor"),
         ({"where": {"a": 1}}, "where: it needs a cursor"),
