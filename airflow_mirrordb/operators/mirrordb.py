@@ -110,6 +110,10 @@ class MirrorDBOperator(BaseOperator):
             )
         if response_filter is not None and not callable(response_filter):
             raise ValueError(f"response_filter: it must be a function, not {response_filter!r}")
+        if isinstance(on_error, str) and "{" not in on_error and on_error not in ("fail", "continue"):
+            raise ValueError(f"on_error: it must be 'fail' or 'continue', not {on_error!r}")
+        if isinstance(concurrency, int) and concurrency < 1:
+            raise ValueError(f"concurrency: it must be at least 1, not {concurrency}")
         super().__init__(**retry_arguments(retry_policy), **kwargs)
         self.endpoint = endpoint
         self.mirrordb_conn_id = mirrordb_conn_id

@@ -76,6 +76,13 @@ class Condition:
             return any(same(value, candidate) for candidate in wanted)
         return True
 
+    def seen(self, body: Any) -> str:
+        """Return in words what a body has in the field that is waited for; nothing if there is no field."""
+        if self.field is None:
+            return ""
+        value = value_at(body, self.field)
+        return f"has no {self.field}" if value is _MISSING else f"{self.field} is {value!r:.200}"
+
     def fingerprint(self, body: Any) -> str | None:
         """Return what tells values apart that ``changed`` looks at, short and telling nothing else."""
         if not self.changed:

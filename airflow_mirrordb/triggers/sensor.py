@@ -104,7 +104,8 @@ def judge(
         except Exception as error:
             message = f"the condition could not be judged: {type(error).__name__}: {error}"
             raise MirrorDBError(message=message) from error
-        return Look(watch=watch, found=f"answered {outcome.status}", response=outcome if holds else None)
+        found = ", ".join(filter(None, (f"answered {outcome.status}", condition.seen(body))))
+        return Look(watch=watch, found=found, response=outcome if holds else None)
     if isinstance(outcome, ResponseError) and outcome.status in missing_statuses(condition):
         return Look(
             watch=replace(watch, failures=0),

@@ -376,7 +376,14 @@ def test_operators_are_airflow_operators() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"max_event_bytes": "100"}, {"max_event_bytes": 0}, {"response_filter": "len"}]
+    "wrong",
+    [
+        {"max_event_bytes": "100"},
+        {"max_event_bytes": 0},
+        {"response_filter": "len"},
+        {"on_error": "ignore"},
+        {"concurrency": 0},
+    ],
 )
 def test_arguments_that_are_no_templates_are_checked_at_once(
     make: Callable[..., MirrorDBOperator], wrong: dict[str, Any]
@@ -384,3 +391,4 @@ def test_arguments_that_are_no_templates_are_checked_at_once(
     """The DAG does not load; after a write it would be too late."""
     with pytest.raises(ValueError, match=next(iter(wrong))):
         make(**wrong)
+    make(on_error="{{ params.on_error }}", concurrency="{{ params.concurrency }}")

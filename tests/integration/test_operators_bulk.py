@@ -183,6 +183,12 @@ def test_equal_records_have_keys_of_their_own(
     assert keys[2:] == ["own-0", "own-1"]
 
 
+def rendered(operator: MirrorDBOperator, **arguments: Any) -> MirrorDBOperator:
+    """Return an operator whose templates became that."""
+    vars(operator).update(arguments)
+    return operator
+
+
 @pytest.mark.parametrize(
     ("operator", "field", "reason"),
     [
@@ -190,8 +196,8 @@ def test_equal_records_have_keys_of_their_own(
         (create('{"n": 1}'), "data", "a list of records, not dict"),
         (create(records(2), endpoint=["api/users"]), "data", "2 records for 1 endpoints"),
         (create(records(2), concurrency="many"), "concurrency", "not a int"),
-        (create(records(2), concurrency=0), "concurrency", "at least 1"),
-        (create(records(2), on_error="ignore"), "on_error", "'fail' or 'continue'"),
+        (create(records(2), concurrency="0"), "concurrency", "at least 1"),
+        (rendered(create(records(2)), on_error="ignore"), "on_error", "'fail' or 'continue'"),
         (create(records(2), bulk="perhaps"), "bulk", "not a bool"),
         (create([{"n": 1}, {"n": float("nan")}]), "data.n", "record 1: data.n: JSON has no nan"),
         (MirrorDBReadOperator(task_id="t", endpoint=["api/users/1", "api/users/None"]), "endpoint", "None"),

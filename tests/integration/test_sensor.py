@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
@@ -213,6 +214,26 @@ def test_response_filter_makes_the_result(
     set_connection(scripted.url)
     scripted.answers = [(404, None, {}), (200, DONE, {})]
     assert scheduler.run(response_filter=lambda body: body["state"], **mode) == "done"
+
+
+def test_the_log_says_what_the_field_has(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    scheduler: Scheduler,
+    mode: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who looks at a sensor that still waits sees why: the value, not only the status."""
+    set_connection(scripted.url)
+    monkeypatch.setattr(MirrorDBSensor, "log", logging.getLogger("sensor"))  # Airflow's goes past caplog
+    caplog.set_level("INFO")
+    scripted.answers = [(200, {}, {}), (200, {"state": "x" * 1000}, {}), (200, {}, {}), (200, DONE, {})]
+    scheduler.run(field="state", equals="done", **mode)
+    seen = "\n".join(record.message for record in caplog.records if "Not met yet" in record.message)
+    assert "answered 200, has no state" in seen
+    assert "answered 200, state is 'xxx" in seen
+    assert len(seen) < 1000
 
 
 def test_waiting_is_no_warning(
