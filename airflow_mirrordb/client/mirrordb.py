@@ -420,7 +420,8 @@ class GenericMirrorDB:
         link = self._connected()
         if self._loop is not asyncio.get_running_loop():
             raise RuntimeError(
-                "the client is connected in another event loop: make one for each, or disconnect() and connect() it"
+                "the client is connected in another event loop:"
+                " make one for each, or disconnect() and connect() it"
             )
         return self._exchanges.make(request, self._state, link, progress, wait=wait, once=once, stream=stream)
 
