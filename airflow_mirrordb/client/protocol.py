@@ -97,6 +97,7 @@ class WireRequest:
 
     @property
     def url(self) -> URL:
+        """The target as a URL."""
         return URL(str(self.origin).rstrip("/") + self.target, encoded=True)
 
 
@@ -152,7 +153,7 @@ def probe(config: MirrorDBConfig) -> WireRequest:
     )
 
 
-@functools.lru_cache(maxsize=64)  # for a request it would be as much work as all the rest
+@functools.lru_cache(maxsize=64)  # to take a URL apart is as much work as all else that a request needs
 def base_of(base_url: str) -> tuple[URL, str]:
     """Return the origin of a base URL, and its percent-encoded path, without a slash at the end."""
     url = URL(base_url, encoded=True)
