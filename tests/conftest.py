@@ -12,13 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
+from weakref import WeakValueDictionary
 
 import pytest
 import trustme
 from aiohttp import web
 from hypothesis import HealthCheck, settings
 
-from airflow_mirrordb.client import MirrorDBConfig
+from airflow_mirrordb.client import MirrorDBConfig, limits
 
 # The gate tries the same examples every time; `--hypothesis-profile explore` tries many new ones.
 settings.register_profile("gate", deadline=None, derandomize=True, database=None)
@@ -245,6 +246,12 @@ def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> 
     path = tmp_path_factory.mktemp("authority") / "ca.pem"
     authority.cert_pem.write_to_path(str(path))
     return str(path)
+
+
+@pytest.fixture(autouse=True)
+def _no_limits_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget what other tests learned of a backend: another one may get its port."""
+    monkeypatch.setattr(limits, "_brakes", WeakValueDictionary())
 
 
 @pytest.fixture(autouse=True)

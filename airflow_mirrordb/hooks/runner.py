@@ -20,6 +20,8 @@ class LoopRunner:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(self._notice)
+        self._interruption: BaseException | None = None
         self._turn = threading.Lock()
 
     def run(self, work: Coroutine[Any, Any, T], stop: Callable[[], Awaitable[None]] | None = None) -> T:
@@ -44,9 +46,15 @@ class LoopRunner:
         tasks = asyncio.all_tasks(self._loop)
         for task in tasks:
             task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.close()
+
+        async def end() -> None:
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._loop.shutdown_asyncgens()
+
+        try:
+            self._result(self._begin(end()))
+        finally:
+            self._loop.close()
 
     def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         async def begun() -> T:
@@ -60,8 +68,22 @@ class LoopRunner:
 
     def _result(self, task: asyncio.Task[T]) -> T:
         while not task.done():  # the end of another task may have stopped the loop
-            self._loop.run_forever()
+            try:
+                self._loop.run_forever()
+            finally:
+                interruption, self._interruption = self._interruption, None
+            if interruption is not None:
+                raise interruption
         return task.result()
+
+    def _notice(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Go on with what interrupted a callback, as a task time-out may: asyncio would only log it."""
+        error = context.get("exception")
+        if error is None or isinstance(error, Exception | asyncio.CancelledError):
+            loop.default_exception_handler(context)
+        else:
+            self._interruption = error
+            loop.stop()
 
 
 _idle: list[LoopRunner] = []
