@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
@@ -81,14 +81,14 @@ def interpret(
     number: int,
     elapsed: float,
     now: float,
-    sent: Mapping[str, str] | None = None,
+    sent: Sequence[Mapping[str, str]] = (),
 ) -> MirrorDBResponse:
     """Return what an answer means as a result.
 
     :param number: which attempt it answers, counted from 1
     :param elapsed: time since the first attempt, in seconds
     :param now: unix time, for a Retry-After that is a date
-    :param sent: headers that proved who sent the request, which no error may repeat
+    :param sent: headers that proved who sends, in all attempts; no error may repeat them
     :raises ResponseError: if it is no success, of the class that the status calls for
     :raises InvalidResponseError: if it is a success, but the body cannot be used
     """
@@ -130,7 +130,7 @@ def at(body: Any, path: str, default: Any = None) -> Any:
 
 
 def response_error(
-    answer: Answer, config: MirrorDBConfig, *, now: float, sent: Mapping[str, str] | None = None
+    answer: Answer, config: MirrorDBConfig, *, now: float, sent: Sequence[Mapping[str, str]] = ()
 ) -> ResponseError:
     """Return the error that an answer stands for."""
     hidden = secrets(config, sent)
@@ -263,7 +263,7 @@ def _is_gone(status: int, request: MirrorDBRequest, number: int) -> bool:
 
 
 def _decode(
-    answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig, sent: Mapping[str, str] | None
+    answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig, sent: Sequence[Mapping[str, str]]
 ) -> Any:
     """Decode the body as JSON, whatever the content type says; nothing and white space are None."""
     if not answer.complete:
@@ -313,7 +313,7 @@ _JSON = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
 
 
 def _request_id(
-    headers: Mapping[str, str], config: MirrorDBConfig, sent: Mapping[str, str] | None
+    headers: Mapping[str, str], config: MirrorDBConfig, sent: Sequence[Mapping[str, str]]
 ) -> str | None:
     for name in _REQUEST_ID_HEADERS:
         if found := headers.get(name):

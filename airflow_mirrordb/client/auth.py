@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Mapping
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Mapping
 
 from yarl import URL
 
@@ -28,15 +28,16 @@ def auth_headers(config: MirrorDBConfig) -> dict[str, str]:
             return {}
 
 
-def secrets(config: MirrorDBConfig, sent: Mapping[str, str] | None = None) -> tuple[str, ...]:
+def secrets(config: MirrorDBConfig, sent: Iterable[Mapping[str, str]] = ()) -> tuple[str, ...]:
     """Return every text that must not be seen: the secrets, and the forms in which they are sent.
 
-    :param sent: headers that prove who sends a request, if these may be others, as those of a token
+    :param sent: headers that proved who sends a request, where these may be others, as those of a token
     """
     plain = (config.api_key, config.client_key_passphrase, config.proxy)
-    headers = [*auth_headers(config).items(), *(sent or {}).items()]
     known = [secret.get_secret_value() for secret in plain if secret]
-    known += [_credentials(name, value) for name, value in headers]
+    for headers in (auth_headers(config), *sent):
+        for name, value in headers.items():
+            known += _credentials(name, value)
     if config.proxy:
         proxy = URL(config.proxy.get_secret_value())
         if proxy.password:
@@ -45,8 +46,13 @@ def secrets(config: MirrorDBConfig, sent: Mapping[str, str] | None = None) -> tu
     return tuple(dict.fromkeys(known))
 
 
-def _credentials(name: str, value: str) -> str:
-    """Return what is secret of a header that proves who sends: all but the scheme."""
+def _credentials(name: str, value: str) -> list[str]:
+    """Return what is secret of a header that proves who sends: all but the scheme, and a password in it."""
     scheme, _, credentials = value.partition(" ")  # a key may bring a scheme of its own, as "Token ..."
     has_scheme = header_key(name) == "authorization" or scheme in ("Basic", "Bearer")
-    return credentials if has_scheme and credentials else value
+    if not has_scheme or not credentials:
+        return [value]
+    if scheme != "Basic":
+        return [credentials]
+    password = b64decode(credentials).decode(errors="replace").partition(":")[2]
+    return [credentials, password] if password else [credentials]

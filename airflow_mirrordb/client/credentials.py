@@ -168,7 +168,7 @@ async def fetch_token(config: MirrorDBConfig, transport: Transport, *, now: floa
     )
     answer = await transport.send(request)
     if answer.status != 200:  # noqa: PLR2004  # section 5.1
-        error = response_error(answer, config, now=now, sent=headers)
+        error = response_error(answer, config, now=now, sent=[{"Authorization": headers["Authorization"]}])
         error.message = f"the authorization server refused a token: {error.message}"
         raise error
     try:

@@ -17,10 +17,11 @@ from airflow_mirrordb.client import (
     ConnectError,
     GenericMirrorDB,
     MirrorDBConfig,
+    MirrorDBError,
 )
 from airflow_mirrordb.devserver import DevServer
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-from tests.conftest import ConfigFor, FakeClock, Serve
+from tests.conftest import Answering, ConfigFor, FakeClock, Serve
 from tests.integration.conftest import ScriptedBackend, SetConnection
 
 
@@ -312,3 +313,66 @@ def test_oauth2_through_the_hook(scripted: ScriptedBackend, set_connection: SetC
         assert hook.read("api/users") == []
     assert scripted.requests == ["POST /token", "GET /api/users"]
     assert scripted.headers[1]["Authorization"] == "Bearer abc"
+
+
+# -- what errors show of credentials that changed ------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "used"),
+    [
+        ({"api_key": "first-key"}, ["first-key", "second-key"]),
+        (
+            {"login": "ada", "api_key": "first-key"},
+            ["first-key", "second-key", "YWRhOmZpcnN0LWtleQ==", "YWRhOnNlY29uZC1rZXk="],
+        ),
+        ({"login": "ada", "api_key": "secret", "auth_type": "oauth2"}, ["token-1", "token-2"]),
+    ],
+    ids=["bearer", "basic", "oauth2"],
+)
+async def test_no_error_shows_a_credential_that_was_used_before_or_after(
+    answering: Answering, config_for: ConfigFor, settings: dict[str, Any], used: list[str]
+) -> None:
+    """The key that was refused and the one that came then: the backend repeats both of them."""
+    tokens = (web.json_response({"access_token": token}) for token in ("token-1", "token-2"))
+
+    async def token(_request: web.Request) -> web.Response:
+        return next(tokens)
+
+    async def refuse(_request: web.Request) -> web.Response:
+        return web.Response(status=401)
+
+    async def repeat(_request: web.Request) -> web.Response:
+        return web.json_response({"detail": " ".join(used)}, status=400, headers={"X-Request-ID": used[0]})
+
+    answers = [token, refuse, token, repeat] if settings.get("auth_type") else [refuse, repeat]
+    server = await answering(*answers)
+    if settings.get("auth_type"):
+        settings = {**settings, "oauth_url": f"{server.base_url}/token"}
+
+    async def look_up() -> Mapping[str, Any]:
+        return {"api_key": settings["api_key"] if settings.get("auth_type") else "second-key"}
+
+    async with GenericMirrorDB(config_for(server.base_url, **settings), look_up=look_up) as client:
+        with pytest.raises(MirrorDBError) as caught:
+            await client.read_function("read", "api/users")
+    shown = f"{caught.value}{caught.value.to_dict()}"
+    assert "*** ***" in shown
+    assert not [credential for credential in used if credential in shown]
+
+
+async def test_the_words_of_an_authorization_server_are_kept(
+    answering: Answering, config_for: ConfigFor
+) -> None:
+    """Only credentials are taken out of them, not what the request said beside that."""
+    words = "application/x-www-form-urlencoded is not supported, use application/json"
+
+    async def refuse(_request: web.Request) -> web.Response:
+        return web.json_response({"error_description": words}, status=415)
+
+    server = await answering(refuse)
+    settings = {"auth_type": "oauth2", "login": "ada", "api_key": "secret"}
+    config = config_for(server.base_url, oauth_url=f"{server.base_url}/token", **settings)
+    async with GenericMirrorDB(config) as client:
+        with pytest.raises(MirrorDBError, match=words):
+            await client.read_function("read", "api/users")
