@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from abc import ABC, abstractmethod
+from contextvars import Context
 from types import TracebackType
 from typing import Any
 
@@ -44,9 +45,12 @@ class CancelScope(ABC):
             return
         if sys.version_info >= (3, 11):
             self._task.uncancel()
+        is_cancellation = isinstance(error, asyncio.CancelledError)
         if _cancellations(self._task) > self._cancelled_before:  # by somebody else as well
+            if is_cancellation:
+                return
             raise asyncio.CancelledError
-        if isinstance(error, asyncio.CancelledError):
+        if is_cancellation:
             raise self.reason() from None
 
 
@@ -76,10 +80,17 @@ class Deadlines:
     def leave(self, scope: _Within) -> None:
         del self._ends[scope]  # the timer stays, for the next one
 
+    def close(self) -> None:
+        """Take the timer away, unless somebody is left who needs it."""
+        if self._timer is not None and not self._ends:
+            self._timer.cancel()
+            self._timer = None
+
     def _wake_at(self, moment: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(moment, self._look)
+        # a context of its own: the timer outlives the task that happens to set it
+        self._timer = self._loop.call_at(moment, self._look, context=Context())
 
     def _look(self) -> None:
         self._timer = None

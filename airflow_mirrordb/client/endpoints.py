@@ -16,6 +16,7 @@ over a slash, so matching is linear in the length of the endpoint.
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from dataclasses import dataclass, field, replace
@@ -175,6 +176,11 @@ def parse_pattern(pattern: str) -> tuple[Rule, ...]:
         raise _bad_pattern(pattern, "it must be a string, as 'api/users'")
     if len(pattern) > MAX_ENDPOINT_LENGTH:
         raise _bad_pattern(f"{pattern[:100]}…", f"it is longer than {MAX_ENDPOINT_LENGTH:,} characters")
+    return _rules_of(pattern)
+
+
+@functools.lru_cache(maxsize=4096)  # each client of a connection, and each change of it, makes a registry
+def _rules_of(pattern: str) -> tuple[Rule, ...]:
     word, _, rest = pattern.strip().partition(" ")
     method = word.upper() if rest else None
     template = rest.strip() if rest else word

@@ -92,6 +92,11 @@ class Flight(CancelScope):
         self._flights, self._request = flights, request
         self._landed: asyncio.Future[None] | None = None
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it will land: not if it was interrupted right before, or its event loop is another one."""
+        return not self._task.done() and self._task.get_loop() is asyncio.get_running_loop()
+
     def end(self) -> asyncio.Future[None]:
         """End it, and return a future of its end."""
         if self._landed is None:
@@ -199,7 +204,8 @@ class Exchanges:
 
     async def end(self) -> None:
         """End what is in flight; whose transports are to be marked as closing before."""
-        await asyncio.gather(*(flight.end() for flight in self._flights))
+        flights, self._flights = self._flights, set()
+        await asyncio.gather(*(flight.end() for flight in flights if flight.is_under_way))
 
 
 class _Exchange:
@@ -225,6 +231,7 @@ class _Exchange:
         self._clock, self._monotonic, self._started = clock, monotonic, monotonic()
         self.deadline, self._patient, self._stream = deadline, patient, stream
         self._observe, self._number = observe, 0
+        self._sent: list[Mapping[str, str]] = []  # headers that proved who sends
 
     @property
     def name(self) -> str:
@@ -238,13 +245,14 @@ class _Exchange:
         headers = self._state.credentials
         if headers is None:
             headers = await self._credentials.headers(config, transport)
+        self._sent.append(headers)
         try:
             answer = await self._answer(headers)
             if answer.status == HTTPStatus.UNAUTHORIZED and (
                 fresh := await self._credentials.renewed(headers, config, transport, self._renewals)
             ):
-                headers = fresh
-                answer = await self._answer(headers)  # a 401 was not applied: a write may go out again
+                self._sent.append(fresh)
+                answer = await self._answer(fresh)  # a 401 was not applied: a write may go out again
             return interpret(
                 answer,
                 self._request,
@@ -252,7 +260,7 @@ class _Exchange:
                 number=number,
                 elapsed=self._monotonic() - self._started,
                 now=self._clock(),
-                sent=headers,
+                sent=self._sent,
             )
         except TurnTooLateError as late:
             late.attempts = number - 1

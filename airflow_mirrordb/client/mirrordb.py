@@ -319,7 +319,7 @@ class GenericMirrorDB:
         :raises ResponseError: if the answer is one of those
         :raises EndpointNotAllowedError: if ``test_endpoint`` is not registered
         """
-        transport = self._connected().transport
+        transport = self._connected_here().transport
         config, registry = self._state.config, self._state.registry
         request = MirrorDBRequest(method="GET", endpoint=config.test_endpoint or "", method_name="test")
         wire = prepare(request, config, registry) if config.test_endpoint else probe(config)
@@ -332,7 +332,7 @@ class GenericMirrorDB:
             raise named(error, request) from error.__cause__
         bad = {401, 403, 404} if config.test_endpoint else {401, 403}
         if answer.status in bad or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            refusal = response_error(answer, config, now=self._clock(), sent=headers)
+            refusal = response_error(answer, config, now=self._clock(), sent=[headers])
             refusal.attempts = 1
             raise named(refusal, request)
         return answer.status
@@ -417,13 +417,9 @@ class GenericMirrorDB:
         once: bool,
         stream: Stream | None = None,
     ) -> Awaitable[MirrorDBResponse]:
-        link = self._connected()
-        if self._loop is not asyncio.get_running_loop():
-            raise RuntimeError(
-                "the client is connected in another event loop:"
-                " make one for each, or disconnect() and connect() it"
-            )
-        return self._exchanges.make(request, self._state, link, progress, wait=wait, once=once, stream=stream)
+        return self._exchanges.make(
+            request, self._state, self._connected_here(), progress, wait=wait, once=once, stream=stream
+        )
 
     async def _data(
         self, method: RequestMethod, method_name: str | None, endpoint: str, **options: Any
@@ -451,3 +447,12 @@ class GenericMirrorDB:
         if self._link is None:
             raise RuntimeError("the client is not connected: use 'async with', or await connect() first")
         return self._link
+
+    def _connected_here(self) -> Link:
+        link = self._connected()
+        if self._loop is not asyncio.get_running_loop():
+            raise RuntimeError(
+                "the client is connected in another event loop:"
+                " make one for each, or disconnect() and connect() it"
+            )
+        return link

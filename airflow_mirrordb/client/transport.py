@@ -52,6 +52,8 @@ IDLE_LIMIT = 15.0
 READ_SIZE = 2**16
 _NO_TIMEOUT = aiohttp.ClientTimeout()  # the request's own covers all of it
 _SUCCESS = range(200, 300)
+#: How a request is left that somebody ends, also when its time is over in the same moment.
+_ENDED = (asyncio.CancelledError, asyncio.TimeoutError)
 DISCONNECTED = "the client was disconnected"
 
 
@@ -125,15 +127,12 @@ class Transport:
                 body, complete = await self._read(response, stream)
                 if complete and response.content.at_eof():
                     connection.release()
-        except asyncio.CancelledError:
-            if not self.closing:
-                raise
+        except (Exception, asyncio.CancelledError) as error:
             sent = connection is not None
-            raise DisconnectedError(message=DISCONNECTED, retryable=False, sent=sent) from None
-        except Exception as error:
+            if self.closing and isinstance(error, _ENDED):
+                raise DisconnectedError(message=DISCONNECTED, retryable=False, sent=sent) from None
             _forget_credentials(error)
-            seconds = min(request.timeout, within)
-            own = _own_error(error, request.origin, seconds, sent=connection is not None)
+            own = _own_error(error, request.origin, min(request.timeout, within), sent=sent)
             if own is None:
                 raise
             raise own from error
@@ -153,6 +152,7 @@ class Transport:
 
     async def close(self) -> None:
         """Close all connections, unless others share them; a second call does nothing."""
+        self._deadlines.close()
         connections, self._connections = self._connections, None
         if connections is None:
             return
@@ -367,7 +367,7 @@ async def _exchange(connection: Connection, head: bytes, body: bytes | None, *, 
 
 
 def _own_error(  # noqa: PLR0911  # one a kind
-    error: Exception, backend: URL, seconds: float, *, sent: bool
+    error: BaseException, backend: URL, seconds: float, *, sent: bool
 ) -> TransportError | None:
     """Return the client's error for one of aiohttp's; None if it is none of those."""
     origin = str(backend)

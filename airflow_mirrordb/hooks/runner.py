@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import logging
 import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
+
+LONGEST_END = 5.0  # seconds; what is ended does hardly anything more
 
 
 class LoopRunner:
@@ -28,7 +33,7 @@ class LoopRunner:
         """Run a coroutine to its end and return its result.
 
         When the caller is interrupted, as by Airflow's task time-out, the coroutine is ended and awaited
-        before the interruption goes on, with what the coroutine raised then as its cause.
+        for some seconds before the interruption goes on, with what the coroutine raised then as its cause.
 
         :param stop: ends the coroutine when the caller is interrupted; it is cancelled if None
         """
@@ -48,7 +53,7 @@ class LoopRunner:
             task.cancel()
 
         async def end() -> None:
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _wait(tasks)
             await self._loop.shutdown_asyncgens()
 
         try:
@@ -62,7 +67,11 @@ class LoopRunner:
                 return await work
             finally:
                 # run_until_complete() would let the loop turn once more, which costs each request some µs
-                self._loop.stop()
+                try:
+                    self._loop.stop()
+                except BaseException:  # an interruption that came here would leave the loop running
+                    self._loop.stop()
+                    raise
 
         return self._loop.create_task(begun())
 
@@ -126,13 +135,29 @@ os.register_at_fork(after_in_child=_leave_to_the_parent)
 
 
 async def _ended(task: asyncio.Task[Any], stop: Callable[[], Awaitable[None]] | None) -> BaseException | None:
-    """End a task and return what it raised then."""
+    """End a task and return what it raised then; None also if it does not end."""
+    ending = {task}
     if stop is None:
         task.cancel()
     else:
-        await stop()
-    await asyncio.wait([task])
-    return None if task.cancelled() else task.exception()
+        ending.add(asyncio.ensure_future(stop()))
+    await _wait(ending)
+    return None if not task.done() or task.cancelled() else task.exception()
+
+
+async def _wait(tasks: set[asyncio.Task[Any]]) -> None:
+    """Wait for the end of tasks that were told to end.
+
+    An interruption that comes inside of asyncio's own code may leave one that nothing wakes any more.
+    """
+    if not tasks:
+        return
+    done, left = await asyncio.wait(tasks, timeout=LONGEST_END)
+    for task in done:
+        if not task.cancelled():
+            task.exception()  # or asyncio would complain that nobody asked
+    for task in left:
+        log.warning("%r did not end within %g s, and is left", task, LONGEST_END)
 
 
 def in_event_loop() -> bool:

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
 LONGEST_CHECK = 3.0  # seconds; without its guard a check might never end
 DEFAULT_CONTEXT = ssl.create_default_context
 NEVER = re.compile(r"(?!)")
+RULES_OF = endpoints._rules_of.__wrapped__
 ANYTHING = re.compile(r".*", re.DOTALL)
 
 
@@ -192,8 +193,8 @@ GUARDS: dict[str, Guard] = {
     "patterns": Guard(owner=endpoints.Rule, name="matches", without=lambda *_: True, check=seeds("endpoint")),
     "kinds of placeholders": Guard(
         owner=endpoints,
-        name="_KINDS",
-        without=dict.fromkeys(endpoints._KINDS, ".+"),
+        name="_rules_of",
+        without=lambda pattern: RULES_OF(pattern.replace(":int}", "}")),
         check=patterns.test_a_pattern_allows_exactly_its_methods,
         arguments={"pattern": "api/users/{id:int}", "endpoint": "api/users/7a", "methods": set()},
     ),
@@ -329,7 +330,7 @@ GUARDS: dict[str, Guard] = {
     "redaction of tokens": Guard(
         owner=answers,
         name="secrets",
-        without=lambda config, _sent=None: secrets_of(config),
+        without=lambda config, _sent=(): secrets_of(config),
         **repeated("text 500 X", "oauth2"),
     ),
     "bytes of broken answers": Guard(

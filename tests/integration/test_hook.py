@@ -10,6 +10,7 @@ import socket
 import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from airflow_mirrordb.devserver import DevServer
 from airflow_mirrordb.hooks import runner as runners
 from airflow_mirrordb.hooks.connection import base_url, config_from
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from airflow_mirrordb.hooks.runner import LoopRunner
 from tests.conftest import Answering
 from tests.integration.conftest import ScriptedBackend, SetConnection
 
@@ -212,6 +214,70 @@ def test_interrupted_call_cancels_its_request(
         assert ended == [True]
         scripted.answer(200, "still here")
         assert hook.read("api/users") == "still here"
+
+
+def test_interruption_at_the_end_of_a_call_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal may come when the coroutine is over and the loop is about to be stopped."""
+    runner = LoopRunner()
+    stop, calls = runner._loop.stop, list[int]()
+
+    def interrupted() -> None:
+        calls.append(len(calls))
+        if len(calls) == 1:
+            raise AirflowTaskTimeout
+        stop()
+
+    monkeypatch.setattr(runner._loop, "stop", interrupted)
+    with pytest.raises(AirflowTaskTimeout):
+        runner.run(asyncio.sleep(0))
+    assert runner.run(asyncio.sleep(0, "still here")) == "still here"
+    runner.close()
+
+
+def test_interruption_does_not_wait_for_ever(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What nothing wakes any more, or does not want to end, is left; also when the loop is closed."""
+    monkeypatch.setattr(runners, "LONGEST_END", 0.001)
+    runner = LoopRunner()
+    at_last = asyncio.Event()
+
+    async def never_ends() -> None:
+        while not at_last.is_set():
+            with suppress(asyncio.CancelledError):
+                await at_last.wait()
+
+    def interrupt() -> None:
+        raise AirflowTaskTimeout
+
+    runner._loop.call_soon(interrupt)
+    with pytest.raises(AirflowTaskTimeout):
+        runner.run(never_ends())
+    assert "did not end within" in caplog.text
+    assert runner.run(asyncio.sleep(0, "still here")) == "still here"
+    runner._loop.call_soon(at_last.set)
+    runner.close()
+
+
+def test_interruption_between_two_steps_of_a_request_leaves_nothing_that_is_waited_for(
+    scripted: ScriptedBackend, set_connection: SetConnection
+) -> None:
+    """A request that did not land, because a signal came in that moment, is none in flight later."""
+    set_connection(scripted.url)
+    scripted.answers = [(200, 1, {}), (200, 2, {}), (200, 3, {})]
+
+    class Interrupted(set[Any]):
+        def discard(self, flight: Any) -> None:
+            if not scripted.answers:
+                return super().discard(flight)
+            raise AirflowTaskTimeout
+
+    with MirrorDBHook() as hook:
+        assert hook.read("api/users") == 1
+        hook.get_conn()._exchanges._flights = Interrupted()
+        with pytest.raises(AirflowTaskTimeout):
+            hook.read("api/users")
+        assert hook.read("api/users") == 3
 
 
 def test_a_connection_that_is_closed_between_two_calls_is_not_used(set_connection: SetConnection) -> None:

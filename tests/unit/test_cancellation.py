@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
+import weakref
 from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
 
 import pytest
 
@@ -84,9 +88,9 @@ async def test_who_waits_is_not_woken_for_others() -> None:
     loop, deadlines = asyncio.get_running_loop(), Deadlines()
     set_, call_at = list[float](), loop.call_at
 
-    def counted(when: float, callback: Callable[[], object]) -> asyncio.TimerHandle:
+    def counted(when: float, callback: Callable[[], object], **options: Any) -> asyncio.TimerHandle:
         set_.append(when)
-        return call_at(when, callback)
+        return call_at(when, callback, **options)
 
     loop.call_at = counted  # type: ignore[method-assign,assignment]
     try:
@@ -96,6 +100,44 @@ async def test_who_waits_is_not_woken_for_others() -> None:
     finally:
         loop.call_at = call_at  # type: ignore[method-assign]
     assert len(set_) == 1
+
+
+async def test_what_set_the_timer_is_not_kept_by_it() -> None:
+    """Nor is the timer, when nobody needs it any more."""
+
+    class Kept:
+        pass
+
+    variable = ContextVar[Kept]("variable")
+    deadlines, kept = Deadlines(), Kept()
+    alive = weakref.ref(kept)
+
+    async def work(kept: Kept) -> None:
+        variable.set(kept)
+        with deadlines.within(LONG):
+            await asyncio.sleep(0)
+
+    await asyncio.create_task(work(kept))
+    del kept
+    await asyncio.sleep(0)  # the handle that woke this task is gone then
+    gc.collect()
+    assert alive() is None
+    timer = deadlines._timer
+    assert timer is not None
+    deadlines.close()
+    assert timer.cancelled()
+
+
+async def test_a_timer_that_is_needed_is_not_closed() -> None:
+    """Whoever closes is not the only one who has a deadline."""
+    deadlines = Deadlines()
+
+    async def close() -> None:
+        deadlines.close()
+        await forever()
+
+    with pytest.raises(asyncio.TimeoutError), deadlines.within(SHORT):
+        await close()
 
 
 async def test_an_error_inside_is_the_error() -> None:
@@ -138,7 +180,7 @@ async def test_a_cancellation_by_somebody_else_wins() -> None:
     task = asyncio.create_task(work())
     await asyncio.sleep(0)
     scope.cancel()
-    task.cancel()
+    task.cancel("by somebody else")
     with pytest.raises(asyncio.CancelledError):
         await task
 
