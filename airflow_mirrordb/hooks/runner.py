@@ -27,6 +27,7 @@ class LoopRunner:
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(self._notice)
         self._interruption: BaseException | None = None
+        self._awaited: asyncio.Task[Any] | None = None
         self._turn = threading.Lock()
 
     def run(self, work: Coroutine[Any, Any, T], stop: Callable[[], Awaitable[None]] | None = None) -> T:
@@ -34,6 +35,7 @@ class LoopRunner:
 
         When the caller is interrupted, as by Airflow's task time-out, the coroutine is ended and awaited
         for some seconds before the interruption goes on, with what the coroutine raised then as its cause.
+        A signal that comes in the very microseconds in which aiohttp hands over an answer can be lost there.
 
         :param stop: ends the coroutine when the caller is interrupted; it is cancelled if None
         """
@@ -66,16 +68,13 @@ class LoopRunner:
             try:
                 return await work
             finally:
-                # run_until_complete() would let the loop turn once more, which costs each request some µs
-                try:
-                    self._loop.stop()
-                except BaseException:  # an interruption that came here would leave the loop running
-                    self._loop.stop()
-                    raise
+                self._loop.stop()  # so it need not turn once more, for the callback below
 
         return self._loop.create_task(begun())
 
     def _result(self, task: asyncio.Task[T]) -> T:
+        self._awaited = task
+        task.add_done_callback(self._stop)  # where an interruption came before the stop above
         while not task.done():  # the end of another task may have stopped the loop
             try:
                 self._loop.run_forever()
@@ -84,6 +83,10 @@ class LoopRunner:
             if interruption is not None:
                 raise interruption
         return task.result()
+
+    def _stop(self, task: asyncio.Task[Any]) -> None:
+        if task is self._awaited:
+            self._loop.stop()
 
     def _notice(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Go on with what interrupted a callback, as a task time-out may: asyncio would only log it."""
