@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+CHECK_EVERY = 1.0  # seconds
 LONGEST_END = 5.0  # seconds; what is ended does hardly anything more
 
 
@@ -28,6 +29,7 @@ class LoopRunner:
         self._loop.set_exception_handler(self._notice)
         self._interruption: BaseException | None = None
         self._awaited: asyncio.Task[Any] | None = None
+        self._check()
         self._turn = threading.Lock()
 
     def run(self, work: Coroutine[Any, Any, T], stop: Callable[[], Awaitable[None]] | None = None) -> T:
@@ -68,13 +70,12 @@ class LoopRunner:
             try:
                 return await work
             finally:
-                self._loop.stop()  # so it need not turn once more, for the callback below
+                self._loop.stop()  # run_until_complete() would let it turn once more
 
         return self._loop.create_task(begun())
 
     def _result(self, task: asyncio.Task[T]) -> T:
         self._awaited = task
-        task.add_done_callback(self._stop)  # where an interruption came before the stop above
         while not task.done():  # the end of another task may have stopped the loop
             try:
                 self._loop.run_forever()
@@ -84,9 +85,11 @@ class LoopRunner:
                 raise interruption
         return task.result()
 
-    def _stop(self, task: asyncio.Task[Any]) -> None:
-        if task is self._awaited:
+    def _check(self) -> None:
+        """Stop the loop for a task that could not: an interruption may come before its first step."""
+        if self._awaited is not None and self._awaited.done():
             self._loop.stop()
+        self._loop.call_later(CHECK_EVERY, self._check)
 
     def _notice(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Go on with what interrupted a callback, as a task time-out may: asyncio would only log it."""

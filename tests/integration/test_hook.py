@@ -218,6 +218,7 @@ def test_interrupted_call_cancels_its_request(
 
 def test_interruption_at_the_end_of_a_call_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """A signal may come when the coroutine is over and the loop is about to be stopped."""
+    monkeypatch.setattr(runners, "CHECK_EVERY", 0.001)
     runner = LoopRunner()
     stop, calls = runner._loop.stop, list[int]()
 
