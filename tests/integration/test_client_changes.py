@@ -17,6 +17,7 @@ from airflow_mirrordb.client import (
     GenericMirrorDB,
     MirrorDBError,
     ServerError,
+    cancellation,
 )
 
 if TYPE_CHECKING:
@@ -147,6 +148,33 @@ async def test_registered_endpoints_are_listed(config_for: ConfigFor) -> None:
 
 
 # -- disconnect ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("counts", [True, False])
+async def test_disconnect_ends_what_takes_too_long_in_the_same_moment(
+    answering: Answering, config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch, *, counts: bool
+) -> None:
+    """Nothing is sent again afterwards, also by a Python that does not count cancellations."""
+    if not counts:
+        monkeypatch.setattr(cancellation, "_cancellations", lambda _task: 0)
+    arrived = asyncio.Event()
+
+    async def hang(_request: web.Request) -> web.Response:
+        arrived.set()
+        await asyncio.Event().wait()
+        return web.Response()
+
+    backend = await answering(hang)
+    client = GenericMirrorDB(config_for(backend.base_url))
+    await client.connect()
+    reading = asyncio.create_task(client.read_function("read", "api/users"))
+    await arrived.wait()
+    for scope in client._connected().transport._deadlines._ends:
+        scope.cancel()
+    await client.disconnect()
+    with pytest.raises(DisconnectedError, match="the client was disconnected"):
+        await reading
+    assert len(backend.requests) == 1
 
 
 @pytest.mark.parametrize("retry", [False, True])
