@@ -134,16 +134,16 @@ async def test_an_attempt_that_its_caller_gave_up_is_observed(
     """What was sent was sent, though nobody waits for the answer any more."""
     raw_server.default = Reply(b"", "silence")
     seen: list[Attempt] = []
-    async with GenericMirrorDB(config_for(raw_server.base_url), observe=seen.append) as client:
+    config = config_for(raw_server.base_url, max_attempts=1)
+    async with GenericMirrorDB(config, observe=seen.append) as client:
         reading = asyncio.ensure_future(client.read_function("read", "api/users/1"))
         await raw_server.arrived.wait()
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reading
         with pytest.raises(RequestTimeoutError):
-            await client.read_function("read", "api/users/1", timeout=0.001)
-    assert seen[0].error == "CancelledError"
-    assert {one.error for one in seen[1:]} <= {"RequestTimeoutError", "ConnectError"}
+            await client.read_function("read", "api/users/1", timeout=0.2)  # a busy machine connects in less
+    assert [one.error for one in seen] == ["CancelledError", "RequestTimeoutError"]
 
 
 def test_nobody_is_told_who_does_not_want_to_know() -> None:
