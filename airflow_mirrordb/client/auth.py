@@ -52,7 +52,12 @@ def _credentials(name: str, value: str) -> list[str]:
     has_scheme = header_key(name) == "authorization" or scheme in ("Basic", "Bearer")
     if not has_scheme or not credentials:
         return [value]
-    if scheme != "Basic":
-        return [credentials]
-    password = b64decode(credentials).decode(errors="replace").partition(":")[2]
+    password = _password(credentials) if scheme == "Basic" else ""
     return [credentials, password] if password else [credentials]
+
+
+def _password(pair: str) -> str:
+    try:
+        return b64decode(pair).decode(errors="replace").partition(":")[2]
+    except ValueError:  # a key that somebody gave the scheme
+        return ""

@@ -211,6 +211,13 @@ def test_a_key_may_bring_its_scheme(header: str) -> None:
     assert set(secrets(made)) == {"Token s3cret-of-nobody", "s3cret-of-nobody"}
 
 
+@pytest.mark.parametrize("rest", ["abcde", "clé", "YWRh"])
+def test_a_key_that_only_begins_like_basic_credentials_is_a_key(rest: str) -> None:
+    """It is no base64, or holds no password."""
+    made = config(auth_type="api_key", auth_header="Authorization", api_key=f"Basic {rest}")
+    assert set(secrets(made)) == {f"Basic {rest}", rest}
+
+
 def test_a_key_with_a_space_is_one_secret() -> None:
     """Only Authorization has schemes."""
     made = config(auth_type="api_key", api_key="two words")
