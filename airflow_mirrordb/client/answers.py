@@ -81,23 +81,23 @@ def interpret(
     number: int,
     elapsed: float,
     now: float,
-    sent: Sequence[Mapping[str, str]] = (),
+    credentials: Sequence[Mapping[str, str]] = (),
 ) -> MirrorDBResponse:
     """Return what an answer means as a result.
 
     :param number: which attempt it answers, counted from 1
     :param elapsed: time since the first attempt, in seconds
     :param now: unix time, for a Retry-After that is a date
-    :param sent: headers that proved who sends, in all attempts; no error may repeat them
+    :param credentials: headers that proved who sends, in all attempts; no error may repeat them
     :raises ResponseError: if it is no success, of the class that the status calls for
     :raises InvalidResponseError: if it is a success, but the body cannot be used
     """
     if answer.status not in range(200, 300) and answer.status != HTTPStatus.NOT_MODIFIED:
         if not _is_gone(answer.status, request, number):
-            raise named(response_error(answer, config, now=now, sent=sent), request)
+            raise named(response_error(answer, config, now=now, credentials=credentials), request)
         body = None
     else:
-        body = _decode(answer, request, config, sent)
+        body = _decode(answer, request, config, credentials)
     return MirrorDBResponse(
         status=answer.status,
         headers=answer.headers,
@@ -105,7 +105,7 @@ def interpret(
         body=body,
         size=len(answer.body),
         etag=answer.headers.get("ETag"),
-        request_id=_request_id(answer.headers, config, sent),
+        request_id=_request_id(answer.headers, config, credentials),
         attempts=number,
         elapsed=elapsed,
     )
@@ -130,17 +130,17 @@ def at(body: Any, path: str, default: Any = None) -> Any:
 
 
 def response_error(
-    answer: Answer, config: MirrorDBConfig, *, now: float, sent: Sequence[Mapping[str, str]] = ()
+    answer: Answer, config: MirrorDBConfig, *, now: float, credentials: Sequence[Mapping[str, str]] = ()
 ) -> ResponseError:
     """Return the error that an answer stands for."""
-    hidden = secrets(config, sent)
+    hidden = secrets(config, credentials)
     code, detail = problem_from(answer.body, hidden)
     try:
         phrase = f" {HTTPStatus(answer.status).phrase}"
     except ValueError:
         phrase = ""
     message = f"{answer.status}{phrase}{': ' if detail else ''}{detail}"
-    request_id = _request_id(answer.headers, config, sent)
+    request_id = _request_id(answer.headers, config, credentials)
     if answer.status in _REDIRECTS:
         location = redacted(answer.headers.get("Location", "nowhere"), hidden)[:500]
         message += (
@@ -263,7 +263,7 @@ def _is_gone(status: int, request: MirrorDBRequest, number: int) -> bool:
 
 
 def _decode(
-    answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig, sent: Sequence[Mapping[str, str]]
+    answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig, credentials: Sequence[Mapping[str, str]]
 ) -> Any:
     """Decode the body as JSON, whatever the content type says; nothing and white space are None."""
     if not answer.complete:
@@ -274,13 +274,14 @@ def _decode(
         try:
             return decode(answer.body)
         except (ValueError, RecursionError):
-            content_type = redacted(answer.headers.get("Content-Type", "none"), secrets(config, sent))[:200]
+            hidden = secrets(config, credentials)
+            content_type = redacted(answer.headers.get("Content-Type", "none"), hidden)[:200]
             reason = f"the body is not JSON (content type {content_type!r})"
     applied = "" if request.method == "GET" else "; the write itself was applied"
     error = InvalidResponseError(
         message=f"{answer.status}, but {reason}{applied}",
         status=answer.status,
-        request_id=_request_id(answer.headers, config, sent),
+        request_id=_request_id(answer.headers, config, credentials),
     )
     raise named(error, request)
 
@@ -313,9 +314,9 @@ _JSON = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
 
 
 def _request_id(
-    headers: Mapping[str, str], config: MirrorDBConfig, sent: Sequence[Mapping[str, str]]
+    headers: Mapping[str, str], config: MirrorDBConfig, credentials: Sequence[Mapping[str, str]]
 ) -> str | None:
     for name in _REQUEST_ID_HEADERS:
         if found := headers.get(name):
-            return encodable(redacted(found, secrets(config, sent)))[:200]
+            return encodable(redacted(found, secrets(config, credentials)))[:200]
     return None

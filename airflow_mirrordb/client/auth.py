@@ -28,14 +28,14 @@ def auth_headers(config: MirrorDBConfig) -> dict[str, str]:
             return {}
 
 
-def secrets(config: MirrorDBConfig, sent: Iterable[Mapping[str, str]] = ()) -> tuple[str, ...]:
+def secrets(config: MirrorDBConfig, used: Iterable[Mapping[str, str]] = ()) -> tuple[str, ...]:
     """Return every text that must not be seen: the secrets, and the forms in which they are sent.
 
-    :param sent: headers that proved who sends a request, where these may be others, as those of a token
+    :param used: headers that proved who sends a request, where these may be others, as those of a token
     """
     plain = (config.api_key, config.client_key_passphrase, config.proxy)
     known = [secret.get_secret_value() for secret in plain if secret]
-    for headers in (auth_headers(config), *sent):
+    for headers in (auth_headers(config), *used):
         for name, value in headers.items():
             known += _credentials(name, value)
     if config.proxy:

@@ -150,9 +150,9 @@ async def fetch_token(config: MirrorDBConfig, transport: Transport, *, now: floa
     secret = config.api_key.get_secret_value() if config.api_key else ""
     pair = b64encode(f"{quote(config.login or '', safe='')}:{quote(secret, safe='')}".encode()).decode()
     form = {"grant_type": "client_credentials", **({"scope": config.scope} if config.scope else {})}
+    credentials = {"Authorization": f"Basic {pair}"}
     headers = {
         "Accept": "application/json",
-        "Authorization": f"Basic {pair}",
         "Content-Type": "application/x-www-form-urlencoded",
         "User-Agent": USER_AGENT,
     }
@@ -166,9 +166,9 @@ async def fetch_token(config: MirrorDBConfig, transport: Transport, *, now: floa
         timeout=config.timeout,
         repeatable=True,
     )
-    answer = await transport.send(request)
+    answer = await transport.send(request, credentials)
     if answer.status != 200:  # noqa: PLR2004  # section 5.1
-        error = response_error(answer, config, now=now, sent=[{"Authorization": headers["Authorization"]}])
+        error = response_error(answer, config, now=now, credentials=[credentials])
         error.message = f"the authorization server refused a token: {error.message}"
         raise error
     try:

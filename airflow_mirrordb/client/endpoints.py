@@ -33,11 +33,12 @@ _MOST_REMEMBERED = 1024  # endpoints that a registry need not check again
 
 _COLLECTION: frozenset[str] = frozenset({"GET", "POST"})
 _ITEM: frozenset[str] = frozenset({"GET", "PUT", "PATCH", "DELETE"})
-_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::([a-z]+))?\}")
+_PLACEHOLDER = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*(?::([a-z]+))?\}")
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _ESCAPED_DOT_OR_SLASH = re.compile(r"%(?:2[EeFf]|5[Cc])")
+_WORD = "[A-Za-z0-9_-]+"
 # Endpoints that no reader of URLs can take for anything else: most are like that, and need no other check.
-_PLAIN = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*")
+_PLAIN = re.compile(f"{_WORD}(?:/{_WORD})*")
 # A path of RFC 3986, section 3.3, less '+' (read as a space by some servers) and ';' (cut off by others).
 _SAFE = "/!$&'()*,=:@"
 # What each kind of placeholder stands for. No segment holds a slash, not even an escaped one.
@@ -46,51 +47,26 @@ _KINDS = {
     "int": "[0-9]+",
     "uuid": "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
     "path": ".+",
-    "word": "[A-Za-z0-9_-]+",
-    # a version is no resource: api/v1/users is not item "users" of "v1"
-    "resource": r"(?![vV][0-9]+(?:/|\Z))[A-Za-z0-9_-]+",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Placeholder:
-    """A segment that stands for many; ``kind`` says for which."""
-
-    name: str
-    kind: Literal["str", "int", "uuid", "path", "word", "resource"] = "str"
-
-
-Segment = str | Placeholder
+# A version is no resource: api/v1/users is not item "users" of "v1".
+_RESOURCE = rf"(?![vV][0-9]+(?:/|\Z)){_WORD}"
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The methods allowed on the paths that the segments match."""
+    """The methods allowed on the decoded paths that the expression matches."""
 
     methods: frozenset[str]
-    segments: tuple[Segment, ...]
-    _path: re.Pattern[str] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        parts = (
-            _KINDS[segment.kind] if isinstance(segment, Placeholder) else re.escape(segment)
-            for segment in self.segments
-        )
-        object.__setattr__(self, "_path", re.compile("/".join(parts)))
+    path: re.Pattern[str]
 
     def matches(self, path: str) -> bool:
-        return self._path.fullmatch(path) is not None
+        return self.path.fullmatch(path) is not None
 
 
 _PREDEFINED = {
-    "api/{resource}": Rule(_COLLECTION, ("api", Placeholder("resource", "resource"))),
-    "api/{resource}/{id}": Rule(
-        _ITEM, ("api", Placeholder("resource", "resource"), Placeholder("id", "word"))
-    ),
-    "api/{resource}/{id}/{sub}": Rule(
-        _COLLECTION,
-        ("api", Placeholder("resource", "resource"), Placeholder("id", "word"), Placeholder("sub", "word")),
-    ),
+    "api/{resource}": Rule(_COLLECTION, re.compile(f"api/{_RESOURCE}")),
+    "api/{resource}/{id}": Rule(_ITEM, re.compile(f"api/{_RESOURCE}/{_WORD}")),
+    "api/{resource}/{id}/{sub}": Rule(_COLLECTION, re.compile(f"api/{_RESOURCE}/{_WORD}/{_WORD}")),
 }
 
 
@@ -187,15 +163,20 @@ def _rules_of(pattern: str) -> tuple[Rule, ...]:
     if method is not None and method not in METHODS:
         raise _bad_pattern(pattern, f"{word!r} is not one of the methods {', '.join(METHODS)}")
     try:
-        segments = _template_segments(template)
+        path = _expression(template)
     except ValueError as error:
         raise _bad_pattern(pattern, str(error)) from None
     if method is not None:
-        return (Rule(frozenset({method}), segments),)
-    if isinstance(segments[-1], Placeholder):
-        return (Rule(_ITEM, segments),)
-    item = (*segments, Placeholder("id"))
-    return Rule(_COLLECTION, segments), Rule(_ITEM, item), Rule(_COLLECTION, (*item, Placeholder("sub")))
+        return (Rule(frozenset({method}), re.compile(path)),)
+    if template.endswith("}"):
+        return (Rule(_ITEM, re.compile(path)),)
+    item = f"{path}/{_KINDS['str']}"
+    sub = f"{item}/{_KINDS['str']}"
+    return (
+        Rule(_COLLECTION, re.compile(path)),
+        Rule(_ITEM, re.compile(item)),
+        Rule(_COLLECTION, re.compile(sub)),
+    )
 
 
 def decode_endpoint(endpoint: str) -> str:
@@ -275,34 +256,34 @@ def _refuse_odd_characters(text: str) -> None:
         raise ValueError("it holds characters that Unicode normalisation (NFKC) changes")
 
 
-def _template_segments(template: str) -> tuple[Segment, ...]:
+def _expression(template: str) -> str:
+    """Return the regular expression of a path template, in which literals are escaped.
+
+    :raises ValueError: with the reason, if it is malformed
+    """
     literals = decode_endpoint(_PLACEHOLDER.sub("x", template)).split("/")
-    segments = tuple(
-        _placeholder(part) if "{" in part or "}" in part else literal
+    segments = [
+        _placeholder(part) if "{" in part or "}" in part else re.escape(literal)
         for part, literal in zip(template.split("/"), literals, strict=True)
-    )
-    if any(_is_path(segment) for segment in segments[:-1]):
+    ]
+    if _KINDS["path"] in segments[:-1]:
         raise ValueError("{name:path} may only stand at the end")
-    return segments
+    return "/".join(segments)
 
 
-def _placeholder(part: str) -> Placeholder:
+def _placeholder(part: str) -> str:
     found = _PLACEHOLDER.fullmatch(part)
     if not found:
         raise ValueError(f"{part!r} is neither a literal nor a placeholder as {{name}} or {{name:int}}")
-    name, kind = found[1], found[2] or "str"
-    if kind not in ("str", "int", "uuid", "path"):
-        raise ValueError(f"the kind {kind!r} of {part!r} is not one of str, int, uuid, path")
-    return Placeholder(name, kind)  # type: ignore[arg-type]  # narrowed by the line above
+    kind = found[1] or "str"
+    if kind not in _KINDS:
+        raise ValueError(f"the kind {kind!r} of {part!r} is not one of {', '.join(_KINDS)}")
+    return _KINDS[kind]
 
 
 def _is_plain(endpoint: str) -> bool:
     given = isinstance(endpoint, str) and len(endpoint) <= MAX_ENDPOINT_LENGTH
     return given and _PLAIN.fullmatch(endpoint) is not None
-
-
-def _is_path(segment: Segment) -> bool:
-    return isinstance(segment, Placeholder) and segment.kind == "path"
 
 
 def _bad_pattern(pattern: object, reason: str) -> ConfigError:

@@ -39,13 +39,13 @@ class State:
     config: MirrorDBConfig
     registry: EndpointRegistry
     policy: RetryPolicy = field(init=False, repr=False)
-    credentials: Mapping[str, str] | None = field(init=False, repr=False)
+    fixed_headers: Mapping[str, str] | None = field(init=False, repr=False)
     """Headers that prove who sends; None if they have to be fetched."""
 
     def __post_init__(self) -> None:  # made once, not for each request
         object.__setattr__(self, "policy", self.config.retry_policy)
         fixed = None if self.config.auth == "oauth2" else auth_headers(self.config)
-        object.__setattr__(self, "credentials", fixed)
+        object.__setattr__(self, "fixed_headers", fixed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +231,7 @@ class _Exchange:
         self._clock, self._monotonic, self._started = clock, monotonic, monotonic()
         self.deadline, self._patient, self._stream = deadline, patient, stream
         self._observe, self._number = observe, 0
-        self._sent: list[Mapping[str, str]] = []  # headers that proved who sends
+        self._used: list[Mapping[str, str]] = []  # headers that proved who sends
 
     @property
     def name(self) -> str:
@@ -242,16 +242,16 @@ class _Exchange:
         """Make one attempt; decide of a failure whether there may be another."""
         self._number = number
         config, transport = self._state.config, self._link.transport
-        headers = self._state.credentials
+        headers = self._state.fixed_headers
         if headers is None:
             headers = await self._credentials.headers(config, transport)
-        self._sent.append(headers)
+        self._used.append(headers)
         try:
             answer = await self._answer(headers)
             if answer.status == HTTPStatus.UNAUTHORIZED and (
                 fresh := await self._credentials.renewed(headers, config, transport, self._renewals)
             ):
-                self._sent.append(fresh)
+                self._used.append(fresh)
                 answer = await self._answer(fresh)  # a 401 was not applied: a write may go out again
             return interpret(
                 answer,
@@ -260,7 +260,7 @@ class _Exchange:
                 number=number,
                 elapsed=self._monotonic() - self._started,
                 now=self._clock(),
-                sent=self._sent,
+                credentials=self._used,
             )
         except TurnTooLateError as late:
             late.attempts = number - 1

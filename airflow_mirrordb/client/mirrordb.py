@@ -332,7 +332,7 @@ class GenericMirrorDB:
             raise named(error, request) from error.__cause__
         bad = {401, 403, 404} if config.test_endpoint else {401, 403}
         if answer.status in bad or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            refusal = response_error(answer, config, now=self._clock(), sent=[headers])
+            refusal = response_error(answer, config, now=self._clock(), credentials=[headers])
             refusal.attempts = 1
             raise named(refusal, request)
         return answer.status

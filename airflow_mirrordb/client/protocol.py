@@ -98,7 +98,7 @@ class WireRequest:
     @property
     def url(self) -> URL:
         """The target as a URL."""
-        return URL(str(self.origin).rstrip("/") + self.target, encoded=True)
+        return URL(f"{self.origin}{self.target}", encoded=True)
 
 
 def settled(request: MirrorDBRequest, config: MirrorDBConfig) -> MirrorDBRequest:

@@ -36,7 +36,7 @@ from airflow_mirrordb.client.errors import (
     TLSError,
     TransportError,
 )
-from airflow_mirrordb.client.protocol import WireRequest
+from airflow_mirrordb.client.protocol import WireRequest, base_of
 from airflow_mirrordb.client.streams import Stream
 
 log = logging.getLogger(__name__)
@@ -288,7 +288,7 @@ def _share(config: MirrorDBConfig) -> _Shared:
     :raises ConfigError: if a certificate or key cannot be read
     """
     tls = (config.verify, config.client_cert, config.client_key, config.client_key_passphrase)
-    key = (URL(config.base_url).origin(), *tls, config.proxy)
+    key = (base_of(config.base_url)[0], *tls, config.proxy)
     of_loop = _shared.setdefault(asyncio.get_running_loop(), {})
     if key not in of_loop:
         of_loop[key] = _Shared(config, forget=lambda: of_loop.pop(key))

@@ -330,7 +330,7 @@ GUARDS: dict[str, Guard] = {
     "redaction of tokens": Guard(
         owner=answers,
         name="secrets",
-        without=lambda config, _sent=(): secrets_of(config),
+        without=lambda config, _used=(): secrets_of(config),
         **repeated("text 500 X", "oauth2"),
     ),
     "bytes of broken answers": Guard(
