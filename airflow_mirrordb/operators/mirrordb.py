@@ -422,10 +422,13 @@ def derive_key(context: Context, method: str, endpoint: object, query: object, d
     """Return the idempotency key of a task's write.
 
     It is the same over the retries of the client, of the task and of the triggerer, and another for
-    another task, run, map index, installation of Airflow, or other data.
+    another task, run, map index, installation of Airflow, or other data, and after the task was cleared:
+    Airflow changes ``max_tries`` then, and never else, not even with the task's ``retries``
+    (``clear_task_instances`` in ``airflow/models/taskinstance.py``).
     """
     task = context["ti"]
-    identity = (installation_url(), task.dag_id, task.run_id, task.task_id, task.map_index)
+    cleared = getattr(task, "max_tries", None)
+    identity = (installation_url(), task.dag_id, task.run_id, task.task_id, task.map_index, cleared)
     text = json.dumps([*identity, method, endpoint, query, data], sort_keys=True, default=repr)
     return hashlib.sha256(text.encode()).hexdigest()[:40]
 

@@ -121,6 +121,36 @@ def test_clearing_begins_anew(scripted: ScriptedBackend, set_connection: SetConn
     assert len({headers["Idempotency-Key"] for headers in scripted.headers}) == 2
 
 
+@pytest.mark.parametrize("with_store", [True, False])
+@pytest.mark.parametrize("data", [{"n": 1}, [{"n": 1}, {"n": 2}]])
+def test_a_cleared_task_has_other_keys_and_a_retry_the_same(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries, data: Any, *, with_store: bool
+) -> None:
+    """A backend that knows a key replays its first answer, so a cleared task would create nothing.
+
+    Each retry of a task has the ``max_tries`` of its first try, whatever its DAG says of ``retries`` by
+    then; clearing sets it to ``try_number + retries`` (``clear_task_instances`` of Airflow 2.11 to 3.3).
+    """
+    set_connection(scripted.url, extra={**KEYED, "max_attempts": 1})
+    many = isinstance(data, list)
+    number = len(data) if many else 1
+
+    def run(retries: int) -> list[str]:
+        for _ in range(number):
+            scripted.answer(201, {})
+        context = tries.context()
+        if not with_store:
+            del context["task_state_store"]
+        create(data=data, bulk=many, concurrency=1, retries=retries).execute(context)
+        return [headers["Idempotency-Key"] for headers in scripted.headers[-number:]]
+
+    first = run(retries=2)
+    tries.store.clear()  # or a bulk would know that all is done
+    assert run(retries=7) == first
+    tries.clear()
+    assert not set(run(retries=2)) & set(first)
+
+
 def test_deferred_write_is_kept_before_it_leaves_the_worker(
     scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
 ) -> None:
