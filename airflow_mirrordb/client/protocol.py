@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypedDict, TypeVar
@@ -23,6 +22,7 @@ from airflow_mirrordb.client.config import (
     header_key,
     is_unicode,
 )
+from airflow_mirrordb.client.encoding import encode
 from airflow_mirrordb.client.endpoints import MAX_ENDPOINT_LENGTH, EndpointRegistry, Method
 from airflow_mirrordb.client.errors import EndpointNotAllowedError, InvalidRequestError, MirrorDBError
 
@@ -118,7 +118,7 @@ def prepare(request: MirrorDBRequest, config: MirrorDBConfig, registry: Endpoint
             raise _bad("method_name", "it must be one line of printable text; it appears in logs")
         path = registry.path_for(method, request.endpoint)
         headers = _headers(request, config)
-        body = None if request.data is None else _encode(request.data, config.request_envelope)
+        body = _body(request.data, config.request_envelope)
         query = _query(request.query or {}, method)
         timeout = _timeout(request.timeout, config.timeout)
     except (EndpointNotAllowedError, InvalidRequestError) as error:
@@ -260,38 +260,13 @@ def _timeout(value: float | None, default: float) -> float:
     return value
 
 
-def _encode(data: object, envelope: str | None) -> bytes:
-    body = data
-    for key in reversed(envelope.split(".") if envelope else ()):
-        body = {key: body}
-    try:
-        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        place, reason = _not_json(data, "data") or ("data", str(error))
-        raise _bad(place, reason) from None
-
-
-def _not_json(value: object, place: str, depth: int = 0) -> tuple[str, str] | None:  # noqa: PLR0911  # one a type
-    """Return the first place in a value that JSON cannot hold, and why."""
-    if depth > 200:  # noqa: PLR2004  # far beyond what backends accept, far below the recursion limit
-        return place[:200], "it is nested too deeply, or holds itself"
-    if value is None or isinstance(value, bool | int):
+def _body(data: object, envelope: str | None) -> bytes | None:
+    if data is None:
         return None
-    if isinstance(value, float):
-        return None if abs(value) < float("inf") else (place, f"JSON has no {value}")
-    if isinstance(value, str):
-        return None if value.isascii() or is_unicode(value) else (place, HALF_A_PAIR)
-    if isinstance(value, Mapping) and isinstance(value, dict):
-        wrong = next((key for key in value if not isinstance(key, str | int | float | bool | None)), None)
-        if wrong is not None:
-            return place, f"a key must be a string, not {type(wrong).__name__}"
-        children = ((f"{place}.{key}", item) for key, item in value.items())
-    elif isinstance(value, list | tuple):
-        children = ((f"{place}[{index}]", item) for index, item in enumerate(value))
-    else:
-        hint = "; use .isoformat()" if hasattr(value, "isoformat") else ""
-        return place, f"JSON has no {type(value).__name__}{hint}"
-    return next((found for name, item in children if (found := _not_json(item, name, depth + 1))), None)
+    body = encode(data)
+    for key in reversed(envelope.split(".") if envelope else ()):
+        body = b"{%b:%b}" % (encode(key), body)
+    return body
 
 
 def _bad(place: str, reason: str) -> InvalidRequestError:

@@ -5,7 +5,6 @@ Importing this module loads neither aiohttp nor the client: a DAG file is parsed
 
 from __future__ import annotations
 
-import hashlib
 import json
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -424,13 +423,18 @@ def derive_key(context: Context, method: str, endpoint: object, query: object, d
     It is the same over the retries of the client, of the task and of the triggerer, and another for
     another task, run, map index, installation of Airflow, or other data, and after the task was cleared:
     Airflow changes ``max_tries`` then, and never else, not even with the task's ``retries``
-    (``clear_task_instances`` in ``airflow/models/taskinstance.py``).
+    (``clear_task_instances`` in ``airflow/models/taskinstance.py``). It is made of the data as it is sent;
+    only the order of names in it tells nothing.
+
+    :raises InvalidRequestError: if JSON cannot hold what is sent; names it
     """
+    from airflow_mirrordb.client.encoding import fingerprint
+
     task = context["ti"]
     cleared = getattr(task, "max_tries", None)
-    identity = (installation_url(), task.dag_id, task.run_id, task.task_id, task.map_index, cleared)
-    text = json.dumps([*identity, method, endpoint, query, data], sort_keys=True, default=repr)
-    return hashlib.sha256(text.encode()).hexdigest()[:40]
+    identity = [installation_url(), task.dag_id, task.run_id, task.task_id, task.map_index, cleared]
+    said = {"endpoint": endpoint, "query": query, "data": data}
+    return fingerprint({**said, "task": identity, "method": method}, place="")[:40]
 
 
 def _json(data: Any) -> Any:

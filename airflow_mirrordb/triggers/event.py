@@ -6,8 +6,6 @@ Importing this module loads neither aiohttp nor the client: a DAG file that watc
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable, Mapping
 from contextlib import aclosing
@@ -264,15 +262,15 @@ class MirrorDBEventTrigger(BaseEventTrigger):
         return max(self.poll_interval, backoff, retry_after or 0.0)
 
     def _target(self) -> str:
-        """Return what is looked at, as a text."""
-        target = [self.mirrordb_conn_id, self.endpoint, self.query, self.headers, self.paginate]
-        return json.dumps(target, sort_keys=True)
+        """Return what tells apart what is looked at."""
+        names = ("mirrordb_conn_id", "endpoint", "query", "headers", "paginate")
+        return _fingerprint({name: getattr(self, name) for name in names})
 
     @property
     def _name(self) -> str:
         """Under which what was seen is kept; another one when something else is watched."""
-        text = json.dumps([self._target(), self.cursor, self.where], sort_keys=True)
-        return f"mirrordb_event_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        watched = {"target": self._target(), "cursor": self.cursor, "where": self.where}
+        return f"mirrordb_event_{_fingerprint(watched)[:16]}"
 
     async def _recall(self) -> Version | Position | None:
         kind: type[Version | Position] = Version if self.cursor is None else Position
@@ -293,3 +291,9 @@ class MirrorDBEventTrigger(BaseEventTrigger):
                 await state.aset(self._name, asdict(found))
             except Exception:
                 log.exception("What %s is could not be kept", self.endpoint)
+
+
+def _fingerprint(arguments: Mapping[str, Any]) -> str:
+    from airflow_mirrordb.client.encoding import fingerprint
+
+    return fingerprint(arguments, place="")

@@ -7,10 +7,11 @@ import json
 import socket
 import subprocess
 import sys
+from collections import ChainMap
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from functools import partial
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -210,6 +211,26 @@ def test_idempotency_key_is_that_of_the_task(
     assert key() == first
     others = [key(data={"a": 2}), key(run_id="run-2"), key(task_id="other"), key(map_index=0)]
     assert len({first, *others}) == 5
+
+
+@pytest.mark.parametrize(
+    ("data", "body"),
+    [
+        ({200: "ok", "default": "error"}, {"200": "ok", "default": "error"}),
+        ({True: "push", "jobs": {}}, {"true": "push", "jobs": {}}),  # "on:" of YAML 1.1
+        (MappingProxyType({"a": ChainMap({"b": 1})}), {"a": {"b": 1}}),
+    ],
+)
+def test_the_idempotency_key_is_derived_from_what_is_sent(
+    scripted: ScriptedBackend, set_connection: SetConnection, data: Any, body: Any
+) -> None:
+    """Whatever can be sent has a key, and it is that of the same body written in another way."""
+    set_connection(scripted.url, extra=KEYED)
+    for value in (data, body, json.dumps(dict(reversed(body.items())))):
+        scripted.answer(201, {})
+        MirrorDBCreateOperator(task_id="task", endpoint="api/users", data=value).execute(context())
+    assert [json.loads(sent) for sent in scripted.bodies] == [body] * 3
+    assert len({sent["Idempotency-Key"] for sent in scripted.headers}) == 1
 
 
 def test_own_idempotency_key_wins(scripted: ScriptedBackend, set_connection: SetConnection) -> None:

@@ -1,0 +1,121 @@
+"""From the values of an author to JSON text: one encoder, for what is sent and what is derived from it.
+
+Any mapping is an object and any sequence an array, at any depth. Subclasses of ``str``, ``int`` and
+``float``, as the members of a ``str`` enum, are sent as their value. All else is refused: JSON has no
+dates, decimals or sets, and to guess how a backend writes them would be to send what nobody meant.
+Pure; no I/O.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import UserString
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
+from datetime import timedelta
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath
+from typing import Any, TypeGuard
+from uuid import UUID
+
+from airflow_mirrordb.client.config import HALF_A_PAIR, is_unicode
+from airflow_mirrordb.client.errors import InvalidRequestError
+
+MAX_DEPTH = 200  # far beyond what backends accept, far below the recursion limit
+#: Sequences that are one value, and no list of values.
+_ONE_VALUE = (str, bytes, bytearray, memoryview, UserString)
+_REMEDIES: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    (Enum, "use .value"),
+    (Decimal, "use str(), or float() where it may be rounded"),
+    ((UUID, PurePath), "use str()"),
+    (timedelta, "use .total_seconds()"),
+    (AbstractSet, "a set has no order; use sorted()"),
+    ((bytes, bytearray, memoryview), "decode it to a string"),
+    (Iterator, "use list()"),
+)
+_REMEDIES_BY_METHOD = ("isoformat", "tolist", "item", "model_dump")
+
+
+def encode(value: object, place: str = "data") -> bytes:
+    """Return a value as JSON text (RFC 8259) in UTF-8, without white space.
+
+    :param place: what the value is called in an error
+    :raises InvalidRequestError: if JSON cannot hold it; names the first place in it that is wrong
+    """
+    try:
+        return _ENCODER.encode(value).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        where, reason = _first_fault(value, place) or (place, str(error))
+        raise InvalidRequestError(message=f"{where}: {reason}", field=where) from None
+
+
+def plain(value: object, place: str = "data") -> Any:
+    """Return what arrives when a value is sent, made of dicts, lists and scalars of Python's own types.
+
+    What reads a lazy sequence costs is paid once here.
+
+    :raises InvalidRequestError: as :func:`encode`
+    """
+    return json.loads(encode(value, place))
+
+
+def fingerprint(value: object, place: str = "data") -> str:
+    """Return what tells values apart that are sent differently; the order of names in objects is ignored.
+
+    :return: a SHA-256 as 64 hexadecimal digits
+    :raises InvalidRequestError: as :func:`encode`
+    """
+    text = json.dumps(plain(value, place), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def is_list(value: object) -> TypeGuard[Sequence[Any]]:
+    """Whether a value stands for many, be it a lazy sequence, as of XComs."""
+    return isinstance(value, Sequence) and not isinstance(value, _ONE_VALUE)
+
+
+def _as_json_type(value: object) -> object:
+    """Return a mapping or sequence that the standard encoder does not know as one that it knows."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if is_list(value):
+        return list(value)
+    if isinstance(value, UserString):
+        return value.data
+    raise TypeError
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_as_json_type)
+
+
+def _first_fault(value: object, place: str, depth: int = 0) -> tuple[str, str] | None:
+    """Return the first place in a value that JSON cannot hold, and why."""
+    if depth > MAX_DEPTH:
+        return place[:200], "it is nested too deeply, or holds itself"
+    children: Iterable[tuple[str, object]]
+    if isinstance(value, Mapping):
+        wrong = next((key for key in value if not isinstance(key, str | int | float | bool | None)), None)
+        if wrong is not None:
+            return place, f"a key must be a string, not {type(wrong).__name__}"
+        children = ((f"{place}.{key}" if place else str(key), item) for key, item in value.items())
+    elif is_list(value):
+        children = ((f"{place}[{index}]", item) for index, item in enumerate(value))
+    else:
+        reason = _fault(value)
+        return None if reason is None else (place, reason)
+    return next((found for name, item in children if (found := _first_fault(item, name, depth + 1))), None)
+
+
+def _fault(value: object) -> str | None:
+    """Return why JSON has no such value; None if it has."""
+    if value is None or isinstance(value, int):
+        return None
+    if isinstance(value, float):
+        return None if abs(value) < float("inf") else f"JSON has no {float.__repr__(value)}"
+    if isinstance(value, str | UserString):
+        return None if is_unicode(value if isinstance(value, str) else value.data) else HALF_A_PAIR
+    by_type = (remedy for kinds, remedy in _REMEDIES if isinstance(value, kinds))
+    by_method = (f"use .{name}()" for name in _REMEDIES_BY_METHOD if hasattr(value, name))
+    hint = next(by_type, None) or next(by_method, None)
+    return f"JSON has no {type(value).__name__}{f'; {hint}' if hint else ''}"
