@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
-from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -19,11 +18,11 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from yarl import URL
 
 from airflow_mirrordb.client.endpoints import METHODS, EndpointRegistry, decode_endpoint, quote_path
 from airflow_mirrordb.client.errors import ConfigError, remedy
 from airflow_mirrordb.client.retry import RETRY_STATUSES, RetryPolicy
+from airflow_mirrordb.client.urls import MAX_URL_LENGTH, origin_of, split_url
 
 AuthType = Literal["none", "bearer", "api_key", "basic", "oauth2"]
 UpdateMethod = Literal["PUT", "PATCH"]
@@ -35,9 +34,7 @@ TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: What RFC 9110, section 5.5 keeps out of header values: line breaks would start a header of their own.
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 HALF_A_PAIR = "it holds half of a surrogate pair, which no encoding can send"
-MAX_URL_LENGTH = 2048
 MAX_ENVELOPES = 10
-_HOST_AND_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s%\\<>\"{}|^`\[\]:]+)(?::[0-9]*)?")
 #: Headers that the client writes itself, or that would change what HTTP message is sent.
 RESERVED_HEADERS = frozenset(
     {
@@ -124,24 +121,6 @@ def _as_verify(value: object) -> object:
 Integer = Annotated[int, BeforeValidator(_no_boolean)]
 Number = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
 HeaderName = Annotated[str, Field(pattern=rf"^{TOKEN.pattern}$")]
-
-
-def _split_url(value: str) -> SplitResult:
-    """Split a URL that means the same to everybody who reads it.
-
-    urlsplit itself drops tabs and line breaks, and what stands beside the brackets of an address.
-
-    :raises ValueError: with the reason
-    """
-    if len(value) > MAX_URL_LENGTH:  # encoding an international name takes time that grows faster than it
-        raise ValueError(f"it is longer than {MAX_URL_LENGTH:,} characters")
-    parts = urlsplit(value)
-    odd = CONTROL.search(value) or "\t" in value
-    if odd or (parts.netloc and not _HOST_AND_PORT.fullmatch(parts.netloc.rpartition("@")[2])):
-        _ = parts.port  # which has a reason of its own
-        if odd or parts.hostname:
-            raise ValueError("the host holds a character that no host name has")
-    return parts
 
 
 def is_unicode(text: str) -> bool:
@@ -242,11 +221,9 @@ class MirrorDBConfig(BaseModel):
     @field_validator("base_url")
     @classmethod
     def _check_base_url(cls, value: str) -> str:
-        parts = _split_url(value)
+        parts = split_url(value)
         if parts.scheme not in ("http", "https"):
-            raise ValueError(
-                f"the scheme must be http or https, not {parts.scheme!r}; as https://example.com/v1"
-            )
+            raise ValueError("the scheme must be http or https; as https://example.com/v1")
         if parts.username is not None or parts.password is not None:
             raise ValueError("credentials do not belong in the URL; use login and password")
         if parts.query or parts.fragment or value.endswith(("?", "#")):
@@ -254,11 +231,7 @@ class MirrorDBConfig(BaseModel):
         if not parts.hostname:
             raise ValueError("the host is missing; as https://example.com/v1")
         prefix = quote_path(decode_endpoint(parts.path.strip("/"))) if parts.path.strip("/") else ""
-        origin = URL.build(scheme=parts.scheme, host=parts.hostname, port=parts.port)
-        labels = str(origin.raw_host).removesuffix(".").split(".")
-        if not all(0 < len(label) <= 63 for label in labels):  # noqa: PLR2004  # RFC 1035, section 2.3.4
-            raise ValueError("the host has a part that is empty or longer than 63 characters")
-        url = f"{str(origin).rstrip('/')}/{prefix}".rstrip("/")
+        url = f"{str(origin_of(parts)).rstrip('/')}/{prefix}".rstrip("/")
         if len(url) > MAX_URL_LENGTH:  # it would be refused when it is checked again, with a change
             raise ValueError(f"it is longer than {MAX_URL_LENGTH:,} characters")
         return url
@@ -274,20 +247,25 @@ class MirrorDBConfig(BaseModel):
     @classmethod
     def _check_proxy(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            parts = _split_url(value.get_secret_value())
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ValueError("it must be a URL, as http://proxy.example.com:3128")
+            parts = split_url(value.get_secret_value())
+            rest = f"{parts.path}{parts.query}{parts.fragment}"
+            if parts.scheme not in ("http", "https") or not parts.hostname or "@" in rest:
+                raise ValueError("it must be a URL, as http://user:password@proxy.example.com:3128")
+            origin_of(parts)
         return value
 
     @field_validator("oauth_url")
     @classmethod
     def _check_oauth_url(cls, value: str | None) -> str | None:
         if value is not None:
-            parts = _split_url(value)
+            parts = split_url(value)
             if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
                 raise ValueError(
                     "it must be a URL without credentials, as https://login.example.com/oauth/token"
                 )
+            if parts.fragment:  # RFC 6749, section 3.2
+                raise ValueError("it must have no '#'")
+            origin_of(parts)
         return value
 
     @field_validator("endpoints")
@@ -350,7 +328,8 @@ class MirrorDBConfig(BaseModel):
         except ValidationError as error:
             problems = [cls._problem(item["loc"], item["type"], item["msg"]) for item in error.errors()]
             field = str(next((item["loc"][0] for item in error.errors() if item["loc"]), ""))
-            raise ConfigError(message="; ".join(dict.fromkeys(problems)), field=field) from None
+        # not in the handler: the error would keep pydantic's as its context, which holds the input
+        raise ConfigError(message="; ".join(dict.fromkeys(problems)), field=field)
 
     @classmethod
     def _blank_is_default(cls, values: Any) -> Any:

@@ -89,8 +89,8 @@ class Transport:
     """
 
     def __init__(self, config: MirrorDBConfig, *, shared: bool = False) -> None:
-        if config.verify is False and config.base_url.startswith("https:"):
-            log.warning("TLS certificates of %s are not verified (extra 'verify')", config.base_url)
+        if config.verify is False and (servers := _tls_servers(config)):
+            log.warning("TLS certificates of %s are not verified (extra 'verify')", ", ".join(servers))
         self._config, self._share = config, shared
         self._shared: _Shared | None = None
         self._connections: Connections | None = None
@@ -198,14 +198,17 @@ class Connections:
     """The connections to one backend on one event loop: one pool for writes that must not be repeated,
     one for all else.
 
-    :param config: whose ``base_url``, ``verify``, ``client_cert`` and ``proxy`` apply
+    The TLS settings hold for every server that is spoken to over TLS: the backend, the token endpoint and
+    the proxy. Each of them is shown the client's certificate if it asks for one (RFC 8705, section 2).
+
+    :param config: whose ``base_url``, ``oauth_url``, ``verify``, ``client_cert`` and ``proxy`` apply
     :raises ConfigError: if a certificate or key cannot be read
     """
 
     def __init__(self, config: MirrorDBConfig) -> None:
         self._proxy = URL(config.proxy.get_secret_value()) if config.proxy else None
         self._tls: ssl.SSLContext | bool = True
-        if config.base_url.startswith("https:"):
+        if _tls_servers(config):
             passphrase = config.client_key_passphrase
             self._tls = tls_context(
                 verify=config.verify,
@@ -288,12 +291,23 @@ def _share(config: MirrorDBConfig) -> _Shared:
     :raises ConfigError: if a certificate or key cannot be read
     """
     tls = (config.verify, config.client_cert, config.client_key, config.client_key_passphrase)
-    key = (base_of(config.base_url)[0], *tls, config.proxy)
+    key = (base_of(config.base_url)[0], bool(_tls_servers(config)), *tls, config.proxy)
     of_loop = _shared.setdefault(asyncio.get_running_loop(), {})
     if key not in of_loop:
         of_loop[key] = _Shared(config, forget=lambda: of_loop.pop(key))
     of_loop[key].enter()
     return of_loop[key]
+
+
+def _tls_servers(config: MirrorDBConfig) -> list[str]:
+    """Return the servers that are spoken to over TLS, as a log may show them."""
+    proxy = config.proxy.get_secret_value() if config.proxy else ""
+    urls = {
+        config.base_url: config.base_url,
+        config.oauth_url or "": "the token endpoint",
+        proxy: "the proxy",
+    }
+    return [name for url, name in urls.items() if url.lower().startswith("https:")]
 
 
 @functools.lru_cache(maxsize=32)  # reading the CA bundle takes 20 ms

@@ -7,13 +7,13 @@ import logging
 import re
 from collections.abc import Mapping
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from airflow import __version__ as airflow_version
 
 from airflow_mirrordb.client.config import MirrorDBConfig, header_key
 from airflow_mirrordb.client.errors import ConfigError
 from airflow_mirrordb.client.protocol import USER_AGENT
+from airflow_mirrordb.client.urls import MAX_PORT, is_port, split_url
 
 log = logging.getLogger(__name__)
 
@@ -71,22 +71,35 @@ def base_url(host: str | None, schema: str | None, port: int | None) -> str:
         message = f"schema: {schema!r} is neither http nor https; a path prefix belongs in Host"
         raise ConfigError(message=message, field="schema")
     if "://" not in host:
-        is_ipv6 = host.count(":") > 1 and not host.startswith("[")
+        is_ipv6 = host.count(":") > 1 and not host.startswith("[") and "@" not in host
         host = f"{schema or 'https'}://{f'[{host}]' if is_ipv6 else host}"
     try:
-        parts = urlsplit(host)
-        own_port = parts.port
+        parts = split_url(host)
     except ValueError as error:
         raise ConfigError(message=f"host: {error}", field="host") from None
     if schema and parts.scheme != schema:
         message = f"schema: {schema!r} contradicts the URL in Host, which begins with {parts.scheme!r}"
         raise ConfigError(message=message, field="schema")
+    own_port, port = parts.port, _port(port)
     if port and own_port and port != own_port:
         message = f"port: {port} contradicts the URL in Host, which has {own_port}"
         raise ConfigError(message=message, field="port")
     if port and not own_port:
-        return parts._replace(netloc=f"{parts.netloc}:{port}").geturl()
+        return parts._replace(netloc=f"{parts.netloc.removesuffix(':')}:{port}").geturl()
     return host
+
+
+def _port(port: object) -> int | None:
+    """Return the number of a port; None stands for the scheme's own, as does 0.
+
+    Airflow's forms save it as a number; who writes a connection as JSON may have it as text.
+    """
+    text = str(port or "").strip()
+    if text in ("", "0"):
+        return None
+    if isinstance(port, bool) or not is_port(text):
+        raise ConfigError(message=f"port: it must be a number from 1 to {MAX_PORT:,}", field="port")
+    return int(text)
 
 
 def signed(config: MirrorDBConfig, operator: str | None) -> MirrorDBConfig:

@@ -38,6 +38,7 @@ from airflow_mirrordb.client import (
     problem,
     protocol,
     transport,
+    urls,
 )
 from airflow_mirrordb.client.answers import Answer
 from airflow_mirrordb.client.auth import secrets as secrets_of
@@ -48,6 +49,7 @@ from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from tests.fuzz.targets import REGISTRIES, TARGETS
 from tests.integration import (
     test_client_writes as writes,
+    test_config_urls as config_urls,
     test_hostile_answers as hostile_answers,
     test_resources as resources,
     test_secrets as secrets,
@@ -199,9 +201,23 @@ GUARDS: dict[str, Guard] = {
         arguments={"pattern": "api/users/{id:int}", "endpoint": "api/users/7a", "methods": set()},
     ),
     "length of endpoints": Guard(owner=endpoints, name="MAX_ENDPOINT_LENGTH", without=10**9, **MEGABYTE),
-    "odd hosts": Guard(owner=config, name="_split_url", without=urlsplit, check=seeds("base_url")),
+    "odd hosts": Guard(owner=config, name="split_url", without=urlsplit, check=seeds("base_url")),
     "length of URLs": Guard(
-        owner=config, name="MAX_URL_LENGTH", without=10**9, check=long_host_is_refused_at_once
+        owner=urls, name="MAX_URL_LENGTH", without=10**9, check=long_host_is_refused_at_once
+    ),
+    "ports": Guard(
+        owner=urls,
+        name="is_port",
+        without=lambda _: True,
+        check=config_urls.test_a_port_that_is_none_is_refused_with_the_settings,
+        arguments={"field": "proxy", "port": "99999"},
+    ),
+    "words of a URL that is none": Guard(
+        owner=urls,
+        name="_split",
+        without=urlsplit,
+        check=config_urls.test_a_url_with_a_password_is_refused_without_it,
+        arguments={"field": "proxy", "url": "http://user:c4nary\u2100@proxy.example:3128"},
     ),
     "registry on the wire": Guard(
         owner=endpoints.Rule,
@@ -310,6 +326,13 @@ GUARDS: dict[str, Guard] = {
         name="create_default_context",
         without=system_authorities,
         check=tls.test_the_authorities_are_those_of_certifi,
+    ),
+    "TLS settings of the token endpoint": Guard(
+        owner=transport,
+        name="_tls_servers",
+        without=lambda config: config.base_url.startswith("https:"),
+        check=tls.test_the_token_endpoint_is_checked_as_the_backend_is,
+        arguments={"verify": False, "shared": False},
     ),
     "warning of no verification": Guard(
         owner=transport,

@@ -140,8 +140,58 @@ async def test_certificates_that_nobody_checks_are_warned_of_each_time(
         await client.update_config(verify=False)
     async with GenericMirrorDB(config_for("http://127.0.0.1:1", verify=False)):
         pass
+    secret = {"oauth_url": "https://127.0.0.1:1/?key=c4nary", "proxy": "https://u:c4nary@127.0.0.1:1"}
+    async with GenericMirrorDB(config_for("http://127.0.0.1:1", verify=False, **secret)):
+        pass
     warned = [record for record in caplog.records if "are not verified" in record.getMessage()]
-    assert [record.levelname for record in warned] == ["WARNING"] * 3
+    assert [record.levelname for record in warned] == ["WARNING"] * 4
+    assert "of the token endpoint, the proxy are not verified" in caplog.text
+    assert "c4nary" not in caplog.text
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("verify", ["ca_file", False])
+async def test_the_token_endpoint_is_checked_as_the_backend_is(
+    answering: Answering,
+    config_for: ConfigFor,
+    server_tls: ssl.SSLContext,
+    ca_file: str,
+    verify: Any,
+    shared: bool,
+) -> None:
+    """By ``verify``, also where the backend itself speaks no TLS, and beside clients that need no token."""
+    tokens = await answering(web.json_response({"access_token": "t"}), ssl_context=server_tls)
+    backend = await answering(web.json_response(1), web.json_response(2), web.json_response(3))
+    settings = {"verify": ca_file if verify == "ca_file" else verify}
+    oauth = {"auth_type": "oauth2", "login": "id", "api_key": KEY, "oauth_url": f"{tokens.base_url}/token"}
+    plain, config = (
+        config_for(backend.base_url, **settings),
+        config_for(backend.base_url, **settings, **oauth),
+    )
+    async with GenericMirrorDB(plain, share_connections=shared) as other:
+        assert await other.read_function("read", "api/users") == 1
+        async with GenericMirrorDB(config, share_connections=shared) as client:
+            assert await client.read_function("read", "api/users") == 2
+    distrusting = config.changed({"verify": True})
+    async with GenericMirrorDB(distrusting, share_connections=shared) as client:
+        with pytest.raises(TLSError, match=f"the certificate of {tokens.base_url} was refused"):
+            await client.read_function("read", "api/users")
+    assert (tokens.lines, len(backend.requests)) == (["POST /token"], 2)
+
+
+@pytest.mark.parametrize("verify", ["ca_file", False])
+async def test_a_proxy_over_tls_is_checked_as_the_backend_is(
+    answering: Answering, config_for: ConfigFor, server_tls: ssl.SSLContext, ca_file: str, verify: Any
+) -> None:
+    """By ``verify``, also where the backend itself speaks no TLS."""
+    proxy = await answering(web.json_response(1), ssl_context=server_tls)
+    settings = {"proxy": proxy.base_url, "verify": ca_file if verify == "ca_file" else verify}
+    async with GenericMirrorDB(config_for("http://backend.example", **settings)) as client:
+        assert await client.read_function("read", "api/users") == 1
+        await client.update_config(verify=True)
+        with pytest.raises(TLSError, match="was refused"):
+            await client.read_function("read", "api/users")
+    assert proxy.lines == ["GET http://backend.example/api/users"]
 
 
 def client_files(authority: trustme.CA, folder: Path) -> list[dict[str, str]]:
@@ -181,6 +231,23 @@ async def test_a_client_certificate(
         await GenericMirrorDB(config_for(backend.base_url, verify=ca_file, **wrong)).connect()
     assert "wr0ng" not in str(caught.value)
     assert len(backend.requests) == len(ways)
+
+
+async def test_a_client_certificate_is_shown_to_the_token_endpoint(
+    answering: Answering, config_for: ConfigFor, authority: trustme.CA, ca_file: str, tmp_path: Path
+) -> None:
+    """Mutual TLS binds tokens to it (RFC 8705, section 3), so both servers have to see the same one."""
+    context = tls_for(authority, "localhost")
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(context)
+    tokens = await answering(web.json_response({"access_token": "t"}), ssl_context=context)
+    backend = await answering(web.json_response({}))
+    oauth = {"auth_type": "oauth2", "login": "id", "api_key": KEY, "oauth_url": f"{tokens.base_url}/token"}
+    certificate = client_files(authority, tmp_path)[0]
+    async with GenericMirrorDB(
+        config_for(backend.base_url, verify=ca_file, **oauth, **certificate)
+    ) as client:
+        assert await client.read_function("read", "api/users") == {}
 
 
 @pytest.mark.parametrize(
