@@ -15,6 +15,7 @@ _MASKERS = (
     "airflow.sdk.execution_time.secrets_masker",  # Airflow 3.0 and 3.1
     "airflow.utils.log.secrets_masker",  # Airflow 2
 )
+_SERDES = ("airflow.sdk.serde", "airflow.serialization.serde")  # before Airflow 3.2
 
 
 async def amask_secrets(secrets: Iterable[str]) -> None:
@@ -102,7 +103,23 @@ def starts_from_trigger() -> bool:
 
 def has_xcom_backend() -> bool:
     """Whether results go to a backend other than Airflow's own, which only workers write to."""
-    from airflow.sdk.bases.xcom import BaseXCom
-    from airflow.sdk.execution_time.xcom import XCom
+    if not AIRFLOW_V_3_0_PLUS:
+        from airflow.models.xcom import BaseXCom, XCom
 
-    return XCom is not BaseXCom
+        return XCom is not BaseXCom
+    from airflow.sdk.bases.xcom import BaseXCom as OwnXCom
+    from airflow.sdk.execution_time.xcom import XCom as UsedXCom
+
+    return UsedXCom is not OwnXCom
+
+
+def serialize_object(value: object) -> Any:
+    """Return what Airflow makes of an object that is to be an XCom.
+
+    :raises TypeError: if it does not know how
+    """
+    for module in _SERDES:
+        with suppress(ImportError):
+            serde = import_module(module)
+            break
+    return serde.serialize(value)
