@@ -21,13 +21,17 @@ from airflow_mirrordb.client.errors import (
     InvalidResponseError,
     MirrorDBError,
     ResponseError,
-    TransportError,
     response_error_class,
 )
 from airflow_mirrordb.client.problem import encodable, problem_from, redacted
 from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest, base_of, named
-from airflow_mirrordb.client.retry import rate_limit_reset, retry_after
+from airflow_mirrordb.client.retry import Progress, rate_limit_reset, retry_after
 
+_SUCCESS = range(200, 300)
+_AFTER_AN_ACTION = (HTTPStatus.FOUND, HTTPStatus.SEE_OTHER)  # redirects to what came of it
+_KEYED = ("POST", "PATCH")  # the methods that an idempotency key goes with
+#: Statuses by which a backend says that it did not even try; 503 counts only with a Retry-After.
+_NOT_TRIED = (HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REQUEST_ID_HEADERS = ("X-Request-ID", "Request-ID", "X-Correlation-ID", "X-Amzn-RequestId", "CF-Ray")
 
@@ -36,7 +40,7 @@ _REQUEST_ID_HEADERS = ("X-Request-ID", "Request-ID", "X-Correlation-ID", "X-Amzn
 class MirrorDBResponse:
     """A success.
 
-    :param status: HTTP status; any 2xx, 304, or 404 for a DELETE of what is gone
+    :param status: HTTP status; any 2xx, 304 to a GET, 404 or 410 to a DELETE of what is gone
     :param headers: the answer's headers
     :param data: what the decoded JSON body holds in the connection's envelope, or the whole body where
         there is no envelope; None if there is no body; a :class:`~airflow_mirrordb.client.Manifest` of
@@ -81,19 +85,21 @@ def interpret(
     number: int,
     elapsed: float,
     now: float,
+    maybe_applied: bool = False,
     credentials: Sequence[Mapping[str, str]] = (),
 ) -> MirrorDBResponse:
     """Return what an answer means as a result.
 
     :param number: which attempt it answers, counted from 1
+    :param maybe_applied: whether an attempt before it may have been applied
     :param elapsed: time since the first attempt, in seconds
     :param now: unix time, for a Retry-After that is a date
     :param credentials: headers that proved who sends, in all attempts; no error may repeat them
     :raises ResponseError: if it is no success, of the class that the status calls for
     :raises InvalidResponseError: if it is a success, but the body cannot be used
     """
-    if answer.status not in range(200, 300) and answer.status != HTTPStatus.NOT_MODIFIED:
-        if not _is_gone(answer.status, request, number):
+    if not _is_success(answer.status, request):
+        if not _is_gone(answer.status, request, maybe_applied=maybe_applied):
             raise named(response_error(answer, config, now=now, credentials=credentials), request)
         body = None
     else:
@@ -204,33 +210,51 @@ def redirected(
     return replace(sent, target=f"{base_of(config.base_url)[1]}/{checked}{slash}{query}")
 
 
-def weigh(error: MirrorDBError, request: MirrorDBRequest, sent: WireRequest, *, number: int) -> MirrorDBError:
+def may_be_applied(answer: Answer) -> bool:
+    """Return whether the backend may have applied a write that it answered so.
+
+    It says that it has not by most 3xx and 4xx, 501, 505, and by a 503 that names a time to come back.
+    302 and 303 may follow an action, to show what came of it (RFC 9110, sections 15.4.3 and 15.4.4:
+    most frameworks send 302 for 303); 408 comes from gateways that did not get an answer either.
+    """
+    status = answer.status
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return retry_after(answer.headers, 0.0) is None
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return status not in (HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
+    return status in _SUCCESS or status in _AFTER_AN_ACTION or status == HTTPStatus.REQUEST_TIMEOUT
+
+
+def weigh(
+    error: MirrorDBError, request: MirrorDBRequest, sent: WireRequest, *, maybe_applied: bool
+) -> MirrorDBError:
     """Return the error to act on: what repeating would risk decides whether it stays retryable.
 
     A request that is not repeatable is sent again only when the backend cannot have applied it:
     the connection was never made, 425, 429, or 503 with Retry-After. Any other failure that may hide
-    a success is an :class:`AmbiguousWriteError`.
+    a success is an :class:`AmbiguousWriteError`. So is a conflict that an earlier attempt may have caused.
 
-    :param number: which attempt failed, counted from 1
+    :param error: of an attempt; its ``maybe_applied`` says whether the backend may have applied that one
+    :param maybe_applied: whether an attempt before it may have been applied
     """
+    if sent.method == "GET":
+        return error
     status = error.status if isinstance(error, ResponseError) else None
-    if number > 1 and status == HTTPStatus.PRECONDITION_FAILED and sent.method != "GET":
-        return ambiguous(error, request)  # an attempt of our own may have changed the entity tag
-    if number > 1 and status == HTTPStatus.CONFLICT and sent.method == "POST" and sent.repeatable:
+    hides_success = error.maybe_applied and not isinstance(error, InvalidResponseError)
+    conflicts = maybe_applied and status in (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
+    if conflicts and status == HTTPStatus.CONFLICT and sent.repeatable and sent.method in _KEYED:
         error.retryable = True  # the backend is still busy with an attempt of our own
-        return error
-    if sent.repeatable:
-        return error
-    if isinstance(error, TransportError):
-        return ambiguous(error, request) if error.sent else error
-    if isinstance(error, ResponseError):
-        refused = status in (425, 429) or (
-            status == HTTPStatus.SERVICE_UNAVAILABLE and error.retry_after is not None
-        )
-        if not refused and (status == HTTPStatus.REQUEST_TIMEOUT or _may_hide_success(error.status)):
-            return ambiguous(error, request)
-        error.retryable = error.retryable and refused
+    elif conflicts or status in _AFTER_AN_ACTION or (hides_success and not sent.repeatable):
+        return ambiguous(error, request)
+    elif isinstance(error, ResponseError) and not sent.repeatable:
+        error.retryable &= status in _NOT_TRIED
     return error
+
+
+def not_repeated(request: MirrorDBRequest, progress: Progress) -> AmbiguousWriteError:
+    """Return the error for a write that may have been applied, and must not be sent again."""
+    reason = "an earlier run was ended before it had the answer"
+    return ambiguous(MirrorDBError(message=reason, attempts=progress.attempts), request)
 
 
 def ambiguous(error: MirrorDBError, request: MirrorDBRequest) -> AmbiguousWriteError:
@@ -250,16 +274,15 @@ def ambiguous(error: MirrorDBError, request: MirrorDBRequest) -> AmbiguousWriteE
     )
 
 
-def _may_hide_success(status: int) -> bool:
-    final = (HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
-    return status >= HTTPStatus.INTERNAL_SERVER_ERROR and status not in final
+def _is_success(status: int, request: MirrorDBRequest) -> bool:
+    """304 answers reads alone (RFC 9110, section 15.4.5): by it a backend says that it changed nothing."""
+    return status in _SUCCESS or (status == HTTPStatus.NOT_MODIFIED and request.method == "GET")
 
 
-def _is_gone(status: int, request: MirrorDBRequest, number: int) -> bool:
-    """A DELETE that meets 404 after an attempt of its own has done its work."""
-    return (
-        request.method == "DELETE" and status == HTTPStatus.NOT_FOUND and (request.missing_ok or number > 1)
-    )
+def _is_gone(status: int, request: MirrorDBRequest, *, maybe_applied: bool) -> bool:
+    """A DELETE that meets 404, or 410, after an attempt that may have been applied has done its work."""
+    is_missing = status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+    return request.method == "DELETE" and is_missing and (request.missing_ok or maybe_applied)
 
 
 def _decode(
@@ -282,6 +305,7 @@ def _decode(
         message=f"{answer.status}, but {reason}{applied}",
         status=answer.status,
         request_id=_request_id(answer.headers, config, credentials),
+        maybe_applied=request.method != "GET",
     )
     raise named(error, request)
 

@@ -54,8 +54,8 @@ _NOT_BEGUN = {"status": "not_begun"}
 class BulkRecord:
     """What became of one record.
 
-    :param status: ``ambiguous`` if the write may or may not have been applied; what ``failed`` was not,
-        save where the error is an :class:`InvalidResponseError`
+    :param status: ``ambiguous`` if the write may or may not have been applied, and must not be repeated;
+        what ``failed`` was not applied, unless the error is ``maybe_applied``
     :param response: the decoded answer, or what ``response_filter`` made of it
     :param error: why there is none
     """
@@ -117,6 +117,7 @@ class BulkReport:
             method_name=first.method_name,
             attempts=first.attempts,
             retryable=all(error.retryable for _, error in failures),
+            maybe_applied=any(error.maybe_applied for _, error in failures),
             retry_after=max(waits, default=None),
             report=self.to_dict(),
         )

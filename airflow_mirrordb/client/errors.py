@@ -34,7 +34,7 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 
 @dataclass(eq=False, kw_only=True)
@@ -47,6 +47,7 @@ class MirrorDBError(Exception):
     :param method_name: the caller's label for the request
     :param attempts: requests sent before giving up; 0 when nothing was sent
     :param retryable: whether the same request may be sent again later without harm, and with hope
+    :param maybe_applied: whether the backend may have applied the write, by this attempt or one before it
     """
 
     message: str
@@ -55,12 +56,18 @@ class MirrorDBError(Exception):
     method_name: str | None = None
     attempts: int = 0
     retryable: bool = False
+    maybe_applied: bool = False
+    #: Whether the message of this class says so itself.
+    _tells_what_is_applied: ClassVar[bool] = False
 
     def __str__(self) -> str:
         label = f" [{_printable(self.method_name)}]" if self.method_name else ""
         request = f"{self.method} {_printable(self.endpoint)}{label}: " if self.method else ""
-        attempts = f" ({self.attempts} attempts)" if self.attempts > 1 else ""
-        return f"{request}{_one_line(self.message)}{attempts}"
+        facts = [f"{self.attempts} attempts"] if self.attempts > 1 else []
+        if self.maybe_applied and not self._tells_what_is_applied:
+            facts.append("the write may have been applied")
+        told = f" ({', '.join(facts)})" if facts else ""
+        return f"{request}{_one_line(self.message)}{told}"
 
     def __reduce__(self) -> tuple[Callable[..., MirrorDBError], tuple[dict[str, Any]]]:
         return MirrorDBError.from_dict, (self.to_dict(),)
@@ -197,6 +204,7 @@ class InvalidResponseError(MirrorDBError):
 
     status: int = 0
     request_id: str | None = None
+    _tells_what_is_applied: ClassVar[bool] = True
 
 
 @dataclass(eq=False, kw_only=True)
@@ -217,8 +225,10 @@ class AmbiguousWriteError(MirrorDBError):
     :param cause: the error that hid the outcome, as :meth:`MirrorDBError.to_dict` gives it
     """
 
+    maybe_applied: bool = True
     idempotency_key: str | None = None
     cause: dict[str, Any] | None = None
+    _tells_what_is_applied: ClassVar[bool] = True
 
 
 @dataclass(eq=False, kw_only=True)
@@ -234,6 +244,7 @@ class BulkError(MirrorDBError):
 
     report: dict[str, Any] = field(default_factory=dict, repr=False)
     retry_after: float | None = None
+    _tells_what_is_applied: ClassVar[bool] = True
 
 
 def remedy(name: object, known: Iterable[str], *, cutoff: float = 0.6) -> str:

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from types import TracebackType
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 from uuid import uuid4
 
-from airflow_mirrordb.client.answers import Answer, MirrorDBResponse, interpret, redirected, weigh
+from airflow_mirrordb.client.answers import (
+    Answer,
+    MirrorDBResponse,
+    interpret,
+    may_be_applied,
+    not_repeated,
+    redirected,
+    weigh,
+)
 from airflow_mirrordb.client.auth import auth_headers
 from airflow_mirrordb.client.cancellation import CancelScope
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.credentials import Credentials
 from airflow_mirrordb.client.endpoints import EndpointRegistry
-from airflow_mirrordb.client.errors import DisconnectedError, MirrorDBError, RateLimitError
+from airflow_mirrordb.client.errors import DisconnectedError, MirrorDBError, RateLimitError, TransportError
 from airflow_mirrordb.client.gate import Gate, TurnTooLateError
 from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest, named, prepare, settled
 from airflow_mirrordb.client.retry import Progress, Retrying, RetryPolicy, WaitNeeded
@@ -25,6 +34,10 @@ from airflow_mirrordb.client.streams import Stream
 from airflow_mirrordb.client.transport import DISCONNECTED, Transport
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+_GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 
 #: Seconds that any attempt gets, however near the deadline: who asks wants an answer.
 LEAST_TIMEOUT = 1.0
@@ -75,6 +88,8 @@ class Attempt:
 
 
 Observer = Callable[[Attempt], None]
+Note = Callable[[int, bool], None]
+"""Is told of a request how many attempts were sent, and whether one of them may have been applied."""
 
 
 class Flight(CancelScope):
@@ -159,8 +174,9 @@ class Exchanges:
         wait: bool,
         once: bool,
         stream: Stream | None = None,
+        note: Note | None = None,
     ) -> MirrorDBResponse:
-        """Make a request; ``progress``, ``wait``, ``once`` and errors are those of the client's own method.
+        """Make a request; the arguments and errors are those of the client's own method.
 
         :param stream: takes the body of a success, in the place of the response
         """
@@ -168,9 +184,12 @@ class Exchanges:
         if progress is None or progress.deadline is None:
             end = self._clock() + state.config.max_elapsed
             progress = replace(progress, deadline=end) if progress else Progress(deadline=end)
+        wire = prepare(request, state.config, state.registry)
+        if progress.maybe_applied and not wire.repeatable:
+            raise not_repeated(request, progress)
         exchange = _Exchange(
             request=request,
-            wire=prepare(request, state.config, state.registry),
+            wire=wire,
             state=state,
             link=link,
             credentials=self._credentials,
@@ -180,11 +199,12 @@ class Exchanges:
             patient=wait and not once,
             stream=stream,
             observe=self._observe,
+            note=note,
         )
         try:
             with self.flight(request):
                 if once:
-                    return await exchange.only_attempt()
+                    return await exchange.only_attempt(progress)
                 retrying = Retrying(policy=state.policy, clock=self._clock, sleep=self._sleep, rng=self._rng)
                 name = exchange.name
                 return await retrying.run(exchange.attempt, name=name, progress=progress, wait=wait)
@@ -192,10 +212,10 @@ class Exchanges:
             error = named(_too_late(late), request)
             if not wait and self._monotonic() + late.wait <= exchange.deadline:
                 resume_at = self._clock() + late.wait
-                raise WaitNeeded(replace(progress, resume_at=resume_at), error) from None
+                raise WaitNeeded(replace(late.progress, resume_at=resume_at), error) from None
             raise error from None
         except MirrorDBError as error:
-            named(error, request)
+            named(error, request).maybe_applied |= exchange.maybe_applied  # it may have been ended in a wait
             raise
 
     def flight(self, request: MirrorDBRequest) -> Flight:
@@ -225,12 +245,14 @@ class _Exchange:
         patient: bool,
         stream: Stream | None,
         observe: Observer | None,
+        note: Note | None,
     ) -> None:
         self._request, self._wire, self._state, self._link = request, wire, state, link
         self._credentials, self._renewals = credentials, credentials.renewals
         self._clock, self._monotonic, self._started = clock, monotonic, monotonic()
         self.deadline, self._patient, self._stream = deadline, patient, stream
-        self._observe, self._number = observe, 0
+        self._observe, self._note = observe, note
+        self._number, self._progress, self.maybe_applied = 0, Progress(), False
         self._used: list[Mapping[str, str]] = []  # headers that proved who sends
 
     @property
@@ -238,46 +260,72 @@ class _Exchange:
         label = f" [{self._request.method_name}]" if self._request.method_name else ""
         return f"{self._request.method} {self._request.endpoint}{label}"
 
-    async def attempt(self, number: int) -> MirrorDBResponse:
-        """Make one attempt; decide of a failure whether there may be another."""
-        self._number = number
+    async def attempt(self, progress: Progress) -> MirrorDBResponse:
+        """Make one attempt; decide of a failure whether there may be another.
+
+        :param progress: what came of the attempts before it
+        """
+        self._progress, self._number = progress, progress.attempts + 1
+        self.maybe_applied = progress.maybe_applied
         config, transport = self._state.config, self._link.transport
-        headers = self._state.fixed_headers
-        if headers is None:
-            headers = await self._credentials.headers(config, transport)
-        self._used.append(headers)
         try:
+            headers = self._state.fixed_headers
+            if headers is None:
+                headers = await self._credentials.headers(config, transport)
+            self._used.append(headers)
             answer = await self._answer(headers)
             if answer.status == HTTPStatus.UNAUTHORIZED and (
                 fresh := await self._credentials.renewed(headers, config, transport, self._renewals)
             ):
                 self._used.append(fresh)
                 answer = await self._answer(fresh)  # a 401 was not applied: a write may go out again
-            return interpret(
-                answer,
-                self._request,
-                config,
-                number=number,
-                elapsed=self._monotonic() - self._started,
-                now=self._clock(),
-                credentials=self._used,
-            )
+            return self._result(answer)
         except TurnTooLateError as late:
-            late.attempts = number - 1
+            late.progress = progress
             raise
         except MirrorDBError as error:
-            weighed = weigh(named(error, self._request), self._request, self._wire, number=number)
-            if weighed is error:
-                raise
-            raise weighed from error
+            error.maybe_applied |= self.maybe_applied
+            raise
 
-    async def only_attempt(self) -> MirrorDBResponse:
+    async def only_attempt(self, progress: Progress) -> MirrorDBResponse:
         """Make one attempt; what follows a failure is for the caller to say."""
         try:
-            return await self.attempt(1)
+            return await self.attempt(progress)
         except MirrorDBError as error:
-            error.attempts = 1
+            error.attempts = self._number
             raise
+
+    def _result(self, answer: Answer) -> MirrorDBResponse:
+        try:
+            response = interpret(
+                answer,
+                self._request,
+                self._state.config,
+                number=self._number,
+                elapsed=self._monotonic() - self._started,
+                now=self._clock(),
+                maybe_applied=self._progress.maybe_applied,
+                credentials=self._used,
+            )
+        except MirrorDBError as error:
+            self._raise(error)
+        if response.status in _GONE and not self._request.missing_ok:
+            log.warning(
+                "%s: %d counts as done, since an attempt before may have been applied; whether the resource"
+                " was ever there is not known",
+                self.name,
+                response.status,
+            )
+        return response
+
+    def _raise(self, error: MirrorDBError) -> NoReturn:
+        """Raise what an error of the request itself is for who made it."""
+        error.maybe_applied = self.maybe_applied
+        before = self._progress.maybe_applied
+        weighed = weigh(named(error, self._request), self._request, self._wire, maybe_applied=before)
+        if weighed is error:
+            raise error
+        raise weighed from error
 
     async def _answer(self, headers: Mapping[str, str]) -> Answer:
         answer = await self._send(self._wire, headers)
@@ -291,12 +339,24 @@ class _Exchange:
         permit = await gate.enter(latest)
         try:
             left = max(self.deadline - self._monotonic(), LEAST_TIMEOUT)
-            sending = self._link.transport.send(wire, headers, left, self._stream)
+            sending = self._link.transport.send(wire, headers, left, self._stream, self._begin)
             answer = await (self._watched(sending) if self._observe else sending)
+        except TransportError as error:
+            self._raise(error)
         finally:
             gate.leave()
         gate.learn(permit, answer)
+        self._stands(self._progress.maybe_applied or (wire.method != "GET" and may_be_applied(answer)))
         return answer
+
+    def _begin(self) -> None:
+        """Note that the attempt goes out: from now on it may be applied, until an answer says otherwise."""
+        self._stands(self.maybe_applied or self._wire.method != "GET")
+
+    def _stands(self, maybe_applied: bool) -> None:  # a fact
+        self.maybe_applied = maybe_applied
+        if self._note is not None:
+            self._note(self._number, maybe_applied)
 
     async def _watched(self, sending: Awaitable[Answer]) -> Answer:
         started = self._monotonic()
@@ -328,7 +388,8 @@ def _too_late(late: TurnTooLateError) -> RateLimitError:
         reason = "until its deadline max_concurrency other requests were in flight"
     return RateLimitError(
         message=f"it was not sent: {reason}",
-        attempts=late.attempts,
+        attempts=late.progress.attempts,
+        maybe_applied=late.progress.maybe_applied,
         status=HTTPStatus.TOO_MANY_REQUESTS.value,
         retry_after=late.wait,
         retryable=True,

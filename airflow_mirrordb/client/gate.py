@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from airflow_mirrordb.client.answers import Answer, wait_asked
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.limits import Permit, brake_for
-from airflow_mirrordb.client.retry import back_off
+from airflow_mirrordb.client.retry import Progress, back_off
 
 _REFUSALS = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
@@ -22,12 +22,13 @@ class TurnTooLateError(Exception):
     """The turn of a request would come after the time that its caller has; nothing was sent.
 
     :param wait: seconds until the turn; 0 if only waiting for a slot took too long
-    :param attempts: requests that were sent before
     """
 
-    def __init__(self, wait: float, attempts: int = 0) -> None:
-        super().__init__(wait, attempts)
-        self.wait, self.attempts = wait, attempts
+    def __init__(self, wait: float) -> None:
+        super().__init__(wait)
+        self.wait = wait
+        self.progress = Progress()
+        """What came of the attempts before; whoever makes them sets it."""
 
 
 class Gate:

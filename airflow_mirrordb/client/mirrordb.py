@@ -20,7 +20,7 @@ from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.credentials import Credentials, LookUp
 from airflow_mirrordb.client.endpoints import EndpointRegistry
 from airflow_mirrordb.client.errors import InvalidRequestError, MirrorDBError, remedy
-from airflow_mirrordb.client.exchange import Exchanges, Link, Observer, State
+from airflow_mirrordb.client.exchange import Exchanges, Link, Note, Observer, State
 from airflow_mirrordb.client.gate import Gate
 from airflow_mirrordb.client.pages import collect, pages
 from airflow_mirrordb.client.protocol import (
@@ -250,6 +250,7 @@ class GenericMirrorDB:
         wait: bool = True,
         once: bool = False,
         sink: Sink | None = None,
+        note: Note | None = None,
     ) -> MirrorDBResponse:
         """Send a request, again where that is safe and the policy says so, and return the whole answer.
 
@@ -263,6 +264,8 @@ class GenericMirrorDB:
             kind, or with ``paginate`` the records of one page after the other, as JSON Lines. The
             response's ``data`` is a :class:`Manifest` then. Nothing but a whole answer is kept; a 304
             changes nothing, and has no manifest.
+        :param note: called with the number of attempts, and whether one of them may have been applied, right
+            before each goes over the wire, and when its answer has come; must not raise
         :raises EndpointNotAllowedError: if no registered pattern allows it; nothing was sent
         :raises InvalidRequestError: if an argument cannot be sent; nothing was
         :raises TransportError: if there was no answer
@@ -275,12 +278,12 @@ class GenericMirrorDB:
         """
         stream = None if sink is None else Stream(sink, request)
         if request.paginate is None:
-            answer = self._make(request, progress, wait=wait, once=once, stream=stream)
+            answer = self._make(request, progress, wait=wait, once=once, stream=stream, note=note)
             return await (answer if stream is None else stream.keep(answer))
         first = iter([progress])
 
         async def send(page: MirrorDBRequest) -> MirrorDBResponse:
-            return await self._make(page, next(first, None), wait=wait, once=once)
+            return await self._make(page, next(first, None), wait=wait, once=once, note=note)
 
         answer = collect(send, request, self._state.config.base_url, stream)
         return await (answer if stream is None else stream.keep(answer))
@@ -416,9 +419,11 @@ class GenericMirrorDB:
         wait: bool,
         once: bool,
         stream: Stream | None = None,
+        note: Note | None = None,
     ) -> Awaitable[MirrorDBResponse]:
+        link = self._connected_here()
         return self._exchanges.make(
-            request, self._state, self._connected_here(), progress, wait=wait, once=once, stream=stream
+            request, self._state, link, progress, wait=wait, once=once, stream=stream, note=note
         )
 
     async def _data(

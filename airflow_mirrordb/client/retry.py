@@ -78,12 +78,15 @@ class Progress:
     :param deadline: unix time after which no wait may end; None until the first attempt begins
     :param resume_at: unix time before which the next request must not be sent
     :param cut_off: attempts that were ended before their ``timeout``; they do not count as failed
+    :param maybe_applied: whether the backend may have applied the write by one of these attempts; it alone
+        says what a later 404, 409 or 412 means
     """
 
     attempts: int = 0
     deadline: float | None = None
     resume_at: float = 0.0
     cut_off: int = 0
+    maybe_applied: bool = False
 
 
 class WaitNeeded(Exception):  # noqa: N818  # no error: the request goes on elsewhere
@@ -115,19 +118,19 @@ class Retrying:
 
     async def run(
         self,
-        attempt: Callable[[int], Awaitable[T]],
+        attempt: Callable[[Progress], Awaitable[T]],
         *,
         name: str,
         progress: Progress | None = None,
         wait: bool = True,
     ) -> T:
-        """Return the first success of ``attempt``, which gets its number, counted from 1.
+        """Return the first success of ``attempt``, which gets what came of the attempts before it.
 
         :param name: what is attempted, for the log
         :param progress: where an earlier run left off
         :param wait: False to raise :class:`WaitNeeded` where a wait is due
-        :raises MirrorDBError: the last failure, with the number of attempts, once it is not
-            retryable or the limits are reached
+        :raises MirrorDBError: the last failure, with the number of attempts and whether one of them may
+            have been applied, once it is not retryable or the limits are reached
         :raises WaitNeeded: see ``wait``
         """
         progress = progress or Progress()
@@ -137,14 +140,20 @@ class Retrying:
         while True:
             number = progress.attempts + 1
             try:
-                return await attempt(number)
+                return await attempt(progress)
             except MirrorDBError as error:
                 error.attempts = number
+                error.maybe_applied |= progress.maybe_applied
                 delay = self._delay_after(error, progress)
                 self._log(name, error, delay, self.policy.max_attempts + progress.cut_off)
                 if delay is None:
                     raise
-                progress = replace(progress, attempts=number, resume_at=self.clock() + delay)
+                progress = replace(
+                    progress,
+                    attempts=number,
+                    resume_at=self.clock() + delay,
+                    maybe_applied=error.maybe_applied,
+                )
                 if not wait:
                     raise WaitNeeded(progress, error) from error
             await self._sleep_until(progress.resume_at)
@@ -210,7 +219,7 @@ def retry_with_exponential_backoff(
     def decorate(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
         @functools.wraps(function)
         async def retried(*args: P.args, **kwargs: P.kwargs) -> T:
-            return await retrying.run(lambda _number: function(*args, **kwargs), name=function.__qualname__)
+            return await retrying.run(lambda _progress: function(*args, **kwargs), name=function.__qualname__)
 
         return retried
 

@@ -107,12 +107,14 @@ class Transport:
         credentials: Mapping[str, str] | None = None,
         within: float = math.inf,
         stream: Stream | None = None,
+        begin: Callable[[], None] | None = None,
     ) -> Answer:
         """Send a request once and return the answer, whatever its status.
 
         :param credentials: headers that prove who sends it
         :param within: seconds after which its time is over, if its ``timeout`` is longer
         :param stream: takes the body of a success, whose answer has none then
+        :param begin: called right before the first byte is sent
         :raises OutputError: if it cannot
         :raises TransportError: if there is none; its ``sent`` says whether the request may have arrived
         """
@@ -123,6 +125,8 @@ class Transport:
                 await asyncio.sleep(0)  # lets the loop see which connections the server has closed
                 connection, opener = await self._open().connect(request)
                 head = _head(request, opener, credentials or {}, stream)
+                if begin is not None:
+                    begin()
                 response = await _exchange(connection, head, request.body, unpack=stream is None)
                 body, complete = await self._read(response, stream)
                 if complete and response.content.at_eof():

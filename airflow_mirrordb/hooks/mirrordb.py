@@ -257,13 +257,28 @@ class MirrorDBHook(BaseHook):
         sink = sink_for(output_path)
         client = self.get_conn()
         progress = progress or client.begin()
-        sending = client.request(request, progress=progress, wait=wait, once=once, sink=sink)
+        maybe_applied: list[bool] = []  # after each step; empty until something was sent
+        sending = client.request(
+            request,
+            progress=progress,
+            wait=wait,
+            once=once,
+            sink=sink,
+            note=lambda _attempts, maybe: maybe_applied.append(maybe),
+        )
         try:
             return self._run(sending if cut_off is None else asyncio.wait_for(sending, cut_off))
         except asyncio.TimeoutError as error:
-            late = RequestTimeoutError(message=f"no answer within {cut_off:g} s", sent=True)
-            reached = replace(progress, attempts=progress.attempts + 1, cut_off=progress.cut_off + 1)
-            raise WaitNeeded(reached, named(late, request)) from error
+            sent = bool(maybe_applied)
+            late = RequestTimeoutError(message=f"no answer within {cut_off:g} s", sent=sent)
+            late.maybe_applied = maybe_applied[-1] if sent else progress.maybe_applied
+            left = replace(
+                progress,
+                attempts=progress.attempts + sent,
+                cut_off=progress.cut_off + sent,
+                maybe_applied=late.maybe_applied,
+            )
+            raise WaitNeeded(left, named(late, request)) from error
         except Exception:
             raise
         except BaseException as interruption:

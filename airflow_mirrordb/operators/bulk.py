@@ -212,7 +212,8 @@ def _result(report: dict[str, Any], most_bytes: int, *, reads: bool) -> dict[str
         applied = "" if reads else "; the writes themselves were applied"
         raise InvalidResponseError(
             message=f"the report of {size:,} bytes is larger than max_event_bytes ({most_bytes:,}): keep less"
-            f" of each answer by response_filter, send fewer records, or raise the limit{applied}"
+            f" of each answer by response_filter, send fewer records, or raise the limit{applied}",
+            maybe_applied=not reads,
         )
     return report
 

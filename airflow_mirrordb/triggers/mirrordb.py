@@ -75,6 +75,7 @@ def success_event(response: MirrorDBResponse, request: MirrorDBRequest, max_even
             status=response.status,
             request_id=response.request_id,
             attempts=response.attempts,
+            maybe_applied=request.method != "GET",
         )
         raise named(error, request)
     return SuccessEvent(

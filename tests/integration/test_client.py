@@ -150,6 +150,7 @@ async def test_an_error_has_every_fact(answering: Answering, config_for: ConfigF
         "method_name": "rename",
         "attempts": 1,
         "retryable": False,
+        "maybe_applied": False,
         "status": 401,
         "code": "E7",
         "detail": "key *** may not",

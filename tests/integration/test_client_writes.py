@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,12 +12,17 @@ from aiohttp import web
 
 from airflow_mirrordb.client import (
     AmbiguousWriteError,
+    AuthenticationError,
     ConflictError,
+    DisconnectedError,
     GenericMirrorDB,
     InvalidDataError,
     MirrorDBError,
     MirrorDBRequest,
     NotFoundError,
+    Progress,
+    ResponseError,
+    ServerError,
 )
 from tests.conftest import Reply, json_answer
 
@@ -138,15 +144,59 @@ async def test_put_and_delete_are_sent_again(
     assert (answer.attempts, len(raw_server.requests)) == (2, 2)
 
 
-@pytest.mark.parametrize("name", ["hang up", "500", "429"])
+@pytest.mark.parametrize("name", ["hang up", "truncated", "408", "500", "504"])
 async def test_a_delete_that_meets_its_own_404_is_a_success(
-    raw_server: RawServer, config_for: ConfigFor, name: str
+    raw_server: RawServer, config_for: ConfigFor, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
-    """After an attempt of its own the record is gone, as was wanted."""
-    raw_server.replies = [(TROUBLE | REFUSED)[name], Reply(json_answer("", "404 Not Found"))]
+    """After an attempt that may have been applied the record is gone, as was wanted; the log says so."""
+    raw_server.replies = [TROUBLE[name], Reply(json_answer("", "404 Not Found"))]
     async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
         assert await client.delete_function("delete", "api/users/7") is None
     assert len(raw_server.requests) == 2
+    assert "404 counts as done, since an attempt before may have been applied" in caplog.text
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+@pytest.mark.parametrize("name", sorted(REFUSED))
+async def test_a_delete_that_was_only_refused_before_its_404_is_an_error(
+    raw_server: RawServer, config_for: ConfigFor, name: str, *, bulk: bool
+) -> None:
+    """Nothing was deleted: the id is wrong, and nobody may take it for done.
+
+    425 and 429 say that the request was not processed (RFC 8470, section 5.2; RFC 6585, section 4).
+    """
+    raw_server.replies = [REFUSED[name], REFUSED[name], Reply(json_answer("", "404 Not Found"))]
+    async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
+        if bulk:
+            report = await client.bulk("delete", ["api/users/typo"], on_error="continue")
+            error = report.records[0] and report.records[0].error
+            assert report.done == 0
+        else:
+            with pytest.raises(NotFoundError) as caught:
+                await client.delete_function("delete", "api/users/typo")
+            error = caught.value
+    assert isinstance(error, NotFoundError)
+    assert (error.attempts, error.maybe_applied) == (3, False)
+
+
+async def test_a_delete_that_could_not_connect_before_its_404_is_an_error(
+    config_for: ConfigFor, raw_server: RawServer
+) -> None:
+    """What never left was not applied."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    raw_server.default = Reply(json_answer("", "404 Not Found"))
+    servers: list[asyncio.Server] = []
+
+    async def listen_then(_seconds: float) -> None:
+        servers.append(await asyncio.start_server(raw_server.serve, "127.0.0.1", port))
+
+    config = config_for(f"http://127.0.0.1:{port}")
+    async with GenericMirrorDB(config, sleep=listen_then) as client:
+        with pytest.raises(NotFoundError) as caught:
+            await client.delete_function("delete", "api/users/7")
+    assert caught.value.attempts == 2
+    servers[0].close()
 
 
 async def test_a_conflict_with_our_own_first_attempt_is_waited_out(
@@ -167,19 +217,122 @@ async def test_a_conflict_with_our_own_first_attempt_is_waited_out(
     assert len(backend.requests) == 4
 
 
-async def test_a_412_on_a_repeat_is_ambiguous(answering: Answering, config_for: ConfigFor) -> None:
-    """The entity tag may have been changed by the attempt that got no clear answer."""
-    backend = await answering(
-        web.Response(status=503, headers={"Retry-After": "0"}),
-        web.Response(status=412),
-        web.Response(status=412),
-    )
+async def test_a_conflict_after_mere_refusals_is_final(answering: Answering, config_for: ConfigFor) -> None:
+    """No attempt of our own can be what the backend is busy with."""
+    refused = web.Response(status=429, headers={"Retry-After": "0"})
+    backend = await answering(refused, web.Response(status=409), web.json_response({"id": 7}))
+    config = config_for(backend.base_url, idempotency_header="Idempotency-Key")
+    async with GenericMirrorDB(config) as client:
+        with pytest.raises(ConflictError) as caught:
+            await client.create_function("create", "api/users", {})
+    assert (caught.value.maybe_applied, len(backend.requests)) == (False, 2)
+
+
+@pytest.mark.parametrize("status", [409, 412])
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_a_conflict_that_an_attempt_of_our_own_may_have_caused_is_ambiguous(
+    answering: Answering, config_for: ConfigFor, method: Any, status: int
+) -> None:
+    """A revision in the body, say, is stale after the attempt that got no clear answer."""
+    backend = await answering(web.Response(status=502), web.Response(status=status))
     async with GenericMirrorDB(config_for(backend.base_url)) as client:
         with pytest.raises(AmbiguousWriteError) as caught:
+            await client.request(MirrorDBRequest(method=method, endpoint="api/users/7"))
+    assert (caught.value.attempts, len(backend.requests)) == (2, 2)
+
+
+async def test_a_412_after_mere_refusals_is_a_conflict(answering: Answering, config_for: ConfigFor) -> None:
+    """The entity tag was changed by somebody else."""
+    backend = await answering(
+        web.Response(status=503, headers={"Retry-After": "0"}), web.Response(status=412)
+    )
+    async with GenericMirrorDB(config_for(backend.base_url)) as client:
+        with pytest.raises(ConflictError) as caught:
             await client.update_function("put", "api/users/7", {}, if_match='"v1"')
-        with pytest.raises(ConflictError):
-            await client.update_function("put", "api/users/7", {}, if_match='"v1"')
-    assert (caught.value.attempts, len(backend.requests)) == (2, 3)
+    assert (caught.value.attempts, caught.value.maybe_applied) == (2, False)
+
+
+async def test_a_later_error_says_that_an_earlier_attempt_may_have_been_applied(
+    answering: Answering, config_for: ConfigFor
+) -> None:
+    """Who mends the key and sends the create anew may have two."""
+    backend = await answering(web.Response(status=504), web.Response(status=401))
+    config = config_for(backend.base_url, idempotency_header="Idempotency-Key", api_key="k")
+    async with GenericMirrorDB(config) as client:
+        with pytest.raises(AuthenticationError, match="the write may have been applied") as caught:
+            await client.create_function("create", "api/users", {})
+    assert caught.value.maybe_applied
+
+
+@pytest.mark.parametrize("header", [None, "Idempotency-Key"])
+async def test_a_write_that_was_refused_is_not_ambiguous_for_a_token_that_does_not_come(
+    answering: Answering, config_for: ConfigFor, header: str | None
+) -> None:
+    """401 is a clear no (RFC 9110, section 15.5.2); what becomes of the next token changes nothing of it."""
+    tokens = await answering(web.json_response({"access_token": "old"}), web.Response(status=500))
+    backend = await answering(web.Response(status=401))
+    config = config_for(
+        backend.base_url,
+        idempotency_header=header,
+        auth_type="oauth2",
+        oauth_url=f"{tokens.base_url}/token",
+        login="id",
+        api_key="secret",
+        max_attempts=1,
+    )
+    async with GenericMirrorDB(config) as client:
+        with pytest.raises(ServerError, match="refused a token") as caught:
+            await client.create_function("create", "api/users", {})
+    assert not caught.value.maybe_applied
+    assert len(backend.requests) == 1
+
+
+async def test_a_write_that_is_ended_between_attempts_keeps_what_is_known(
+    answering: Answering, config_for: ConfigFor
+) -> None:
+    """The client is closed while it waits; the attempt before may have been applied, as the error says."""
+    backend = await answering(web.Response(status=504))
+    waits = asyncio.Event()
+
+    async def wait_for_ever(_seconds: float) -> None:
+        waits.set()
+        await asyncio.Event().wait()
+
+    config = config_for(backend.base_url, idempotency_header="Idempotency-Key")
+    async with GenericMirrorDB(config, sleep=wait_for_ever) as client:
+        creating = asyncio.create_task(client.create_function("create", "api/users", {}))
+        await waits.wait()
+        await client.disconnect()
+        with pytest.raises(DisconnectedError) as caught:
+            await creating
+    assert caught.value.maybe_applied
+
+
+async def test_a_write_that_may_not_be_repeated_does_not_go_on_after_one_that_may_have_been_applied(
+    raw_server: RawServer, config_for: ConfigFor
+) -> None:
+    """Whoever hands the progress over, nothing is sent."""
+    async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
+        with pytest.raises(AmbiguousWriteError, match="was ended before it had the answer") as caught:
+            await client.request(CREATE, progress=Progress(attempts=1, maybe_applied=True))
+    assert (caught.value.attempts, raw_server.requests) == (1, [])
+
+
+async def test_who_asks_is_told_at_each_moment_whether_a_write_may_be_applied(
+    raw_server: RawServer, config_for: ConfigFor
+) -> None:
+    """Right before it goes out it may be; a refusal takes that back, a clear failure does not."""
+    raw_server.replies = [REFUSED["429"], TROUBLE["500"]]
+    told: list[tuple[int, bool]] = []
+    config = config_for(raw_server.base_url, idempotency_header="Idempotency-Key")
+    async with GenericMirrorDB(config) as client:
+        await client.request(CREATE, note=lambda attempts, maybe: told.append((attempts, maybe)))
+        assert told == [(1, True), (1, False), (2, True), (2, True), (3, True), (3, True)]
+        told.clear()
+        await client.request(
+            MirrorDBRequest(method="GET", endpoint="api/users"), note=lambda *fact: told.append(fact)
+        )
+    assert told == [(1, False), (1, False)]
 
 
 @pytest.mark.parametrize(
@@ -196,17 +349,40 @@ async def test_a_write_that_is_refused_for_good(
     assert len(backend.requests) == 1
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("header", [None, "Idempotency-Key"])
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirected_write_is_an_error_and_not_followed(
-    answering: Answering, config_for: ConfigFor, status: int
+    answering: Answering, config_for: ConfigFor, status: int, header: str | None, method: Any
 ) -> None:
-    """A client that follows turns a POST into a GET: nothing is created, and the answer is 200."""
+    """A client that follows turns a POST into a GET: nothing is created, and the answer is 200.
+
+    303 says that the action was done, and where to see what came of it (RFC 9110, section 15.4.4), and
+    302 is what most frameworks send in its place; the others say that it was not done there.
+    """
     backend = await answering(web.Response(status=status, headers={"Location": "/api/users/"}))
-    async with GenericMirrorDB(config_for(backend.base_url)) as client:
+    request = MirrorDBRequest(method=method, endpoint="api/users" if method == "POST" else "api/users/7")
+    async with GenericMirrorDB(config_for(backend.base_url, idempotency_header=header)) as client:
         with pytest.raises(MirrorDBError, match="trailing_slash") as caught:
-            await client.create_function("create", "api/users", {})
-    assert caught.value.attempts == 1
-    assert backend.lines == ["POST /api/users"]
+            await client.request(request)
+    assert (caught.value.attempts, caught.value.retryable) == (1, False)
+    assert isinstance(caught.value, AmbiguousWriteError) == (status in (302, 303))
+    assert caught.value.maybe_applied == (status in (302, 303))
+    assert len(backend.lines) == 1
+    assert backend.lines[0].startswith(method)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+async def test_a_write_that_is_not_modified_is_no_success(
+    answering: Answering, config_for: ConfigFor, method: Any
+) -> None:
+    """304 is an answer to GET and HEAD alone (RFC 9110, section 15.4.5); nothing was written."""
+    backend = await answering(web.Response(status=304))
+    request = MirrorDBRequest(method=method, endpoint="api/users" if method == "POST" else "api/users/7")
+    async with GenericMirrorDB(config_for(backend.base_url)) as client:
+        with pytest.raises(ResponseError) as caught:
+            await client.request(request)
+    assert (caught.value.status, caught.value.maybe_applied, len(backend.lines)) == (304, False, 1)
 
 
 async def test_a_write_that_disconnect_cuts_off_is_ambiguous(

@@ -242,10 +242,39 @@ GUARDS: dict[str, Guard] = {
         name="redirected",
         without=follow_anywhere,
         check=writes.test_a_redirected_write_is_an_error_and_not_followed,
-        arguments={"status": 301},
+        arguments={"status": 301, "header": None, "method": "POST"},
     ),
     "redirects to what is not registered": Guard(
         owner=endpoints.Rule, name="matches", without=lambda *_: True, check=seeds("location")
+    ),
+    # what may have been applied
+    "404 after mere refusals": Guard(
+        owner=exchange,
+        name="may_be_applied",
+        without=lambda _answer: True,
+        check=writes.test_a_delete_that_was_only_refused_before_its_404_is_an_error,
+        arguments={"name": "429", "bulk": False},
+    ),
+    "404 after mere refusals in a bulk": Guard(
+        owner=exchange,
+        name="may_be_applied",
+        without=lambda _answer: True,
+        check=writes.test_a_delete_that_was_only_refused_before_its_404_is_an_error,
+        arguments={"name": "429", "bulk": True},
+    ),
+    "303 after a write": Guard(
+        owner=answers,
+        name="_AFTER_AN_ACTION",
+        without=(),
+        check=writes.test_a_redirected_write_is_an_error_and_not_followed,
+        arguments={"status": 303, "header": None, "method": "POST"},
+    ),
+    "304 after a write": Guard(
+        owner=answers,
+        name="_is_success",
+        without=lambda status, _request: status in range(200, 300) or status == 304,
+        check=writes.test_a_write_that_is_not_modified_is_no_success,
+        arguments={"method": "PUT"},
     ),
     # answers
     "size of bodies": Guard(

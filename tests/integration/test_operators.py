@@ -169,6 +169,28 @@ def test_slow_answer_moves_to_the_trigger(set_connection: SetConnection) -> None
     assert event["error"]["attempts"] == 2
 
 
+@pytest.mark.parametrize(("scheme", "sent"), [("http", True), ("https", False)])
+def test_a_delete_that_was_cut_off_is_done_only_if_it_was_sent(
+    set_connection: SetConnection, scheme: str, *, sent: bool
+) -> None:
+    """A worker that waits for a handshake has sent nothing: in the trigger a 404 is an error then."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        set_connection(f"{scheme}://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(TaskDeferred) as deferred:
+            # long enough to connect and send, however busy the machine is
+            OPERATORS["delete"](deferrable=True, worker_timeout=1 if sent else 0.02).execute(context())
+    trigger = deferred.value.trigger
+    assert isinstance(trigger, MirrorDBTrigger)
+    progress = [trigger.progress[name] for name in ("attempts", "cut_off", "maybe_applied")]
+    assert progress == [sent, sent, sent]
+    with DevServer() as server:
+        set_connection(server.url)
+        event = asyncio.run(first_event(trigger))
+    assert event["status"] == ("success" if sent else "error")
+    if not sent:
+        assert event["error"]["type"] == "NotFoundError"
+
+
 @pytest.mark.parametrize("worker_timeout", [0, 5])
 def test_write_that_may_not_be_repeated_is_only_sent_by_the_worker(
     scripted: ScriptedBackend, set_connection: SetConnection, worker_timeout: float

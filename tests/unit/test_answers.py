@@ -18,11 +18,10 @@ from airflow_mirrordb.client import (
     MirrorDBError,
     MirrorDBRequest,
     MirrorDBResponse,
-    NotFoundError,
     ResponseError,
     TransportError,
 )
-from airflow_mirrordb.client.answers import Answer, interpret, weigh
+from airflow_mirrordb.client.answers import Answer, interpret, may_be_applied, weigh
 from airflow_mirrordb.client.endpoints import Method
 from airflow_mirrordb.client.errors import response_error_class
 from airflow_mirrordb.client.protocol import prepare
@@ -44,14 +43,14 @@ def asked(method: Method = "GET", **facts: Any) -> MirrorDBRequest:
     )
 
 
-def result(given: Answer, request: MirrorDBRequest | None = None, *, number: int = 1) -> MirrorDBResponse:
+def result(given: Answer, request: MirrorDBRequest | None = None, **facts: Any) -> MirrorDBResponse:
     config = MirrorDBConfig.model_validate({"base_url": BASE, "api_key": KEY})
-    return interpret(given, request or asked(), config, number=number, elapsed=0.5, now=NOW)
+    return interpret(given, request or asked(), config, **{"number": 1, "elapsed": 0.5, "now": NOW, **facts})
 
 
-def error_of(given: Answer, request: MirrorDBRequest | None = None, *, number: int = 1) -> MirrorDBError:
+def error_of(given: Answer, request: MirrorDBRequest | None = None, **facts: Any) -> MirrorDBError:
     with pytest.raises(MirrorDBError) as caught:
-        result(given, request, number=number)
+        result(given, request, **facts)
     return caught.value
 
 
@@ -83,6 +82,14 @@ def test_304_is_a_success_without_data() -> None:
     """The resource is as the caller knows it."""
     got = result(answer(304, ETag='"v1"'), asked(if_none_match='"v1"'))
     assert (got.status, got.data, got.etag) == (304, None, '"v1"')
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_304_to_a_write_is_no_success(method: Method) -> None:
+    """It answers a conditional GET or HEAD (RFC 9110, section 15.4.5): here nothing was changed."""
+    error = error_of(answer(304), asked(method))
+    assert isinstance(error, ResponseError)
+    assert (error.status, error.retryable, may_be_applied(answer(304))) == (304, False, False)
 
 
 def test_a_response_has_all_there_is_to_know() -> None:
@@ -186,26 +193,35 @@ def test_no_answer_brings_a_secret_into_an_error(given: Answer) -> None:
     assert KEY[:8] not in json.dumps(error.to_dict()) + str(error)
 
 
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("status", [404, 410])
 @pytest.mark.parametrize(
-    ("method", "missing_ok", "number", "success"),
+    ("method", "missing_ok", "maybe_applied", "success"),
     [
-        ("DELETE", False, 1, False),
-        ("DELETE", True, 1, True),
-        ("DELETE", False, 2, True),
-        ("GET", False, 2, False),
-        ("PUT", False, 2, False),
-        ("GET", True, 1, False),
+        ("DELETE", False, False, False),
+        ("DELETE", True, False, True),
+        ("DELETE", False, True, True),
+        ("GET", False, True, False),
+        ("PUT", False, True, False),
+        ("GET", True, False, False),
     ],
 )
-def test_404_on_delete(method: Method, missing_ok: bool, number: int, success: bool) -> None:
-    """It is a success after an attempt of our own, or where a missing resource is fine."""
+def test_a_delete_of_what_is_not_there(
+    method: Method, missing_ok: bool, maybe_applied: bool, success: bool, status: int, number: int
+) -> None:
+    """It is a success after an attempt that may have been applied, or where a missing resource is fine.
+
+    How many attempts there were says nothing: they may all have been refused. 410 says no less than 404
+    (RFC 9110, section 15.5.11).
+    """
     request = asked(method, missing_ok=missing_ok)
-    given = answer(404, b'{"detail": "no such user"}')
+    given = answer(status, b'{"detail": "no such user"}')
     if success:
-        got = result(given, request, number=number)
-        assert (got.status, got.data, got.attempts) == (404, None, number)
+        got = result(given, request, number=number, maybe_applied=maybe_applied)
+        assert (got.status, got.data, got.attempts) == (status, None, number)
     else:
-        assert isinstance(error_of(given, request, number=number), NotFoundError)
+        error = error_of(given, request, number=number, maybe_applied=maybe_applied)
+        assert isinstance(error, response_error_class(status))
 
 
 # -- the safety of writes ------------------------------------------------------------------------
@@ -218,6 +234,13 @@ FAILURES: list[tuple[str, int | TransportError, dict[str, Any], str]] = [
     ("400", 400, {}, "final"),
     ("401", 401, {}, "final"),
     ("404", 404, {}, "final"),
+    ("300", 300, {}, "final"),
+    ("301", 301, {}, "final"),
+    ("302", 302, {}, "ambiguous"),
+    ("303", 303, {}, "ambiguous"),
+    ("304", 304, {}, "final"),
+    ("307", 307, {}, "final"),
+    ("308", 308, {}, "final"),
     ("408", 408, {}, "ambiguous"),
     ("409", 409, {}, "final"),
     ("412", 412, {}, "final"),
@@ -244,19 +267,21 @@ def weighed(
     *,
     method: Method,
     header: str | None = None,
-    number: int = 1,
+    maybe_applied: bool = False,
     **facts: Any,
 ) -> MirrorDBError:
     """What the client makes of a failure of this request."""
     config = MirrorDBConfig.model_validate({"base_url": BASE, "idempotency_header": header})
     request = asked(method, idempotency_key="k-1" if header else None, **facts)
     sent = prepare(request, config, EndpointRegistry())
-    error = (
-        TransportError(message=failure.message, sent=failure.sent)
-        if isinstance(failure, TransportError)
-        else error_of(answer(failure, b"", **headers), request)
-    )
-    return weigh(error, request, sent, number=number)
+    if isinstance(failure, TransportError):
+        error: MirrorDBError = TransportError(message=failure.message, sent=failure.sent)
+        error.maybe_applied = failure.sent
+    else:
+        given = answer(failure, b"", **headers)
+        error = error_of(given, request)
+        error.maybe_applied = may_be_applied(given)
+    return weigh(error, request, sent, maybe_applied=maybe_applied)
 
 
 @pytest.mark.parametrize(("name", "failure", "headers", "outcome"), FAILURES)
@@ -283,9 +308,10 @@ def test_a_write_that_is_not_repeatable(
     error = weighed(failure, headers, method=method, header=header, **facts)
     ambiguous = isinstance(error, AmbiguousWriteError)
     assert (error.retryable, ambiguous) == (outcome == "again", outcome == "ambiguous")
+    assert error.maybe_applied is ambiguous
 
 
-@pytest.mark.parametrize(("name", "failure", "headers", "_outcome"), FAILURES)
+@pytest.mark.parametrize(("name", "failure", "headers", "outcome"), FAILURES)
 @pytest.mark.parametrize(
     ("method", "header"),
     [
@@ -300,14 +326,23 @@ def test_a_repeatable_request(
     name: str,
     failure: int | TransportError,
     headers: dict[str, Any],
-    _outcome: str,
+    outcome: str,
     method: Method,
     header: str | None,
 ) -> None:
-    """It is sent again after every transient failure and never ambiguous."""
+    """It is sent again after every transient failure; ambiguous is only a redirect after the action.
+
+    304 to a read is none.
+
+    303 to a write shows what came of it (RFC 9110, section 15.4.4); it may have been applied.
+    """
+    if failure == 304 and method == "GET":
+        return
     error = weighed(failure, headers, method=method, header=header)
-    assert not isinstance(error, AmbiguousWriteError)
+    assert isinstance(error, AmbiguousWriteError) == (failure in (302, 303) and method != "GET")
     assert error.retryable is (isinstance(failure, TransportError) or failure in TRANSIENT)
+    if method != "GET":
+        assert error.maybe_applied is (outcome == "ambiguous")
 
 
 def test_an_ambiguous_error_says_what_is_known() -> None:
@@ -334,31 +369,38 @@ def test_the_header_is_only_advised_where_it_would_help(
 
 
 @pytest.mark.parametrize(
-    ("method", "header", "number", "retryable"),
+    ("method", "header", "maybe_applied", "outcome"),
     [
-        ("POST", "Idempotency-Key", 2, True),
-        ("POST", "Idempotency-Key", 1, False),
-        ("POST", None, 2, False),
-        ("PUT", None, 2, False),
-        ("GET", None, 2, False),
+        ("POST", "Idempotency-Key", True, "again"),
+        ("PATCH", "Idempotency-Key", True, "again"),
+        ("POST", "Idempotency-Key", False, "final"),
+        ("PUT", None, True, "ambiguous"),
+        ("DELETE", None, True, "ambiguous"),
+        ("PUT", None, False, "final"),
+        ("DELETE", None, False, "final"),
+        ("GET", None, True, "final"),
     ],
 )
-def test_a_409_that_answers_our_own_repeat_is_retried(
-    method: Method, header: str | None, number: int, retryable: bool
+def test_409_after_an_attempt_that_may_have_been_applied(
+    method: Method, header: str | None, maybe_applied: bool, outcome: str
 ) -> None:
-    """The backend is still busy with the first one; on a first attempt it is a conflict."""
-    error = weighed(409, {}, method=method, header=header, number=number)
-    assert isinstance(error, ConflictError)
-    assert error.retryable is retryable
+    """With a key the backend is still busy with that one (draft-ietf-httpapi-idempotency-key-header-07,
+    section 2.7); without, that one may be what it conflicts with. Else it is a conflict.
+    """
+    error = weighed(409, {}, method=method, header=header, maybe_applied=maybe_applied)
+    assert isinstance(error, AmbiguousWriteError if outcome == "ambiguous" else ConflictError)
+    assert error.retryable is (outcome == "again")
 
 
 @pytest.mark.parametrize(
-    ("method", "number", "ambiguous"),
-    [("PUT", 1, False), ("PUT", 2, True), ("DELETE", 2, True), ("GET", 2, False)],
+    ("method", "maybe_applied", "ambiguous"),
+    [("PUT", False, False), ("PUT", True, True), ("DELETE", True, True), ("GET", True, False)],
 )
-def test_a_412_met_by_a_repeat_is_ambiguous(method: Method, number: int, ambiguous: bool) -> None:
-    """An attempt of our own may have changed the entity tag; a read changes nothing."""
-    error = weighed(412, {}, method=method, number=number, if_match='"v1"')
+def test_412_after_an_attempt_that_may_have_been_applied(
+    method: Method, maybe_applied: bool, ambiguous: bool
+) -> None:
+    """That one may have changed the entity tag; a read changes nothing."""
+    error = weighed(412, {}, method=method, maybe_applied=maybe_applied, if_match='"v1"')
     assert isinstance(error, AmbiguousWriteError if ambiguous else ConflictError)
 
 
@@ -377,4 +419,5 @@ def test_the_cause_of_an_ambiguous_write_survives_json() -> None:
     error = weighed(DisconnectedError(message="lost", sent=True), {}, method="POST")
     again = MirrorDBError.from_dict(json.loads(json.dumps(error.to_dict())))
     assert isinstance(again, AmbiguousWriteError)
-    assert again.cause == {**DisconnectedError(message="lost", sent=True).to_dict(), "type": "TransportError"}
+    cause = DisconnectedError(message="lost", sent=True, maybe_applied=True)
+    assert again.cause == {**cause.to_dict(), "type": "TransportError"}

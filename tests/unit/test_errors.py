@@ -31,6 +31,7 @@ SAMPLES: dict[str, Any] = {
     "method_name": "create user",
     "attempts": 3,
     "retryable": True,
+    "maybe_applied": True,
     "field": "max_delay",
     "reason": "no pattern",
     "pattern": "POST api/users",
@@ -135,10 +136,13 @@ def test_no_kind_of_line_break_gets_into_str(break_: str) -> None:
     assert shown.count("(") == shown.count(")") == 3
 
 
-def test_str_says_what_was_asked_and_how_often() -> None:
+def test_str_says_what_was_asked_how_often_and_whether_it_may_be_done() -> None:
     """One line: method, endpoint, label, reason and, if there were several, the attempts."""
     error = filled(NotFoundError)
-    assert str(error) == "POST api/users [create user]: it failed (3 attempts)"
+    assert str(error) == (
+        "POST api/users [create user]: it failed (3 attempts, the write may have been applied)"
+    )
+    assert "applied" not in str(AmbiguousWriteError(message="its message says so"))
     assert str(NotFoundError(message="gone", method="GET", endpoint="api/users/7", attempts=1)) == (
         "GET api/users/7: gone"
     )

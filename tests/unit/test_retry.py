@@ -44,8 +44,8 @@ class Attempts:
         self.numbers: list[int] = []
         self.times: list[float] = []
 
-    async def __call__(self, number: int) -> str:
-        self.numbers.append(number)
+    async def __call__(self, progress: Progress) -> str:
+        self.numbers.append(progress.attempts + 1)
         self.times.append(self.clock.time)
         self.clock.time += self.takes
         failure = self.failures.pop(0) if self.failures else None
@@ -291,6 +291,23 @@ async def test_a_run_in_pieces_ends_as_a_whole_one(clock: FakeClock, max_elapsed
         await retrying(clock, **limits).run(pieces, name="x", progress=progress, wait=False)
     assert end.value.to_dict() == whole_end.value.to_dict()
     assert (pieces.numbers, pieces.times) == (whole.numbers, whole.times)
+
+
+async def test_what_may_have_been_applied_is_told_to_all_attempts_after_it(clock: FakeClock) -> None:
+    """A refusal does not undo it; whoever goes on elsewhere, and whoever gets the last error, is told too."""
+    told: list[bool] = []
+    failures = iter([busy(1.0), ServerError(message="500", retryable=True, maybe_applied=True)])
+
+    async def attempt(progress: Progress) -> str:
+        told.append(progress.maybe_applied)
+        raise next(failures, None) or busy(1.0)
+
+    with pytest.raises(RateLimitError) as caught:
+        await retrying(clock, max_attempts=4).run(attempt, name="x")
+    assert (told, caught.value.maybe_applied) == ([False, False, True, True], True)
+    with pytest.raises(WaitNeeded) as pause:
+        await retrying(clock).run(attempt, name="x", progress=Progress(maybe_applied=True), wait=False)
+    assert pause.value.progress.maybe_applied
 
 
 async def test_progress_of_an_earlier_run_is_honoured(clock: FakeClock) -> None:
