@@ -24,7 +24,7 @@ from airflow_mirrordb.client.errors import (
     response_error_class,
 )
 from airflow_mirrordb.client.problem import encodable, problem_from, redacted
-from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest, base_of, named
+from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest, base_of, entity_tag, named
 from airflow_mirrordb.client.retry import Progress, rate_limit_reset, retry_after
 
 _SUCCESS = range(200, 300)
@@ -47,7 +47,8 @@ class MirrorDBResponse:
         what went to a sink
     :param body: the whole decoded JSON body
     :param size: length of the body in bytes, after decompression; 0 if it went to a sink
-    :param etag: entity tag of the resource, if the backend has them
+    :param etag: entity tag of the resource (RFC 9110, section 8.8.3); None if there is none, or what the
+        backend sent is not one and could not be sent back
     :param request_id: the id under which the backend logged the request, if it says
     :param attempts: requests sent, this one included
     :param elapsed: time from the first attempt to the answer, in seconds
@@ -110,7 +111,7 @@ def interpret(
         data=unwrapped(body, config.response_envelope),
         body=body,
         size=len(answer.body),
-        etag=answer.headers.get("ETag"),
+        etag=entity_tag(answer.headers.get("ETag")),
         request_id=_request_id(answer.headers, config, credentials),
         attempts=number,
         elapsed=elapsed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypedDict, TypeVar
@@ -31,6 +32,8 @@ RequestMethod = Method | Literal["update"]
 AnyError = TypeVar("AnyError", bound=MirrorDBError)
 
 USER_AGENT = f"airflow-provider-mirrordb/{__version__}"
+# Letters beyond ASCII are sent in UTF-8, whose bytes are the grammar's obs-text.
+_ENTITY_TAG = re.compile(r'(?:W/)?"[!#-~\xa0-\ud7ff\ue000-\U0010ffff]*"')
 
 
 class RequestOptions(TypedDict, total=False):
@@ -168,6 +171,15 @@ def named(error: AnyError, request: MirrorDBRequest) -> AnyError:
         request.method_name,
     )
     return error
+
+
+def entity_tag(text: str | None) -> str | None:
+    """Return a text that is an entity tag as RFC 9110, section 8.8.3 defines it; None if it is not one.
+
+    No header can hold what is not: a byte that is no UTF-8, for instance, which was read as half of a
+    surrogate pair.
+    """
+    return text if text is not None and _ENTITY_TAG.fullmatch(text) else None
 
 
 def _method(request: MirrorDBRequest, config: MirrorDBConfig) -> Method:

@@ -31,6 +31,7 @@ except ImportError as error:
     raise ImportError("MirrorDBEventTrigger needs Airflow 3.0 or newer, which has assets") from error
 
 if TYPE_CHECKING:
+    from airflow_mirrordb.client.answers import MirrorDBResponse
     from airflow_mirrordb.client.mirrordb import GenericMirrorDB
     from airflow_mirrordb.client.protocol import MirrorDBRequest
 
@@ -42,6 +43,7 @@ _KINDS: tuple[tuple[type, str, tuple[str, ...]], ...] = (
     (dict, "a dict", ("query", "headers", "paginate", "where")),
     (Real, "a number of seconds", ("poll_interval",)),
 )
+_TAG_REFUSED = (400, 412)  # what some answer to an If-None-Match, of a GET even
 SETTLE = 5.0  # seconds after which Airflow has surely stored an event
 
 
@@ -112,6 +114,8 @@ class MirrorDBEventTrigger(BaseEventTrigger):
         self.where = where
         self.poll_interval = poll_interval
         self._kept: Any = None  # a Version; a Position with a cursor
+        self._sends_tags = True
+        self._told_of_tag = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what Airflow stores.
@@ -242,10 +246,10 @@ class MirrorDBEventTrigger(BaseEventTrigger):
 
         if self.cursor_param and self._kept is not None and self._kept.cursor is not None:
             request = replace(request, query={**(request.query or {}), self.cursor_param: self._kept.cursor})
-        elif last is not None:
+        elif last is not None and self._sends_tags:
             request = replace(request, if_none_match=last.etag)
         try:
-            response = await client.request(request, once=True)
+            response = await self._send(client, request)
         except ResponseError as error:
             sight = Sight(status=error.status, request_id=error.request_id)
             if not sight.missing:
@@ -253,9 +257,35 @@ class MirrorDBEventTrigger(BaseEventTrigger):
             return sight
         if response.status == 304 and last is not None:  # noqa: PLR2004
             return last
+        header = response.headers.get("ETag")
+        if header and response.etag is None and not self.paginate and not self._told_of_tag:
+            self._told_of_tag = True
+            log.warning(
+                "Watching %s: the ETag %a is no entity tag (RFC 9110, section 8.8.3), so the body decides",
+                self.endpoint,
+                header[:100],
+            )
         return Sight(
             status=response.status, etag=response.etag, data=response.data, request_id=response.request_id
         )
+
+    async def _send(self, client: GenericMirrorDB, request: MirrorDBRequest) -> MirrorDBResponse:
+        """Send a request, and once more without its entity tag if the backend refuses that."""
+        from airflow_mirrordb.client.errors import ResponseError
+
+        try:
+            return await client.request(request, once=True)
+        except ResponseError as error:
+            if request.if_none_match is None or error.status not in _TAG_REFUSED:
+                raise
+            self._sends_tags = False
+            log.warning(
+                "%s answered %d to a request with its entity tag %s; it is asked without from now on",
+                self.endpoint,
+                error.status,
+                request.if_none_match,
+            )
+        return await client.request(replace(request, if_none_match=None), once=True)
 
     def _backoff(self, failures: int, retry_after: float | None) -> float:
         backoff = min(self.poll_interval * 2.0 ** min(failures - 1, 30), LONGEST_BACKOFF)

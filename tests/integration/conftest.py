@@ -8,9 +8,13 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Answering
+    from tests.integration.watching import Supervisor, Watching
 
 # Before anything imports Airflow, which reads its configuration then.
 _home = tempfile.TemporaryDirectory(prefix="mirrordb-airflow-")
@@ -101,3 +105,25 @@ def set_connection(monkeypatch: pytest.MonkeyPatch) -> SetConnection:
         monkeypatch.setenv("AIRFLOW_CONN_MIRRORDB_DEFAULT", json.dumps(connection))
 
     return define
+
+
+@pytest.fixture
+def watching(
+    answering: Answering, set_connection: SetConnection, monkeypatch: pytest.MonkeyPatch
+) -> Watching:
+    """Event triggers, which came with Airflow 3.0."""
+    from tests.integration.watching import Watching
+
+    return Watching(answering, set_connection, monkeypatch)
+
+
+@pytest.fixture
+def supervisor(monkeypatch: pytest.MonkeyPatch) -> Supervisor:
+    """What keeps values for assets, which came with Airflow 3.3."""
+    from airflow.sdk.execution_time import task_runner
+
+    from tests.integration.watching import Supervisor
+
+    supervisor = Supervisor()
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", supervisor, raising=False)
+    return supervisor

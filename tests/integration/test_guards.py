@@ -60,7 +60,7 @@ from tests.integration import (
 )
 from tests.integration.test_hostile_answers import hostile  # noqa: F401  # a fixture
 from tests.integration.test_resources import mixed  # noqa: F401  # another one
-from tests.unit import test_endpoints as patterns
+from tests.unit import test_answers as interpreted, test_endpoints as patterns
 
 if TYPE_CHECKING:
     from tests.conftest import Answering, ConfigFor
@@ -292,6 +292,13 @@ GUARDS: dict[str, Guard] = {
     ),
     "halves of pairs in request ids": Guard(
         owner=answers, name="encodable", without=unchanged, check=seeds("answer")
+    ),
+    "entity tags that no request can send": Guard(
+        owner=answers,
+        name="entity_tag",
+        without=unchanged,
+        check=interpreted.test_an_entity_tag_is_one_that_can_be_sent_back,
+        arguments={"header": '"\udce91"', "etag": None},
     ),
     "answers nobody asked for": Guard(
         owner=transport,

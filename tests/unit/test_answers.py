@@ -101,6 +101,41 @@ def test_a_response_has_all_there_is_to_know() -> None:
 
 
 @pytest.mark.parametrize(
+    ("header", "etag"),
+    [
+        ('"xyzzy"', '"xyzzy"'),
+        ('W/"xyzzy"', 'W/"xyzzy"'),
+        ('""', '""'),
+        ('"1,2"', '"1,2"'),
+        ('"caf\u00e9"', '"caf\u00e9"'),
+        (None, None),
+        ("", None),
+        ("xyzzy", None),
+        ('w/"xyzzy"', None),
+        ('W/ "xyzzy"', None),
+        ("'xyzzy'", None),
+        ('"xyzzy', None),
+        ('"xy"zzy"', None),
+        ('"x", "y"', None),
+        ('"x y"', None),
+        ('"x\ty"', None),
+        ('"x\x7fy"', None),
+        ('"x\x85y"', None),
+        ('"x"\n', None),
+        ('"\udce91"', None),
+        ("*", None),
+    ],
+)
+def test_an_entity_tag_is_one_that_can_be_sent_back(header: str | None, etag: str | None) -> None:
+    """The first three are the examples of RFC 9110, section 8.8.3; its grammar tells the others apart.
+
+    A byte that is no UTF-8 arrives as half of a surrogate pair, which no request can send.
+    """
+    given = answer(200, b"{}") if header is None else answer(200, b"{}", ETag=header)
+    assert result(given).etag == etag
+
+
+@pytest.mark.parametrize(
     ("given", "words"),
     [
         (answer(200, b"<html>", Content_Type="text/html"), "is not JSON (content type 'text/html')"),
