@@ -15,6 +15,7 @@ from yarl import URL
 from airflow_mirrordb.client.auth import secrets
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.endpoints import EndpointRegistry
+from airflow_mirrordb.client.entity_tags import entity_tag
 from airflow_mirrordb.client.errors import (
     AmbiguousWriteError,
     EndpointNotAllowedError,
@@ -24,7 +25,7 @@ from airflow_mirrordb.client.errors import (
     response_error_class,
 )
 from airflow_mirrordb.client.problem import encodable, problem_from, redacted
-from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest, base_of, entity_tag, named
+from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest, base_of, named
 from airflow_mirrordb.client.retry import Progress, rate_limit_reset, retry_after
 
 _SUCCESS = range(200, 300)

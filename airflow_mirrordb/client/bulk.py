@@ -16,7 +16,12 @@ from airflow_mirrordb.client.errors import (
     MirrorDBError,
     remedy,
 )
-from airflow_mirrordb.client.protocol import MirrorDBRequest, RequestMethod, RequestOptions
+from airflow_mirrordb.client.protocol import (
+    MirrorDBRequest,
+    RequestMethod,
+    RequestOptions,
+    checked_key,
+)
 
 if TYPE_CHECKING:
     from airflow_mirrordb.client.answers import MirrorDBResponse
@@ -336,8 +341,8 @@ class Bulk:
         for name in ("endpoint", "data"):
             if name in self._known and name not in said:
                 raise _bad(f"items[{position}].{name}", "it is missing")
-        if "idempotency_key" not in arguments and (key := said.get("idempotency_key")):
-            said["idempotency_key"] = f"{key}-{position}"
+        if "idempotency_key" not in arguments and (key := said.get("idempotency_key")) is not None:
+            said["idempotency_key"] = f"{checked_key(key)}-{position}"
         method: RequestMethod = "PATCH" if said.pop("partial", False) else self._method
         return MirrorDBRequest(method=method, **said)
 

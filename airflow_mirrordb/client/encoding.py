@@ -46,8 +46,7 @@ def encode(value: object, place: str = "data") -> bytes:
     try:
         return _ENCODER.encode(value).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        where, reason = _first_fault(value, place) or (place, str(error))
-        raise InvalidRequestError(message=f"{where}: {reason}", field=where) from None
+        raise _bad(*(_first_fault(value, place) or (place, str(error)))) from None
 
 
 def plain(value: object, place: str = "data") -> Any:
@@ -68,6 +67,27 @@ def fingerprint(value: object, place: str = "data") -> str:
     """
     text = json.dumps(plain(value, place), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def text_of(value: object, place: str, wanted: str = "a string, number or boolean") -> str:
+    """Return the text that stands for a value where there is no JSON, as in a query.
+
+    :param place: what the value is called in an error
+    :param wanted: what it should be, for the error
+    :raises InvalidRequestError: if it is none of those, or has no text
+    """
+    if isinstance(value, str):
+        text = str.__str__(value)
+        if text.isascii() or is_unicode(text):
+            return text
+        raise _bad(place, HALF_A_PAIR)
+    if not isinstance(value, int | float):
+        raise _bad(place, f"it must be {wanted}, not {type(value).__name__}{_hint(value)}")
+    try:
+        return _ENCODER.encode(value)
+    except ValueError as error:  # also of an integer of thousands of digits
+        reason = f"it must be finite, not {value:f}" if isinstance(value, float) else str(error)
+        raise _bad(place, reason) from None
 
 
 def is_list(value: object) -> TypeGuard[Sequence[Any]]:
@@ -115,7 +135,16 @@ def _fault(value: object) -> str | None:
         return None if abs(value) < float("inf") else f"JSON has no {float.__repr__(value)}"
     if isinstance(value, str | UserString):
         return None if is_unicode(value if isinstance(value, str) else value.data) else HALF_A_PAIR
+    return f"JSON has no {type(value).__name__}{_hint(value)}"
+
+
+def _hint(value: object) -> str:
+    """Return what an error advises about a value that is neither text, number nor a collection."""
     by_type = (remedy for kinds, remedy in _REMEDIES if isinstance(value, kinds))
     by_method = (f"use .{name}()" for name in _REMEDIES_BY_METHOD if hasattr(value, name))
     hint = next(by_type, None) or next(by_method, None)
-    return f"JSON has no {type(value).__name__}{f'; {hint}' if hint else ''}"
+    return f"; {hint}" if hint else ""
+
+
+def _bad(place: str, reason: str) -> InvalidRequestError:
+    return InvalidRequestError(message=f"{place}: {reason}", field=place)

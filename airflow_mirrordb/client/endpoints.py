@@ -19,6 +19,7 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 from urllib.parse import quote, unquote
@@ -30,10 +31,13 @@ METHODS: tuple[Method, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE")
 MAX_ENDPOINT_LENGTH = 2048
 MAX_ENCODINGS = 8
 _MOST_REMEMBERED = 1024  # endpoints that a registry need not check again
+_MOST_SHOWN, _LONGEST_SHOWN = 10, 60  # patterns in an error, and characters of each
 
 _COLLECTION: frozenset[str] = frozenset({"GET", "POST"})
 _ITEM: frozenset[str] = frozenset({"GET", "PUT", "PATCH", "DELETE"})
 _PLACEHOLDER = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*(?::([a-z]+))?\}")
+# How others write a placeholder, as a whole segment: Express and Rails, Flask, and globs.
+_FOREIGN = re.compile(r":(?P<colon>\w+)|<(?:(?P<kind>\w+):)?(?P<angle>\w+)>|(?P<glob>\*\*?)")
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _ESCAPED_DOT_OR_SLASH = re.compile(r"%(?:2[EeFf]|5[Cc])")
 _WORD = "[A-Za-z0-9_-]+"
@@ -109,15 +113,18 @@ class EndpointRegistry:
 
         :raises EndpointNotAllowedError: if the endpoint is malformed or no pattern allows it
         """
-        if isinstance(endpoint, str) and (known := self._allowed.get((method, endpoint))):
-            return known
+        if isinstance(endpoint, str):
+            endpoint = str.__str__(endpoint)  # a member of an enum calls itself otherwise
+            if known := self._allowed.get((method, endpoint)):
+                return known
         try:
             plain = _is_plain(endpoint)
             path = endpoint if plain else decode_endpoint(endpoint)
         except ValueError as error:
             raise _refused(method, str(endpoint)[:200], str(error)) from None
         if not any(method in rule.methods and rule.matches(path) for rule in self._rules):
-            raise _refused(method, endpoint, self._reason(method, path), self._suggestion(method, path))
+            suggestion = self._suggestion(method, path)
+            raise _refused(method, endpoint, self._reason(method, path), suggestion, self.patterns)
         if len(self._allowed) >= _MOST_REMEMBERED:
             self._allowed.clear()
         return self._allowed.setdefault((method, endpoint), endpoint if plain else quote_path(path))
@@ -131,7 +138,7 @@ class EndpointRegistry:
     def _suggestion(self, method: str, path: str) -> str | None:
         """Return a pattern that would allow the request, and no more than its author is likely to mean."""
         *parents, last = path.split("/")
-        exact, parent = quote_path(path), quote_path("/".join(parents))
+        exact, parent = _as_pattern(path), _as_pattern("/".join(parents))
         if method not in METHODS or len(exact) > MAX_ENDPOINT_LENGTH:
             return None
         looks_like_item = parent and any(character.isdigit() for character in last)
@@ -220,6 +227,12 @@ def quote_path(path: str) -> str:
     return f"{first.replace(':', '%3A')}{slash}{rest}"  # as decode_endpoint wants it
 
 
+def _as_pattern(path: str) -> str:
+    """Return the pattern that matches a decoded path alone."""
+    quoted = quote_path(path).split("/")
+    return "/".join(quote(part, safe="%") if _FOREIGN.fullmatch(part) else part for part in quoted)
+
+
 def _decode(segment: str) -> str:
     try:
         text = unquote(segment, errors="strict")
@@ -261,6 +274,7 @@ def _expression(template: str) -> str:
 
     :raises ValueError: with the reason, if it is malformed
     """
+    _refuse_foreign_placeholders(template)
     literals = decode_endpoint(_PLACEHOLDER.sub("x", template)).split("/")
     segments = [
         _placeholder(part) if "{" in part or "}" in part else re.escape(literal)
@@ -269,6 +283,27 @@ def _expression(template: str) -> str:
     if _KINDS["path"] in segments[:-1]:
         raise ValueError("{name:path} may only stand at the end")
     return "/".join(segments)
+
+
+def _refuse_foreign_placeholders(template: str) -> None:
+    """A placeholder in another syntax would be a literal, and match nothing that anybody asks for.
+
+    :raises ValueError: shows the pattern as it is written here
+    """
+    parts = template.split("/")
+    found = [_FOREIGN.fullmatch(part) for part in parts]
+    if first := next((match for match in found if match), None):
+        ours = "/".join(
+            _translated(match) if match else part for match, part in zip(found, parts, strict=True)
+        )
+        raise ValueError(f"{first[0]!r} would be a literal; a placeholder is written as in {ours!r}")
+
+
+def _translated(foreign: re.Match[str]) -> str:
+    if foreign["glob"]:
+        return "{name:path}" if foreign["glob"] == "**" else "{name}"
+    kind = foreign["kind"] if foreign["kind"] in _KINDS and foreign["kind"] != "str" else None
+    return f"{{{foreign['colon'] or foreign['angle']}{f':{kind}' if kind else ''}}}"
 
 
 def _placeholder(part: str) -> str:
@@ -290,12 +325,26 @@ def _bad_pattern(pattern: object, reason: str) -> ConfigError:
     return ConfigError(message=f"endpoint pattern {pattern!r}: {reason}", field="endpoints")
 
 
-def _refused(method: str, endpoint: str, reason: str, pattern: str | None = None) -> EndpointNotAllowedError:
+def _refused(
+    method: str, endpoint: str, reason: str, pattern: str | None = None, registered: Sequence[str] = ()
+) -> EndpointNotAllowedError:
     remedy = f"; register {pattern!r} to allow it" if pattern else ""
+    known = f"; registered: {_shown(registered)}" if registered else ""
     return EndpointNotAllowedError(
-        message=f"the endpoint is not allowed: {reason}{remedy}",
+        message=f"the endpoint is not allowed: {reason}{remedy}{known}",
         method=method,
         endpoint=endpoint,
         reason=reason,
         pattern=pattern,
     )
+
+
+def _shown(patterns: Sequence[str]) -> str:
+    """Return some patterns for an error, as many as a person reads."""
+    shown = ", ".join(_shortened(pattern) for pattern in patterns[:_MOST_SHOWN])
+    rest = len(patterns) - _MOST_SHOWN
+    return f"{shown} and {rest:,} more" if rest > 0 else shown
+
+
+def _shortened(pattern: str) -> str:
+    return repr(pattern if len(pattern) <= _LONGEST_SHOWN else f"{pattern[:_LONGEST_SHOWN]}…")

@@ -400,4 +400,4 @@ def _with_key(request: MirrorDBRequest, config: MirrorDBConfig) -> MirrorDBReque
     """Give a create or partial update its idempotency key, if the backend promises to heed one."""
     if config.idempotency_header is None or request.method not in ("POST", "PATCH"):
         return request if request.idempotency_key is None else replace(request, idempotency_key=None)
-    return request if request.idempotency_key else replace(request, idempotency_key=str(uuid4()))
+    return request if request.idempotency_key is not None else replace(request, idempotency_key=str(uuid4()))

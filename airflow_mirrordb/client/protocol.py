@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypedDict, TypeVar
 from urllib.parse import quote, urlencode
@@ -15,25 +14,25 @@ from yarl import URL
 from airflow_mirrordb import __version__
 from airflow_mirrordb.client.config import (
     CONTROL,
-    HALF_A_PAIR,
     OVERRIDES,
     RESERVED_HEADERS,
     TOKEN,
     MirrorDBConfig,
     header_key,
-    is_unicode,
 )
-from airflow_mirrordb.client.encoding import encode
+from airflow_mirrordb.client.encoding import encode, is_list, text_of
 from airflow_mirrordb.client.endpoints import MAX_ENDPOINT_LENGTH, EndpointRegistry, Method
+from airflow_mirrordb.client.entity_tags import entity_tags, joined
 from airflow_mirrordb.client.errors import EndpointNotAllowedError, InvalidRequestError, MirrorDBError
 
 RequestMethod = Method | Literal["update"]
 
 AnyError = TypeVar("AnyError", bound=MirrorDBError)
 
+_CONDITIONS = ("if-match", "if-none-match")
+_QUERY_VALUE = "a string, number, boolean or a list of them"
+
 USER_AGENT = f"airflow-provider-mirrordb/{__version__}"
-# Letters beyond ASCII are sent in UTF-8, whose bytes are the grammar's obs-text.
-_ENTITY_TAG = re.compile(r'(?:W/)?"[!#-~\xa0-\ud7ff\ue000-\U0010ffff]*"')
 
 
 class RequestOptions(TypedDict, total=False):
@@ -42,8 +41,8 @@ class RequestOptions(TypedDict, total=False):
     query: Mapping[str, Any] | None
     headers: Mapping[str, str] | None
     timeout: float | None
-    if_match: str | None
-    if_none_match: str | None
+    if_match: str | Sequence[str] | None
+    if_none_match: str | Sequence[str] | None
     idempotency_key: str | None
 
 
@@ -56,10 +55,11 @@ class MirrorDBRequest:
     :param method_name: label in logs and errors
     :param data: JSON value for the body, without the connection's envelope; None sends no body
     :param query: values of the query; lists repeat the name; None is left out of a GET, and refused else
-    :param headers: further headers
+    :param headers: further headers; strings or numbers
     :param timeout: longest time that one attempt may take, in seconds; the connection's if None
-    :param if_match: entity tag which the resource must still have (RFC 9110, section 13.1.1)
-    :param if_none_match: entity tag which the resource must no longer have (section 13.1.2)
+    :param if_match: entity tag which the resource must still have (RFC 9110, section 13.1.1), as ``"v1"``,
+        or a list of them; ``*`` for any
+    :param if_none_match: entity tag which the resource must no longer have (section 13.1.2), likewise
     :param idempotency_key: key by which the backend knows a repeated POST or PATCH, sent if the
         connection has an ``idempotency_header``
     :param missing_ok: whether a DELETE that meets 404 is a success
@@ -74,8 +74,8 @@ class MirrorDBRequest:
     query: Mapping[str, Any] | None = None
     headers: Mapping[str, str] | None = None
     timeout: float | None = None
-    if_match: str | None = None
-    if_none_match: str | None = None
+    if_match: str | Sequence[str] | None = None
+    if_none_match: str | Sequence[str] | None = None
     idempotency_key: str | None = None
     missing_ok: bool = False
     paginate: Mapping[str, Any] | None = None
@@ -122,7 +122,7 @@ def prepare(request: MirrorDBRequest, config: MirrorDBConfig, registry: Endpoint
         path = registry.path_for(method, request.endpoint)
         headers = _headers(request, config)
         body = _body(request.data, config.request_envelope)
-        query = _query(request.query or {}, method)
+        query = "" if request.query is None else _query(request.query, method)
         timeout = _timeout(request.timeout, config.timeout)
     except (EndpointNotAllowedError, InvalidRequestError) as error:
         raise named(error, request) from None
@@ -173,15 +173,6 @@ def named(error: AnyError, request: MirrorDBRequest) -> AnyError:
     return error
 
 
-def entity_tag(text: str | None) -> str | None:
-    """Return a text that is an entity tag as RFC 9110, section 8.8.3 defines it; None if it is not one.
-
-    No header can hold what is not: a byte that is no UTF-8, for instance, which was read as half of a
-    surrogate pair.
-    """
-    return text if text is not None and _ENTITY_TAG.fullmatch(text) else None
-
-
 def _method(request: MirrorDBRequest, config: MirrorDBConfig) -> Method:
     return config.update_method if request.method == "update" else request.method
 
@@ -198,11 +189,13 @@ def _headers(request: MirrorDBRequest, config: MirrorDBConfig) -> CIMultiDict[st
     if request.headers is not None:
         _add_own(request.headers, config, headers)
     if request.if_match is not None:
-        headers["If-Match"] = _header_value("if_match", request.if_match)
+        headers["If-Match"] = _condition("if_match", request.if_match)
     if request.if_none_match is not None:
-        headers["If-None-Match"] = _header_value("if_none_match", request.if_none_match)
-    if config.idempotency_header and request.idempotency_key and request.method in ("POST", "PATCH"):
-        headers[config.idempotency_header] = _header_value("idempotency_key", request.idempotency_key)
+        headers["If-None-Match"] = _condition("if_none_match", request.if_none_match)
+    if request.idempotency_key is not None:
+        key = checked_key(request.idempotency_key)
+        if config.idempotency_header and request.method in ("POST", "PATCH"):
+            headers[config.idempotency_header] = key
     return headers
 
 
@@ -219,49 +212,54 @@ def _add_own(own: Mapping[str, str], config: MirrorDBConfig, headers: CIMultiDic
             raise _bad(place, "the client sets this header itself, from the connection or another argument")
         if header_key(name) in OVERRIDES:
             raise _bad(place, "this header could turn the request into one that no pattern allows")
-        headers[name] = _header_value(place, value)
+        headers[name] = text = _header_value(place, value)
+        if header_key(name) in _CONDITIONS:
+            _condition(place, text)  # sent as it is: some backends want no quotes
 
 
 def _header_value(place: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise _bad(place, f"a header value is a string, not {type(value).__name__}")
-    if CONTROL.search(value):
+    if isinstance(value, bool):
+        raise _bad(place, "it must be a string or number: there is no way to write a boolean that all know")
+    text = text_of(value, place, "a string or number")
+    if CONTROL.search(text):
         raise _bad(place, "line breaks and control characters are refused")
-    if not is_unicode(value):
-        raise _bad(place, HALF_A_PAIR)
-    return value
+    return text
+
+
+def _condition(place: str, value: object) -> str:
+    """Return a condition on the resource, as If-Match, one that says something."""
+    tags = [_header_value(place, tag) for tag in value] if is_list(value) else None
+    try:
+        return entity_tags(_header_value(place, value)) if tags is None else joined(tags)
+    except ValueError as error:
+        raise _bad(place, str(error)) from None
+
+
+def checked_key(value: object, place: str = "idempotency_key") -> str:
+    """Return an idempotency key as it is sent.
+
+    :raises InvalidRequestError: if it cannot be, or is what a template renders to that had nothing to say
+    """
+    text = _header_value(place, value)
+    if text.strip() in ("", "None"):
+        raise _bad(place, f"{text!r} is no key, but what a missing XCom or a None renders to")
+    return text
 
 
 def _query(query: Mapping[str, Any], method: Method) -> str:
     if not isinstance(query, Mapping):
         raise _bad("query", f"it must be a mapping, not {type(query).__name__}")
-    if method != "GET" and (empty := [name for name, value in query.items() if value is None or value == []]):
-        raise _bad(
-            f"query[{empty[0]!r}]", "None and [] are left out of reads only: a write could mean all then"
-        )
-    pairs = [
-        (_query_value(f"query[{name!r}]", name), _query_value(f"query[{name!r}]", item))
-        for name, value in query.items()
-        for item in (value if isinstance(value, list | tuple) else [value])
-        if item is not None
-    ]
+    pairs: list[tuple[str, str]] = []
+    for name, value in query.items():
+        place = f"query[{name!r}]"
+        values = list(value) if is_list(value) else [value]
+        left = [item for item in values if item is not None]
+        if method != "GET" and (not left or len(left) < len(values)):
+            raise _bad(place, "None and [] are left out of reads only: a write could mean all then")
+        if left:
+            key = text_of(name, place)
+            pairs += [(key, text_of(item, place, _QUERY_VALUE)) for item in left]
     return f"?{urlencode(pairs, quote_via=quote)}" if pairs else ""
-
-
-def _query_value(place: str, value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if not isinstance(value, str | int | float):
-        raise _bad(
-            place, f"it must be a string, number, boolean or a list of them, not {type(value).__name__}"
-        )
-    try:
-        text = str(value)
-    except ValueError as error:  # an integer of thousands of digits
-        raise _bad(place, str(error)) from None
-    if not is_unicode(text):
-        raise _bad(place, HALF_A_PAIR)
-    return text
 
 
 def _timeout(value: float | None, default: float) -> float:

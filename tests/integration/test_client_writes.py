@@ -17,6 +17,7 @@ from airflow_mirrordb.client import (
     DisconnectedError,
     GenericMirrorDB,
     InvalidDataError,
+    InvalidRequestError,
     MirrorDBError,
     MirrorDBRequest,
     NotFoundError,
@@ -117,19 +118,19 @@ async def test_with_an_idempotency_header_every_repeat_has_the_same_key(
 
 
 async def test_each_create_has_a_key_of_its_own(raw_server: RawServer, config_for: ConfigFor) -> None:
-    """Two creates are two records; a key that the caller gives is sent as it is; a blank one is none."""
+    """Two creates are two records; a key that the caller gives is sent as it is; a blank one is refused."""
     config = config_for(raw_server.base_url, idempotency_header="Idempotency-Key")
     async with GenericMirrorDB(config) as client:
         await client.create_function("create", "api/users", {})
         await client.create_function("create", "api/users", {})
         await client.create_function("create", "api/users", {}, idempotency_key="order-7")
-        await client.create_function("create", "api/users", {}, idempotency_key="")
+        with pytest.raises(InvalidRequestError, match="is no key"):
+            await client.create_function("create", "api/users", {}, idempotency_key="")
         await client.update_function("put", "api/users/7", {}, idempotency_key="order-7")
         await client.read_function("read", "api/users")
-    first, second, given, blank, put, read = keys(raw_server)
-    assert len({first, second, given, blank}) == 4
+    first, second, given, put, read = keys(raw_server)
+    assert len({first, second, given}) == 3
     assert (given, put, read) == ("order-7", "", "")
-    assert blank
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])

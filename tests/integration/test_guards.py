@@ -60,7 +60,12 @@ from tests.integration import (
 )
 from tests.integration.test_hostile_answers import hostile  # noqa: F401  # a fixture
 from tests.integration.test_resources import mixed  # noqa: F401  # another one
-from tests.unit import test_answers as interpreted, test_endpoints as patterns
+from tests.unit import (
+    test_answers as interpreted,
+    test_endpoints as patterns,
+    test_entity_tags as entity_tags,
+    test_protocol_values as values,
+)
 
 if TYPE_CHECKING:
     from tests.conftest import Answering, ConfigFor
@@ -322,6 +327,20 @@ GUARDS: dict[str, Guard] = {
     ),
     "names of headers": Guard(owner=protocol, name="TOKEN", without=ANYTHING, check=seeds("header")),
     "values of headers": Guard(owner=protocol, name="CONTROL", without=NEVER, check=seeds("header")),
+    "entity tags": Guard(
+        owner=protocol,
+        name="entity_tags",
+        without=unchanged,
+        check=entity_tags.test_a_condition_that_says_nothing_is_refused,
+        arguments={"argument": "if_match", "value": "None", "reason": "a missing XCom"},
+    ),
+    "idempotency keys that say nothing": Guard(
+        owner=protocol,
+        name="checked_key",
+        without=unchanged,
+        check=values.test_nothing_of_a_write_is_dropped,
+        arguments={"arguments": {"idempotency_key": ""}, "field": "idempotency_key"},
+    ),
     "values of tokens": Guard(
         owner=credentials,
         name="CONTROL",

@@ -404,3 +404,52 @@ def test_any_text_is_a_pattern_or_a_config_error(pattern: str) -> None:
     except ConfigError:
         return
     assert len(rules) in (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "ours"),
+    [
+        ("orders/:id", "orders/{id}"),
+        ("GET orders/:id/items/:item_id", "orders/{id}/items/{item_id}"),
+        ("orders/<id>", "orders/{id}"),
+        ("orders/<int:id>", "orders/{id:int}"),
+        ("orders/<string:id>", "orders/{id}"),
+        ("files/<path:name>", "files/{name:path}"),
+        ("orders/*", "orders/{name}"),
+        ("files/**", "files/{name:path}"),
+    ],
+)
+def test_a_placeholder_in_another_syntax_is_refused(pattern: str, ours: str) -> None:
+    """Those of Express (``:id``), Flask (``<id>``) and of globs would be literals that nothing matches."""
+    with pytest.raises(ConfigError, match="would be a literal") as caught:
+        parse_pattern(pattern)
+    assert caught.value.field == "endpoints"
+    assert repr(ours) in caught.value.message
+    parse_pattern(ours)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["api/things:search", "api/things/{id}", "api/a*b", "api/%3Aid", "api/$batch"]
+)
+def test_what_only_looks_like_one_is_a_literal(pattern: str) -> None:
+    """Custom methods as ``things:search`` (Google's AIP-136), and whatever is escaped."""
+    parse_pattern(pattern)
+
+
+def test_a_refusal_shows_what_is_registered() -> None:
+    """The endpoint or the pattern has a slip of the pen: side by side it is seen."""
+    assert (
+        "registered: 'api/orders', 'GET api/audit/{id}'"
+        in refusal(
+            EndpointRegistry(declared=("api/orders", "GET api/audit/{id}")), "GET", "api/order/7"
+        ).message
+    )
+    assert "registered: 'api/{resource}', " in refusal(PREDEFINED, "GET", "orders").message
+
+
+def test_a_refusal_shows_no_more_than_a_person_reads() -> None:
+    """However many patterns there are, and however long."""
+    many = EndpointRegistry(declared=tuple(f"api/{'x' * 1000}{number}" for number in range(1000)))
+    message = refusal(many, "GET", "api/order").message
+    assert "and 990 more" in message
+    assert len(message) < 1000
