@@ -18,6 +18,33 @@ _MASKERS = (
 _SERDES = ("airflow.sdk.serde", "airflow.serialization.serde")  # before Airflow 3.2
 
 
+async def async_connection(conn_id: str, hook: type[Any]) -> Any:
+    """Look a connection up without blocking the event loop.
+
+    What ``dag.test()`` of Airflow 3 has for a supervisor answers synchronous requests only. Airflow's
+    asynchronous look-up takes that for a connection that is not there, so a thread asks in its place.
+
+    :param hook: class of the hook, which Airflow asks for in its own look-up
+    :raises AirflowNotFoundException: if there is no such connection
+    """
+    from airflow.providers.common.compat.connection import get_async_connection
+    from asgiref.sync import sync_to_async
+
+    if _supervisor_is_synchronous():
+        return await sync_to_async(hook.get_connection)(conn_id)
+    return await get_async_connection(conn_id, hook=hook)
+
+
+def _supervisor_is_synchronous() -> bool:
+    """Whether this process has a supervisor that cannot be asked asynchronously."""
+    if not AIRFLOW_V_3_0_PLUS:
+        return False
+    from airflow.sdk.execution_time import task_runner
+
+    supervisor = getattr(task_runner, "SUPERVISOR_COMMS", None)
+    return supervisor is not None and not hasattr(supervisor, "asend")
+
+
 async def amask_secrets(secrets: Iterable[str]) -> None:
     """Keep secrets out of all logs, without blocking the event loop."""
     try:

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from airflow.providers.common.compat.connection import get_async_connection
-
 from airflow_mirrordb.client.auth import secrets
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import ConfigError
-from airflow_mirrordb.compat import amask_secrets
+from airflow_mirrordb.compat import amask_secrets, async_connection
 from airflow_mirrordb.hooks.connection import config_from
 
 #: Seconds for which a look-up serves those who start, and those whose credentials were just refused.
@@ -85,7 +83,7 @@ class ConnectionLookUp:
         return await asyncio.shield(look.task)  # who gives up does not end it for the others
 
     async def _look(self) -> MirrorDBConfig:
-        connection = await get_async_connection(self._conn_id, hook=self._hook)
+        connection = await async_connection(self._conn_id, self._hook)
         config = config_from(connection, ignore_unknown=self._ignore_unknown)
         await amask_secrets(secrets(config))
         return config

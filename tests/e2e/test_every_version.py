@@ -145,6 +145,18 @@ def test_connection(commands: Commands, backend: BackendProcess) -> None:
     assert "401" in refused
 
 
+def test_connection_of_the_database(commands: Commands) -> None:
+    """A connection that is in Airflow's database only is found on the worker and in the triggerer's place."""
+    with scripted({"in_database": [200, 200, 200]}) as backends:
+        url = backends["in_database"].url
+        commands.airflow("connections", "add", "in_database", "--conn-type", "mirrordb", "--conn-host", url)
+        output = commands.airflow("dags", "test", "every_look_up")
+
+    tasks = commands.tasks("every_look_up")
+    assert {"deferred", "direct"} <= tasks.keys()
+    assert {state for state, _ in tasks.values()} == {"success"}, output
+
+
 def test_sensor(commands: Commands, backend: BackendProcess) -> None:
     """In each mode the sensor looks more than once, and goes on when the record is what it waits for."""
     from tests.e2e.dags.every_version import RESCHEDULES

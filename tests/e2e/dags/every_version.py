@@ -7,7 +7,11 @@ from base64 import b64encode
 from datetime import datetime, timedelta, timezone
 
 from airflow.providers.common.compat.sdk import DAG, chain, redact, task
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_1_PLUS
+from airflow.providers.common.compat.version_compat import (
+    AIRFLOW_V_3_0_PLUS,
+    AIRFLOW_V_3_1_PLUS,
+    AIRFLOW_V_3_2_PLUS,
+)
 
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBReadOperator
@@ -49,6 +53,24 @@ with DAG("every_failure", schedule=None, start_date=START, default_args=RETRIES)
         task_id="ambiguous", mirrordb_conn_id="ambiguous", endpoint="api/users", data={"name": "Ada"}
     )
     MirrorDBReadOperator(task_id="passing", mirrordb_conn_id="passing", endpoint="api/users/1")
+
+with DAG("every_look_up", schedule=None, start_date=START):
+    MirrorDBReadOperator(
+        task_id="deferred",
+        mirrordb_conn_id="in_database",
+        endpoint="api/users/1",
+        deferrable=True,
+        worker_timeout=0,
+    )
+    MirrorDBReadOperator(task_id="direct", mirrordb_conn_id="in_database", endpoint="api/users/1")
+    if AIRFLOW_V_3_2_PLUS:  # async tasks came with it
+
+        @task
+        async def awaited() -> None:
+            async with MirrorDBHook("in_database") as client:
+                await client.read_function("read", "api/users/1")
+
+        awaited()
 
 with DAG("every_secret", schedule=None, start_date=START):
 
