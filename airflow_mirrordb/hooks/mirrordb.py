@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from airflow_mirrordb.client.answers import MirrorDBResponse
     from airflow_mirrordb.client.credentials import LookUp
-    from airflow_mirrordb.client.exchange import Observer
+    from airflow_mirrordb.client.exchange import Note, Observer
 
 T = TypeVar("T")
 
@@ -197,7 +197,7 @@ class MirrorDBHook(BaseHook):
             endpoint; any iterable, which may be one of this hook's own, as :meth:`records`
         :param options: see :class:`~airflow_mirrordb.client.BulkOptions`; also arguments that are the
             same for all items
-        :raises BulkError: if a record failed, unless ``on_error`` is ``continue``
+        :raises BulkError: if a record failed, or with ``on_error`` ``continue`` more than ``max_failed``
 
         The other errors are those of :meth:`create`.
         """
@@ -235,6 +235,7 @@ class MirrorDBHook(BaseHook):
         once: bool = False,
         cut_off: float | None = None,
         output_path: str | None = None,
+        note: Note | None = None,
     ) -> MirrorDBResponse:
         """Send a request and return the whole answer.
 
@@ -244,6 +245,7 @@ class MirrorDBHook(BaseHook):
         :param cut_off: seconds after which to raise :class:`WaitNeeded` instead of waiting for the
             answer; only for requests that are repeatable
         :param output_path: see :meth:`read`
+        :param note: see :meth:`GenericMirrorDB.request`
 
         Whatever interrupts it, as a time-out of the task, ends the request. If that is a write which may
         not be repeated and may have been sent, the interruption has an :class:`AmbiguousWriteError` as
@@ -258,14 +260,13 @@ class MirrorDBHook(BaseHook):
         client = self.get_conn()
         progress = progress or client.begin()
         maybe_applied: list[bool] = []  # after each step; empty until something was sent
-        sending = client.request(
-            request,
-            progress=progress,
-            wait=wait,
-            once=once,
-            sink=sink,
-            note=lambda _attempts, maybe: maybe_applied.append(maybe),
-        )
+
+        def noted(attempts: int, maybe: bool) -> None:
+            maybe_applied.append(maybe)
+            if note is not None:
+                note(attempts, maybe)
+
+        sending = client.request(request, progress=progress, wait=wait, once=once, sink=sink, note=noted)
         try:
             return self._run(sending if cut_off is None else asyncio.wait_for(sending, cut_off))
         except asyncio.TimeoutError as error:

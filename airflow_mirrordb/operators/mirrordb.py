@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import (
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 
     from airflow_mirrordb.client.answers import MirrorDBResponse
     from airflow_mirrordb.client.errors import MirrorDBError
+    from airflow_mirrordb.client.exchange import Note
     from airflow_mirrordb.client.protocol import MirrorDBRequest, RequestMethod
     from airflow_mirrordb.client.retry import Progress
     from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-    from airflow_mirrordb.operators.memory import WriteMemory
 
 
 class MirrorDBOperator(BaseOperator):
@@ -153,6 +154,7 @@ class MirrorDBOperator(BaseOperator):
         from airflow_mirrordb.client.protocol import MirrorDBRequest
         from airflow_mirrordb.client.retry import Progress
         from airflow_mirrordb.hooks.observers import add_lineage
+        from airflow_mirrordb.operators.memory import WriteMemory
         from airflow_mirrordb.triggers.mirrordb import unpacked
 
         keep_linked(self)
@@ -162,7 +164,9 @@ class MirrorDBOperator(BaseOperator):
         try:
             if event["status"] == "resume":
                 return self._send(context, MirrorDBRequest(**event["request"]), Progress(**event["progress"]))
-            raise MirrorDBError.from_dict(event["error"])
+            error = MirrorDBError.from_dict(event["error"])
+            WriteMemory(context).end_elsewhere(error)
+            raise error
         except MirrorDBError as error:
             fail(error)
 
@@ -175,54 +179,59 @@ class MirrorDBOperator(BaseOperator):
         if self.deferrable:
             refuse_sensitive(request.headers)
         with MirrorDBHook(self.mirrordb_conn_id, operator=self.operator_name) as hook:
-            memory = WriteMemory(context)
-            request = hook.get_conn().settled(request)  # what is decided of it holds in the trigger
-            link(self, context, hook.get_conn().url_of(request))
-            repeatable = hook.get_conn().is_repeatable(request)
-            if repeatable and request.method in ("POST", "PATCH"):
-                request = memory.keep(request)
+            client, memory = hook.get_conn(), WriteMemory(context)
+            request = client.settled(request)  # what is decided of it holds in the trigger
+            link(self, context, client.url_of(request))
+            repeatable = client.is_repeatable(request)
+            request, maybe_applied = memory.begin(request, repeatable=repeatable)
+            if maybe_applied:
+                progress = replace(progress or client.begin(), maybe_applied=True)
+            if self.deferrable and repeatable and not rendered("worker_timeout", self.worker_timeout, float):
+                self._defer(request, progress or client.begin(), repeatable=True)
             try:
-                if not repeatable:
-                    return self._send_once(hook, request, progress, memory)
-                response = self._send_repeatable(hook, request, progress)
+                answer = self._answer_of_a_repeatable if repeatable else self._answer_of_a_write
+                response = answer(hook, request, progress, memory.is_told)
+                event = success_event(response, request, self.max_event_bytes)
             except WaitNeeded as handover:
+                if not repeatable:
+                    memory.end()
                 self._defer(request, handover.progress, repeatable=repeatable)
-        return self._result(success_event(response, request, self.max_event_bytes))
+            except BaseException:
+                memory.end()
+                raise
+        return self._result(event) if repeatable else self._result_of_a_write(event)
 
-    def _send_repeatable(
-        self, hook: MirrorDBHook, request: MirrorDBRequest, progress: Progress | None
+    def _answer_of_a_repeatable(
+        self, hook: MirrorDBHook, request: MirrorDBRequest, progress: Progress | None, note: Note
     ) -> MirrorDBResponse:
         worker_timeout = rendered("worker_timeout", self.worker_timeout, float)
         if not self.deferrable:
-            return hook.request(request, progress=progress, output_path=self.output_path)
-        if not worker_timeout:
-            self._defer(request, progress or hook.get_conn().begin(), repeatable=True)
+            return hook.request(request, progress=progress, output_path=self.output_path, note=note)
         return hook.request(
-            request, progress=progress, wait=False, cut_off=worker_timeout, output_path=self.output_path
+            request,
+            progress=progress,
+            wait=False,
+            cut_off=worker_timeout,
+            output_path=self.output_path,
+            note=note,
         )
 
-    def _send_once(
-        self, hook: MirrorDBHook, request: MirrorDBRequest, progress: Progress | None, memory: WriteMemory
-    ) -> Any:
-        from airflow_mirrordb.client.errors import AmbiguousWriteError, MirrorDBError
-        from airflow_mirrordb.client.retry import WaitNeeded
-        from airflow_mirrordb.triggers.mirrordb import success_event
+    def _answer_of_a_write(
+        self, hook: MirrorDBHook, request: MirrorDBRequest, progress: Progress | None, note: Note
+    ) -> MirrorDBResponse:
+        from airflow_mirrordb.client.errors import AmbiguousWriteError
 
-        memory.mark(request)
         try:
-            response = hook.request(request, progress=progress, wait=not self.deferrable)
-            event = success_event(response, request, self.max_event_bytes)
-        except (MirrorDBError, WaitNeeded):
-            memory.unmark()
-            raise
+            return hook.request(request, progress=progress, wait=not self.deferrable, note=note)
         except AirflowTaskTimeout as timeout:
-            memory.unmark()
             lost, timeout.__cause__ = timeout.__cause__, None
             if isinstance(lost, AmbiguousWriteError):
                 raise lost from timeout
             raise
+
+    def _result_of_a_write(self, event: Mapping[str, Any]) -> Any:
         try:
-            return self._result(event)  # the mark stays: if Airflow cannot store this, it may try again
+            return self._result(event)  # if Airflow cannot store this, the next try knows of the write
         except AirflowException:  # as one that skips the task
             raise
         except Exception as error:

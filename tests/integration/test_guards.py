@@ -30,6 +30,7 @@ from yarl import URL
 from airflow_mirrordb.client import (
     ConfigError,
     MirrorDBConfig,
+    RateLimitError,
     answers,
     config,
     credentials,
@@ -46,11 +47,13 @@ from airflow_mirrordb.client.cancellation import Deadlines
 from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest
 from airflow_mirrordb.hooks import mirrordb as hook
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from airflow_mirrordb.operators import memory
 from tests.fuzz.targets import REGISTRIES, TARGETS
 from tests.integration import (
     test_client_writes as writes,
     test_config_urls as config_urls,
     test_hostile_answers as hostile_answers,
+    test_operators_tries as tries_of_tasks,
     test_resources as resources,
     test_secrets as secrets,
     test_transport as tls,
@@ -59,6 +62,7 @@ from tests.integration import (
     test_wire_hostile as wire,
 )
 from tests.integration.test_hostile_answers import hostile  # noqa: F401  # a fixture
+from tests.integration.test_operators_tries import tries  # noqa: F401  # another one
 from tests.integration.test_resources import mixed  # noqa: F401  # another one
 from tests.unit import (
     test_answers as interpreted,
@@ -281,6 +285,33 @@ GUARDS: dict[str, Guard] = {
         check=writes.test_a_write_that_is_not_modified_is_no_success,
         arguments={"method": "PUT"},
     ),
+    "409 after mere refusals": Guard(
+        owner=exchange,
+        name="may_be_applied",
+        without=lambda _answer: True,
+        check=tries_of_tasks.test_a_409_to_a_keyed_create_is_waited_out_only_after_a_try_that_may_be_under_way,
+        arguments={"status": 429, "waits": False},
+    ),
+    "other data under the key of an earlier try": Guard(
+        owner=memory,
+        name="content_of",
+        without=lambda _request: "",
+        check=tries_of_tasks.test_other_large_data_is_refused_where_the_first_may_have_been_applied,
+        arguments={"change": {"query": {"a": 1}}},
+    ),
+    "404 after a killed try": Guard(
+        owner=memory.WriteMemory,
+        name="begin",
+        without=lambda _self, request, **_: (request, False),
+        check=tries_of_tasks.test_a_delete_after_a_killed_one_may_meet_its_404,
+    ),
+    "404 after a refused try": Guard(
+        owner=memory.WriteMemory,
+        name="end",
+        without=nothing,
+        check=tries_of_tasks.test_what_a_try_knows_of_its_delete_is_known_to_the_next,
+        arguments={"status": 429, "error": RateLimitError, "gone": False},
+    ),
     # answers
     "size of bodies": Guard(
         owner=transport.Transport, name="_read", without=read_much, **hostile_case("gzip")
@@ -455,6 +486,7 @@ async def test_without_the_guard_its_check_fails(
     raw_server: Any,
     hostile: Any,  # noqa: F811  # the fixture
     mixed: str,  # noqa: F811  # the fixture
+    tries: Any,  # noqa: F811  # the fixture
     scripted: ScriptedBackend,
     set_connection: SetConnection,
     caplog: pytest.LogCaptureFixture,
@@ -485,6 +517,7 @@ async def test_without_the_guard_its_check_fails(
     raw_server.connections = 0
     hostile.connections = 0
     hostile.requests.clear()
+    tries.store.clear()
     monkeypatch.setattr(guard.owner, guard.name, guard.without)
     with pytest.raises((Exception, pytest.fail.Exception)) as caught:
         await run()

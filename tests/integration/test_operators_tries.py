@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
 from threading import Thread, main_thread
@@ -21,16 +23,25 @@ from airflow.providers.common.compat.sdk import (
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from typing_extensions import Self
 
-from airflow_mirrordb.client import AmbiguousWriteError, ConnectError, RateLimitError, ServerError
+from airflow_mirrordb.client import (
+    AmbiguousWriteError,
+    ConnectError,
+    InvalidRequestError,
+    NotFoundError,
+    RateLimitError,
+    ServerError,
+)
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.memory import LARGEST, NAME, WriteMemory
 from airflow_mirrordb.operators.mirrordb import (
     MirrorDBCreateOperator,
+    MirrorDBDeleteOperator,
     MirrorDBOperator,
     MirrorDBReadOperator,
     MirrorDBUpdateOperator,
 )
 from tests.integration.conftest import ScriptedBackend, SetConnection
+from tests.integration.test_operators import first_event
 
 KEYED = {"idempotency_header": "Idempotency-Key"}
 since_3_3 = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="retry policies came with Airflow 3.3")
@@ -97,17 +108,60 @@ def test_retry_repeats_the_write_of_the_first_try(
     assert len({headers["Idempotency-Key"] for headers in scripted.headers}) == 1
 
 
-def test_large_data_is_rendered_anew_under_the_same_key(
+def large(number: int) -> dict[str, Any]:
+    return {"n": number, "long": "x" * LARGEST}
+
+
+def test_large_data_is_sent_again_under_the_same_key(
     scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
 ) -> None:
-    """What is too large for Airflow's database is not kept there; its key is."""
-    set_connection(scripted.url, extra=KEYED)
-    for number in range(2):
-        scripted.answer(201, {})
-        create(data={"n": number, "long": "x" * LARGEST}).execute(tries.context())
-    assert scripted.bodies[0] != scripted.bodies[1]
-    assert len({headers["Idempotency-Key"] for headers in scripted.headers}) == 1
-    assert len(str(tries.store)) < 200
+    """What is too large for Airflow's database is not kept there; its key and its hash are.
+
+    The order of names in an object is no difference (RFC 8259, section 4).
+    """
+    set_connection(scripted.url, extra={**KEYED, "max_attempts": 1})
+    for status, data in ((500, large(1)), (201, dict(reversed(large(1).items())))):
+        scripted.answer(status, {})
+        operator = create(data=data, idempotency_key=f"key-{status}")
+        if status == 500:
+            with pytest.raises(ServerError):
+                operator.execute(tries.context())
+        else:
+            operator.execute(tries.context())
+    assert [headers["Idempotency-Key"] for headers in scripted.headers] == ["key-500"] * 2
+    assert len(str(tries.store)) < 300
+
+
+@pytest.mark.parametrize("change", [{"data": large(2)}, {"endpoint": "api/others"}, {"query": {"a": 1}}])
+def test_other_large_data_is_refused_where_the_first_may_have_been_applied(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries, change: dict[str, Any]
+) -> None:
+    """Under the key of the first try the backend would drop it; under its own it would be a second write."""
+    set_connection(scripted.url, extra={**KEYED, "max_attempts": 1})
+    scripted.answer(500)
+    with pytest.raises(ServerError):
+        create(data=large(1)).execute(tries.context())
+    with pytest.raises(AirflowFailException, match=r"other data.*clear the task") as raised:
+        create(**{"data": large(1), **change}).execute(tries.context())
+    assert isinstance(raised.value.__cause__, InvalidRequestError)
+    assert len(scripted.requests) == 1
+    tries.clear()
+    scripted.answer(201, {})
+    create(**{"data": large(1), **change}).execute(tries.context())
+    assert len(scripted.requests) == 2
+
+
+def test_other_large_data_is_sent_where_the_first_was_refused(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+) -> None:
+    """It was not applied, so there is nothing to double; other data has another key."""
+    set_connection(scripted.url, extra={**KEYED, "max_attempts": 1})
+    scripted.answer(429)
+    with pytest.raises(RateLimitError):
+        create(data=large(1)).execute(tries.context())
+    scripted.answer(201, {})
+    create(data=large(2)).execute(tries.context())
+    assert len({headers["Idempotency-Key"] for headers in scripted.headers}) == 2
 
 
 def test_clearing_begins_anew(scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries) -> None:
@@ -164,10 +218,10 @@ def test_deferred_write_is_kept_before_it_leaves_the_worker(
     assert requests[0] == requests[1]
 
 
-def killed_in_flight(operator: MirrorDBOperator, tries: Tries) -> None:
+def killed_in_flight(operator: MirrorDBOperator, tries: Tries, *, repeatable: bool = False) -> None:
     """What a worker has done of a write at the moment it is killed."""
     context = tries.context()
-    WriteMemory(context).mark(operator.request(context))
+    WriteMemory(context).begin(operator.request(context), repeatable=repeatable)
 
 
 @pytest.mark.parametrize(
@@ -219,6 +273,143 @@ def test_failure_with_a_known_outcome_leaves_no_mark(set_connection: SetConnecti
     assert NAME not in tries.store
 
 
+# -- whether an earlier try may have applied it --------------------------------------------------
+
+
+def delete(**arguments: Any) -> MirrorDBDeleteOperator:
+    return MirrorDBDeleteOperator(**{"task_id": "task", "endpoint": "api/users/1", **arguments})
+
+
+def test_a_delete_after_a_killed_one_may_meet_its_404(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+) -> None:
+    """The worker was killed in the middle of the request, which may well have been carried out."""
+    set_connection(scripted.url)
+    killed_in_flight(delete(), tries, repeatable=True)
+    scripted.answer(404)
+    assert delete().execute(tries.context()) is None
+
+
+@pytest.mark.parametrize("case", ["no store", "another id", "cleared"])
+def test_a_404_to_a_delete_is_an_error_where_no_earlier_try_can_have_deleted(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries, case: str
+) -> None:
+    """A wrong id is never silently green; before Airflow 3.3 nobody knows of the killed try."""
+    set_connection(scripted.url)
+    killed_in_flight(delete(), tries, repeatable=True)
+    if case == "cleared":
+        tries.clear()
+    context = tries.context()
+    if case == "no store":
+        del context["task_state_store"]
+    scripted.answer(404)
+    with pytest.raises(AirflowFailException) as raised:
+        delete(endpoint="api/users/2" if case == "another id" else "api/users/1").execute(context)
+    assert isinstance(raised.value.__cause__, NotFoundError)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "gone"), [(502, ServerError, True), (429, RateLimitError, False)]
+)
+def test_what_a_try_knows_of_its_delete_is_known_to_the_next(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    tries: Tries,
+    status: int,
+    error: type[Exception],
+    *,
+    gone: bool,
+) -> None:
+    """After a try that may have deleted, a 404 is a success; after one that was only refused, it is not."""
+    set_connection(scripted.url, extra={"max_attempts": 1})
+    scripted.answer(status)
+    with pytest.raises(error):
+        delete().execute(tries.context())
+    scripted.answer(404)
+    if gone:
+        assert delete().execute(tries.context()) is None
+    else:
+        with pytest.raises(AirflowFailException):
+            delete().execute(tries.context())
+
+
+@pytest.mark.parametrize(("status", "waits"), [(500, True), (429, False)])
+def test_a_409_to_a_keyed_create_is_waited_out_only_after_a_try_that_may_be_under_way(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries, status: int, *, waits: bool
+) -> None:
+    """The backend is busy with the request of the earlier try; a refused one cannot be what it is busy with.
+
+    (draft-ietf-httpapi-idempotency-key-header-07, section 2.7)
+    """
+    set_connection(scripted.url, extra={**KEYED, "max_attempts": 1})
+    scripted.answer(status)
+    with pytest.raises(ServerError if waits else RateLimitError):
+        create().execute(tries.context())
+    set_connection(scripted.url, extra=KEYED)
+    scripted.answer(409)
+    scripted.answer(201, {"id": 1})
+    if waits:
+        assert create().execute(tries.context()) == {"id": 1}
+    else:
+        with pytest.raises(AirflowFailException):
+            create().execute(tries.context())
+
+
+@pytest.mark.parametrize(("scheme", "gone"), [("http", True), ("https", False)])
+def test_a_delete_that_a_time_out_cuts_off_was_applied_only_if_it_was_sent(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries, scheme: str, *, gone: bool
+) -> None:
+    """A worker that waits for a TLS handshake has not sent it."""
+    with TimedOut() as backend:
+        set_connection(f"{scheme}://{backend.host}")
+        with pytest.raises(AirflowTaskTimeout):
+            delete().execute(tries.context())
+    set_connection(scripted.url)
+    scripted.answer(404)
+    if gone:
+        assert delete().execute(tries.context()) is None
+    else:
+        with pytest.raises(AirflowFailException):
+            delete().execute(tries.context())
+
+
+@pytest.mark.parametrize("case", ["failed", "refused", "never came back"])
+@pytest.mark.parametrize("first", [delete, create])
+def test_what_a_trigger_knows_of_its_write_is_known_to_the_next_try(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    tries: Tries,
+    first: Callable[..., MirrorDBOperator],
+    case: str,
+) -> None:
+    """A trigger that Airflow timed out tells nothing: it may have sent the write."""
+    set_connection(scripted.url, extra={**KEYED, "max_attempts": 1})
+    with pytest.raises(TaskDeferred) as deferred:
+        first(deferrable=True, worker_timeout=0).execute(tries.context())
+    scripted.answer(429 if case == "refused" else 500)
+    event = asyncio.run(first_event(deferred.value.trigger))
+    if case != "never came back":
+        with pytest.raises(RateLimitError if case == "refused" else ServerError):
+            first().execute_complete(tries.context(), event)
+    memory = WriteMemory(tries.context())
+    context = tries.context()
+    assert memory.begin(first().request(context), repeatable=True)[1] is (case != "refused")
+
+
+def test_what_may_be_repeated_without_a_thought_is_not_noted(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+) -> None:
+    """A PUT, and a DELETE to which a 404 is fine, cost Airflow's supervisor no message."""
+    set_connection(scripted.url, extra=KEYED)
+    for operator in (
+        delete(missing_ok=True),
+        MirrorDBUpdateOperator(task_id="t", endpoint="api/x/1", data={}),
+    ):
+        scripted.answer(200, {})
+        operator.execute(tries.context())
+    assert tries.store == {}
+
+
 class TimedOut:
     """Raises Airflow's task time-out in the main thread as soon as a request, or a handshake, arrives."""
 
@@ -264,7 +455,8 @@ def test_time_out_in_flight_is_ambiguous_at_once(
     assert isinstance(ambiguous, AmbiguousWriteError)
     assert (ambiguous.method, ambiguous.endpoint, ambiguous.attempts) == ("POST", "api/users", 1)
     assert isinstance(ambiguous.__cause__, AirflowTaskTimeout)
-    assert NAME not in tries.store
+    with pytest.raises(AirflowFailException, match="an earlier try of this task"):
+        create(deferrable=deferrable).execute(tries.context())  # whatever makes another try, it sends nothing
 
 
 def test_time_out_before_sending_is_a_time_out(set_connection: SetConnection, tries: Tries) -> None:
