@@ -59,9 +59,13 @@ class Credentials:
     ) -> None:
         self._current, self._change, self._look_up, self._clock = current, change, look_up, clock
         self._token: Token | None = None
-        self._turn = asyncio.Lock()
+        self._turn: asyncio.Lock
         self.renewals = 0
         """How often credentials were renewed; tells a request whether another one did so since it started."""
+
+    def connect(self) -> None:
+        """Get ready for requests on the running event loop, whatever other one they were on before."""
+        self._turn = asyncio.Lock()
 
     def pin(self) -> None:
         """Never look up again: the credentials were set by hand."""

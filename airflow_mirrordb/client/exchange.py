@@ -222,6 +222,10 @@ class Exchanges:
         """Return the context in which a request is made, so that :meth:`end` can end it."""
         return Flight(self._flights, request)
 
+    def forget(self) -> None:
+        """Forget what is in flight, since its event loop will not run again."""
+        self._flights = set()
+
     async def end(self) -> None:
         """End what is in flight; whose transports are to be marked as closing before."""
         flights, self._flights = self._flights, set()

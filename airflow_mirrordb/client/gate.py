@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from http import HTTPStatus
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from airflow_mirrordb.client import forking
 from airflow_mirrordb.client.answers import Answer, wait_asked
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.limits import Permit, brake_for
@@ -16,6 +17,7 @@ _REFUSALS = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 _Slots = WeakValueDictionary[Hashable, asyncio.Semaphore]
 _slots_of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Slots] = WeakKeyDictionary()
+forking.empty_when_forked(_slots_of_loops)
 
 
 class TurnTooLateError(Exception):

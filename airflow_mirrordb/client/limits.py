@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import heapq
 import math
+import os
 import threading
 import weakref
 from collections.abc import Hashable
@@ -243,3 +244,12 @@ def brake_for(
         if brake is None:
             brake = _brakes[key] = Brake(rate_limit, longest_pause=longest_pause)
         return brake
+
+
+def _begin_anew() -> None:
+    """Forget all brakes: another thread may have been in the middle of one when this process was forked."""
+    global _brakes, _brakes_lock  # it may have held this one, too
+    _brakes, _brakes_lock = weakref.WeakValueDictionary(), threading.Lock()
+
+
+os.register_at_fork(after_in_child=_begin_anew)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import os
 import random
 import time
 import weakref
@@ -14,6 +15,7 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from airflow_mirrordb.client import forking
 from airflow_mirrordb.client.answers import MirrorDBResponse, response_error
 from airflow_mirrordb.client.bulk import Bulk, BulkOptions, BulkReport, Items
 from airflow_mirrordb.client.config import MirrorDBConfig
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _RNG = random.Random()  # noqa: S311  # only jitter
+os.register_at_fork(after_in_child=_RNG.seed)  # or all children of a process would wait for the same time
 
 CALLABLE = ("create_function", "read_function", "update_function", "delete_function")
 
@@ -50,7 +53,8 @@ class GenericMirrorDB:
     """An async client for one REST backend.
 
     Use it as an async context manager, or call :meth:`connect` and :meth:`disconnect`. All methods
-    may be called from many tasks of one event loop at the same time.
+    may be called from many tasks of one event loop at the same time. For another event loop, and in a
+    forked process, disconnect and connect it there, or make another.
 
     :param config: the connection's settings; a mapping is validated
     :param look_up: coroutine function that looks the credentials up again when a request meets 401,
@@ -84,6 +88,7 @@ class GenericMirrorDB:
         self._share_connections = share_connections
         self._link: Link | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._generation = forking.generation
         self._retired: weakref.WeakSet[Transport] = weakref.WeakSet()  # kept by the requests that began there
         self._credentials = Credentials(lambda: self._state.config, self._change, look_up, clock)
         self._exchanges = Exchanges(
@@ -111,8 +116,12 @@ class GenericMirrorDB:
         """Make the client ready for requests. Opens no connection; that is left to the first request.
 
         :raises ConfigError: if a certificate or key of the configuration cannot be read
+        :raises RuntimeError: if it is connected in another event loop that is not closed
         """
-        if self._link is None:
+        self._forget_if_lost()
+        if self._link is not None:
+            self._connected_here()
+        else:
             config = self._state.config
             if config.base_url.endswith("/api") and any(
                 p.startswith("api/") for p in self._state.registry.patterns
@@ -120,14 +129,23 @@ class GenericMirrorDB:
                 log.warning(
                     "The base URL ends in '/api' and so do patterns begin: requests go to '…/api/api/…'"
                 )
-            self._link, self._loop = self._link_for(config), asyncio.get_running_loop()
+            link = self._link_for(config)
+            self._credentials.connect()
+            self._loop, self._generation = asyncio.get_running_loop(), forking.generation
+            self._link = link
 
     async def disconnect(self) -> None:
         """End what is in flight and close all connections, save those that are shared.
 
         Requests in flight end with :class:`DisconnectedError`, or :class:`AmbiguousWriteError` where
-        a write that may not be repeated was already sent.
+        a write that may not be repeated was already sent. What was connected in an event loop that is
+        closed, or in the process that forked this one, is only forgotten.
+
+        :raises RuntimeError: if it is connected in another event loop that is not closed
         """
+        self._forget_if_lost()
+        if self._link is not None:
+            self._connected_here()
         transports = [*self._retired, *([self._link.transport] if self._link else [])]
         self._link, self._retired = None, weakref.WeakSet()
         for transport in transports:
@@ -403,6 +421,7 @@ class GenericMirrorDB:
         registry = replace(self._state.registry, declared=config.endpoints)
         retired: Transport | None = None
         if self._link is not None and changes.keys() - {"api_key", "login"}:
+            self._connected_here()
             link = self._link_for(config)  # before anything is changed: it may not be able to read a file
             retired = self._link.transport
             self._retired.add(retired)
@@ -455,9 +474,23 @@ class GenericMirrorDB:
 
     def _connected_here(self) -> Link:
         link = self._connected()
+        if self._generation != forking.generation:
+            raise RuntimeError(
+                "the client was connected before this process was forked, and its connections are the"
+                " parent's: make another one here, or disconnect() and connect() it"
+            )
         if self._loop is not asyncio.get_running_loop():
             raise RuntimeError(
                 "the client is connected in another event loop:"
-                " make one for each, or disconnect() and connect() it"
+                " make one for each, or disconnect() it there and connect() it here"
             )
         return link
+
+    def _forget_if_lost(self) -> None:
+        """Forget connections that nobody can end here: their event loop is closed, or the parent's."""
+        if self._loop is None:
+            return
+        if self._generation != forking.generation or self._loop.is_closed():
+            self._link = self._loop = None
+            self._retired = weakref.WeakSet()
+            self._exchanges.forget()

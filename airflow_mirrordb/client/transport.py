@@ -6,6 +6,7 @@ import asyncio
 import functools
 import logging
 import math
+import os
 import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping
@@ -13,7 +14,7 @@ from contextvars import Context
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import aiohttp
 import certifi
@@ -24,7 +25,7 @@ from aiohttp.http_writer import _serialize_headers
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from airflow_mirrordb.client import packing
+from airflow_mirrordb.client import forking, packing
 from airflow_mirrordb.client.answers import Answer
 from airflow_mirrordb.client.cancellation import Deadlines
 from airflow_mirrordb.client.config import MirrorDBConfig
@@ -63,12 +64,20 @@ class _Connector(aiohttp.TCPConnector):
     aiohttp would take it for the answer to the next request.
     """
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        _connectors.add(self)
+
     async def _get(self, *args: Any, **options: Any) -> Any:
         while (connection := await super()._get(*args, **options)) is not None:
             if connection.protocol is not None and not connection.protocol.should_close:
                 return connection
             connection.close()
         return None
+
+
+_connectors: WeakSet[_Connector] = WeakSet()
+forking.empty_when_forked(_connectors)
 
 
 class _Response:
@@ -253,13 +262,14 @@ class _Shared:
     A task closes them when it is cancelled: by the timer, or by ``asyncio.run`` when it ends the loop.
 
     :param config: see :class:`Connections`
-    :param forget: called when the time is up
+    :param of_loop: what is shared on the event loop; it leaves that when it closes, or it would keep the loop
+    :param key: its name there
     :raises ConfigError: if a certificate or key cannot be read
     """
 
-    def __init__(self, config: MirrorDBConfig, forget: Callable[[], object]) -> None:
+    def __init__(self, config: MirrorDBConfig, of_loop: dict[Hashable, _Shared], key: Hashable) -> None:
         self.connections = Connections(config)
-        self._users, self._forget = 0, forget
+        self._users, self._of_loop, self._key = 0, of_loop, key
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         # A context of its own: it outlives the task that happens to be the first user.
@@ -283,10 +293,16 @@ class _Shared:
         try:
             await self._loop.create_future()
         finally:
+            self._forget()
             await self.connections.close()
+
+    def _forget(self) -> None:
+        if self._of_loop.get(self._key) is self:
+            del self._of_loop[self._key]
 
 
 _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, _Shared]] = WeakKeyDictionary()
+forking.empty_when_forked(_shared)
 
 
 def _share(config: MirrorDBConfig) -> _Shared:
@@ -298,7 +314,7 @@ def _share(config: MirrorDBConfig) -> _Shared:
     key = (base_of(config.base_url)[0], bool(_tls_servers(config)), *tls, config.proxy)
     of_loop = _shared.setdefault(asyncio.get_running_loop(), {})
     if key not in of_loop:
-        of_loop[key] = _Shared(config, forget=lambda: of_loop.pop(key))
+        of_loop[key] = _Shared(config, of_loop, key)
     of_loop[key].enter()
     return of_loop[key]
 
@@ -332,6 +348,10 @@ def tls_context(
                 message=f"client_cert, client_key: cannot be loaded: {error}", field="client_cert"
             ) from error
     return context
+
+
+# another thread may hold a lock of OpenSSL's in the middle of a handshake when this process is forked
+os.register_at_fork(after_in_child=tls_context.cache_clear)
 
 
 def _context(verify: bool | str) -> ssl.SSLContext:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from airflow_mirrordb.client import forking
 from airflow_mirrordb.client.auth import secrets
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import ConfigError
@@ -23,19 +24,35 @@ SHARED_FOR = 10.0
 FRESH_FOR = 1.0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Look:
-    """A look-up, done or on its way, and the loop's time at which it began."""
+    """A look-up, done or on its way, and the loop's time at which it began.
+
+    It drops its task when that is done, which would keep the event loop for as long as the look-up is known.
+    """
 
     began: float
-    task: asyncio.Task[MirrorDBConfig]
+    task: asyncio.Task[MirrorDBConfig] | None
+    config: MirrorDBConfig | None = None
+
+    def __post_init__(self) -> None:
+        assert self.task is not None  # noqa: S101  # it begins now
+        self.task.add_done_callback(self._finish)
 
     @property
     def failed(self) -> bool:
+        if self.task is None:
+            return self.config is None
         return self.task.done() and (self.task.cancelled() or self.task.exception() is not None)
+
+    def _finish(self, task: asyncio.Task[MirrorDBConfig]) -> None:
+        self.task = None
+        if not task.cancelled() and task.exception() is None:
+            self.config = task.result()
 
 
 _looks: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, _Look]] = WeakKeyDictionary()
+forking.empty_when_forked(_looks)
 
 
 class ConnectionLookUp:
@@ -80,6 +97,9 @@ class ConnectionLookUp:
             task = Context().run(loop.create_task, self._look())
             look = looks[key] = _Look(loop.time(), task)
         self._last = look
+        if look.config is not None:
+            return look.config
+        assert look.task is not None  # noqa: S101  # it has not failed
         return await asyncio.shield(look.task)  # who gives up does not end it for the others
 
     async def _look(self) -> MirrorDBConfig:

@@ -9,6 +9,7 @@ from functools import partial
 from types import TracebackType
 from weakref import WeakKeyDictionary
 
+from airflow_mirrordb.client import forking
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
 from airflow_mirrordb.hooks.connection import signed
@@ -27,6 +28,7 @@ class _Shared:
 
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, _Shared]] = WeakKeyDictionary()
+forking.empty_when_forked(_clients)
 
 
 class SharedClient:

@@ -41,6 +41,7 @@ PACKAGE = [
     "airflow_mirrordb/client/endpoints.py",
     "airflow_mirrordb/client/errors.py",
     "airflow_mirrordb/client/exchange.py",
+    "airflow_mirrordb/client/forking.py",
     "airflow_mirrordb/client/gate.py",
     "airflow_mirrordb/client/limits.py",
     "airflow_mirrordb/client/mirrordb.py",

@@ -36,6 +36,7 @@ from airflow_mirrordb.client import (
     credentials,
     endpoints,
     exchange,
+    forking,
     problem,
     protocol,
     transport,
@@ -52,6 +53,7 @@ from tests.fuzz.targets import REGISTRIES, TARGETS
 from tests.integration import (
     test_client_writes as writes,
     test_config_urls as config_urls,
+    test_forking as forks,
     test_hostile_answers as hostile_answers,
     test_operators_tries as tries_of_tasks,
     test_resources as resources,
@@ -347,6 +349,13 @@ GUARDS: dict[str, Guard] = {
         name="retire",
         without=nothing_to_await,
         check=resources.test_changes_close_the_sessions_of_the_settings_before,
+    ),
+    # forks
+    "connections of the parent": Guard(
+        owner=forking,
+        name="_keep",
+        without=nothing,
+        check=forks.test_what_a_child_collects_is_the_parents,
     ),
     # headers
     "reserved headers": Guard(
