@@ -35,12 +35,13 @@ async def event_of(trigger: MirrorDBTrigger) -> dict[str, Any]:
 def look_ups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Each look-up that Airflow was asked for."""
     seen: list[str] = []
+    look_up = compat.get_async_connection
 
     async def note(conn_id: str, **options: Any) -> Any:
         seen.append(conn_id)
-        return await compat.get_async_connection(conn_id, **options)
+        return await look_up(conn_id, **options)
 
-    monkeypatch.setattr("airflow_mirrordb.hooks.lookup.get_async_connection", note)
+    monkeypatch.setattr(compat, "get_async_connection", note)
     return seen
 
 
