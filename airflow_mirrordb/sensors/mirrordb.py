@@ -74,7 +74,8 @@ class MirrorDBSensor(BaseSensorOperator):
     :param is_in: JSON values of which the field must have one; null is None (templated)
     :param changed: True to wait until the field, or without one the body, differs from the first look
     :param condition: function of the decoded body that must return something true, or its dotted path.
-        A deferrable sensor needs one that the triggerer can import. An error in it fails the task.
+        A deferrable sensor needs one that the triggerer can import. An error in it fails the task; an
+        exception of Airflow's, as ``AirflowSkipException``, does what it does in any task.
     :param max_failures: passing failures in a row that end the task
     :param method_name: label in logs and errors; the task id by default (templated)
     :param query: values of the query (templated)
@@ -186,10 +187,13 @@ class MirrorDBSensor(BaseSensorOperator):
         """Return what the trigger saw, or raise what it met."""
         from airflow_mirrordb.client.errors import MirrorDBError
         from airflow_mirrordb.hooks.observers import add_lineage
+        from airflow_mirrordb.triggers.control_flow import raise_again
         from airflow_mirrordb.triggers.mirrordb import unpacked
 
         keep_linked(self)
         with self._skipping():
+            if event["status"] == "raised":
+                raise_again(event)
             if event["status"] == "timeout":
                 raise AirflowSensorTimeout(event["message"])
             if event["status"] == "error":

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypedDict
 
+from airflow.providers.common.compat.sdk import AirflowException, TaskDeferred
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
@@ -18,6 +19,7 @@ from airflow_mirrordb.client.protocol import MirrorDBRequest, named
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.sharing import SharedClient
 from airflow_mirrordb.triggers.condition import Condition
+from airflow_mirrordb.triggers.control_flow import DECISIONS, RaisedEvent, raised_event
 from airflow_mirrordb.triggers.mirrordb import MAX_EVENT_BYTES, SuccessEvent, event_of, success_event
 
 log = logging.getLogger(__name__)
@@ -95,12 +97,18 @@ def judge(
     :param max_failures: failures in a row that are too many; None if none are
     :param function: the condition's function, where the caller has it already
     :raises MirrorDBError: the outcome itself, if it is permanent or one too many; or the function failed
+    :raises AirflowException: what the function raised, but for one that is no decision where no number of
+        failures is too many
     """
     if isinstance(outcome, MirrorDBResponse):
         body = outcome.data
         watch = Watch(first=watch.first or condition.fingerprint(body))
         try:
             holds = condition.holds(body, watch.first, function)
+        except AirflowException as error:
+            if max_failures is not None or isinstance(error, DECISIONS):
+                raise
+            return Look(watch=watch, found=f"the condition raised {type(error).__name__}: {error}")
         except Exception as error:
             message = f"the condition could not be judged: {type(error).__name__}: {error}"
             raise MirrorDBError(message=message) from error
@@ -147,7 +155,8 @@ def _nothing(error: ResponseError) -> MirrorDBResponse:
 class MirrorDBSensorTrigger(BaseTrigger):
     """Looks at a resource until a condition is met, and fires one event.
 
-    The event is a :class:`SuccessEvent`, a :class:`TimeoutEvent` or an :class:`ErrorEvent`; the trigger
+    The event is a :class:`SuccessEvent`, a :class:`TimeoutEvent`, an :class:`ErrorEvent`, or a
+    :class:`~airflow_mirrordb.triggers.control_flow.RaisedEvent` of what the condition raised; the trigger
     never raises. Between the end of a look and the next one are at least ``poke_interval`` seconds,
     whatever the answer was, and more if the backend asks for more. A trigger that starts after
     ``resume_at`` may be the successor of one whose triggerer died, and waits ``poke_interval`` first.
@@ -215,7 +224,7 @@ class MirrorDBSensorTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         yield await event_of(self._watched())
 
-    async def _watched(self) -> SuccessEvent | TimeoutEvent:
+    async def _watched(self) -> SuccessEvent | TimeoutEvent | RaisedEvent:
         request, condition = MirrorDBRequest(**self.request), Condition(**self.condition)
         watch = Watch(**self.watch)
         log.info(
@@ -234,7 +243,10 @@ class MirrorDBSensorTrigger(BaseTrigger):
                     outcome: MirrorDBResponse | MirrorDBError = await client.request(request, once=True)
                 except MirrorDBError as error:
                     outcome = error
-                look = await self._judge(outcome, request, condition, watch)
+                try:
+                    look = await self._judge(outcome, request, condition, watch)
+                except AirflowException as decision:
+                    return raised_event(decision)
                 if look.response is not None:
                     log.info("The condition is met")
                     return success_event(look.response, request, self.max_event_bytes)
@@ -261,6 +273,9 @@ class MirrorDBSensorTrigger(BaseTrigger):
         judging = sync_to_async(judge, thread_sensitive=False) if condition.function else _judge_here
         try:
             return await judging(outcome, condition, watch, max_failures=self.max_failures)
+        except TaskDeferred as deferred:
+            message = "the condition deferred the task, which it can only on a worker: set deferrable=False"
+            raise named(MirrorDBError(message=message), request) from deferred
         except MirrorDBError as error:
             raise named(error, request) from error.__cause__
 

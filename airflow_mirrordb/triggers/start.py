@@ -17,6 +17,7 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 from airflow_mirrordb.client.errors import InvalidRequestError
 from airflow_mirrordb.compat import has_xcom_backend
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from airflow_mirrordb.triggers.control_flow import RaisedEvent
 from airflow_mirrordb.triggers.mirrordb import (
     MAX_EVENT_BYTES,
     MirrorDBTrigger,
@@ -147,7 +148,7 @@ class MirrorDBSensorStartTrigger(MirrorDBSensorTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         yield await _ended(self, await event_of(self._watched()))
 
-    async def _watched(self) -> SuccessEvent | TimeoutEvent:
+    async def _watched(self) -> SuccessEvent | TimeoutEvent | RaisedEvent:
         refuse_sensitive(self.headers)
         self.request = asdict(request_of(self, "GET"))
         self.condition = asdict(condition_of(self, self.function)[0])

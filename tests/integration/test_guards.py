@@ -49,10 +49,12 @@ from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest
 from airflow_mirrordb.hooks import mirrordb as hook
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators import memory
+from airflow_mirrordb.triggers import sensor
 from tests.fuzz.targets import REGISTRIES, TARGETS
 from tests.integration import (
     test_client_writes as writes,
     test_config_urls as config_urls,
+    test_control_flow as control_flow,
     test_forking as forks,
     test_hostile_answers as hostile_answers,
     test_operators_tries as tries_of_tasks,
@@ -66,6 +68,7 @@ from tests.integration import (
 from tests.integration.test_hostile_answers import hostile  # noqa: F401  # a fixture
 from tests.integration.test_operators_tries import tries  # noqa: F401  # another one
 from tests.integration.test_resources import mixed  # noqa: F401  # another one
+from tests.integration.test_sensor import scheduler  # noqa: F401  # and another one
 from tests.unit import (
     test_answers as interpreted,
     test_endpoints as patterns,
@@ -101,6 +104,10 @@ def seeds(target: str) -> Callable[[], None]:
             TARGETS[target].check(seed)
 
     return check
+
+
+class NeverRaisedError(Exception):
+    """What a handler waits for that is not there."""
 
 
 def nothing(*_args: Any, **_options: Any) -> None:
@@ -380,6 +387,13 @@ GUARDS: dict[str, Guard] = {
         without=unchanged,
         check=values.test_nothing_of_a_write_is_dropped,
         arguments={"arguments": {"idempotency_key": ""}, "field": "idempotency_key"},
+    ),
+    "what a condition decides": Guard(
+        owner=sensor,
+        name="AirflowException",
+        without=NeverRaisedError,
+        check=control_flow.test_what_a_condition_raises_ends_the_sensor,
+        arguments={"mode": {"deferrable": True}, "name": "skip", "looks": 2},
     ),
     "values of tokens": Guard(
         owner=credentials,
