@@ -22,6 +22,7 @@ from airflow_mirrordb.client.errors import (
     InvalidResponseError,
     MirrorDBError,
     ResponseError,
+    TransportError,
     response_error_class,
 )
 from airflow_mirrordb.client.problem import encodable, problem_from, redacted
@@ -33,6 +34,7 @@ _AFTER_AN_ACTION = (HTTPStatus.FOUND, HTTPStatus.SEE_OTHER)  # redirects to what
 _KEYED = ("POST", "PATCH")  # the methods that an idempotency key goes with
 #: Statuses by which a backend says that it did not even try; 503 counts only with a Retry-After.
 _NOT_TRIED = (HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+_APPLIED = "; the write itself was applied"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REQUEST_ID_HEADERS = ("X-Request-ID", "Request-ID", "X-Correlation-ID", "X-Amzn-RequestId", "CF-Ray")
 
@@ -70,13 +72,16 @@ class MirrorDBResponse:
 class Answer:
     """One HTTP answer as received.
 
-    :param complete: False if the body was longer than may be read
+    :param body: of a broken or refused answer, what was read of it
+    :param refused: why the rest of the body was not read; "" if nothing was refused
+    :param broken: what came in the place of the rest of the body; None if it came
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
-    complete: bool = True
+    refused: str = ""
+    broken: TransportError | None = None
 
 
 def interpret(
@@ -99,11 +104,14 @@ def interpret(
     :param credentials: headers that proved who sends, in all attempts; no error may repeat them
     :raises ResponseError: if it is no success, of the class that the status calls for
     :raises InvalidResponseError: if it is a success, but the body cannot be used
+    :raises TransportError: if it is a success, but the body did not come whole
     """
     if not _is_success(answer.status, request):
         if not _is_gone(answer.status, request, maybe_applied=maybe_applied):
             raise named(response_error(answer, config, now=now, credentials=credentials), request)
         body = None
+    elif answer.broken is not None:
+        raise named(answer.broken, request)
     else:
         body = _decode(answer, request, config, credentials)
     return MirrorDBResponse(
@@ -235,6 +243,7 @@ def weigh(
     A request that is not repeatable is sent again only when the backend cannot have applied it:
     the connection was never made, 425, 429, or 503 with Retry-After. Any other failure that may hide
     a success is an :class:`AmbiguousWriteError`. So is a conflict that an earlier attempt may have caused.
+    Where an answer began that is a success, only the result is lost: an :class:`InvalidResponseError`.
 
     :param error: of an attempt; its ``maybe_applied`` says whether the backend may have applied that one
     :param maybe_applied: whether an attempt before it may have been applied
@@ -246,8 +255,10 @@ def weigh(
     conflicts = maybe_applied and status in (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
     if conflicts and status == HTTPStatus.CONFLICT and sent.repeatable and sent.method in _KEYED:
         error.retryable = True  # the backend is still busy with an attempt of our own
-    elif conflicts or status in _AFTER_AN_ACTION or (hides_success and not sent.repeatable):
+    elif conflicts or status in _AFTER_AN_ACTION:
         return ambiguous(error, request)
+    elif hides_success and not sent.repeatable:
+        return _without_answer(error, request)
     elif isinstance(error, ResponseError) and not sent.repeatable:
         error.retryable &= status in _NOT_TRIED
     return error
@@ -276,6 +287,18 @@ def ambiguous(error: MirrorDBError, request: MirrorDBRequest) -> AmbiguousWriteE
     )
 
 
+def _without_answer(error: MirrorDBError, request: MirrorDBRequest) -> MirrorDBError:
+    if not isinstance(error, TransportError) or error.status is None or error.status not in _SUCCESS:
+        return ambiguous(error, request)
+    lost = InvalidResponseError(
+        message=f"{error.status}, but {error.message}{_APPLIED}",
+        status=error.status,
+        attempts=error.attempts,
+        maybe_applied=True,
+    )
+    return named(lost, request)
+
+
 def _is_success(status: int, request: MirrorDBRequest) -> bool:
     """304 answers reads alone (RFC 9110, section 15.4.5): by it a backend says that it changed nothing."""
     return status in _SUCCESS or (status == HTTPStatus.NOT_MODIFIED and request.method == "GET")
@@ -291,8 +314,8 @@ def _decode(
     answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig, credentials: Sequence[Mapping[str, str]]
 ) -> Any:
     """Decode the body as JSON, whatever the content type says; nothing and white space are None."""
-    if not answer.complete:
-        reason = "the body is longer than max_response_bytes"
+    if answer.refused:
+        reason = answer.refused
     elif not answer.body.strip():
         return None
     else:
@@ -302,7 +325,7 @@ def _decode(
             hidden = secrets(config, credentials)
             content_type = redacted(answer.headers.get("Content-Type", "none"), hidden)[:200]
             reason = f"the body is not JSON (content type {content_type!r})"
-    applied = "" if request.method == "GET" else "; the write itself was applied"
+    applied = "" if request.method == "GET" else _APPLIED
     error = InvalidResponseError(
         message=f"{answer.status}, but {reason}{applied}",
         status=answer.status,

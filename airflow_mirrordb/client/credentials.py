@@ -175,6 +175,8 @@ async def fetch_token(config: MirrorDBConfig, transport: Transport, *, now: floa
         error = response_error(answer, config, now=now, credentials=[credentials])
         error.message = f"the authorization server refused a token: {error.message}"
         raise error
+    if answer.broken is not None:
+        raise answer.broken
     try:
         body = json.loads(answer.body)
         value, lifetime = str(body["access_token"]), float(body.get("expires_in") or "inf")

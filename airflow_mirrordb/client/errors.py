@@ -10,7 +10,7 @@
     │   ├── ConnectError             the connection was never made
     │   ├── TLSError                 the handshake failed; final when it was the certificate
     │   ├── RequestTimeoutError      no answer in time
-    │   └── DisconnectedError        the connection broke before the whole answer was there
+    │   └── DisconnectedError        the connection broke before the whole answer was there, or it is damaged
     ├── ResponseError            an answer that is no success; a redirect that is not followed too
     │   ├── InvalidDataError         400, 422
     │   ├── AuthenticationError      401
@@ -19,7 +19,7 @@
     │   ├── ConflictError            409, 412, 428
     │   ├── RateLimitError           429
     │   └── ServerError              5xx
-    ├── InvalidResponseError     a success whose body is not JSON or is too large
+    ├── InvalidResponseError     a success whose body is not JSON, is too large, or did not come whole
     ├── OutputError              an answer that could not be written where it should be
     ├── AmbiguousWriteError      a write that may or may not have been applied
     └── BulkError                records of a bulk failed; carries the report of all
@@ -123,13 +123,15 @@ class EndpointNotAllowedError(MirrorDBError):
 
 @dataclass(eq=False, kw_only=True)
 class TransportError(MirrorDBError):
-    """There was no (whole) answer.
+    """There was no answer, or no whole one.
 
     :param sent: whether the request may have reached the backend
+    :param status: of an answer whose body did not come whole; None if there was no answer at all
     """
 
     retryable: bool = True
     sent: bool = False
+    status: int | None = None
 
 
 class ConnectError(TransportError):
@@ -145,7 +147,7 @@ class RequestTimeoutError(TransportError):
 
 
 class DisconnectedError(TransportError):
-    """The connection broke before the whole answer was there."""
+    """The connection broke before the whole answer was there, or what came of it is damaged."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -196,7 +198,7 @@ class ServerError(ResponseError):
 
 @dataclass(eq=False, kw_only=True)
 class InvalidResponseError(MirrorDBError):
-    """A success (the request was applied) whose body cannot be used: not JSON, or too large.
+    """A success (the request was applied) whose body cannot be used: not JSON, too large, or not whole.
 
     :param status: HTTP status of the answer
     :param request_id: the id under which the backend logged the request

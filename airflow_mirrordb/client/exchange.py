@@ -76,7 +76,7 @@ class Attempt:
     :param request: what it is an attempt at
     :param number: how often that was tried by now; a retry has more than 1
     :param status: of the answer; None if there was none
-    :param error: class of what came instead of an answer
+    :param error: class of what came instead of an answer, or of the rest of its body
     :param elapsed: seconds from the moment of its turn to the whole answer
     """
 
@@ -367,7 +367,7 @@ class _Exchange:
         status, error = None, None
         try:
             answer = await sending
-            status = answer.status
+            status, error = answer.status, type(answer.broken).__name__ if answer.broken else None
         except BaseException as failure:  # a caller that gives up has sent a request, too
             error = type(failure).__name__
             raise

@@ -356,6 +356,8 @@ class GenericMirrorDB:
             refusal = response_error(answer, config, now=self._clock(), credentials=[headers])
             refusal.attempts = 1
             raise named(refusal, request)
+        if answer.broken is not None:
+            raise named(answer.broken, request)
         return answer.status
 
     async def call(self, method: str, **arguments: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from datetime import timezone
 from email.utils import parsedate_to_datetime
 from typing import ParamSpec, TypeVar, overload
 
-from airflow_mirrordb.client.errors import MirrorDBError
+from airflow_mirrordb.client.errors import InvalidResponseError, MirrorDBError, ResponseError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -170,7 +170,8 @@ class Retrying:
             await self.sleep(seconds)
 
     def _log(self, name: str, error: MirrorDBError, delay: float | None, limit: int) -> None:
-        reason = getattr(error, "status", None) or type(error).__name__
+        status = error.status if isinstance(error, ResponseError | InvalidResponseError) else None
+        reason = status or type(error).__name__
         attempt = f"attempt {error.attempts} of {limit}"
         outcome = "giving up" if delay is None else f"next attempt in {delay:.2f} s"
         log.warning("%s: %s failed with %s; %s", name, attempt, reason, outcome)

@@ -9,7 +9,8 @@ import math
 import os
 import re
 import ssl
-from collections.abc import AsyncIterator, Callable, Hashable, Mapping
+from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
+from contextlib import aclosing
 from contextvars import Context
 from http import HTTPStatus
 from pathlib import Path
@@ -19,6 +20,7 @@ from weakref import WeakKeyDictionary, WeakSet
 import aiohttp
 import certifi
 from aiohttp.connector import Connection
+from aiohttp.hdrs import ACCEPT_ENCODING, CONTENT_ENCODING
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawResponseMessage
 from aiohttp.http_writer import _serialize_headers
@@ -56,6 +58,7 @@ _SUCCESS = range(200, 300)
 #: How a request is left that somebody ends, also when its time is over in the same moment.
 _ENDED = (asyncio.CancelledError, asyncio.TimeoutError)
 DISCONNECTED = "the client was disconnected"
+TOO_LONG = "the body is longer than max_response_bytes"
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -120,6 +123,8 @@ class Transport:
     ) -> Answer:
         """Send a request once and return the answer, whatever its status.
 
+        An answer whose body did not come whole says so itself: its status decides what was done.
+
         :param credentials: headers that prove who sends it
         :param within: seconds after which its time is over, if its ``timeout`` is longer
         :param stream: takes the body of a success, whose answer has none then
@@ -128,17 +133,20 @@ class Transport:
         :raises TransportError: if there is none; its ``sent`` says whether the request may have arrived
         """
         connection: Connection | None = None
+        response: _Response | None = None
+        pieces: list[bytes] = []
+        refused, broken = "", None
         self._sending += 1
         try:
             with self._deadlines.within(min(request.timeout, within)):
                 await asyncio.sleep(0)  # lets the loop see which connections the server has closed
                 connection, opener = await self._open().connect(request)
-                head = _head(request, opener, credentials or {}, stream)
+                head = _head(request, opener, credentials or {})
                 if begin is not None:
                     begin()
-                response = await _exchange(connection, head, request.body, unpack=stream is None)
-                body, complete = await self._read(response, stream)
-                if complete and response.content.at_eof():
+                response = await _exchange(connection, head, request.body)
+                refused = await self._read(response, pieces, stream)
+                if not refused and response.content.at_eof():
                     connection.release()
         except (Exception, asyncio.CancelledError) as error:
             sent = connection is not None
@@ -148,14 +156,23 @@ class Transport:
             own = _own_error(error, request.origin, min(request.timeout, within), sent=sent)
             if own is None:
                 raise
-            raise own from error
+            if response is None:
+                raise own from error
+            own.status, own.__cause__ = response.status, error
+            broken = own
         finally:
             if connection is not None:
                 connection.close()  # unless it was released
             self._sending -= 1
             if self._retired:
                 await self.retire()
-        return Answer(status=response.status, headers=response.headers, body=body, complete=complete)
+        return Answer(
+            status=response.status,
+            headers=response.headers,
+            body=b"".join(pieces),
+            refused=refused,
+            broken=broken,
+        )
 
     async def retire(self) -> None:
         """Close all connections as soon as nothing is in flight: only requests that began here still come."""
@@ -180,31 +197,43 @@ class Transport:
             self._connections = self._shared.connections if self._shared else Connections(self._config)
         return self._connections
 
-    async def _read(self, response: _Response, stream: Stream | None) -> tuple[bytes, bool]:
-        if stream is not None and response.status in _SUCCESS:
+    async def _read(self, response: _Response, pieces: list[bytes], stream: Stream | None) -> str:
+        """Read a body, that of a success to the stream; return why the rest of it was refused, if it was.
+
+        :raises PackingError: if it is damaged
+        """
+        content, left = response.content, self._config.max_response_bytes
+        if response.status not in _SUCCESS:
+            stream = None
+        if stream is not None:
             await stream.begin()
-            async for piece in _unpacked(response):
-                await stream.write(piece)
-            return b"", True
-        if stream is None and response.content.is_eof():  # all of it came with its head
-            body = response.content.read_nowait()
-            return body, len(body) <= self._config.max_response_bytes
-        chunks: list[bytes] = []
-        size = 0
-        async for chunk in response.content.iter_any() if stream is None else _unpacked(response):
-            size += len(chunk)
-            if size > self._config.max_response_bytes:
-                return b"".join(chunks), False
-            chunks.append(chunk)
-        return b"".join(chunks), True
+        elif content.is_eof() and CONTENT_ENCODING not in response.headers:
+            pieces.append(content.read_nowait())  # all of it came with its head
+            return "" if len(pieces[0]) <= left else TOO_LONG
+        try:
+            async with aclosing(_unpacked(response)) as unpacked:
+                async for piece in unpacked:
+                    if stream is not None:
+                        await stream.write(piece)
+                        continue
+                    left -= len(piece)
+                    if left < 0:
+                        return TOO_LONG
+                    pieces.append(piece)
+        except packing.UnknownPackingError as error:
+            return str(error)
+        return ""
 
 
-async def _unpacked(response: _Response) -> AsyncIterator[bytes]:
-    unpacking = packing.Unpacking(response.headers.get("Content-Encoding", ""))
+async def _unpacked(response: _Response) -> AsyncGenerator[bytes, None]:
+    unpacking = None
     async for chunk in response.content.iter_any():
+        if unpacking is None:  # an empty body is packed in no way, whatever its Content-Encoding says
+            unpacking = packing.Unpacking(", ".join(response.headers.getall(CONTENT_ENCODING, ())))
         for piece in unpacking.pieces(chunk):
             yield piece
-    yield unpacking.rest()
+    if unpacking is not None:
+        yield unpacking.end()
 
 
 class Connections:
@@ -242,6 +271,7 @@ class Connections:
         opener = self._openers.get(request.origin)
         if opener is None:
             opener = aiohttp.ClientRequest("GET", request.origin, proxy=self._proxy)
+            opener.headers[ACCEPT_ENCODING] = packing.ACCEPTED
             self._openers[request.origin] = opener
         return await pool.connect(opener, [], _NO_TIMEOUT), opener
 
@@ -372,18 +402,11 @@ def _context(verify: bool | str) -> ssl.SSLContext:
         ) from error
 
 
-def _head(
-    request: WireRequest,
-    opener: aiohttp.ClientRequest,
-    credentials: Mapping[str, str],
-    stream: Stream | None,
-) -> bytes:
+def _head(request: WireRequest, opener: aiohttp.ClientRequest, credentials: Mapping[str, str]) -> bytes:
     """Return a request as it goes over the wire, up to its body."""
     headers = opener.headers.copy()  # Host, Accept-Encoding, and what an HTTP proxy wants to know
     headers.update(request.headers)
     headers.update(credentials)
-    if stream is not None:
-        headers["Accept-Encoding"] = packing.ACCEPTED
     if request.body is not None or request.method != "GET":
         headers["Content-Length"] = str(len(request.body or b""))
     through_proxy = opener.proxy is not None and not opener.is_ssl()
@@ -391,12 +414,12 @@ def _head(
     return _serialize_headers(f"{request.method} {target} HTTP/1.1", headers)  # refuses line breaks
 
 
-async def _exchange(connection: Connection, head: bytes, body: bytes | None, *, unpack: bool) -> _Response:
+async def _exchange(connection: Connection, head: bytes, body: bytes | None) -> _Response:
     """Send a request, and return what the backend answers as soon as its headers are there."""
     protocol = connection.protocol
     if protocol is None or protocol.transport is None:
         raise aiohttp.ServerDisconnectedError
-    protocol.set_response_params(read_until_eof=True, read_bufsize=READ_SIZE, auto_decompress=unpack)
+    protocol.set_response_params(read_until_eof=True, read_bufsize=READ_SIZE, auto_decompress=False)
     protocol.transport.writelines([head, body] if body else [head])
     while True:
         message, content = await protocol.read()
@@ -424,7 +447,9 @@ def _own_error(  # noqa: PLR0911  # one a kind
         return ConnectError(message=message, retryable=error.status >= HTTPStatus.INTERNAL_SERVER_ERROR)
     if isinstance(error, asyncio.TimeoutError):
         return _timed_out(origin, seconds, sent=sent)
-    if isinstance(error, aiohttp.ClientError | HttpProcessingError | packing.PackingError | OSError):
+    if isinstance(error, packing.PackingError):
+        return DisconnectedError(message=f"the answer of {origin} is damaged: {error}", sent=True)
+    if isinstance(error, aiohttp.ClientError | HttpProcessingError | OSError):
         broke = f"the connection to {origin} broke before the whole answer was there"
         return DisconnectedError(message=f"{broke}: {_words(error)}", sent=sent)
     return None

@@ -43,7 +43,7 @@ def _metrics(conn_id: str) -> Observer | None:
         tags = {
             "conn_id": conn_id,
             "method": attempt.request.method,
-            "status": str(attempt.status or attempt.error),
+            "status": str(attempt.error or attempt.status),
         }
         Stats.incr("mirrordb.requests", tags=tags)
         Stats.timing("mirrordb.latency", timedelta(seconds=attempt.elapsed), tags=tags)
@@ -67,6 +67,8 @@ def _lineage(conn_id: str, context: Any) -> Observer | None:
         return None
 
     def collect(attempt: Attempt) -> None:
+        if attempt.error is not None:
+            return
         _add(collector, context, conn_id, attempt.request.method, attempt.request.endpoint, attempt.status)
 
     return collect

@@ -253,7 +253,7 @@ def answer(data: bytes) -> None:
         "ETag": text,
     }
     body = data[2 + split :] if choice(data, 0) < 128 else text_of(data[2 + split :]).encode(errors="replace")
-    received = Answer(status=status, headers=headers, body=body, complete=choice(data, 0) != 7)
+    received = Answer(status=status, headers=headers, body=body, refused="x" * (choice(data, 0) == 7))
     method = METHODS[split % len(METHODS)]
     request = MirrorDBRequest(method=method, endpoint="api/users")
     try:

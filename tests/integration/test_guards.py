@@ -37,6 +37,7 @@ from airflow_mirrordb.client import (
     endpoints,
     exchange,
     forking,
+    packing,
     problem,
     protocol,
     transport,
@@ -55,6 +56,7 @@ from tests.integration import (
     test_client_writes as writes,
     test_config_urls as config_urls,
     test_control_flow as control_flow,
+    test_damaged_answers as damaged,
     test_forking as forks,
     test_hostile_answers as hostile_answers,
     test_operators_tries as tries_of_tasks,
@@ -73,6 +75,7 @@ from tests.unit import (
     test_answers as interpreted,
     test_endpoints as patterns,
     test_entity_tags as entity_tags,
+    test_packing as packed,
     test_protocol_values as values,
 )
 
@@ -131,11 +134,12 @@ def follow_anywhere(answer: Answer, request: MirrorDBRequest, sent: WireRequest,
     return replace(sent, method=method, origin=url.origin(), target=url.raw_path_qs)
 
 
-async def read_much(_self: object, response: Any, _stream: object) -> tuple[bytes, bool]:
-    body = b""
-    while len(body) < 32 * wire.MEGABYTE and (chunk := await response.content.readany()):
-        body += chunk
-    return body, True
+async def read_much(_self: object, response: Any, pieces: list[bytes], _stream: object) -> str:
+    async for piece in transport._unpacked(response):
+        pieces.append(piece)
+        if len(pieces) > 32 * wire.MEGABYTE / packing.PIECE:
+            break
+    return ""
 
 
 def tls_without(**changes: Any) -> Callable[..., ssl.SSLContext]:
@@ -324,6 +328,27 @@ GUARDS: dict[str, Guard] = {
     # answers
     "size of bodies": Guard(
         owner=transport.Transport, name="_read", without=read_much, **hostile_case("gzip")
+    ),
+    "ends of compressed bodies": Guard(
+        owner=packing,
+        name="_end",
+        without=lambda stream, _name: stream.flush(),
+        check=damaged.test_the_error_says_what_is_damaged,
+        arguments={"encoding": "gzip"},
+    ),
+    "number of members": Guard(
+        owner=packing,
+        name="MAX_MEMBERS",
+        without=10**9,
+        check=packed.test_endless_parts_are_refused,
+        arguments={"content": b""},
+    ),
+    "successes that are cut off": Guard(
+        owner=answers,
+        name="_without_answer",
+        without=answers.ambiguous,
+        check=damaged.test_a_success_whose_body_is_cut_off_was_applied,
+        arguments={"reply": damaged.broken("201 Created"), "method": "POST"},
     ),
     "timeout": Guard(
         owner=Deadlines, name="within", without=lambda *_: nullcontext(), **hostile_case("slow_body")

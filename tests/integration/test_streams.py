@@ -170,7 +170,7 @@ BROKEN = {
     "has chunks of no size": Reply(chunked(BODY, end=b"no size\r\n"), "close"),
     "is not gzip": Reply(measured(BODY, "Content-Encoding: gzip"), "close"),
     "is half a gzip": Reply(measured(gzip.compress(LARGE)[:-99], "Content-Encoding: gzip"), "close"),
-    "is packed as nobody asked": Reply(measured(brotli.compress(BODY), "Content-Encoding: br"), "close"),
+    "is half a brotli": Reply(measured(brotli.compress(LARGE)[:-9], "Content-Encoding: br"), "close"),
 }
 
 

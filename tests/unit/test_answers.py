@@ -32,9 +32,9 @@ KEY = "k3y-that-nobody-may-see"
 ENDPOINTS = {"POST": "api/users"}
 
 
-def answer(status: int = 200, body: bytes = b"", *, complete: bool = True, **headers: Any) -> Answer:
+def answer(status: int = 200, body: bytes = b"", *, refused: str = "", **headers: Any) -> Answer:
     named = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
-    return Answer(status=status, headers=named, body=body, complete=complete)
+    return Answer(status=status, headers=named, body=body, refused=refused)
 
 
 def asked(method: Method = "GET", **facts: Any) -> MirrorDBRequest:
@@ -145,7 +145,7 @@ def test_an_entity_tag_is_one_that_can_be_sent_back(header: str | None, etag: st
         (answer(200, b'{"a": -Infinity}'), "is not JSON"),
         (answer(200, b"[" * 200_000), "is not JSON"),
         (answer(200, b'{"a": '), "is not JSON"),
-        (answer(200, b"[1]", complete=False), "longer than max_response_bytes"),
+        (answer(200, b"[1]", refused="the body is too long"), "200, but the body is too long"),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
