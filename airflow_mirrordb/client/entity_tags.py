@@ -7,24 +7,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
 
-# RFC 9110, section 8.8.3. Letters beyond ASCII are sent in UTF-8, whose bytes are the grammar's obs-text.
-_CHARACTERS: Final = r"!#-~\xa0-\ud7ff\ue000-\U0010ffff"
-_STRICT = re.compile(rf'(?:W/)?"[{_CHARACTERS}]*"')
-_TAG = re.compile(rf'(?:W/)?"[ {_CHARACTERS}]*"')  # RFC 2616 allowed spaces, and some backends send them
+# RFC 9110, section 8.8.3, and spaces, which RFC 2616 allowed and some backends send. Letters beyond ASCII are
+# sent in UTF-8, whose bytes are the grammar's obs-text.
+_TAG = re.compile(r'(?:W/)?"[ !#-~\xa0-\ud7ff\ue000-\U0010ffff]*"')
 _LIST = re.compile(rf"{_TAG.pattern}(?:[ \t]*,[ \t]*{_TAG.pattern})*")
 _WITHOUT_QUOTES = re.compile(r"(W/)?([\x21\x23-\x2b\x2d-\x7e]+)")
 _NOTHING = re.compile(r'(?:W/)?"?None"?')
 
 
 def entity_tag(text: str | None) -> str | None:
-    """Return a text that is an entity tag as RFC 9110, section 8.8.3 defines it; None if it is not one.
+    """Return a text that is an entity tag, spaces in it allowed; None if it is not one.
 
     No header can hold what is not: a byte that is no UTF-8, for instance, which was read as half of a
     surrogate pair.
     """
-    return text if text is not None and _STRICT.fullmatch(text) else None
+    return text if text is not None and _TAG.fullmatch(text) else None
 
 
 def entity_tags(text: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, TypedDict
 
 from airflow_mirrordb.triggers.condition import same, value_at
+from airflow_mirrordb.triggers.order import ORDERS, Order, order_of
 
 
 class ChangeEvent(TypedDict):
@@ -26,8 +27,8 @@ class RecordsEvent(TypedDict):
 
     endpoint: str
     count: int
-    since: Any
-    cursor: Any
+    since: str | float | None
+    cursor: str | float | None
     request_id: str | None
 
 
@@ -39,12 +40,14 @@ class Sight:
     :param etag: entity tag, if the backend has them
     :param data: the decoded body, without its envelope
     :param request_id: the id under which the backend logged the request, if it says
+    :param size: length of the body in bytes
     """
 
     status: int
     etag: str | None = None
     data: Any = field(default=None, repr=False)
     request_id: str | None = None
+    size: int = 0
 
     @property
     def missing(self) -> bool:
@@ -83,8 +86,28 @@ class Position:
     :param ties: how many records had it, since another may still come with the same value
     """
 
-    cursor: Any = None
+    cursor: str | float | None = None
     ties: int = 0
+
+    def __post_init__(self) -> None:
+        """Check what may have been kept by another version.
+
+        :raises TypeError: if it is no cursor
+        """
+        if not isinstance(self.cursor, str | int | float | None) or not isinstance(self.ties, int):
+            raise TypeError(f"this is not how far a collection was seen: {self!r:.200}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Why records do not count.
+
+    :param kind: the same for all faults that are told once together
+    :param message: for the log
+    """
+
+    kind: str
+    message: str
 
 
 def changed(kept: Version | None, sight: Sight, endpoint: str) -> tuple[Version, ChangeEvent | None]:
@@ -100,33 +123,99 @@ def changed(kept: Version | None, sight: Sight, endpoint: str) -> tuple[Version,
 
 
 def advanced(
-    kept: Position | None, sight: Sight, endpoint: str, *, cursor: str, where: Mapping[str, Any]
-) -> tuple[Position, RecordsEvent | None]:
+    kept: Position | None,
+    sight: Sight,
+    endpoint: str,
+    *,
+    cursor: str,
+    where: Mapping[str, Any],
+    tell: Callable[[Fault], None] = lambda _fault: None,
+) -> tuple[Position | None, RecordsEvent | None]:
     """Return how far the collection goes, and the event if that is beyond what is kept.
+
+    A record whose cursor has no order with the others does not count. Where all cursors have another
+    order than the one that is kept, what is seen counts as if it was seen first.
 
     :param kept: how far it was seen before; None at the first look, which is no event
     :param cursor: dotted way to the value in each record that grows with every change
     :param where: values that fields of a record must have for it to count
-    :raises ValueError: if no record has such a value, or the values cannot be compared
+    :param tell: is called with each reason why a record does not count
     """
-    values = _cursors([record for record in _records(sight) if _matches(record, where)], cursor)
-    before = kept or Position()
-    try:
-        highest = max([*values, *([] if before.cursor is None else [before.cursor])], default=None)
-        newer = [value for value in values if before.cursor is None or value > before.cursor]
-    except TypeError:
-        message = f"cursor: the values of {cursor!r} are partly texts, partly numbers, and have no order"
-        raise ValueError(message) from None
-    again = max(0, values.count(before.cursor) - before.ties) if before.cursor is not None else 0
-    # a backend whose cursor_param excludes the value itself does not show the ties again
-    ties = values.count(highest) or before.ties
-    found, count = Position(cursor=highest, ties=ties), len(newer) + again
+    records = [record for record in _records(sight) if _matches(record, where)]
+    values = _cursors(records, cursor)
+    before = None if kept is None else kept.cursor
+    found_order = order_of(values, before)
+    if found_order is None:
+        if records:
+            tell(_no_order(cursor, values))
+            return kept, None
+        return kept or Position(), None
+    order, keys = found_order
+    if None in keys:
+        tell(_mixture(cursor, order, values[_first_of_order(keys)], values[keys.index(None)]))
+    (last,) = [None] if before is None else order.keys([before])
+    if before is not None and last is None:
+        tell(_another_order(cursor, order, before, values[_first_of_order(keys)]))
+        kept = None
+    found, count = _furthest(kept or Position(), last, keys, values)
     if kept is None or not count:
         return found, None
     event = RecordsEvent(
-        endpoint=endpoint, count=count, since=before.cursor, cursor=highest, request_id=sight.request_id
+        endpoint=endpoint, count=count, since=before, cursor=found.cursor, request_id=sight.request_id
     )
     return found, event
+
+
+def _furthest(
+    before: Position, last: Any, keys: Sequence[Any], values: Sequence[str | float]
+) -> tuple[Position, int]:
+    """Return how far values go, and how many of them are beyond what was seen before.
+
+    :param last: what sorts as the cursor before; None if there was none
+    :param keys: what sorts as the values; None for one that does not count
+    """
+    known = [key for key in keys if key is not None]
+    if last is None:
+        highest = max(known)
+        return Position(cursor=values[keys.index(highest)], ties=known.count(highest)), len(known)
+    highest = max([last, *known])
+    again = max(0, known.count(last) - before.ties)
+    # the same moment may be written in another way; what was seen first goes back to the backend
+    cursor = before.cursor if highest == last else values[keys.index(highest)]
+    # a backend whose cursor_param excludes the value itself does not show the ties again
+    ties = known.count(highest) or before.ties
+    return Position(cursor=cursor, ties=ties), sum(key > last for key in known) + again
+
+
+def _first_of_order(keys: Sequence[Any]) -> int:
+    return next(number for number, key in enumerate(keys) if key is not None)
+
+
+def _no_order(cursor: str, values: Sequence[str | float]) -> Fault:
+    if not values:
+        return Fault(kind="no cursor", message=f"cursor: no record has a text or a number at {cursor!r}")
+    samples = " and ".join(f"{value!r:.100}" for value in dict.fromkeys([values[0], values[-1]]))
+    return Fault(
+        kind="no order",
+        message=f"cursor: the values of {cursor!r}, as {samples}, have no order that is known, so no record"
+        f" counts; known is the order of {', '.join(order.name for order in ORDERS)}",
+    )
+
+
+def _mixture(cursor: str, order: Order, counted: str | float, other: str | float) -> Fault:
+    return Fault(
+        kind=f"mixture with {order.name}",
+        message=f"cursor: the values of {cursor!r}, as {counted!r:.100} and {other!r:.100}, have no common"
+        f" order; only {order.name} count",
+    )
+
+
+def _another_order(cursor: str, order: Order, before: str | float, now: str | float) -> Fault:
+    return Fault(
+        kind=f"change to {order.name}",
+        message=f"cursor: the value of {cursor!r} was {before!r:.100} at last, which has no order with those"
+        f" of now, as {now!r:.100}; these are {order.name}, and what comes after them counts",
+    )
 
 
 def _records(sight: Sight) -> Sequence[Any]:
@@ -139,12 +228,7 @@ def _matches(record: Any, where: Mapping[str, Any]) -> bool:
     return all(same(value_at(record, field), value) for field, value in where.items())
 
 
-def _cursors(records: Sequence[Any], cursor: str) -> list[Any]:
+def _cursors(records: Sequence[Any], cursor: str) -> list[str | float]:
     """Return the cursors of records; one that has none, as what was never updated, does not count."""
     found = [value_at(record, cursor) for record in records]
-    values = [
-        value for value in found if isinstance(value, (str, int, float)) and not isinstance(value, bool)
-    ]
-    if records and not values:
-        raise ValueError(f"cursor: no record has a text or a number at {cursor!r}")
-    return values
+    return [value for value in found if isinstance(value, (str, int, float)) and not isinstance(value, bool)]

@@ -14,6 +14,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.compat import asset_states
+from airflow_mirrordb.serialization import from_text, readable, to_text
 from airflow_mirrordb.triggers.changes import (
     ChangeEvent,
     Position,
@@ -44,6 +45,7 @@ _KINDS: tuple[tuple[type, str, tuple[str, ...]], ...] = (
     (Real, "a number of seconds", ("poll_interval",)),
 )
 _TAG_REFUSED = (400, 412)  # what some answer to an If-None-Match, of a GET even
+LARGE = 2**17  # bytes of a body from which on the loop does not wait until it is judged
 SETTLE = 5.0  # seconds after which Airflow has surely stored an event
 
 
@@ -79,8 +81,9 @@ class MirrorDBEventTrigger(BaseEventTrigger):
     :param headers: further headers; no secrets, they are stored
     :param paginate: how the collection goes on in further pages: the arguments of
         :class:`~airflow_mirrordb.client.Pagination`
-    :param cursor: dotted way to a value in each record that is higher with each change, as ``updated_at``;
-        texts are compared as texts
+    :param cursor: dotted way to a value in each record that is higher with each change, as ``updated_at``:
+        a moment, a number, or an identifier that has an order; see
+        :data:`~airflow_mirrordb.triggers.order.ORDERS`. What has none is an error in the log, once
     :param cursor_param: name in the query under which the backend takes the last cursor, to answer only
         records from there on
     :param where: values that fields of a record must have for it to count, as ``{"customer": "acme"}``;
@@ -115,7 +118,7 @@ class MirrorDBEventTrigger(BaseEventTrigger):
         self.poll_interval = poll_interval
         self._kept: Any = None  # a Version; a Position with a cursor
         self._sends_tags = True
-        self._told_of_tag = False
+        self._told: set[str] = set()
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what Airflow stores.
@@ -179,20 +182,34 @@ class MirrorDBEventTrigger(BaseEventTrigger):
                 continue
             last = sight
             try:
-                found, event = self._judge(sight)
-            except ValueError as error:
-                log.error("Watching %s: %s", self.endpoint, error)  # noqa: TRY400  # no fault of this code
+                large = sight.size > LARGE
+                found, event = await asyncio.to_thread(self._judge, sight) if large else self._judge(sight)
+            except Exception:  # noqa: BLE001  # nothing would start us again; it is logged with its trace
+                self._tell_once("judgement", "what was found could not be judged", exc_info=True)
                 continue
             if event is not None:
-                yield TriggerEvent(event)
-            if found != self._kept:
+                yield TriggerEvent(readable(event))
+            if found is not None and found != self._kept:
                 self._kept = found
                 await self._remember(found, settle=event is not None)
 
-    def _judge(self, sight: Sight) -> tuple[Version | Position, ChangeEvent | RecordsEvent | None]:
+    def _judge(self, sight: Sight) -> tuple[Version | Position | None, ChangeEvent | RecordsEvent | None]:
         if self.cursor is None:
             return changed(self._kept, sight, self.endpoint)
-        return advanced(self._kept, sight, self.endpoint, cursor=self.cursor, where=self.where or {})
+        return advanced(
+            self._kept,
+            sight,
+            self.endpoint,
+            cursor=self.cursor,
+            where=self.where or {},
+            tell=lambda fault: self._tell_once(fault.kind, fault.message),
+        )
+
+    def _tell_once(self, kind: str, message: str, **options: Any) -> None:
+        """Write an error to the log, unless one of its kind was written before: each look may find it."""
+        if kind not in self._told:
+            self._told.add(kind)
+            log.error("Watching %s: %s", self.endpoint, message, **options)
 
     async def looks(self) -> AsyncGenerator[Sight, None]:
         """Look for ever, and yield what each look found: the same object again while that is unchanged."""
@@ -258,15 +275,19 @@ class MirrorDBEventTrigger(BaseEventTrigger):
         if response.status == 304 and last is not None:  # noqa: PLR2004
             return last
         header = response.headers.get("ETag")
-        if header and response.etag is None and not self.paginate and not self._told_of_tag:
-            self._told_of_tag = True
+        if header and response.etag is None and not self.paginate and "tag" not in self._told:
+            self._told.add("tag")
             log.warning(
                 "Watching %s: the ETag %a is no entity tag (RFC 9110, section 8.8.3), so the body decides",
                 self.endpoint,
                 header[:100],
             )
         return Sight(
-            status=response.status, etag=response.etag, data=response.data, request_id=response.request_id
+            status=response.status,
+            etag=response.etag,
+            data=response.data,
+            request_id=response.request_id,
+            size=response.size,
         )
 
     async def _send(self, client: GenericMirrorDB, request: MirrorDBRequest) -> MirrorDBResponse:
@@ -307,7 +328,7 @@ class MirrorDBEventTrigger(BaseEventTrigger):
         for state in asset_states(self):
             try:
                 if kept := await state.aget(self._name):
-                    return kind(**kept)
+                    return kind(**(from_text(kept) if isinstance(kept, str) else kept))
             except Exception:
                 log.exception("What %s was could not be read; what is seen first counts", self.endpoint)
         return None
@@ -318,7 +339,7 @@ class MirrorDBEventTrigger(BaseEventTrigger):
             await self.sleep(SETTLE)  # an event is lost if a triggerer dies that kept this, but not the event
         for state in states:
             try:
-                await state.aset(self._name, asdict(found))
+                await state.aset(self._name, to_text(asdict(found)))
             except Exception:
                 log.exception("What %s is could not be kept", self.endpoint)
 

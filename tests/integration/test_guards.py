@@ -25,6 +25,7 @@ from uuid import uuid4
 import aiohttp
 import pytest
 from airflow.providers.common.compat.sdk import redact
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
 from yarl import URL
 
 from airflow_mirrordb.client import (
@@ -524,6 +525,49 @@ GUARDS: dict[str, Guard] = {
 }
 
 
+if AIRFLOW_V_3_0_PLUS:  # older ones have no event triggers
+    from airflow_mirrordb.triggers import changes, event
+    from airflow_mirrordb.triggers.order import Order
+    from tests.integration import (
+        test_event_trigger_cursor as cursors,
+        test_event_trigger_tags as watched_tags,
+    )
+
+    def order_of_texts(values: list[Any], _kept: Any = None) -> tuple[Order, list[str]]:
+        return Order(name="texts", key=str), [str(value) for value in values]
+
+    GUARDS |= {
+        "order of cursors": Guard(
+            owner=changes,
+            name="order_of",
+            without=order_of_texts,
+            check=cursors.test_newer_record_is_an_event_however_it_is_written,
+            arguments={"first": "9", "then": "10"},
+        ),
+        "events that Airflow can carry": Guard(
+            owner=event,
+            name="readable",
+            without=unchanged,
+            check=cursors.test_event_can_always_be_sent_and_stored,
+        ),
+        "entity tags that a backend refuses": Guard(
+            owner=event,
+            name="_TAG_REFUSED",
+            without=(),
+            check=watched_tags.test_backend_that_refuses_its_own_tag_is_asked_without,
+            arguments={"status": 400},
+        ),
+    }
+    if AIRFLOW_V_3_3_PLUS:  # older ones keep nothing for assets
+        GUARDS["cursors that Airflow can carry"] = Guard(
+            owner=event,
+            name="to_text",
+            without=unchanged,
+            check=cursors.test_kept_cursor_is_what_the_backend_sent,
+            arguments={"cursor": cursors.BEYOND, "as_text": True},
+        )
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of what is left open
 @pytest.mark.parametrize("name", GUARDS)
 async def test_without_the_guard_its_check_fails(
@@ -566,6 +610,8 @@ async def test_without_the_guard_its_check_fails(
     hostile.connections = 0
     hostile.requests.clear()
     tries.store.clear()
+    for name_of_fixture in fixtures.keys() & {"watching", "supervisor"}:
+        fixtures[name_of_fixture].reset()
     monkeypatch.setattr(guard.owner, guard.name, guard.without)
     with pytest.raises((Exception, pytest.fail.Exception)) as caught:
         await run()

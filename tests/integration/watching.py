@@ -43,6 +43,12 @@ class Watching:
         assert self.backend is not None
         return self.backend.lines
 
+    def reset(self) -> None:
+        """Forget what was seen."""
+        self.clock.slept.clear()
+        if self.backend is not None:
+            self.backend.requests.clear()
+
     async def events(self, answers: list[web.Response], **arguments: Any) -> list[Any]:
         """Return the payloads of all events that a trigger fires at these answers."""
         await self.serve(*answers)
@@ -93,6 +99,11 @@ def records(count: int, since: Any, cursor: Any) -> dict[str, Any]:
     return {"endpoint": "api/users", "count": count, "since": since, "cursor": cursor, "request_id": None}
 
 
+def at(time: str) -> str:
+    """Return a moment of one day as RFC 3339 writes it."""
+    return f"2026-05-01T{time}:00Z"
+
+
 def orders(*times: Any, **fields: Any) -> list[dict[str, Any]]:
     return [{"meta": {"updated": time}, **fields} for time in times]
 
@@ -102,6 +113,10 @@ class Supervisor:
 
     def __init__(self) -> None:
         self.kept: dict[tuple[str, str], str] = {}
+
+    def reset(self) -> None:
+        """Forget what was kept."""
+        self.kept.clear()
 
     async def asend(self, message: Any) -> Any:
         from airflow.sdk.exceptions import ErrorType
