@@ -130,7 +130,10 @@ def storable(value: Any) -> Any:
         (JSON), a NUL character (PostgreSQL), a dict with names that Airflow gives a meaning of their own,
         more than :data:`MAX_DEPTH` levels (MySQL), or an object that Airflow cannot serialize
     """
-    return _replaced(value) if _check(value) else value
+    halves = _check(value)
+    if type(value) is int and value >= 2**63 and float(value) != value:
+        raise NotStorableError("SQLite rounds an integer of 64 bits that is a whole result")
+    return _replaced(value) if halves else value
 
 
 def check_exact(value: Any) -> None:

@@ -53,12 +53,21 @@ JSON_VALUES: st.SearchStrategy[Any] = st.one_of(
 )
 
 
-def same(value: Any, other: Any) -> bool:
-    """Whether two JSON values are the same, types too: 1 is neither 1.0 nor true."""
+def same(value: Any, other: Any, *, as_json: bool = False) -> bool:
+    """Whether two JSON values are the same.
+
+    :param as_json: True to tell numbers apart as JSON does, which has no types of them: 1.0 is 1
+    """
+    if as_json and isinstance(value, int | float) and isinstance(other, int | float):
+        return value == other and isinstance(value, bool) == isinstance(other, bool)
     if type(value) is not type(other):
         return False
     if isinstance(value, dict):
-        return value.keys() == other.keys() and all(same(item, other[name]) for name, item in value.items())
+        return value.keys() == other.keys() and all(
+            same(item, other[name], as_json=as_json) for name, item in value.items()
+        )
     if isinstance(value, list):
-        return len(value) == len(other) and all(map(same, value, other))
-    return bool(value == other) and repr(value) == repr(other) if isinstance(value, float) else value == other
+        return len(value) == len(other) and all(
+            same(*pair, as_json=as_json) for pair in zip(value, other, strict=True)
+        )
+    return bool(repr(value) == repr(other) if isinstance(value, float) else value == other)

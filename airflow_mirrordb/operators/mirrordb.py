@@ -155,12 +155,13 @@ class MirrorDBOperator(BaseOperator):
         from airflow_mirrordb.client.retry import Progress
         from airflow_mirrordb.hooks.observers import add_lineage
         from airflow_mirrordb.operators.memory import WriteMemory
-        from airflow_mirrordb.triggers.mirrordb import unpacked
+        from airflow_mirrordb.triggers.mirrordb import read_event
 
         keep_linked(self)
+        event = read_event(event)
         if event["status"] == "success":
             add_lineage(self, self.mirrordb_conn_id, event)
-            return self._result(unpacked(event))
+            return self._result(event)
         try:
             if event["status"] == "resume":
                 return self._send(context, MirrorDBRequest(**event["request"]), Progress(**event["progress"]))

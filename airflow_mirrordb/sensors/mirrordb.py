@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -27,7 +26,7 @@ from airflow_mirrordb.links import MirrorDBResourceLink, keep_linked, link
 from airflow_mirrordb.operators.mirrordb import fail
 from airflow_mirrordb.operators.start import start_in_triggerer
 from airflow_mirrordb.triggers.condition import Condition, check_choice, path_of, plain
-from airflow_mirrordb.triggers.rendering import condition_of, refuse_sensitive, request_of
+from airflow_mirrordb.triggers.rendering import condition_of, fields_of, refuse_sensitive, request_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -188,9 +187,10 @@ class MirrorDBSensor(BaseSensorOperator):
         from airflow_mirrordb.client.errors import MirrorDBError
         from airflow_mirrordb.hooks.observers import add_lineage
         from airflow_mirrordb.triggers.control_flow import raise_again
-        from airflow_mirrordb.triggers.mirrordb import unpacked
+        from airflow_mirrordb.triggers.mirrordb import read_event
 
         keep_linked(self)
+        event = read_event(event)
         with self._skipping():
             if event["status"] == "raised":
                 raise_again(event)
@@ -199,7 +199,7 @@ class MirrorDBSensor(BaseSensorOperator):
             if event["status"] == "error":
                 fail(MirrorDBError.from_dict(event["error"]))
             add_lineage(self, self.mirrordb_conn_id, event)
-            return self._result(unpacked(event))
+            return self._result(event)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once.
@@ -256,9 +256,9 @@ class MirrorDBSensor(BaseSensorOperator):
         self.defer(
             trigger=MirrorDBSensorTrigger(
                 self.mirrordb_conn_id,
-                request=asdict(self._request()),
-                condition=asdict(self._condition()[0]),
-                watch=asdict(self._last.watch),
+                request=fields_of(self._request()),
+                condition=fields_of(self._condition()[0]),
+                watch=fields_of(self._last.watch),
                 poke_interval=self.poke_interval,
                 resume_at=now + wait,
                 deadline=deadline,
@@ -340,7 +340,7 @@ class MirrorDBSensor(BaseSensorOperator):
     def _remember(self, context: Context, watch: Watch) -> None:
         store: Any = context.get("task_state_store")
         if self.reschedule and not self.deferrable and store is not None:
-            store.set(NAME, {"epoch": _epoch(context), "watch": asdict(watch)})
+            store.set(NAME, {"epoch": _epoch(context), "watch": fields_of(watch)})
 
     def _result(self, event: Mapping[str, Any]) -> Any:
         self.log.info("Met: answered %s (request id %s)", event["http_status"], event["request_id"])

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 import zlib
-from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Awaitable, Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -20,6 +17,8 @@ from airflow_mirrordb.client.retry import Progress
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.output import sink_for
 from airflow_mirrordb.hooks.sharing import SharedClient
+from airflow_mirrordb.serialization import from_text, to_text, to_text_beside
+from airflow_mirrordb.triggers.rendering import fields_of
 
 if TYPE_CHECKING:
     from airflow_mirrordb.client.answers import MirrorDBResponse
@@ -27,15 +26,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)  # a trigger's own costs more than its request
 
 MAX_EVENT_BYTES = 2**20
-#: Characters of JSON text from which on data is packed, so that large answers do not fill the database.
-PACKED_FROM = 2**16
 
 
 class SuccessEvent(TypedDict):
-    """The answer came; ``data`` is its decoded body, or tells of the file that it was written to.
-
-    Of a large answer it may be packed, see :func:`packed`.
-    """
+    """The answer came; ``data`` is its decoded body, or tells of the file that it was written to."""
 
     status: Literal["success"]
     data: Any
@@ -45,6 +39,7 @@ class SuccessEvent(TypedDict):
     elapsed: float
     method: str
     endpoint: str
+    method_name: str | None
 
 
 class ErrorEvent(TypedDict):
@@ -87,49 +82,45 @@ def success_event(response: MirrorDBResponse, request: MirrorDBRequest, max_even
         elapsed=response.elapsed,
         method=request.method,
         endpoint=request.endpoint,
+        method_name=request.method_name,
     )
 
 
-async def packed(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return an event with its data as compressed JSON, where that makes a large one smaller."""
-    plain = json.dumps(event.get("data"))  # as Airflow stores it
-    if len(plain) < PACKED_FROM:
-        return event
-    text = json.dumps(event["data"], ensure_ascii=False).encode(errors="surrogatepass")
-    compressed = await asyncio.to_thread(zlib.compress, text, zlib.Z_BEST_SPEED)
-    data = b64encode(compressed).decode()
-    return {**event, "data": None, "packed": data} if len(data) < len(plain) else event
-
-
-def unpacked(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the event that :func:`packed` was given."""
-    if "packed" not in event:
-        return event
-    text = zlib.decompress(b64decode(event["packed"])).decode(errors="surrogatepass")
-    return {**event, "data": json.loads(text)}
-
-
 async def event_of(work: Awaitable[Mapping[str, Any]]) -> TriggerEvent:
-    """Return the event that tells what came of a trigger's work, whatever did."""
+    """Return the event that tells what came of a trigger's work, whatever did.
+
+    Its payload is ``status``, and the whole event as text in ``data``: Airflow's processes would end at
+    some of the values that a backend may send.
+    """
     try:
-        return TriggerEvent(await packed(await work))
+        event = await work
+        return TriggerEvent({"status": event["status"], "data": await to_text_beside(event)})
     except MirrorDBError as error:
-        return TriggerEvent(ErrorEvent(status="error", error=error.to_dict()))
+        reason = error
     except Exception as error:  # a trigger that raises would hide the reason from the task
         log.exception("The request could not be sent")
         reason = MirrorDBError(message=f"{type(error).__name__}: {error}", retryable=True)
-        return TriggerEvent(ErrorEvent(status="error", error=reason.to_dict()))
+    return TriggerEvent(
+        {"status": "error", "data": to_text(ErrorEvent(status="error", error=reason.to_dict()))}
+    )
+
+
+def read_event(payload: Mapping[str, Any]) -> Any:
+    """Return the event that a trigger fired, from its payload."""
+    return from_text(payload["data"])
 
 
 class MirrorDBTrigger(BaseTrigger):
     """Sends a request that may be repeated, with all its retries, and fires one event.
 
-    The event is a :class:`SuccessEvent` or an :class:`ErrorEvent`; the trigger never raises for a
-    failed request. Its arguments are stored in clear text, and hold no secret of the connection.
+    The event is a :class:`SuccessEvent` or an :class:`ErrorEvent`, see :func:`read_event`; the trigger
+    never raises for a failed request. Its arguments are stored in clear text, and hold no secret of the
+    connection.
 
     :param mirrordb_conn_id: id of a connection of type ``mirrordb``
-    :param request: the fields of :class:`~airflow_mirrordb.client.MirrorDBRequest`
-    :param progress: the fields of :class:`~airflow_mirrordb.client.Progress`: what the worker sent
+    :param request: the fields of :class:`~airflow_mirrordb.client.MirrorDBRequest`, or their text
+    :param progress: the fields of :class:`~airflow_mirrordb.client.Progress`, or their text: what the
+        worker sent
     :param max_event_bytes: largest answer that is put into the event, in bytes
     :param output_path: file that the answer is written to; the event holds its
         :class:`~airflow_mirrordb.client.Manifest` then
@@ -139,16 +130,16 @@ class MirrorDBTrigger(BaseTrigger):
     def __init__(
         self,
         mirrordb_conn_id: str = MirrorDBHook.default_conn_name,
-        request: Mapping[str, Any] | None = None,
-        progress: Mapping[str, Any] | None = None,
+        request: Mapping[str, Any] | str | None = None,
+        progress: Mapping[str, Any] | str | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
         output_path: str | None = None,
         operator: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.mirrordb_conn_id = mirrordb_conn_id
-        self.request = dict(request or {})
-        self.progress = dict(progress or {})
+        self.request = given(request)
+        self.progress = given(progress)
         self.max_event_bytes = max_event_bytes
         self.output_path = output_path
         self.operator = operator
@@ -158,8 +149,8 @@ class MirrorDBTrigger(BaseTrigger):
             f"{__name__}.{type(self).__name__}",
             {
                 "mirrordb_conn_id": self.mirrordb_conn_id,
-                "request": self.request,
-                "progress": self.progress,
+                "request": to_text(self.request),
+                "progress": to_text(self.progress),
                 "max_event_bytes": self.max_event_bytes,
                 "output_path": self.output_path,
                 "operator": self.operator,
@@ -193,20 +184,37 @@ class MirrorDBWaitTrigger(BaseTrigger):
     """
 
     def __init__(
-        self, request: Mapping[str, Any] | None = None, progress: Mapping[str, Any] | None = None
+        self,
+        request: Mapping[str, Any] | str | None = None,
+        progress: Mapping[str, Any] | str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.request = dict(request or {})
-        self.progress = dict(progress or {})
+        self.request = given(request)
+        self.progress = given(progress)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        return f"{__name__}.{type(self).__name__}", {"request": self.request, "progress": self.progress}
+        arguments = {"request": to_text(self.request), "progress": to_text(self.progress)}
+        return f"{__name__}.{type(self).__name__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         await asyncio.sleep(max(0.0, Progress(**self.progress).resume_at - time.time()))
-        yield TriggerEvent(ResumeEvent(status="resume", request=self.request, progress=self.progress))
+        yield await event_of(self._resumed())
+
+    async def _resumed(self) -> ResumeEvent:
+        return ResumeEvent(status="resume", request=self.request, progress=self.progress)
 
 
 def arguments(request: MirrorDBRequest, progress: Progress) -> dict[str, Any]:
-    """Return a request and its progress as the plain values that triggers take."""
-    return {"request": asdict(request), "progress": asdict(progress)}
+    """Return a request and its progress as triggers take them."""
+    return {"request": fields_of(request), "progress": fields_of(progress)}
+
+
+def given(argument: Mapping[str, Any] | str | None) -> dict[str, Any]:
+    """Return an argument of a trigger that is a dict, be it as its author gives it or as it was stored.
+
+    :raises TypeError: if it is neither; any other error of a constructor would end Airflow's triggerer
+    """
+    try:
+        return dict(from_text(argument) if isinstance(argument, str) else argument or {})
+    except (ValueError, zlib.error) as error:
+        raise TypeError(f"an argument of a trigger is no JSON object: {error}") from error

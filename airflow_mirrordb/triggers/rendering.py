@@ -6,6 +6,7 @@ Light: a DAG file that imports an operator loads no client.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ def request_of(task: Any, method: RequestMethod, **arguments: Any) -> MirrorDBRe
         timeout=None if timeout in (None, "") else rendered("request_timeout", timeout, float),
         **arguments,
     )
+
+
+def fields_of(value: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass and their values; ``asdict`` would copy all that is in them."""
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def refuse_none(endpoint: object) -> None:

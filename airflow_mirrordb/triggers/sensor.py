@@ -18,9 +18,10 @@ from airflow_mirrordb.client.errors import MirrorDBError, ResponseError
 from airflow_mirrordb.client.protocol import MirrorDBRequest, named
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.sharing import SharedClient
+from airflow_mirrordb.serialization import to_text
 from airflow_mirrordb.triggers.condition import Condition
 from airflow_mirrordb.triggers.control_flow import DECISIONS, RaisedEvent, raised_event
-from airflow_mirrordb.triggers.mirrordb import MAX_EVENT_BYTES, SuccessEvent, event_of, success_event
+from airflow_mirrordb.triggers.mirrordb import MAX_EVENT_BYTES, SuccessEvent, event_of, given, success_event
 
 log = logging.getLogger(__name__)
 
@@ -166,9 +167,9 @@ class MirrorDBSensorTrigger(BaseTrigger):
     The arguments are stored in clear text, and hold no secret of the connection.
 
     :param mirrordb_conn_id: id of a connection of type ``mirrordb``
-    :param request: the fields of :class:`~airflow_mirrordb.client.MirrorDBRequest`
-    :param condition: the fields of :class:`~airflow_mirrordb.triggers.condition.Condition`
-    :param watch: the fields of :class:`Watch`
+    :param request: the fields of :class:`~airflow_mirrordb.client.MirrorDBRequest`, or their text
+    :param condition: the fields of :class:`~airflow_mirrordb.triggers.condition.Condition`, or their text
+    :param watch: the fields of :class:`Watch`, or their text
     :param poke_interval: shortest wait between two looks, in seconds
     :param resume_at: unix time before which there must be no look
     :param deadline: unix time of the time-out; the first look after it is the last one
@@ -184,9 +185,9 @@ class MirrorDBSensorTrigger(BaseTrigger):
     def __init__(
         self,
         mirrordb_conn_id: str = MirrorDBHook.default_conn_name,
-        request: Mapping[str, Any] | None = None,
-        condition: Mapping[str, Any] | None = None,
-        watch: Mapping[str, Any] | None = None,
+        request: Mapping[str, Any] | str | None = None,
+        condition: Mapping[str, Any] | str | None = None,
+        watch: Mapping[str, Any] | str | None = None,
         poke_interval: float = 60.0,
         resume_at: float = 0.0,
         deadline: float = 0.0,
@@ -196,9 +197,9 @@ class MirrorDBSensorTrigger(BaseTrigger):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.mirrordb_conn_id = mirrordb_conn_id
-        self.request = dict(request or {})
-        self.condition = dict(condition or {})
-        self.watch = dict(watch or {})
+        self.request = given(request)
+        self.condition = given(condition)
+        self.watch = given(watch)
         self.poke_interval = poke_interval
         self.resume_at = resume_at
         self.deadline = deadline
@@ -207,11 +208,9 @@ class MirrorDBSensorTrigger(BaseTrigger):
         self.operator = operator
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
+        texts = {name: to_text(getattr(self, name)) for name in ("request", "condition", "watch")}
         names = (
             "mirrordb_conn_id",
-            "request",
-            "condition",
-            "watch",
             "poke_interval",
             "resume_at",
             "deadline",
@@ -219,7 +218,10 @@ class MirrorDBSensorTrigger(BaseTrigger):
             "max_event_bytes",
             "operator",
         )
-        return f"{__name__}.{type(self).__name__}", {name: getattr(self, name) for name in names}
+        return f"{__name__}.{type(self).__name__}", {
+            **texts,
+            **{name: getattr(self, name) for name in names},
+        }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         yield await event_of(self._watched())

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -23,9 +22,9 @@ from airflow_mirrordb.triggers.mirrordb import (
     MirrorDBTrigger,
     SuccessEvent,
     event_of,
-    unpacked,
+    read_event,
 )
-from airflow_mirrordb.triggers.rendering import condition_of, refuse_sensitive, request_of
+from airflow_mirrordb.triggers.rendering import condition_of, fields_of, refuse_sensitive, request_of
 from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger, TimeoutEvent
 
 log = logging.getLogger(__name__)
@@ -76,7 +75,7 @@ class MirrorDBReadStartTrigger(MirrorDBTrigger):
         if not isinstance(self.endpoint, str):
             message = "endpoint: only a worker reads many; leave start_from_trigger"
             raise InvalidRequestError(message=message, field="endpoint")
-        self.request = asdict(request_of(self, "GET", paginate=self.paginate))
+        self.request = fields_of(request_of(self, "GET", paginate=self.paginate))
         return await super()._answer()
 
 
@@ -150,8 +149,8 @@ class MirrorDBSensorStartTrigger(MirrorDBSensorTrigger):
 
     async def _watched(self) -> SuccessEvent | TimeoutEvent | RaisedEvent:
         refuse_sensitive(self.headers)
-        self.request = asdict(request_of(self, "GET"))
-        self.condition = asdict(condition_of(self, self.function)[0])
+        self.request = fields_of(request_of(self, "GET"))
+        self.condition = fields_of(condition_of(self, self.function)[0])
         started = self.timeout_after.timestamp() - self.longest if self.timeout_after else self.clock()
         self.deadline = started + self.timeout
         return await super()._watched()
@@ -178,7 +177,7 @@ async def _ended(
     mapped_over = next(task.iter_mapped_dependants(), None)  # only a worker tells Airflow the length
     if mapped_over or task.outlets or task.multiple_outputs or has_xcom_backend():
         return event
-    result = unpacked(event.payload)["data"]
+    result = read_event(event.payload)["data"]
     if task.do_xcom_push and result is not None:
         try:
             await _store(trigger.task_instance, result)

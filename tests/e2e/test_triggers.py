@@ -20,9 +20,10 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 import airflow_mirrordb.triggers
 from airflow_mirrordb.client import MirrorDBError, MirrorDBRequest, NotFoundError, Progress
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
+from airflow_mirrordb.serialization import from_text, to_text
 from airflow_mirrordb.triggers.condition import Condition
 from airflow_mirrordb.triggers.event import MirrorDBEventTrigger
-from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments
+from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments, read_event
 from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger, Watch
 from airflow_mirrordb.triggers.start import MirrorDBReadStartTrigger, MirrorDBSensorStartTrigger
 from tests.conftest import Answering
@@ -171,7 +172,9 @@ def test_triggers_come_back_unchanged(trigger: BaseTrigger) -> None:
 @every_trigger
 def test_arguments_are_plain_json(trigger: BaseTrigger) -> None:
     """The database stores the arguments as they are, with nothing that only Python can read."""
-    assert json.loads(stored(trigger)[1]) == arguments_of(trigger)
+    for name, value in json.loads(stored(trigger)[1]).items():
+        given = getattr(trigger, name)
+        assert (from_text(value) if isinstance(given, dict) and isinstance(value, str) else value) == given
 
 
 @every_trigger
@@ -202,7 +205,7 @@ async def test_fewest_arguments_are_enough(answering: Answering, monkeypatch: py
 
     assert backend.lines == ["GET /api/users/7"]
     assert arrived(event) == event.payload
-    assert event.payload["data"] == {"id": 7, "tags": ["a"], "ö": None}
+    assert read_event(event.payload)["data"] == {"id": 7, "tags": ["a"], "ö": None}
 
 
 async def test_error_arrives_as_itself(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +215,7 @@ async def test_error_arrives_as_itself(answering: Answering, monkeypatch: pytest
     monkeypatch.setenv("AIRFLOW_CONN_MIRRORDB_DEFAULT", json.dumps(connection))
     request = MirrorDBRequest(method="GET", endpoint="api/users/7", method_name="fetch")
 
-    event = arrived(await only_event(MirrorDBTrigger(request=asdict(request))))
+    event = read_event(arrived(await only_event(MirrorDBTrigger(request=asdict(request)))))
 
     error = MirrorDBError.from_dict(event["error"])
     assert isinstance(error, NotFoundError)
@@ -224,7 +227,7 @@ async def test_wait_hands_back_what_it_was_given() -> None:
     late = Progress(attempts=2, deadline=1_900_000_000.25, resume_at=0.0, cut_off=1)
     trigger = revived(*stored(MirrorDBWaitTrigger(**arguments(REQUEST, late))))
 
-    event = arrived(await only_event(trigger))
+    event = read_event(arrived(await only_event(trigger)))
 
     assert event["status"] == "resume"
     assert MirrorDBRequest(**event["request"]) == REQUEST
@@ -234,8 +237,9 @@ async def test_wait_hands_back_what_it_was_given() -> None:
 def test_error_of_a_newer_version_fails_the_task() -> None:
     """An error of a kind unknown here is raised as a plain one, with its message."""
     error = {"type": "QuotaError", "message": "used up", "retryable": True, "quota": 3}
+    payload = {"status": "error", "data": to_text({"status": "error", "error": error})}
     operator = MirrorDBReadOperator(task_id="read", endpoint="api/users/7")
 
     with pytest.raises(MirrorDBError, match="used up") as raised:
-        operator.execute_complete({}, {"status": "error", "error": error})
+        operator.execute_complete({}, payload)
     assert type(raised.value) is MirrorDBError

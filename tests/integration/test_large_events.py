@@ -12,7 +12,6 @@ import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
-from airflow_mirrordb.triggers.mirrordb import PACKED_FROM, packed
 from tests.integration.conftest import ScriptedBackend, SetConnection
 from tests.integration.test_operators import context, first_event, restored
 
@@ -43,9 +42,3 @@ def test_event_is_no_larger_than_the_answer(
     stored = json.dumps(asyncio.run(first_event(restored(deferred.value))))
     assert len(stored) <= 1.02 * MEGABYTE
     assert operator.execute_complete(context(), json.loads(stored)) == ANSWERS[kind]
-
-
-async def test_small_answer_is_stored_as_it_is() -> None:
-    """Whoever looks into the database, or the log of the triggerer, can read it."""
-    event = {"status": "success", "data": "x" * (PACKED_FROM - 3)}
-    assert await packed(event) == event

@@ -23,7 +23,7 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
-from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, arguments
+from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, arguments, read_event
 from tests.conftest import RawServer, Reply
 from tests.integration.conftest import ScriptedBackend, SetConnection
 from tests.integration.test_operators import MODES, first_event, run
@@ -137,7 +137,7 @@ async def test_what_the_worker_began_the_trigger_begins_anew(
     progress = await asyncio.to_thread(worker)
     assert contents(target.parent) == {target.name: OLD}
     trigger = MirrorDBTrigger(**arguments(request, progress), output_path=str(target))
-    event = await first_event(trigger)
+    event = read_event(await first_event(trigger))
     assert (event["data"]["bytes"], event["attempts"]) == (600_000, 2)
     assert contents(target.parent) == {target.name: bytes(600_000)}
 

@@ -34,6 +34,7 @@ from airflow_mirrordb.client import (
     ServerError,
 )
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
+from airflow_mirrordb.triggers.mirrordb import read_event
 from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger
 from airflow_mirrordb.triggers.start import MirrorDBSensorStartTrigger
 from tests.conftest import FakeClock
@@ -473,7 +474,9 @@ def test_trigger_of_a_dead_triggerer_keeps_interval_and_deadline(
     assert scheduler.clock.slept == [60, 60]
     assert scheduler.clock.now() - started == 220
     scripted.answers = [(200, DONE, {})]
-    assert scheduler.triggered(deferred.value).payload["data"] == DONE  # it knows what the worker saw
+    assert (
+        read_event(scheduler.triggered(deferred.value).payload)["data"] == DONE
+    )  # it knows what the worker saw
 
 
 def test_deferral_has_a_last_resort(
@@ -602,9 +605,9 @@ def test_trigger_reports_what_it_did_not_expect(scheduler: Scheduler, set_connec
     request = {"method": "GET", "endpoint": "api/jobs/7"}
     event = asyncio.run(only_event(MirrorDBSensorTrigger("no_such_connection", request))).payload
     assert event["status"] == "error"
-    assert "no_such_connection" in event["error"]["message"]
+    assert "no_such_connection" in read_event(event)["error"]["message"]
     newer = MirrorDBSensorTrigger(request=request, condition={"of_tomorrow": 1})
-    assert "of_tomorrow" in asyncio.run(only_event(newer)).payload["error"]["message"]
+    assert "of_tomorrow" in read_event(asyncio.run(only_event(newer)).payload)["error"]["message"]
 
 
 @pytest.mark.timeout(60)  # a fresh interpreter imports Airflow

@@ -103,6 +103,7 @@ def test_a_text_can_be_read_on_a_deeper_stack_than_it_was_written_on() -> None:
 STORABLE: dict[str, Any] = {
     "nothing": None,
     "numbers": [0, -(2**63), 2**64 - 1, 1e18, -0.0, 5e-324, True],
+    "bare integers": 2**63,
     "text": {"": "é\U0001f600", "\n": "\x01"},
     "some of Airflow's names": {"__type": 1, "__version__": 1, "__data__": 2, "a": {"__var": 3}},
     "levels": nested([], MAX_DEPTH - 1),
@@ -113,6 +114,8 @@ NOT_STORABLE: dict[str, tuple[Any, str, str]] = {
     "integer": ({"items": [1, {"id": 2**64}]}, "$.items[1].id", "65 bits"),
     "negative integer": (-(2**63) - 1, "$", "64 bits"),
     "endless integer": ([10**5000], "$[0]", "bits"),
+    # SQLite's JSON columns have numeric affinity (section 3 of https://sqlite.org/datatype3.html)
+    "bare integer": (2**63 + 1, "$", "SQLite"),
     # PostgreSQL's jsonb prints numbers in E notation without it: table 8.23 and section 8.14 of its manual
     "float": ({"mass": 1.989e30}, "$.mass", "PostgreSQL gives it back as an integer"),
     "NaN": ([float("nan")], "$[0]", "JSON has no nan"),

@@ -1,0 +1,188 @@
+"""Every JSON value crosses each border of Airflow 3.3 as it is, or is refused before it is handed over.
+
+What lies beyond a border is Airflow's own: its messages in msgpack, its serialization, its API's models
+and the columns of its database, on SQLite.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
+from hypothesis import given
+
+if not AIRFLOW_V_3_3_PLUS:
+    pytest.skip("each version of Airflow has borders of its own", allow_module_level=True)
+
+from airflow_mirrordb.client import MirrorDBError, MirrorDBRequest, Progress
+from airflow_mirrordb.serialization import NotStorableError, storable
+from airflow_mirrordb.triggers.condition import Condition
+from airflow_mirrordb.triggers.mirrordb import (
+    MirrorDBTrigger,
+    MirrorDBWaitTrigger,
+    arguments,
+    event_of,
+    read_event,
+)
+from airflow_mirrordb.triggers.rendering import fields_of
+from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger, Watch
+from tests.integration import airflow_borders as borders
+from tests.json_values import JSON_VALUES, nested, same
+
+
+def crosses(value: Any) -> bool:
+    """Whether a value comes out of an XCom as it went in, as far as SQLite can tell."""
+    try:
+        return same(borders.xcom(value), value, as_json=True)
+    except Exception:  # noqa: BLE001  # each border has its own
+        return False
+
+
+def holds(value: Any, wanted: Any) -> bool:
+    """Whether something in a value is what is wanted."""
+    if isinstance(value, dict):
+        return any(holds(name, wanted) or holds(item, wanted) for name, item in value.items())
+    if isinstance(value, list):
+        return any(holds(item, wanted) for item in value)
+    return bool(wanted(value))
+
+
+def depth(value: Any) -> int:
+    if isinstance(value, dict | list):
+        return 1 + max(map(depth, value.values() if isinstance(value, dict) else value), default=0)
+    return 0
+
+
+def count(value: Any) -> int:
+    """Return the number of values in a value; names that became equal have fewer."""
+    if isinstance(value, dict | list):
+        return 1 + sum(map(count, value.values() if isinstance(value, dict) else value))
+    return 1
+
+
+def refused_by_other_databases(value: Any) -> bool:
+    """What PostgreSQL and MySQL refuse or change, and SQLite does not."""
+
+    def is_wrong(item: Any) -> bool:
+        return (isinstance(item, str) and "\0" in item) or (
+            isinstance(item, float) and not -(2**63) <= item <= 2**64 - 1
+        )
+
+    return depth(value) > 100 or holds(value, is_wrong)
+
+
+# -- results -------------------------------------------------------------------------------------
+
+
+@given(JSON_VALUES)
+def test_a_result_is_what_comes_out_of_its_xcom(value: Any) -> None:
+    """Half a surrogate pair is U+FFFD there; what would be lost or changed is refused, and no more.
+
+    Databases do not tell 1.0 from 1: SQLite in a bare number, PostgreSQL in one that is written as 1e16.
+    """
+    try:
+        result = storable(value)
+    except NotStorableError:
+        whole = without_halves(value)
+        assert count(whole) < count(value) or refused_by_other_databases(whole) or not crosses(whole)
+        return
+    assert same(borders.xcom(result), result, as_json=True)
+    assert same(result, without_halves(value))
+
+
+def without_halves(value: Any) -> Any:
+    """Return a value as UTF-8 can hold it: Python's own error handler says which code points it cannot."""
+    if isinstance(value, str):
+        halves = {code for code in map(ord, value) if 0xD800 <= code <= 0xDFFF}
+        return value.translate(dict.fromkeys(halves, "\ufffd"))
+    if isinstance(value, list):
+        return [without_halves(item) for item in value]
+    if isinstance(value, dict):
+        return {without_halves(name): without_halves(item) for name, item in value.items()}
+    return value
+
+
+# -- what a task hands to its trigger, and back ----------------------------------------------------
+
+
+@given(JSON_VALUES)
+def test_a_deferred_request_is_the_one_that_was_meant(value: Any) -> None:
+    """Data that is shaped like Airflow's own serialization is sent as it is (apache/airflow#59711)."""
+    request = MirrorDBRequest(method="PATCH", endpoint="api/users/7", data=value, query={"q": [value]})
+    progress = Progress(attempts=2, deadline=1_900_000_000.25)
+    made = borders.trigger(MirrorDBTrigger(**arguments(request, progress)))
+    assert isinstance(made, MirrorDBTrigger)
+    assert same(fields_of(MirrorDBRequest(**made.request)), fields_of(request))
+    assert Progress(**made.progress) == progress
+
+
+@given(JSON_VALUES)
+def test_a_deferred_condition_is_the_one_that_was_meant(value: Any) -> None:
+    """A sensor waits for the very same value in the triggerer."""
+    condition = Condition(field="a.b", is_in=[value])
+    watch = Watch(failures=1, first="\ud800")
+    sent = MirrorDBSensorTrigger(condition=fields_of(condition), watch=fields_of(watch))
+    made = borders.trigger(sent)
+    assert isinstance(made, MirrorDBSensorTrigger)
+    assert same(fields_of(Condition(**made.condition)), fields_of(condition))
+    assert Watch(**made.watch) == watch
+
+
+@given(JSON_VALUES)
+def test_an_answer_comes_out_of_its_event(value: Any) -> None:
+    """No answer ends the triggerer, and the task gets what the trigger got."""
+
+    async def answered() -> dict[str, Any]:
+        return {"status": "success", "data": value, "request_id": "\ud800", "endpoint": "api/\udfff"}
+
+    event = asyncio.run(event_of(answered()))
+    assert event.payload["status"] == "success"
+    got = read_event(borders.event(event.payload))
+    assert same(got["data"], value)
+    assert (got["request_id"], got["endpoint"]) == ("\ud800", "api/\udfff")
+
+
+@given(JSON_VALUES)
+def test_an_error_comes_out_of_its_event(value: Any) -> None:
+    """The words of an error may repeat anything that a backend or an author said."""
+
+    async def failed() -> dict[str, Any]:
+        raise MirrorDBError(message=f"{value!r}\0\ud800", endpoint=json.dumps(value))
+
+    event = asyncio.run(event_of(failed()))
+    error = MirrorDBError.from_dict(read_event(borders.event(event.payload))["error"])
+    assert (error.message, error.endpoint) == (f"{value!r}\0\ud800", json.dumps(value))
+
+
+@given(JSON_VALUES)
+def test_a_wait_hands_back_what_it_was_given(value: Any) -> None:
+    """The worker that resumes sends what the first one would have sent."""
+    request = MirrorDBRequest(method="POST", endpoint="api/users", data=value)
+    made = borders.trigger(MirrorDBWaitTrigger(**arguments(request, Progress())))
+
+    async def only_event() -> Any:
+        (event,) = [event async for event in made.run()]
+        return event
+
+    event = read_event(borders.event(asyncio.run(only_event()).payload))
+    assert same(fields_of(MirrorDBRequest(**event["request"])), fields_of(request))
+
+
+@pytest.mark.parametrize("value", ['{"a": ', "zlib:", "zlib:AAAA", "[1]", "7"])
+def test_what_is_no_argument_ends_no_triggerer(value: str) -> None:
+    """Of what a trigger's constructor may raise, Airflow's triggerer survives TypeError alone."""
+    with pytest.raises(TypeError):
+        MirrorDBTrigger(request=value)
+
+
+def test_deep_answers_cross_as_well() -> None:
+    """Deeper than msgpack, pydantic or an XCom take it: response_filter may only want what is at the top."""
+    value = nested({"id": 7}, 600)
+
+    async def answered() -> dict[str, Any]:
+        return {"status": "success", "data": value}
+
+    assert read_event(borders.event(asyncio.run(event_of(answered())).payload))["data"] == value
