@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -11,6 +12,7 @@ from typing import Any, TypedDict
 
 from airflow_mirrordb.triggers.condition import same, value_at
 from airflow_mirrordb.triggers.order import ORDERS, Order, order_of
+from airflow_mirrordb.triggers.selection import WHOLE, Selection
 
 
 class ChangeEvent(TypedDict):
@@ -56,6 +58,24 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Why what was found does not count.
+
+    :param kind: the same for all faults that are told once together
+    :param message: for the log
+    :param level: of the message
+    """
+
+    kind: str
+    message: str
+    level: int = logging.ERROR
+
+
+def _untold(fault: Fault) -> None:
+    """Tell nobody of a fault."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
     """Which version of a resource was seen last; plain values.
 
@@ -67,10 +87,16 @@ class Version:
     fingerprint: str | None
 
     @classmethod
-    def of(cls, sight: Sight) -> Version:
+    def of(
+        cls, sight: Sight, selection: Selection = WHOLE, tell: Callable[[Fault], None] = _untold
+    ) -> Version:
         if sight.missing:
             return cls(etag=None, fingerprint=None)
-        text = json.dumps(sight.data, sort_keys=True)
+        selected = selection.of(sight.data)
+        if not selected:
+            message = f"field: there is nothing at {selection.field!r}; it will be an event when it comes"
+            tell(Fault(kind="no field", message=message, level=logging.WARNING))
+        text = json.dumps(selected[0], sort_keys=True) if selected else "missing"
         return cls(etag=sight.etag, fingerprint=hashlib.sha256(text.encode()).hexdigest()[:32])
 
     def is_same(self, other: Version) -> bool:
@@ -98,24 +124,21 @@ class Position:
             raise TypeError(f"this is not how far a collection was seen: {self!r:.200}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """Why records do not count.
-
-    :param kind: the same for all faults that are told once together
-    :param message: for the log
-    """
-
-    kind: str
-    message: str
-
-
-def changed(kept: Version | None, sight: Sight, endpoint: str) -> tuple[Version, ChangeEvent | None]:
+def changed(
+    kept: Version | None,
+    sight: Sight,
+    endpoint: str,
+    *,
+    selection: Selection = WHOLE,
+    tell: Callable[[Fault], None] = _untold,
+) -> tuple[Version, ChangeEvent | None]:
     """Return which version was found, and the event if it is not the one that is kept.
 
     :param kept: the version that was seen before; None at the first look, which is no event
+    :param selection: what of the body counts
+    :param tell: is called with the reason if nothing of it does
     """
-    found = Version.of(sight)
+    found = Version.of(sight, selection, tell)
     if kept is None or kept.is_same(found):
         return found, None
     event = ChangeEvent(endpoint=endpoint, status=sight.status, etag=sight.etag, request_id=sight.request_id)
@@ -129,7 +152,7 @@ def advanced(
     *,
     cursor: str,
     where: Mapping[str, Any],
-    tell: Callable[[Fault], None] = lambda _fault: None,
+    tell: Callable[[Fault], None] = _untold,
 ) -> tuple[Position | None, RecordsEvent | None]:
     """Return how far the collection goes, and the event if that is beyond what is kept.
 

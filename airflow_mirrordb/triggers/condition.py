@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from typing import Any
 
-_MISSING = object()
+MISSING = object()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +81,14 @@ class Condition:
         if self.field is None:
             return ""
         value = value_at(body, self.field)
-        return f"has no {self.field}" if value is _MISSING else f"{self.field} is {value!r:.200}"
+        return f"has no {self.field}" if value is MISSING else f"{self.field} is {value!r:.200}"
 
     def fingerprint(self, body: Any) -> str | None:
         """Return what tells values apart that ``changed`` looks at, short and telling nothing else."""
         if not self.changed:
             return None
         value = body if self.field is None else value_at(body, self.field)
-        text = "missing" if value is _MISSING else json.dumps(value, sort_keys=True)
+        text = "missing" if value is MISSING else json.dumps(value, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -172,7 +172,7 @@ def value_at(body: Any, field: str) -> Any:
         elif isinstance(body, list) and step.isdecimal() and int(step) < len(body):
             body = body[int(step)]
         else:
-            return _MISSING
+            return MISSING
     return body
 
 

@@ -7,7 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable, Mapping
+import math
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Hashable,
+    Mapping,
+    Sequence,
+)
 from contextlib import aclosing
 from dataclasses import asdict, replace
 from numbers import Real
@@ -17,6 +26,7 @@ from airflow_mirrordb.compat import asset_states
 from airflow_mirrordb.serialization import from_text, readable, to_text
 from airflow_mirrordb.triggers.changes import (
     ChangeEvent,
+    Fault,
     Position,
     RecordsEvent,
     Sight,
@@ -25,6 +35,7 @@ from airflow_mirrordb.triggers.changes import (
     changed,
 )
 from airflow_mirrordb.triggers.rendering import refuse_sensitive
+from airflow_mirrordb.triggers.selection import WHOLE, Selection, check_selection
 
 try:
     from airflow.triggers.base import BaseEventTrigger, TriggerEvent
@@ -40,9 +51,25 @@ log = logging.getLogger(__name__)
 
 LONGEST_BACKOFF = 600.0  # seconds between two looks that failed, unless the interval or the backend says more
 _KINDS: tuple[tuple[type, str, tuple[str, ...]], ...] = (
-    (str, "a string", ("mirrordb_conn_id", "endpoint", "cursor", "cursor_param")),
+    (str, "a string", ("mirrordb_conn_id", "endpoint", "cursor", "cursor_param", "field")),
     (dict, "a dict", ("query", "headers", "paginate", "where")),
     (Real, "a number of seconds", ("poll_interval",)),
+    (bool, "True or False", ("unordered",)),
+)
+_NEVER_NONE = ("mirrordb_conn_id", "endpoint", "poll_interval", "unordered")
+_ARGUMENTS = (
+    "mirrordb_conn_id",
+    "endpoint",
+    "query",
+    "headers",
+    "paginate",
+    "cursor",
+    "cursor_param",
+    "where",
+    "poll_interval",
+    "field",
+    "ignore",
+    "unordered",
 )
 _TAG_REFUSED = (400, 412)  # what some answer to an If-None-Match, of a GET even
 LARGE = 2**17  # bytes of a body from which on the loop does not wait until it is judged
@@ -60,10 +87,11 @@ class MirrorDBEventTrigger(BaseEventTrigger):
     at least ``poll_interval`` seconds, whatever the answer was. The first look fires nothing.
 
     Without a ``cursor`` the event is a :class:`~airflow_mirrordb.triggers.changes.ChangeEvent`: the body is
-    another than before, or the resource came or went (404, 410). ``If-None-Match`` is sent where the backend
-    has entity tags. With a ``cursor`` it is a :class:`~airflow_mirrordb.triggers.changes.RecordsEvent`:
-    records came, or were changed, whose cursor is beyond the last one. Neither holds a body: both are stored
-    in Airflow's database, in clear text.
+    another than before, or the resource came or went (404, 410). What changes at each look without meaning
+    anything can be left out by ``ignore`` and ``unordered``, or a ``field`` alone be watched.
+    ``If-None-Match`` is sent where the backend has entity tags. With a ``cursor`` it is a
+    :class:`~airflow_mirrordb.triggers.changes.RecordsEvent`: records came, or were changed, whose cursor is
+    beyond the last one. Neither holds a body: both are stored in Airflow's database, in clear text.
 
     No failure ends the trigger, since nothing would start it again. One that may pass is logged as a
     warning, any other as an error; the waits grow with each failure in a row, to ten minutes at most
@@ -89,6 +117,11 @@ class MirrorDBEventTrigger(BaseEventTrigger):
     :param where: values that fields of a record must have for it to count, as ``{"customer": "acme"}``;
         only with a ``cursor``
     :param poll_interval: shortest wait between two looks, in seconds
+    :param field: dotted way to the only value in the body that counts, as ``job.steps.0.state``, digits
+        count in a list; not with a ``cursor``, and neither are the next two
+    :param ignore: dotted ways, from the top of the body, to what does not count, as ``generated_at``;
+        ``*`` is each item of a list or each value of an object, as in ``items.*.age``
+    :param unordered: whether lists with the same items in another order are the same, at any depth
     """
 
     # for tests, which do not wait
@@ -105,6 +138,9 @@ class MirrorDBEventTrigger(BaseEventTrigger):
         cursor_param: str | None = None,
         where: Mapping[str, Any] | None = None,
         poll_interval: float = 60.0,
+        field: str | None = None,
+        ignore: Sequence[str] | None = None,
+        unordered: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.mirrordb_conn_id = mirrordb_conn_id
@@ -116,6 +152,9 @@ class MirrorDBEventTrigger(BaseEventTrigger):
         self.cursor_param = cursor_param
         self.where = where
         self.poll_interval = poll_interval
+        self.field = field
+        self.ignore = list(ignore) if isinstance(ignore, tuple) else ignore
+        self.unordered = unordered
         self._kept: Any = None  # a Version; a Position with a cursor
         self._sends_tags = True
         self._told: set[str] = set()
@@ -128,32 +167,31 @@ class MirrorDBEventTrigger(BaseEventTrigger):
             constructor does not tell: what another version stored, with fewer arguments, must be made all
             the same.
         """
+        self._check()
+        return f"{__name__}.{type(self).__name__}", {name: getattr(self, name) for name in _ARGUMENTS}
+
+    def _check(self) -> None:
         if not self.endpoint:
             raise ValueError("endpoint: say what is watched, as 'api/orders'")
         for kind, words, names in _KINDS:
             for name in names:
                 value = getattr(self, name)
-                if value is not None and not isinstance(value, kind):
+                if not isinstance(value, kind) and (value is not None or name in _NEVER_NONE):
                     raise ValueError(f"{name}: it must be {words}, not {value!r}")
-        if not self.poll_interval >= 1:
+        if self.ignore is not None and not _is_list_of_texts(self.ignore):
+            raise ValueError(f"ignore: it must be a list of paths, as ['generated_at'], not {self.ignore!r}")
+        if not 1 <= self.poll_interval < math.inf:
             raise ValueError(f"poll_interval: it must be at least 1 second, not {self.poll_interval}")
         if self.headers:
             refuse_sensitive(self.headers)
         for name in ("cursor_param", "where"):
             if getattr(self, name) is not None and self.cursor is None:
                 raise ValueError(f"{name}: it needs a cursor")
-        names = (
-            "mirrordb_conn_id",
-            "endpoint",
-            "query",
-            "headers",
-            "paginate",
-            "cursor",
-            "cursor_param",
-            "where",
-            "poll_interval",
-        )
-        return f"{__name__}.{type(self).__name__}", {name: getattr(self, name) for name in names}
+        check_selection(self._selection, cursor=self.cursor)
+
+    @property
+    def _selection(self) -> Selection:
+        return Selection(field=self.field, ignore=self.ignore or (), unordered=self.unordered)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         async with aclosing(self.looks()) as sights:
@@ -195,21 +233,24 @@ class MirrorDBEventTrigger(BaseEventTrigger):
 
     def _judge(self, sight: Sight) -> tuple[Version | Position | None, ChangeEvent | RecordsEvent | None]:
         if self.cursor is None:
-            return changed(self._kept, sight, self.endpoint)
+            return changed(self._kept, sight, self.endpoint, selection=self._selection, tell=self._tell_fault)
         return advanced(
             self._kept,
             sight,
             self.endpoint,
             cursor=self.cursor,
             where=self.where or {},
-            tell=lambda fault: self._tell_once(fault.kind, fault.message),
+            tell=self._tell_fault,
         )
 
-    def _tell_once(self, kind: str, message: str, **options: Any) -> None:
-        """Write an error to the log, unless one of its kind was written before: each look may find it."""
+    def _tell_fault(self, fault: Fault) -> None:
+        self._tell_once(fault.kind, fault.message, fault.level)
+
+    def _tell_once(self, kind: str, message: str, level: int = logging.ERROR, **options: Any) -> None:
+        """Write a line to the log, unless one of its kind was written before: each look may find it."""
         if kind not in self._told:
             self._told.add(kind)
-            log.error("Watching %s: %s", self.endpoint, message, **options)
+            log.log(level, "Watching %s: %s", self.endpoint, message, **options)
 
     async def looks(self) -> AsyncGenerator[Sight, None]:
         """Look for ever, and yield what each look found: the same object again while that is unchanged."""
@@ -275,13 +316,11 @@ class MirrorDBEventTrigger(BaseEventTrigger):
         if response.status == 304 and last is not None:  # noqa: PLR2004
             return last
         header = response.headers.get("ETag")
-        if header and response.etag is None and not self.paginate and "tag" not in self._told:
-            self._told.add("tag")
-            log.warning(
-                "Watching %s: the ETag %a is no entity tag (RFC 9110, section 8.8.3), so the body decides",
-                self.endpoint,
-                header[:100],
+        if header and response.etag is None and not self.paginate:
+            message = (
+                f"the ETag {header[:100]!a} is no entity tag (RFC 9110, section 8.8.3); the body decides"
             )
+            self._tell_once("tag", message, logging.WARNING)
         return Sight(
             status=response.status,
             etag=response.etag,
@@ -320,7 +359,9 @@ class MirrorDBEventTrigger(BaseEventTrigger):
     @property
     def _name(self) -> str:
         """Under which what was seen is kept; another one when something else is watched."""
-        watched = {"target": self._target(), "cursor": self.cursor, "where": self.where}
+        watched: dict[str, Any] = {"target": self._target(), "cursor": self.cursor, "where": self.where}
+        if self._selection != WHOLE:
+            watched |= {"field": self.field, "ignore": sorted(self.ignore or ()), "unordered": self.unordered}
         return f"mirrordb_event_{_fingerprint(watched)[:16]}"
 
     async def _recall(self) -> Version | Position | None:
@@ -342,6 +383,10 @@ class MirrorDBEventTrigger(BaseEventTrigger):
                 await state.aset(self._name, to_text(asdict(found)))
             except Exception:
                 log.exception("What %s is could not be kept", self.endpoint)
+
+
+def _is_list_of_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _fingerprint(arguments: Mapping[str, Any]) -> str:

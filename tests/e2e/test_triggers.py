@@ -72,6 +72,7 @@ TRIGGERS = [
         where={"role": None, "level": 1.5},
         poll_interval=7.5,
     ),
+    MirrorDBEventTrigger("elsewhere", "api/jobs/7", field="job", ignore=["job.*.ö"], unordered=True),
     MirrorDBReadStartTrigger(
         "elsewhere",
         "api/users/{{ ds }}",
