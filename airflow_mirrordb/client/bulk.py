@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping, Sized
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from airflow_mirrordb.client.contents import RecordNames
 from airflow_mirrordb.client.errors import (
     AmbiguousWriteError,
     BulkError,
@@ -22,6 +24,7 @@ from airflow_mirrordb.client.protocol import (
     RequestOptions,
     checked_key,
 )
+from airflow_mirrordb.client.retry import Progress
 
 if TYPE_CHECKING:
     from airflow_mirrordb.client.answers import MirrorDBResponse
@@ -42,6 +45,8 @@ _METHODS: dict[str, RequestMethod] = {
     **{method: method for method in _HTTP},
 }
 _COMMON = {"endpoint", "method_name", *RequestOptions.__annotations__}
+_KEYED = ("POST", "PATCH", "update")  # what idempotency keys go with, or may
+_MAYBE_APPLIED = Progress(maybe_applied=True)
 _OWN = {
     "GET": {"paginate"},
     "POST": {"data"},
@@ -110,8 +115,24 @@ class BulkReport:
         counts = {name: getattr(self, name) for name in ("done", "failed", "ambiguous", "not_begun")}
         return {**counts, "records": records}
 
-    def error(self) -> BulkError:
-        """Return the error of a bulk that failed."""
+    def has_failed(self, max_failed: float | None) -> bool:
+        """Return whether more records failed, or are ambiguous, than may.
+
+        :param max_failed: see :class:`BulkOptions`
+        """
+        return self.failed + self.ambiguous > self._allowed(max_failed)
+
+    def _allowed(self, max_failed: float | None) -> int:
+        if isinstance(max_failed, float):
+            number = len(self.records) if self.total is None else self.total
+            return math.floor(max_failed * number + 1e-9)  # 0.29 * 100 is a little below 29
+        return max_failed or 0
+
+    def error(self, max_failed: float | None = None) -> BulkError:
+        """Return the error of a bulk that failed.
+
+        :param max_failed: see :class:`BulkOptions`
+        """
         failures = [(at, it.error) for at, it in enumerate(self.records) if it is not None and it.error]
         at, first = failures[0] if failures else (None, MirrorDBError(message=""))
         waits = [wait for _, error in failures if (wait := getattr(error, "retry_after", None)) is not None]
@@ -121,7 +142,7 @@ class BulkReport:
             endpoint=first.endpoint,
             method_name=first.method_name,
             attempts=first.attempts,
-            retryable=all(error.retryable for _, error in failures),
+            retryable=sum(not error.retryable for _, error in failures) <= self._allowed(max_failed),
             maybe_applied=any(error.maybe_applied for _, error in failures),
             retry_after=max(waits, default=None),
             report=self.to_dict(),
@@ -137,10 +158,15 @@ class BulkOptions(RequestOptions, total=False):
     """What a bulk may say beyond its method and items.
 
     ``endpoint`` and whatever else the method takes hold for each item that does not say otherwise. An
-    ``idempotency_key`` given here gets the record's position appended.
+    ``idempotency_key`` given here gets the record's name appended, which is made of its content: a bulk
+    that is repeated in another order has the same keys, and other data has another. Of equal records
+    each has its own.
 
     :param concurrency: records in flight at a time; 32 by default, never more than ``max_concurrency``
-    :param on_error: ``fail`` begins no further record after a failed one; ``continue`` tries all
+    :param on_error: ``fail`` begins no further record after a failed one; ``continue`` tries all, and then
+        fails if more failed than ``max_failed``
+    :param max_failed: with ``continue``, how many records may have failed, or be ambiguous, at the end: a
+        whole number, or as a float a share of all, from 0.0 to 1.0; by default none
     :param total: number of items, for the time left in the log; by default their length, if they have one
     :param response_filter: function of a record's decoded answer, whose result is kept in its place
     :param report: an empty report to be filled, for who wants to know more than an exception tells
@@ -148,6 +174,7 @@ class BulkOptions(RequestOptions, total=False):
 
     concurrency: int
     on_error: OnError
+    max_failed: float | None
     total: int | None
     response_filter: Callable[[Any], Any] | None
     report: BulkReport | None
@@ -168,7 +195,7 @@ class Bulk:
     Use :meth:`run`, or :meth:`start`, then :meth:`hand` as often as there are items, :meth:`end`, and
     :meth:`result`; the latter way items are got while the event loop does not run.
 
-    :param send: sends one request
+    :param send: sends one request, from a ``progress`` if it is given one
     :param method: ``create``, ``read``, ``update`` or ``delete``, or an HTTP method
     :param options: see :class:`BulkOptions`
     :param max_concurrency: of the connection
@@ -178,7 +205,7 @@ class Bulk:
 
     def __init__(
         self,
-        send: Callable[[MirrorDBRequest], Awaitable[MirrorDBResponse]],
+        send: Callable[..., Awaitable[MirrorDBResponse]],
         method: str,
         options: BulkOptions,
         *,
@@ -188,6 +215,7 @@ class Bulk:
         common: dict[str, Any] = dict(options)
         concurrency = common.pop("concurrency", CONCURRENCY)
         on_error = common.pop("on_error", "fail")
+        self._max_failed: float | None = common.pop("max_failed", None)
         total = common.pop("total", None)
         self._filter: Callable[[Any], Any] | None = common.pop("response_filter", None)
         self.report: BulkReport = common.pop("report", None) or BulkReport()
@@ -198,8 +226,10 @@ class Bulk:
             raise _bad("concurrency", f"it must be a whole number of at least 1, not {concurrency!r}")
         if on_error not in get_args(OnError):
             raise _bad("on_error", f"it must be 'fail' or 'continue', not {on_error!r}")
+        _check_max_failed(self._max_failed, on_error)
         if total is not None:
             self.report.total = total
+        self._names = RecordNames()
         self._send, self._common, self._fails = send, common, on_error == "fail"
         self._concurrency = min(concurrency, max_concurrency)
         self._monotonic = monotonic
@@ -212,7 +242,7 @@ class Bulk:
 
         When it is cancelled, so is what is in flight.
 
-        :raises BulkError: if a record failed, unless ``on_error`` is ``continue``
+        :raises BulkError: if a record failed, or with ``on_error`` ``continue`` more than ``max_failed``
         """
         await self.start(items)
         try:
@@ -284,12 +314,12 @@ class Bulk:
     def result(self) -> BulkReport:
         """Return the report of a bulk that has ended.
 
-        :raises BulkError: if a record failed, unless ``on_error`` is ``continue``
+        :raises BulkError: if a record failed, or with ``on_error`` ``continue`` more than ``max_failed``
         """
         if self._crash is not None:
             raise self._crash
-        if self._fails and self.report.failed + self.report.ambiguous:
-            raise self.report.error()
+        if self.report.has_failed(self._max_failed):
+            raise self.report.error(self._max_failed)
         return self.report
 
     async def _work(self) -> None:
@@ -318,12 +348,14 @@ class Bulk:
         position = len(report.records)
         report.records.append(None)
         try:
-            response = (await self._send(self._request(position, item))).data
+            request, progress = self._request(position, item)
+            answer = self._send(request, progress=progress) if progress else self._send(request)
+            response = (await answer).data
             report.note(position, BulkRecord(status="done", response=response))
             if self._filter is not None:
                 report.records[position] = BulkRecord(status="done", response=self._filter(response))
         except MirrorDBError as error:
-            status: Any = "ambiguous" if isinstance(error, AmbiguousWriteError) else "failed"
+            status = status_of(error)
             report.note(position, BulkRecord(status=status, error=error))
             log.warning("%s: record %d %s: %s", self._name, position, status, error)
             if self._fails:
@@ -331,20 +363,23 @@ class Bulk:
         if self._monotonic() >= self._log_at:
             self._log()
 
-    def _request(self, position: int, item: Any) -> MirrorDBRequest:
+    def _request(self, position: int, item: Any) -> tuple[MirrorDBRequest, Progress | None]:
         arguments = {"endpoint": item} if isinstance(item, str) else item
         if not isinstance(arguments, Mapping):
             kind = type(item).__name__
             raise _bad(f"items[{position}]", f"it must be an endpoint or a mapping of arguments, not {kind}")
-        _refuse_unknown(arguments, self._known, f"items[{position}].")
+        _refuse_unknown(arguments, self._known | {"maybe_applied"}, f"items[{position}].")
         said: dict[str, Any] = {**self._common, **arguments}
+        progress = _MAYBE_APPLIED if said.pop("maybe_applied", False) else None
         for name in ("endpoint", "data"):
             if name in self._known and name not in said:
                 raise _bad(f"items[{position}].{name}", "it is missing")
-        if "idempotency_key" not in arguments and (key := said.get("idempotency_key")) is not None:
-            said["idempotency_key"] = f"{checked_key(key)}-{position}"
         method: RequestMethod = "PATCH" if said.pop("partial", False) else self._method
-        return MirrorDBRequest(method=method, **said)
+        request = MirrorDBRequest(method=method, **said)
+        if "idempotency_key" not in arguments and (key := request.idempotency_key) is not None:
+            key = f"{checked_key(key)}-{self._names.of(request)}" if method in _KEYED else None
+            request = replace(request, idempotency_key=key)
+        return request, progress
 
     def _log(self, *, at_end: bool = False) -> None:
         now, report = self._monotonic(), self.report
@@ -357,6 +392,11 @@ class Bulk:
         log.info("%s: %s, after %.1f s, %.1f/s%s", self._name, str(report), now - self._began, rate, left)
 
 
+def status_of(error: MirrorDBError) -> Literal["failed", "ambiguous"]:
+    """Return the status of a record that an error ended."""
+    return "ambiguous" if isinstance(error, AmbiguousWriteError) else "failed"
+
+
 _END = object()
 
 
@@ -364,6 +404,19 @@ def _method(name: object) -> RequestMethod:
     if isinstance(name, str) and name in _METHODS:
         return _METHODS[name]
     raise _bad("method", f"unknown method {name!r}; {remedy(name, _METHODS)}")
+
+
+def _check_max_failed(value: object, on_error: OnError) -> None:
+    if value is None:
+        return
+    if on_error != "continue":
+        raise _bad("max_failed", "it needs on_error='continue'; else the first failure ends the bulk")
+    is_number = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if not is_number and not (isinstance(value, float) and 0 <= value <= 1):
+        raise _bad(
+            "max_failed",
+            f"it must be a whole number of records, or a share from 0.0 to 1.0, not {value!r}",
+        )
 
 
 def _refuse_unknown(arguments: Mapping[str, Any], known: set[str], place: str) -> None:

@@ -242,9 +242,10 @@ class GenericMirrorDB:
 
         :param method: ``create``, ``read``, ``update`` or ``delete``, or an HTTP method
         :param items: the arguments of each call, as ``{"endpoint": ..., "data": ...}``, or just its
-            endpoint; any iterable, also an async one, of which no item is taken before it is begun
+            endpoint; any iterable, also an async one, of which no item is taken before it is begun.
+            ``maybe_applied: True`` says of one that an earlier run may have applied it.
         :param options: see :class:`BulkOptions`; also arguments that are the same for all items
-        :raises BulkError: if a record failed, unless ``on_error`` is ``continue``
+        :raises BulkError: if a record failed, or with ``on_error`` ``continue`` more than ``max_failed``
         :raises InvalidRequestError: if an argument is wrong that holds for all items
         """
         return await self.begin_bulk(method, **options).run(items)

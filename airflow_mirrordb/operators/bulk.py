@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowTaskTimeout
 
-from airflow_mirrordb.client.bulk import BulkRecord, BulkReport
+from airflow_mirrordb.client.bulk import BulkRecord, BulkReport, status_of
+from airflow_mirrordb.client.contents import RecordNames
 from airflow_mirrordb.client.errors import (
     AmbiguousWriteError,
     BulkError,
@@ -22,7 +23,7 @@ from airflow_mirrordb.client.protocol import MirrorDBRequest
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.bulk_memory import BulkMemory
 from airflow_mirrordb.operators.mirrordb import is_list
-from airflow_mirrordb.triggers.rendering import refuse_none, rendered
+from airflow_mirrordb.triggers.rendering import max_failed_of, refuse_none, rendered
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -37,25 +38,23 @@ _OF_ONE = ("method", "endpoint", "data", "idempotency_key")
 def send_all(operator: MirrorDBOperator, context: Context) -> dict[str, Any]:
     """Send a request for each record of an operator, on the worker, and return the report.
 
-    :raises BulkError: if records failed, unless ``on_error`` is ``continue``; not retryable if another
-        try could not tell what this one did
+    :raises BulkError: if a record failed, or with ``on_error`` ``continue`` more than ``max_failed``; not
+        retryable if another try could not tell what this one did
     """
     for name in ("endpoint", "data"):
         value: Any = getattr(operator, name, None)
         if is_list(value):
-            setattr(operator, name, list(value))  # one that is lazy, from XCom, has no lasting repr
+            setattr(operator, name, list(value))  # one that is lazy, from XCom, is read once
     template, fails = operator.request(context), operator.on_error != "continue"
+    max_failed = _max_failed(operator, fails=fails)
     reads = template.method == "GET"
     with MirrorDBHook(operator.mirrordb_conn_id, operator=operator.operator_name) as hook:
         memory = BulkMemory(context, most_bytes=operator.max_event_bytes, reads=reads)
-        key, records = memory.keep(template.idempotency_key, records_of(operator, template))
-        requests = [
-            replace(template, **record, idempotency_key=key and f"{key}-{position}")
-            for position, record in enumerate(records)
-        ]
-        memory.begin(len(requests), repeatable=_are_repeatable(hook, requests, fails=fails))
-        if fails and memory.unknown:
-            raise _error(requests, memory)
+        key, records = memory.recall(template.idempotency_key, records_of(operator, template))
+        requests, names, repeatable = _prepared(hook, template, key, records, fails=fails)
+        memory.begin(names, repeatable=repeatable)
+        if fails and (memory.unknown or memory.failed):
+            raise _error(requests, memory, max_failed)
         options: dict[str, Any] = {
             **_common(template),
             "concurrency": rendered("concurrency", operator.concurrency, int),
@@ -63,20 +62,24 @@ def send_all(operator: MirrorDBOperator, context: Context) -> dict[str, Any]:
             "response_filter": operator.response_filter and _Filter(operator.response_filter),
             "total": len(memory.left),
             "report": memory.report,
+            **({} if fails else {"max_failed": 1.0}),  # here all of them are judged, not those of this try
         }
+        items = [_item(request, at in memory.maybe_applied) for at, request in enumerate(requests)]
         try:
-            hook.bulk(template.method, memory.watched([_item(request) for request in requests]), **options)
+            hook.bulk(template.method, memory.watched(items), **options)
         except BulkError:
-            raise _error(requests, memory) from None
+            raise _error(requests, memory, max_failed) from None
         except AirflowTaskTimeout as timeout:
-            error = _error(requests, memory)
+            error = _error(requests, memory, max_failed)
             if error.report["ambiguous"] or _is_blind(memory):
                 raise error from timeout
             raise
         finally:
             memory.remember()
-    report = _whole(requests, memory).to_dict()
-    return _result(report, operator.max_event_bytes, reads=reads)
+    report = _whole(requests, memory)
+    if report.has_failed(max_failed):
+        raise _error(requests, memory, max_failed)
+    return _result(report.to_dict(), operator.max_event_bytes, reads=reads)
 
 
 def records_of(operator: MirrorDBOperator, template: MirrorDBRequest) -> list[dict[str, Any]]:
@@ -126,8 +129,22 @@ class _Filter:
         return kept
 
 
-def _item(request: MirrorDBRequest) -> dict[str, Any]:
-    item = {"endpoint": request.endpoint, "idempotency_key": request.idempotency_key}
+def _max_failed(operator: MirrorDBOperator, *, fails: bool) -> float | None:
+    try:
+        max_failed = max_failed_of(operator.max_failed)
+    except ValueError as error:
+        raise InvalidRequestError(message=str(error), field="max_failed") from None
+    if fails and max_failed is not None:
+        raise _bad("max_failed", "it needs on_error='continue'; else the first failure ends the bulk")
+    return max_failed
+
+
+def _item(request: MirrorDBRequest, maybe_applied: bool) -> dict[str, Any]:  # a fact
+    item = {
+        "endpoint": request.endpoint,
+        "idempotency_key": request.idempotency_key,
+        "maybe_applied": maybe_applied,
+    }
     return item if request.method in ("GET", "DELETE") else {**item, "data": request.data}
 
 
@@ -140,17 +157,34 @@ def _common(template: MirrorDBRequest) -> dict[str, Any]:
     }
 
 
-def _are_repeatable(hook: MirrorDBHook, requests: Sequence[MirrorDBRequest], *, fails: bool) -> bool:
-    """Return whether all may be sent twice; with ``fails``, a wrong one is an error before any is sent."""
-    repeatable = True
-    for position, request in enumerate(requests):
+def _prepared(
+    hook: MirrorDBHook,
+    template: MirrorDBRequest,
+    key: str | None,
+    records: Sequence[dict[str, Any]],
+    *,
+    fails: bool,
+) -> tuple[list[MirrorDBRequest], list[str], bool]:
+    """Return the requests, their names, and whether all may be sent twice.
+
+    :param fails: whether a wrong one is an error before any is sent; else it has no name, and fails when its
+        turn comes
+    :raises MirrorDBError: if one is wrong
+    """
+    requests, names, repeatable = list[MirrorDBRequest](), list[str](), True
+    name_of = RecordNames().of
+    for position, record in enumerate(records):
+        request, name = replace(template, **record), ""
         try:
             repeatable &= hook.get_conn().is_repeatable(request)
-        except MirrorDBError as error:  # else it fails when its turn comes
+            name = name_of(request)
+        except MirrorDBError as error:
             if fails:
                 error.message = f"record {position}: {error.message}"
                 raise
-    return repeatable
+        requests.append(replace(request, idempotency_key=None if key is None else f"{key}-{name}"))
+        names.append(name)
+    return requests, names, repeatable
 
 
 def _is_blind(memory: BulkMemory) -> bool:
@@ -158,8 +192,8 @@ def _is_blind(memory: BulkMemory) -> bool:
     return not memory.repeatable and not memory.works and bool(memory.report.done)
 
 
-def _error(requests: Sequence[MirrorDBRequest], memory: BulkMemory) -> BulkError:
-    error = _whole(requests, memory).error()
+def _error(requests: Sequence[MirrorDBRequest], memory: BulkMemory, max_failed: float | None) -> BulkError:
+    error = _whole(requests, memory).error(max_failed)
     if _is_blind(memory):
         error.retryable = False
     return error
@@ -171,6 +205,8 @@ def _whole(requests: Sequence[MirrorDBRequest], memory: BulkMemory) -> BulkRepor
     report = BulkReport(total=total, records=[BulkRecord(status="not_begun")] * total)
     for position, response in memory.done.items():
         report.note(position, BulkRecord(status="done", response=response))
+    for position, error in memory.failed.items():
+        report.note(position, BulkRecord(status=status_of(error), error=error))
     for position in memory.unknown:
         report.note(position, _lost(requests[position], "an earlier try of this task was ended"))
     for position, record in zip(memory.left, memory.report.records, strict=False):

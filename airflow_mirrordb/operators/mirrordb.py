@@ -21,7 +21,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_mirrordb.compat import installation_url, retry_arguments
 from airflow_mirrordb.links import MirrorDBResourceLink, keep_linked, link
-from airflow_mirrordb.triggers.rendering import refuse_sensitive, rendered, request_of
+from airflow_mirrordb.triggers.rendering import max_failed_of, refuse_sensitive, rendered, request_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, RetryPolicy
@@ -64,7 +64,9 @@ class MirrorDBOperator(BaseOperator):
     :param max_event_bytes: largest answer that is taken as a result, in bytes, deferred or not
     :param concurrency: records of a list that are in flight at a time (templated)
     :param on_error: ``fail`` fails the task when a record of a list failed, and begins no further one;
-        with ``continue`` all are tried, and the task succeeds whatever became of them (templated)
+        with ``continue`` all are tried, and it fails then if more failed than ``max_failed`` (templated)
+    :param max_failed: with ``on_error="continue"``, how many records may have failed, or be ambiguous, when
+        the task succeeds: a whole number, or a share of all, as 0.05; by default none (templated)
     :param retry_policy: from Airflow 3.3 on; by default
         :class:`~airflow_mirrordb.operators.retries.MirrorDBRetryPolicy`, which comes back when the
         backend said
@@ -80,6 +82,7 @@ class MirrorDBOperator(BaseOperator):
         "worker_timeout",
         "concurrency",
         "on_error",
+        "max_failed",
     )
     bulk: bool | str = False
     ui_color = "#dbe9f6"
@@ -101,6 +104,7 @@ class MirrorDBOperator(BaseOperator):
         max_event_bytes: int = 2**20,
         concurrency: int | str = 32,
         on_error: str = "fail",
+        max_failed: float | str | None = None,
         retry_policy: RetryPolicy | None = None,
         **kwargs: Any,
     ) -> None:
@@ -114,6 +118,9 @@ class MirrorDBOperator(BaseOperator):
             raise ValueError(f"on_error: it must be 'fail' or 'continue', not {on_error!r}")
         if isinstance(concurrency, int) and concurrency < 1:
             raise ValueError(f"concurrency: it must be at least 1, not {concurrency}")
+        is_template = isinstance(max_failed, str) and "{" in max_failed
+        if not is_template and max_failed_of(max_failed) is not None and on_error == "fail":
+            raise ValueError("max_failed: it needs on_error='continue'; else the first failure ends all")
         super().__init__(**retry_arguments(retry_policy), **kwargs)
         self.endpoint = endpoint
         self.mirrordb_conn_id = mirrordb_conn_id
@@ -127,6 +134,15 @@ class MirrorDBOperator(BaseOperator):
         self.max_event_bytes = max_event_bytes
         self.concurrency = concurrency
         self.on_error = on_error
+        self.max_failed = max_failed
+
+    @property
+    def is_many(self) -> bool:
+        """Whether the task sends a request for each of a list.
+
+        :raises InvalidRequestError: if ``bulk`` was rendered to something it cannot be
+        """
+        return is_list(self.endpoint) or rendered("bulk", self.bulk, bool)
 
     @abstractmethod
     def request(self, context: Context) -> MirrorDBRequest:
@@ -140,7 +156,7 @@ class MirrorDBOperator(BaseOperator):
         from airflow_mirrordb.client.errors import MirrorDBError
 
         try:
-            if is_list(self.endpoint) or rendered("bulk", self.bulk, bool):
+            if self.is_many:
                 from airflow_mirrordb.operators.bulk import send_all
 
                 return send_all(self, context)
@@ -277,8 +293,9 @@ class MirrorDBCreateOperator(MirrorDBOperator):
 
     :param data: JSON value for the body; a string is parsed as JSON (templated)
     :param idempotency_key: key by which the backend knows a repeated create, sent if the connection
-        has an ``idempotency_header``; by default derived from the task, its run and the data. Each of
-        many records has its position appended (templated)
+        has an ``idempotency_header``; by default derived from the task, its run and the data. Of many
+        records each has a name appended that is made of its own content: the keys are the same in any
+        order, and equal records have different ones (templated)
     :param bulk: True if ``data`` is a list of records, each of them a request's (templated)
 
     The other arguments are those of :class:`MirrorDBOperator`.
@@ -297,7 +314,7 @@ class MirrorDBCreateOperator(MirrorDBOperator):
 
     def request(self, context: Context) -> MirrorDBRequest:
         data = _json(self.data)
-        key = self.idempotency_key or derive_key(context, "POST", self.endpoint, self.query, data)
+        key = self.idempotency_key or derive_key(self, context, "POST", data)
         return self._request("POST", data=data, idempotency_key=key)
 
 
@@ -402,7 +419,7 @@ class MirrorDBUpdateOperator(MirrorDBOperator):
     def request(self, context: Context) -> MirrorDBRequest:
         data = _json(self.data)
         method: RequestMethod = "PATCH" if rendered("partial", self.partial, bool) else "update"
-        key = self.idempotency_key or derive_key(context, method, self.endpoint, self.query, data)
+        key = self.idempotency_key or derive_key(self, context, method, data)
         return self._request(method, data=data, if_match=self.if_match, idempotency_key=key)
 
 
@@ -427,8 +444,8 @@ class MirrorDBDeleteOperator(MirrorDBOperator):
         return self._request("DELETE", missing_ok=missing_ok, if_match=self.if_match)
 
 
-def derive_key(context: Context, method: str, endpoint: object, query: object, data: object) -> str:
-    """Return the idempotency key of a task's write.
+def derive_key(operator: MirrorDBOperator, context: Context, method: str, data: object) -> str:
+    """Return the idempotency key of a task's write, or of many what is the same in all their keys.
 
     It is the same over the retries of the client, of the task and of the triggerer, and another for
     another task, run, map index, installation of Airflow, or other data, and after the task was cleared:
@@ -443,7 +460,9 @@ def derive_key(context: Context, method: str, endpoint: object, query: object, d
     task = context["ti"]
     cleared = getattr(task, "max_tries", None)
     identity = [installation_url(), task.dag_id, task.run_id, task.task_id, task.map_index, cleared]
-    said = {"endpoint": endpoint, "query": query, "data": data}
+    said = {"endpoint": operator.endpoint, "query": operator.query, "data": data}
+    if operator.is_many:  # each has its own, by its content
+        said = {}
     return fingerprint({**said, "task": identity, "method": method}, place="")[:40]
 
 

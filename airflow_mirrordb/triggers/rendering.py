@@ -6,6 +6,7 @@ Light: a DAG file that imports an operator loads no client.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -95,6 +96,26 @@ def rendered(name: str, value: object, kind: type[T]) -> T:
     except ValidationError:
         message = f"{name}: {value!r} is not a {kind.__name__}"
         raise InvalidRequestError(message=message, field=name) from None
+
+
+def max_failed_of(value: object) -> float | None:
+    """Return how many records of a list may fail: a whole number, or as a float a share of all.
+
+    :raises ValueError: if it is none
+    """
+    number = value
+    if isinstance(value, str):
+        with suppress(ValueError):
+            number = int(value) if value.strip().isdecimal() else float(value)
+    if number is None:
+        return None
+    if isinstance(number, int) and not isinstance(number, bool) and number >= 0:
+        return number
+    if isinstance(number, float) and 0 <= number <= 1:
+        return number
+    raise ValueError(
+        f"max_failed: it must be a whole number of records, or a share from 0.0 to 1.0, not {value!r}"
+    )
 
 
 def refuse_sensitive(headers: Mapping[str, str] | None) -> None:

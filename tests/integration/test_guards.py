@@ -46,11 +46,13 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.client.answers import Answer
 from airflow_mirrordb.client.auth import secrets as secrets_of
+from airflow_mirrordb.client.bulk import BulkReport
 from airflow_mirrordb.client.cancellation import Deadlines
+from airflow_mirrordb.client.contents import RecordNames
 from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest
 from airflow_mirrordb.hooks import mirrordb as hook
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-from airflow_mirrordb.operators import memory
+from airflow_mirrordb.operators import bulk_memory, memory
 from airflow_mirrordb.triggers import sensor
 from tests.fuzz.targets import REGISTRIES, TARGETS
 from tests.integration import (
@@ -60,6 +62,7 @@ from tests.integration import (
     test_damaged_answers as damaged,
     test_forking as forks,
     test_hostile_answers as hostile_answers,
+    test_operators_bulk as bulks,
     test_operators_tries as tries_of_tasks,
     test_resources as resources,
     test_secrets as secrets,
@@ -120,6 +123,11 @@ def nothing(*_args: Any, **_options: Any) -> None:
 
 async def nothing_to_await(*_args: Any) -> None:
     """The same of a coroutine function."""
+
+
+def by_position(self: RecordNames, _request: MirrorDBRequest) -> str:
+    self._seen["all"] += 1
+    return f"{self._seen['all']:012d}"
 
 
 def unchanged(text: str, *_args: Any) -> str:
@@ -325,6 +333,41 @@ GUARDS: dict[str, Guard] = {
         without=nothing,
         check=tries_of_tasks.test_what_a_try_knows_of_its_delete_is_known_to_the_next,
         arguments={"status": 429, "error": RateLimitError, "gone": False},
+    ),
+    "names by content": Guard(
+        owner=RecordNames,
+        name="of",
+        without=by_position,
+        check=bulks.test_a_large_list_in_another_order_is_told_by_content,
+        arguments={"extra": {}},
+    ),
+    "idempotency keys by content": Guard(
+        owner=RecordNames,
+        name="of",
+        without=by_position,
+        check=bulks.test_a_large_list_in_another_order_is_told_by_content,
+        arguments={"extra": tries_of_tasks.KEYED},
+    ),
+    "lists without what may have been applied": Guard(
+        owner=bulk_memory.BulkMemory,
+        name="_outcomes",
+        without=lambda _self: ({}, {}, set()),
+        check=bulks.test_a_list_without_what_may_have_been_applied_is_refused,
+        arguments={"extra": tries_of_tasks.KEYED, "first": 201},
+    ),
+    "what was in flight in a killed try": Guard(
+        owner=bulk_memory.BulkMemory,
+        name="_last_begun",
+        without=lambda _self: [],
+        check=bulks.test_a_killed_large_bulk_is_not_sent_with_other_data,
+        arguments={"extra": tries_of_tasks.KEYED},
+    ),
+    "failures of a bulk": Guard(
+        owner=BulkReport,
+        name="has_failed",
+        without=lambda _self, _max_failed: False,
+        check=bulks.test_continue_tries_all_and_fails_if_more_failed_than_may,
+        arguments={"max_failed": None},
     ),
     # answers
     "size of bodies": Guard(
@@ -605,6 +648,8 @@ async def test_without_the_guard_its_check_fails(
     caplog.clear()
     scripted.requests.clear()
     scripted.headers.clear()
+    scripted.bodies.clear()
+    scripted.answers.clear()
     raw_server.requests.clear()
     raw_server.connections = 0
     hostile.connections = 0

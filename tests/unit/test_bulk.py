@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -18,12 +19,14 @@ from airflow_mirrordb.client import (
     MirrorDBError,
     MirrorDBRequest,
     NotFoundError,
+    Progress,
     RateLimitError,
     ServerError,
 )
 from airflow_mirrordb.client.bulk import LOG_EVERY, Bulk
 from tests.conftest import FakeClock
 
+TOLERANT: dict[str, Any] = {"on_error": "continue", "max_failed": 1.0}
 Send = Callable[[MirrorDBRequest], Awaitable[Any]]
 
 
@@ -38,6 +41,10 @@ def bulk(
 
 def users(number: int) -> list[dict[str, Any]]:
     return [{"data": {"n": n}} for n in range(number)]
+
+
+AMBIGUOUS = AmbiguousWriteError(message="who knows")
+BUSY, LIMITED = ServerError(message="503", retryable=True), RateLimitError(message="429", retryable=True)
 
 
 async def echo(request: MirrorDBRequest) -> Any:
@@ -126,11 +133,40 @@ async def test_fail_begins_nothing_after_a_failure_and_awaits_what_is_in_flight(
 
 
 async def test_continue_tries_all() -> None:
-    """Failed records are in the report, which is returned."""
+    """Failed records are in the report, and more than none are too many."""
     errors: dict[int, MirrorDBError] = {n: ServerError(message="500", status=500) for n in (0, 7, 99)}
-    report = await bulk(failing(errors), on_error="continue").run(users(100))
-    assert (report.done, report.failed, report.not_begun) == (97, 3, 0)
-    assert [n for n, record in enumerate(report.records) if record and record.error] == [0, 7, 99]
+    with pytest.raises(BulkError, match="97 records are done, 3 failed") as raised:
+        await bulk(failing(errors), on_error="continue").run(users(100))
+    assert [n for n, record in enumerate(raised.value.report["records"]) if "error" in record] == [0, 7, 99]
+
+
+@pytest.mark.parametrize(
+    ("max_failed", "number", "allowed"),
+    [(0, 1, 0), (2, 5, 2), (0.29, 100, 29), (0.05, 59, 2), (0.0, 9, 0), (1.0, 3, 3), (1, 3, 1), (7, 3, 3)],
+)
+async def test_max_failed_is_how_many_may_fail(max_failed: float, number: int, allowed: int) -> None:
+    """A whole number counts records, a float is a share of all; an ambiguous record has not succeeded."""
+    for failures in {allowed, min(allowed + 1, number)}:
+        errors: dict[int, MirrorDBError] = {
+            n: AMBIGUOUS if n % 2 else NotFoundError(message="404") for n in range(failures)
+        }
+        working = bulk(failing(errors), on_error="continue", max_failed=max_failed)
+        if failures <= allowed:
+            report = await working.run(iter(users(number)))  # of which nobody knows the number before
+            assert report.failed + report.ambiguous == failures
+        else:
+            with pytest.raises(BulkError):
+                await working.run(users(number))
+
+
+@pytest.mark.parametrize(("failures", "retryable"), [(4, True), (6, False)])
+async def test_a_bulk_may_be_retried_if_enough_of_its_failures_may(failures: int, *, retryable: bool) -> None:
+    """If the passing ones pass, no more than ``max_failed`` are left."""
+    errors: dict[int, MirrorDBError] = {n: NotFoundError(message="404") for n in range(failures)}
+    errors |= dict.fromkeys(range(10, 20), BUSY)
+    with pytest.raises(BulkError) as raised:
+        await bulk(failing(errors), on_error="continue", max_failed=0.05).run(users(100))
+    assert raised.value.retryable is retryable
 
 
 async def test_an_unknown_number_of_records_is_not_counted() -> None:
@@ -141,10 +177,6 @@ async def test_an_unknown_number_of_records_is_not_counted() -> None:
     known = bulk(failing({0: NotFoundError(message="404")}), concurrency=1, total=5)
     with pytest.raises(BulkError, match="4 not begun"):
         await known.run(iter(users(5)))
-
-
-AMBIGUOUS = AmbiguousWriteError(message="who knows")
-BUSY, LIMITED = ServerError(message="503", retryable=True), RateLimitError(message="429", retryable=True)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +199,7 @@ async def test_a_bulk_may_be_retried_if_all_its_failures_may(
 
 async def test_ambiguous_records_are_told_apart() -> None:
     """What may have been applied is not among the failed."""
-    report = await bulk(failing({1: AMBIGUOUS}), on_error="continue").run(users(3))
+    report = await bulk(failing({1: AMBIGUOUS}), **TOLERANT).run(users(3))
     assert (statuses(report), report.ambiguous, report.failed) == (["done", "ambiguous", "done"], 1, 0)
 
 
@@ -251,7 +283,7 @@ async def test_an_interruption_that_strikes_inside_ends_the_bulk(more: int) -> N
 
 
 async def test_an_item_is_an_endpoint_or_the_arguments_of_a_call() -> None:
-    """What holds for all is overridden by what an item says; a key gets the position appended."""
+    """What holds for all is overridden by what an item says."""
     sent: list[MirrorDBRequest] = []
 
     async def note(request: MirrorDBRequest) -> Any:
@@ -263,17 +295,51 @@ async def test_an_item_is_an_endpoint_or_the_arguments_of_a_call() -> None:
     )
     await bulk(note, "update_function", endpoint="api/users/3", data={}, partial=True).run([{}])
     await bulk(note, "PUT", method_name="all").run([{"endpoint": "api/users/4", "data": {"a": 1}}])
-    await bulk(note, idempotency_key="key", concurrency=1).run(
-        [{"data": 1}, {"data": 2, "idempotency_key": "own"}]
-    )
+    await bulk(note, concurrency=1).run([{"data": 2, "idempotency_key": "own"}])
     assert sent == [
         MirrorDBRequest(method="DELETE", endpoint="api/users/1", missing_ok=True),
         MirrorDBRequest(method="DELETE", endpoint="api/users/2", if_match='"1"'),
         MirrorDBRequest(method="PATCH", endpoint="api/users/3", data={}),
         MirrorDBRequest(method="PUT", endpoint="api/users/4", method_name="all", data={"a": 1}),
-        MirrorDBRequest(method="POST", endpoint="api/users", data=1, idempotency_key="key-0"),
         MirrorDBRequest(method="POST", endpoint="api/users", data=2, idempotency_key="own"),
     ]
+
+
+async def test_the_key_of_all_gets_what_tells_the_records_apart() -> None:
+    """By content: the same in each order and process; other data has another, and equal ones differ."""
+    sent: list[MirrorDBRequest] = []
+
+    async def note(request: MirrorDBRequest) -> Any:
+        sent.append(request)
+        return SimpleNamespace(data=None)
+
+    async def keys(*values: Any, **options: Any) -> list[str]:
+        sent.clear()
+        items = [{"data": value} for value in values]
+        await bulk(note, idempotency_key="key", concurrency=1, **options).run(items)
+        return [str(request.idempotency_key) for request in sent]
+
+    first = await keys({"a": 1, "b": 2}, [1], [1])
+    assert len(set(first)) == 3
+    assert all(re.fullmatch("key-[A-Za-z0-9_-]{12}", key) for key in first)
+    assert set(await keys([1], {"b": 2, "a": 1}, [1])) == set(first)
+    assert not set(await keys({"a": 1, "b": 3}, [1, 1])) & set(first)
+    assert not set(await keys([1], endpoint="api/others")) & set(first)
+    assert not set(await keys([1], query={"a": 1})) & set(first)
+
+
+async def test_what_an_earlier_run_may_have_applied_is_told_of_an_item() -> None:
+    """Its request starts from there; see what a 404 or 409 means then."""
+    told: list[Any] = []
+
+    async def note(_request: MirrorDBRequest, progress: Progress | None = None) -> Any:
+        told.append(progress and progress.maybe_applied)
+        return SimpleNamespace(data=None)
+
+    await bulk(note, "delete", concurrency=1).run(
+        ["api/users/1", {"endpoint": "api/users/2", "maybe_applied": True}]
+    )
+    assert told == [None, True]
 
 
 @pytest.mark.parametrize(
@@ -288,7 +354,7 @@ async def test_an_item_is_an_endpoint_or_the_arguments_of_a_call() -> None:
 )
 async def test_a_wrong_item_fails_as_a_record(item: Any, field: str, reason: str) -> None:
     """It is named, nothing is sent of it, and ``on_error`` says what becomes of the others."""
-    report = await bulk(echo, on_error="continue").run([{"data": 0}, item, {"data": 2}])
+    report = await bulk(echo, **TOLERANT).run([{"data": 0}, item, {"data": 2}])
     assert statuses(report) == ["done", "failed", "done"]
     record = report.records[1]
     assert record is not None
@@ -305,6 +371,11 @@ async def test_a_wrong_item_fails_as_a_record(item: Any, field: str, reason: str
         ("create", {"concurrency": 0}, "concurrency", "at least 1"),
         ("create", {"concurrency": 2.5}, "concurrency", "whole number"),
         ("create", {"on_error": "ignore"}, "on_error", "'fail' or 'continue'"),
+        ("create", {"max_failed": 3}, "max_failed", "needs on_error='continue'"),
+        ("create", {"on_error": "continue", "max_failed": -1}, "max_failed", "whole number"),
+        ("create", {"on_error": "continue", "max_failed": 1.5}, "max_failed", "a share from 0.0 to 1.0"),
+        ("create", {"on_error": "continue", "max_failed": True}, "max_failed", "not True"),
+        ("create", {"on_error": "continue", "max_failed": "5"}, "max_failed", "not '5'"),
         ("create", {"on_eror": "fail"}, "on_eror", "unknown argument"),
         ("read", {"data": {}}, "data", "unknown argument"),
     ],
@@ -350,7 +421,7 @@ async def test_progress_is_logged_every_ten_seconds_and_at_the_end(
 
 async def test_a_failed_record_is_logged_with_its_position(caplog: pytest.LogCaptureFixture) -> None:
     """A person who has to look knows which it was."""
-    await bulk(failing({1: AMBIGUOUS}), on_error="continue").run(users(3))
+    await bulk(failing({1: AMBIGUOUS}), **TOLERANT).run(users(3))
     assert "Bulk of POST: record 1 ambiguous: who knows" in caplog.messages
 
 
