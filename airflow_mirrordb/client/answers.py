@@ -225,14 +225,16 @@ def may_be_applied(answer: Answer) -> bool:
 
     It says that it has not by most 3xx and 4xx, 501, 505, and by a 503 that names a time to come back.
     302 and 303 may follow an action, to show what came of it (RFC 9110, sections 15.4.3 and 15.4.4:
-    most frameworks send 302 for 303); 408 comes from gateways that did not get an answer either.
+    most frameworks send 302 for 303); 408 comes from gateways that did not get an answer either. A 1xx is
+    no final answer (section 15.2).
     """
     status = answer.status
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return retry_after(answer.headers, 0.0) is None
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return status not in (HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
-    return status in _SUCCESS or status in _AFTER_AN_ACTION or status == HTTPStatus.REQUEST_TIMEOUT
+    decided = status >= HTTPStatus.MULTIPLE_CHOICES and status not in _AFTER_AN_ACTION
+    return not decided or status == HTTPStatus.REQUEST_TIMEOUT
 
 
 def weigh(

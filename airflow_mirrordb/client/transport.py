@@ -19,8 +19,9 @@ from weakref import WeakKeyDictionary, WeakSet
 
 import aiohttp
 import certifi
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
-from aiohttp.hdrs import ACCEPT_ENCODING, CONTENT_ENCODING
+from aiohttp.hdrs import ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawResponseMessage
 from aiohttp.http_writer import _serialize_headers
@@ -84,12 +85,19 @@ forking.empty_when_forked(_connectors)
 
 
 class _Response:
-    """The head of an answer, and its body while it comes in."""
+    """The head of an answer, and its body while it comes in over a connection."""
 
-    __slots__ = ("content", "headers", "status")
+    __slots__ = ("content", "headers", "protocol", "status", "transport")
 
-    def __init__(self, message: RawResponseMessage, content: aiohttp.StreamReader) -> None:
+    def __init__(
+        self,
+        message: RawResponseMessage,
+        content: aiohttp.StreamReader,
+        protocol: ResponseHandler,
+        transport: asyncio.Transport,
+    ) -> None:
         self.status, self.headers, self.content = message.code, message.headers, content
+        self.protocol, self.transport = protocol, transport
 
 
 class Transport:
@@ -147,6 +155,7 @@ class Transport:
                 response = await _exchange(connection, head, request.body)
                 refused = await self._read(response, pieces, stream)
                 if not refused and response.content.at_eof():
+                    _check_end(response)
                     connection.release()
         except (Exception, asyncio.CancelledError) as error:
             sent = connection is not None
@@ -417,14 +426,45 @@ def _head(request: WireRequest, opener: aiohttp.ClientRequest, credentials: Mapp
 async def _exchange(connection: Connection, head: bytes, body: bytes | None) -> _Response:
     """Send a request, and return what the backend answers as soon as its headers are there."""
     protocol = connection.protocol
-    if protocol is None or protocol.transport is None:
+    transport = None if protocol is None else protocol.transport
+    if protocol is None or transport is None:
         raise aiohttp.ServerDisconnectedError
     protocol.set_response_params(read_until_eof=True, read_bufsize=READ_SIZE, auto_decompress=False)
-    protocol.transport.writelines([head, body] if body else [head])
+    transport.writelines([head, body] if body else [head])
     while True:
         message, content = await protocol.read()
         if message.code == HTTPStatus.SWITCHING_PROTOCOLS or message.code >= HTTPStatus.OK:
-            return _Response(message, content)
+            return _Response(message, content, protocol, transport)
+
+
+def _check_end(response: _Response) -> None:
+    """Check a body that ends with its connection: only how that ended tells whether it is whole.
+
+    A reset cuts it off. Over TLS so does an end without a closure alert, which anybody on the way can
+    cause (RFC 9112, sections 8 and 9.8; RFC 8446, section 6.1).
+
+    :raises aiohttp.ClientError: if it was cut off
+    """
+    if CONTENT_LENGTH in response.headers or TRANSFER_ENCODING in response.headers:
+        return
+    end = response.protocol.exception()
+    if end is None:  # the connection goes on: there is no body
+        return
+    if not isinstance(end, aiohttp.ServerDisconnectedError):
+        raise end
+    tls: ssl.SSLObject | None = response.transport.get_extra_info("ssl_object")
+    if tls is not None and not _has_closure_alert(tls):
+        raise aiohttp.ClientPayloadError("it ended without a closure alert of TLS")
+
+
+def _has_closure_alert(tls: ssl.SSLObject) -> bool:
+    try:
+        tls.read(1)
+    except ssl.SSLZeroReturnError:
+        return True
+    except ssl.SSLError:
+        return False
+    return False
 
 
 def _own_error(  # noqa: PLR0911  # one a kind

@@ -58,6 +58,7 @@ from tests.fuzz.targets import REGISTRIES, TARGETS
 from tests.integration import (
     test_client_writes as writes,
     test_config_urls as config_urls,
+    test_connection_ends as connection_ends,
     test_control_flow as control_flow,
     test_damaged_answers as damaged,
     test_forking as forks,
@@ -71,7 +72,8 @@ from tests.integration import (
     test_wire as requests,
     test_wire_hostile as wire,
 )
-from tests.integration.test_hostile_answers import hostile  # noqa: F401  # a fixture
+from tests.integration.test_connection_ends import odd  # noqa: F401  # a fixture
+from tests.integration.test_hostile_answers import hostile  # noqa: F401  # another one
 from tests.integration.test_operators_tries import tries  # noqa: F401  # another one
 from tests.integration.test_resources import mixed  # noqa: F401  # another one
 from tests.integration.test_sensor import scheduler  # noqa: F401  # and another one
@@ -414,6 +416,19 @@ GUARDS: dict[str, Guard] = {
         check=interpreted.test_an_entity_tag_is_one_that_can_be_sent_back,
         arguments={"header": '"\udce91"', "etag": None},
     ),
+    "resets in the middle of a body": Guard(
+        owner=transport,
+        name="_check_end",
+        without=nothing,
+        check=connection_ends.test_a_reset_cuts_a_body_that_ends_with_its_connection,
+    ),
+    "closure alerts of TLS": Guard(
+        owner=transport,
+        name="_has_closure_alert",
+        without=lambda _tls: True,
+        check=connection_ends.test_over_tls_the_end_of_a_body_has_to_be_said,
+        arguments={"end": "cut", "expected": "DisconnectedError"},
+    ),
     "answers nobody asked for": Guard(
         owner=transport,
         name="_Connector",
@@ -620,6 +635,7 @@ async def test_without_the_guard_its_check_fails(
     config_for: ConfigFor,
     raw_server: Any,
     hostile: Any,  # noqa: F811  # the fixture
+    odd: Any,  # noqa: F811  # the fixture
     mixed: str,  # noqa: F811  # the fixture
     tries: Any,  # noqa: F811  # the fixture
     scripted: ScriptedBackend,
