@@ -1,4 +1,4 @@
-"""The only file that speaks aiohttp: sessions, TLS, and one HTTP exchange at a time."""
+"""Sessions, TLS, and one HTTP exchange at a time; with :mod:`wire` the only file that speaks aiohttp."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from contextlib import aclosing
 from contextvars import Context
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary
 
 import aiohttp
 import certifi
@@ -42,6 +41,7 @@ from airflow_mirrordb.client.errors import (
 )
 from airflow_mirrordb.client.protocol import WireRequest, base_of
 from airflow_mirrordb.client.streams import Stream
+from airflow_mirrordb.client.wire import Connector, FramingError
 
 log = logging.getLogger(__name__)
 
@@ -60,28 +60,6 @@ _SUCCESS = range(200, 300)
 _ENDED = (asyncio.CancelledError, asyncio.TimeoutError)
 DISCONNECTED = "the client was disconnected"
 TOO_LONG = "the body is longer than max_response_bytes"
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Gives no connection again on which something came that nobody had asked for.
-
-    aiohttp would take it for the answer to the next request.
-    """
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        _connectors.add(self)
-
-    async def _get(self, *args: Any, **options: Any) -> Any:
-        while (connection := await super()._get(*args, **options)) is not None:
-            if connection.protocol is not None and not connection.protocol.should_close:
-                return connection
-            connection.close()
-        return None
-
-
-_connectors: WeakSet[_Connector] = WeakSet()
-forking.empty_when_forked(_connectors)
 
 
 class _Response:
@@ -231,6 +209,8 @@ class Transport:
                     pieces.append(piece)
         except packing.UnknownPackingError as error:
             return str(error)
+        except FramingError as error:
+            return error.message
         return ""
 
 
@@ -267,7 +247,7 @@ class Connections:
                 client_key=config.client_key,
                 passphrase=passphrase.get_secret_value() if passphrase else None,
             )
-        self._pools: dict[float, _Connector] = {}
+        self._pools: dict[float, Connector] = {}
         self._openers: dict[URL, aiohttp.ClientRequest] = {}
 
     async def connect(self, request: WireRequest) -> tuple[Connection, aiohttp.ClientRequest]:
@@ -275,7 +255,7 @@ class Connections:
         idle_limit = IDLE_LIMIT if request.repeatable else IDLE_LIMIT_FOR_WRITES
         pool = self._pools.get(idle_limit)
         if pool is None:
-            pool = _Connector(ssl=self._tls, limit=0, keepalive_timeout=idle_limit)
+            pool = Connector(ssl=self._tls, limit=0, keepalive_timeout=idle_limit)
             self._pools[idle_limit] = pool
         opener = self._openers.get(request.origin)
         if opener is None:

@@ -43,6 +43,7 @@ from airflow_mirrordb.client import (
     protocol,
     transport,
     urls,
+    wire,
 )
 from airflow_mirrordb.client.answers import Answer
 from airflow_mirrordb.client.auth import secrets as secrets_of
@@ -62,6 +63,7 @@ from tests.integration import (
     test_control_flow as control_flow,
     test_damaged_answers as damaged,
     test_forking as forks,
+    test_framing as framing,
     test_hostile_answers as hostile_answers,
     test_operators_bulk as bulks,
     test_operators_tries as tries_of_tasks,
@@ -70,9 +72,10 @@ from tests.integration import (
     test_transport as tls,
     test_transport_origin as origin,
     test_wire as requests,
-    test_wire_hostile as wire,
+    test_wire_hostile as hostile_requests,
 )
 from tests.integration.test_connection_ends import odd  # noqa: F401  # a fixture
+from tests.integration.test_framing import small_framing  # noqa: F401  # a fixture
 from tests.integration.test_hostile_answers import hostile  # noqa: F401  # another one
 from tests.integration.test_operators_tries import tries  # noqa: F401  # another one
 from tests.integration.test_resources import mixed  # noqa: F401  # another one
@@ -148,7 +151,7 @@ def follow_anywhere(answer: Answer, request: MirrorDBRequest, sent: WireRequest,
 async def read_much(_self: object, response: Any, pieces: list[bytes], _stream: object) -> str:
     async for piece in transport._unpacked(response):
         pieces.append(piece)
-        if len(pieces) > 32 * wire.MEGABYTE / packing.PIECE:
+        if len(pieces) > 32 * hostile_requests.MEGABYTE / packing.PIECE:
             break
     return ""
 
@@ -189,7 +192,7 @@ def long_host_is_refused_at_once() -> None:
     begin = time.thread_time()
     with pytest.raises(ConfigError):
         MirrorDBConfig(base_url="https://" + "é" * 100_000)
-    assert time.thread_time() - begin < wire.LIMIT
+    assert time.thread_time() - begin < hostile_requests.LIMIT
 
 
 def key_is_masked(set_connection: SetConnection) -> None:
@@ -212,7 +215,7 @@ OTHER_ORIGIN: dict[str, Any] = {
     "arguments": {"status": 302, "auth_type": "api_key"},
 }
 MEGABYTE: dict[str, Any] = {
-    "check": wire.test_a_megabyte_is_refused_at_once,
+    "check": hostile_requests.test_a_megabyte_is_refused_at_once,
     "arguments": {"name": "letters"},
 }
 CERTIFICATE = tls.test_a_certificate_that_proves_nothing_is_refused_once
@@ -375,6 +378,20 @@ GUARDS: dict[str, Guard] = {
     "size of bodies": Guard(
         owner=transport.Transport, name="_read", without=read_much, **hostile_case("gzip")
     ),
+    "framing of bodies": Guard(
+        owner=wire.Handler,
+        name="_end",
+        without=nothing,
+        check=framing.test_a_body_that_is_all_framing_is_a_final_error,
+        arguments={"name": "chunks of one byte"},
+    ),
+    "what comes before an answer": Guard(
+        owner=wire.Handler,
+        name="_end",
+        without=nothing,
+        check=framing.test_what_is_no_answer_yet_does_not_go_on_for_ever,
+        arguments={"name": "line breaks"},
+    ),
     "ends of compressed bodies": Guard(
         owner=packing,
         name="_end",
@@ -431,7 +448,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "answers nobody asked for": Guard(
         owner=transport,
-        name="_Connector",
+        name="Connector",
         without=aiohttp.TCPConnector,
         check=hostile_answers.test_what_nobody_asked_for_is_no_answer,
     ),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import brotli
 import pytest
 
-from airflow_mirrordb.client import GenericMirrorDB, InvalidResponseError, MirrorDBError
+from airflow_mirrordb.client import GenericMirrorDB, InvalidResponseError, MirrorDBError, wire
 from tests.conftest import RawServer, json_answer
 
 if TYPE_CHECKING:
@@ -103,8 +103,8 @@ CASES: dict[str, tuple[Chunks, str, str]] = {
     ),
     "endless_chunk_extension": (
         after(OK + b"Transfer-Encoding: chunked\r\n\r\n1;", b"a" * 65536),
-        "RequestTimeoutError",
-        r"within 0\.2 s",
+        "InvalidResponseError",
+        "the rest is framing",
     ),
     "slow_head": (after(OK, b"X", 0.02), "RequestTimeoutError", r"within 0\.2 s"),
     "slow_body": (
@@ -114,13 +114,13 @@ CASES: dict[str, tuple[Chunks, str, str]] = {
     ),
     "continue_flood": (
         after(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
-        "RequestTimeoutError",
-        r"within 0\.2 s",
+        "DisconnectedError",
+        "the rest is framing",
     ),
     "early_hints_flood": (
         after(b"", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 1000),
-        "RequestTimeoutError",
-        r"within 0\.2 s",
+        "DisconnectedError",
+        "the rest is framing",
     ),
     "switching_protocols": (
         just(b"HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nhello"),
@@ -201,6 +201,11 @@ async def hostile() -> AsyncIterator[HostileServer]:
     server.close()
     await raw.stop()
     await server.wait_closed()
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "MAX_FRAMING", MEGABYTE // 2)  # the memory that these tests ask for takes time
 
 
 async def meet(
