@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 from yarl import URL
 
-from airflow_mirrordb.client.auth import secrets
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.endpoints import EndpointRegistry
 from airflow_mirrordb.client.entity_tags import entity_tag
@@ -25,9 +24,11 @@ from airflow_mirrordb.client.errors import (
     TransportError,
     response_error_class,
 )
-from airflow_mirrordb.client.problem import encodable, problem_from, redacted
+from airflow_mirrordb.client.problem import encodable, problem_from
 from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest, base_of, named
+from airflow_mirrordb.client.redaction import shortened
 from airflow_mirrordb.client.retry import Progress, rate_limit_reset, retry_after
+from airflow_mirrordb.client.urls import shown
 
 _SUCCESS = range(200, 300)
 _AFTER_AN_ACTION = (HTTPStatus.FOUND, HTTPStatus.SEE_OTHER)  # redirects to what came of it
@@ -35,7 +36,7 @@ _KEYED = ("POST", "PATCH")  # the methods that an idempotency key goes with
 #: Statuses by which a backend says that it did not even try; 503 counts only with a Retry-After.
 _NOT_TRIED = (HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 _APPLIED = "; the write itself was applied"
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REQUEST_ID_HEADERS = ("X-Request-ID", "Request-ID", "X-Correlation-ID", "X-Amzn-RequestId", "CF-Ray")
 
 
@@ -93,7 +94,7 @@ def interpret(
     elapsed: float,
     now: float,
     maybe_applied: bool = False,
-    credentials: Sequence[Mapping[str, str]] = (),
+    hide: Callable[[str], str] = str,
 ) -> MirrorDBResponse:
     """Return what an answer means as a result.
 
@@ -101,19 +102,21 @@ def interpret(
     :param maybe_applied: whether an attempt before it may have been applied
     :param elapsed: time since the first attempt, in seconds
     :param now: unix time, for a Retry-After that is a date
-    :param credentials: headers that proved who sends, in all attempts; no error may repeat them
+    :param hide: takes secrets out of the request id, which appears in logs; not out of errors, which are
+        rid of theirs where they leave the client
     :raises ResponseError: if it is no success, of the class that the status calls for
     :raises InvalidResponseError: if it is a success, but the body cannot be used
     :raises TransportError: if it is a success, but the body did not come whole
     """
     if not _is_success(answer.status, request):
         if not _is_gone(answer.status, request, maybe_applied=maybe_applied):
-            raise named(response_error(answer, config, now=now, credentials=credentials), request)
+            raise named(response_error(answer, config, now=now), request)
         body = None
     elif answer.broken is not None:
         raise named(answer.broken, request)
     else:
-        body = _decode(answer, request, config, credentials)
+        body = _decode(answer, request)
+    request_id = _request_id(answer.headers)
     return MirrorDBResponse(
         status=answer.status,
         headers=answer.headers,
@@ -121,7 +124,7 @@ def interpret(
         body=body,
         size=len(answer.body),
         etag=entity_tag(answer.headers.get("ETag")),
-        request_id=_request_id(answer.headers, config, credentials),
+        request_id=hide(request_id) if request_id else None,
         attempts=number,
         elapsed=elapsed,
     )
@@ -145,32 +148,39 @@ def at(body: Any, path: str, default: Any = None) -> Any:
     return body
 
 
-def response_error(
-    answer: Answer, config: MirrorDBConfig, *, now: float, credentials: Sequence[Mapping[str, str]] = ()
+def response_error(answer: Answer, config: MirrorDBConfig, *, now: float) -> ResponseError:
+    """Return the error that an answer stands for, with what it says of it."""
+    code, detail = problem_from(answer.body, complete=not answer.refused and answer.broken is None)
+    error = status_error(answer, config, now=now, code=code, detail=detail)
+    if answer.status in REDIRECTS:
+        location = shortened(shown(answer.headers.get("Location", "nowhere")), 500)
+        error.message += (
+            f"; the redirect to {location!r} was not followed"
+            " (set the extra 'trailing_slash' if only a slash is missing, else change the base URL)"
+        )
+    error.request_id = _request_id(answer.headers)
+    if error.request_id:
+        error.message += f" (request id {error.request_id})"
+    return error
+
+
+def status_error(
+    answer: Answer, config: MirrorDBConfig, *, now: float, code: str | None, detail: str
 ) -> ResponseError:
-    """Return the error that an answer stands for."""
-    hidden = secrets(config, credentials)
-    code, detail = problem_from(answer.body, hidden)
+    """Return the error that the status of an answer stands for.
+
+    :param code: the server's own code for it
+    :param detail: the server's own words
+    """
     try:
         phrase = f" {HTTPStatus(answer.status).phrase}"
     except ValueError:
         phrase = ""
-    message = f"{answer.status}{phrase}{': ' if detail else ''}{detail}"
-    request_id = _request_id(answer.headers, config, credentials)
-    if answer.status in _REDIRECTS:
-        location = redacted(answer.headers.get("Location", "nowhere"), hidden)[:500]
-        message += (
-            f"; the redirect to {location!r} was not followed"
-            " (set the extra 'trailing_slash' if only a slash is missing, else change the base URL)"
-        )
-    if request_id:
-        message += f" (request id {request_id})"
     return response_error_class(answer.status)(
-        message=message,
+        message=f"{answer.status}{phrase}{': ' if detail else ''}{detail}",
         status=answer.status,
         code=code,
         detail=detail,
-        request_id=request_id,
         retry_after=wait_asked(answer, now),
         retryable=answer.status in config.retry_statuses,
     )
@@ -203,7 +213,7 @@ def redirected(
     registered; everything else could carry the key elsewhere or turn a write into a read.
     """
     location = answer.headers.get("Location")
-    if request.method != "GET" or answer.status not in _REDIRECTS or not location:
+    if request.method != "GET" or answer.status not in REDIRECTS or not location:
         return None
     try:
         target = sent.url.join(URL(location))
@@ -312,9 +322,7 @@ def _is_gone(status: int, request: MirrorDBRequest, *, maybe_applied: bool) -> b
     return request.method == "DELETE" and is_missing and (request.missing_ok or maybe_applied)
 
 
-def _decode(
-    answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig, credentials: Sequence[Mapping[str, str]]
-) -> Any:
+def _decode(answer: Answer, request: MirrorDBRequest) -> Any:
     """Decode the body as JSON, whatever the content type says; nothing and white space are None."""
     if answer.refused:
         reason = answer.refused
@@ -324,14 +332,13 @@ def _decode(
         try:
             return decode(answer.body)
         except (ValueError, RecursionError):
-            hidden = secrets(config, credentials)
-            content_type = redacted(answer.headers.get("Content-Type", "none"), hidden)[:200]
+            content_type = shortened(answer.headers.get("Content-Type", "none"), 200)
             reason = f"the body is not JSON (content type {content_type!r})"
     applied = "" if request.method == "GET" else _APPLIED
     error = InvalidResponseError(
         message=f"{answer.status}, but {reason}{applied}",
         status=answer.status,
-        request_id=_request_id(answer.headers, config, credentials),
+        request_id=_request_id(answer.headers),
         maybe_applied=request.method != "GET",
     )
     raise named(error, request)
@@ -364,10 +371,8 @@ def _finite(digits: str) -> float:
 _JSON = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
 
 
-def _request_id(
-    headers: Mapping[str, str], config: MirrorDBConfig, credentials: Sequence[Mapping[str, str]]
-) -> str | None:
+def _request_id(headers: Mapping[str, str]) -> str | None:
     for name in _REQUEST_ID_HEADERS:
         if found := headers.get(name):
-            return encodable(redacted(found, secrets(config, credentials)))[:200]
+            return shortened(encodable(found), 200)
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Mapping
+from urllib.parse import quote
 
 from yarl import URL
 
@@ -28,21 +28,28 @@ def auth_headers(config: MirrorDBConfig) -> dict[str, str]:
             return {}
 
 
-def secrets(config: MirrorDBConfig, used: Iterable[Mapping[str, str]] = ()) -> tuple[str, ...]:
-    """Return every text that must not be seen: the secrets, and the forms in which they are sent.
+def client_headers(config: MirrorDBConfig) -> dict[str, str]:
+    """Return the headers by which a client of OAuth 2.0 proves itself to the authorization server.
 
-    :param used: headers that proved who sends a request, where these may be others, as those of a token
+    Client id and secret are percent-encoded, and sent as basic credentials (RFC 6749, section 2.3.1).
     """
-    plain = (config.api_key, config.client_key_passphrase, config.proxy)
+    secret = config.api_key.get_secret_value() if config.api_key else ""
+    pair = f"{quote(config.login or '', safe='')}:{quote(secret, safe='')}"
+    return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+
+
+def secrets(config: MirrorDBConfig) -> tuple[str, ...]:
+    """Return every text that must not be seen: the secrets, and the forms in which they are sent."""
+    plain = (config.api_key, config.client_key_passphrase)
     known = [secret.get_secret_value() for secret in plain if secret]
-    for headers in (auth_headers(config), *used):
-        for name, value in headers.items():
-            known += _credentials(name, value)
+    headers = client_headers(config) if config.auth == "oauth2" else auth_headers(config)
+    for name, value in headers.items():
+        known += _credentials(name, value)
     if config.proxy:
         proxy = URL(config.proxy.get_secret_value())
-        if proxy.password:
-            pair = b64encode(f"{proxy.user or ''}:{proxy.password}".encode()).decode()
-            known += [pair, proxy.password]
+        if proxy.user or proxy.password:  # else its URL is as little a secret as that of the backend
+            pair = b64encode(f"{proxy.user or ''}:{proxy.password or ''}".encode()).decode()
+            known += [config.proxy.get_secret_value(), pair, str(proxy.password or proxy.user)]
     return tuple(dict.fromkeys(known))
 
 

@@ -3,42 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlencode
 
-from multidict import CIMultiDict
-from yarl import URL
-
-from airflow_mirrordb.client.answers import response_error
 from airflow_mirrordb.client.auth import auth_headers
-from airflow_mirrordb.client.config import CONTROL, MirrorDBConfig, is_unicode
-from airflow_mirrordb.client.errors import AuthenticationError
-from airflow_mirrordb.client.protocol import USER_AGENT, WireRequest
+from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.redaction import Redaction
+from airflow_mirrordb.client.tokens import Token, fetch_token
 from airflow_mirrordb.client.transport import Transport
 
 log = logging.getLogger(__name__)
 
 LookUp = Callable[[], Awaitable[Mapping[str, Any]]]
 """Looks the credentials up again; returns the settings that may have changed, as ``{"api_key": ...}``."""
-
-EARLY = 60.0  # seconds; a token is renewed while requests that carry the old one may still be answered
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
-    """An access token and the unix time from which on it is renewed; infinity if it says no end."""
-
-    value: str = field(repr=False)
-    renew_at: float
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.value}"}
 
 
 class Credentials:
@@ -48,6 +26,7 @@ class Credentials:
     :param change: changes that configuration
     :param look_up: looks the credentials up again after a 401; None if there is nowhere to look
     :param clock: unix time in seconds
+    :param redaction: is told each token, and hides secrets in what is logged
     """
 
     def __init__(
@@ -56,8 +35,10 @@ class Credentials:
         change: Callable[[Mapping[str, Any]], object],
         look_up: LookUp | None,
         clock: Callable[[], float],
+        redaction: Redaction,
     ) -> None:
         self._current, self._change, self._look_up, self._clock = current, change, look_up, clock
+        self._redaction = redaction
         self._token: Token | None = None
         self._turn: asyncio.Lock
         self.renewals = 0
@@ -111,7 +92,7 @@ class Credentials:
     async def _token_for(self, config: MirrorDBConfig, transport: Transport) -> Token:
         if self._token is not None and not self._is_stale(self._token) and not self._is_elsewhere(config):
             return self._token
-        token = await fetch_token(config, transport, now=self._clock())
+        token = await fetch_token(config, transport, now=self._clock(), learn=self._redaction.add)
         if not self._is_elsewhere(config):
             self._token = token
         return token
@@ -123,7 +104,8 @@ class Credentials:
         log.info("401: looking the credentials up again")
         try:
             self._change(await self._look_up())
-        except Exception:
+        except Exception as error:
+            self._redaction.error(error)
             log.exception("The credentials could not be looked up again; the old ones stay")
 
     def _known(self) -> dict[str, str]:
@@ -139,52 +121,3 @@ class Credentials:
 
     def _is_stale(self, token: Token) -> bool:
         return token.renew_at <= self._clock()
-
-
-async def fetch_token(config: MirrorDBConfig, transport: Transport, *, now: float) -> Token:
-    """Get an access token for the client itself (RFC 6749, section 4.4).
-
-    Client id and secret are sent as basic credentials (section 2.3.1).
-
-    :param now: unix time
-    :raises ResponseError: if the authorization server refuses
-    :raises TransportError: if it does not answer
-    :raises AuthenticationError: if its answer holds no token
-    """
-    secret = config.api_key.get_secret_value() if config.api_key else ""
-    pair = b64encode(f"{quote(config.login or '', safe='')}:{quote(secret, safe='')}".encode()).decode()
-    form = {"grant_type": "client_credentials", **({"scope": config.scope} if config.scope else {})}
-    credentials = {"Authorization": f"Basic {pair}"}
-    headers = {
-        "Accept": "application/json",
-        "Content-Type": "application/x-www-form-urlencoded",
-        "User-Agent": USER_AGENT,
-    }
-    url = URL(config.oauth_url or "")
-    request = WireRequest(
-        method="POST",
-        origin=url.origin(),
-        target=url.raw_path_qs,
-        headers=CIMultiDict(headers),
-        body=urlencode(form).encode(),
-        timeout=config.timeout,
-        repeatable=True,
-    )
-    answer = await transport.send(request, credentials)
-    if answer.status != 200:  # noqa: PLR2004  # section 5.1
-        error = response_error(answer, config, now=now, credentials=[credentials])
-        error.message = f"the authorization server refused a token: {error.message}"
-        raise error
-    if answer.broken is not None:
-        raise answer.broken
-    try:
-        body = json.loads(answer.body)
-        value, lifetime = str(body["access_token"]), float(body.get("expires_in") or "inf")
-        if CONTROL.search(value) or not is_unicode(value):
-            raise ValueError("no header can hold it")  # noqa: TRY301
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise AuthenticationError(
-            message="the authorization server answered 200, but without an access_token that can be sent",
-            status=answer.status,
-        ) from None
-    return Token(value=value, renew_at=now + lifetime - min(EARLY, lifetime / 10))

@@ -25,6 +25,7 @@ from typing import Literal
 from urllib.parse import quote, unquote
 
 from airflow_mirrordb.client.errors import ConfigError, EndpointNotAllowedError
+from airflow_mirrordb.client.redaction import shortened
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 METHODS: tuple[Method, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -121,7 +122,7 @@ class EndpointRegistry:
             plain = _is_plain(endpoint)
             path = endpoint if plain else decode_endpoint(endpoint)
         except ValueError as error:
-            raise _refused(method, str(endpoint)[:200], str(error)) from None
+            raise _refused(method, shortened(str(endpoint), 200), str(error)) from None
         if not any(method in rule.methods and rule.matches(path) for rule in self._rules):
             suggestion = self._suggestion(method, path)
             raise _refused(method, endpoint, self._reason(method, path), suggestion, self.patterns)

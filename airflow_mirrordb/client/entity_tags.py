@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from airflow_mirrordb.client.redaction import shortened
+
 # RFC 9110, section 8.8.3, and spaces, which RFC 2616 allowed and some backends send. Letters beyond ASCII are
 # sent in UTF-8, whose bytes are the grammar's obs-text.
 _TAG = re.compile(r'(?:W/)?"[ !#-~\xa0-\ud7ff\ue000-\U0010ffff]*"')
@@ -41,7 +43,7 @@ def entity_tags(text: str) -> str:
         return text
     if bare := _WITHOUT_QUOTES.fullmatch(text):
         return f'{bare[1] or ""}"{bare[2]}"'
-    raise ValueError(f'{text[:100]!r} is no entity tag, as "v1", W/"v1", or * for any')
+    raise ValueError(f'{shortened(text, 100)!r} is no entity tag, as "v1", W/"v1", or * for any')
 
 
 def joined(tags: Sequence[str]) -> str:

@@ -29,6 +29,7 @@ from airflow_mirrordb.client.endpoints import EndpointRegistry
 from airflow_mirrordb.client.errors import DisconnectedError, MirrorDBError, RateLimitError, TransportError
 from airflow_mirrordb.client.gate import Gate, TurnTooLateError
 from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest, named, prepare, settled
+from airflow_mirrordb.client.redaction import Redaction
 from airflow_mirrordb.client.retry import Progress, Retrying, RetryPolicy, WaitNeeded
 from airflow_mirrordb.client.streams import Stream
 from airflow_mirrordb.client.transport import DISCONNECTED, Transport
@@ -139,6 +140,7 @@ class Exchanges:
     """Makes the requests of one client, each again where that is safe, and can end all that are in flight.
 
     :param credentials: what proves who sends
+    :param redaction: hides secrets in what appears in logs
     :param clock: unix time in seconds
     :param monotonic: monotonic time in seconds
     :param sleep: waits the given seconds
@@ -149,6 +151,7 @@ class Exchanges:
     def __init__(
         self,
         credentials: Credentials,
+        redaction: Redaction,
         *,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
@@ -156,7 +159,7 @@ class Exchanges:
         rng: random.Random,
         observe: Observer | None = None,
     ) -> None:
-        self._credentials, self._observe = credentials, observe
+        self._credentials, self._redaction, self._observe = credentials, redaction, observe
         self._clock, self._monotonic, self._sleep, self._rng = clock, monotonic, sleep, rng
         self._flights: set[Flight] = set()
 
@@ -193,6 +196,7 @@ class Exchanges:
             state=state,
             link=link,
             credentials=self._credentials,
+            redaction=self._redaction,
             clock=self._clock,
             monotonic=self._monotonic,
             deadline=self._monotonic() + (progress.deadline or 0.0) - self._clock(),
@@ -206,8 +210,7 @@ class Exchanges:
                 if once:
                     return await exchange.only_attempt(progress)
                 retrying = Retrying(policy=state.policy, clock=self._clock, sleep=self._sleep, rng=self._rng)
-                name = exchange.name
-                return await retrying.run(exchange.attempt, name=name, progress=progress, wait=wait)
+                return await retrying.run(exchange.attempt, name=exchange, progress=progress, wait=wait)
         except TurnTooLateError as late:
             error = named(_too_late(late), request)
             if not wait and self._monotonic() + late.wait <= exchange.deadline:
@@ -243,6 +246,7 @@ class _Exchange:
         state: State,
         link: Link,
         credentials: Credentials,
+        redaction: Redaction,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
         deadline: float,
@@ -252,17 +256,16 @@ class _Exchange:
         note: Note | None,
     ) -> None:
         self._request, self._wire, self._state, self._link = request, wire, state, link
-        self._credentials, self._renewals = credentials, credentials.renewals
+        self._credentials, self._renewals, self._redaction = credentials, credentials.renewals, redaction
         self._clock, self._monotonic, self._started = clock, monotonic, monotonic()
         self.deadline, self._patient, self._stream = deadline, patient, stream
         self._observe, self._note = observe, note
         self._number, self._progress, self.maybe_applied = 0, Progress(), False
-        self._used: list[Mapping[str, str]] = []  # headers that proved who sends
 
-    @property
-    def name(self) -> str:
+    def __str__(self) -> str:
+        """Return what the request is called in logs; a link may have brought a secret into its endpoint."""
         label = f" [{self._request.method_name}]" if self._request.method_name else ""
-        return f"{self._request.method} {self._request.endpoint}{label}"
+        return f"{self._request.method} {self._redaction.text(self._request.endpoint)}{label}"
 
     async def attempt(self, progress: Progress) -> MirrorDBResponse:
         """Make one attempt; decide of a failure whether there may be another.
@@ -276,12 +279,10 @@ class _Exchange:
             headers = self._state.fixed_headers
             if headers is None:
                 headers = await self._credentials.headers(config, transport)
-            self._used.append(headers)
             answer = await self._answer(headers)
             if answer.status == HTTPStatus.UNAUTHORIZED and (
                 fresh := await self._credentials.renewed(headers, config, transport, self._renewals)
             ):
-                self._used.append(fresh)
                 answer = await self._answer(fresh)  # a 401 was not applied: a write may go out again
             return self._result(answer)
         except TurnTooLateError as late:
@@ -309,7 +310,7 @@ class _Exchange:
                 elapsed=self._monotonic() - self._started,
                 now=self._clock(),
                 maybe_applied=self._progress.maybe_applied,
-                credentials=self._used,
+                hide=self._redaction.text,
             )
         except MirrorDBError as error:
             self._raise(error)
@@ -317,7 +318,7 @@ class _Exchange:
             log.warning(
                 "%s: %d counts as done, since an attempt before may have been applied; whether the resource"
                 " was ever there is not known",
-                self.name,
+                str(self),
                 response.status,
             )
         return response

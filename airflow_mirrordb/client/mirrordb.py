@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.client import forking
 from airflow_mirrordb.client.answers import MirrorDBResponse, response_error
+from airflow_mirrordb.client.auth import secrets
 from airflow_mirrordb.client.bulk import Bulk, BulkOptions, BulkReport, Items
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.credentials import Credentials, LookUp
@@ -34,6 +35,7 @@ from airflow_mirrordb.client.protocol import (
     probe,
     settled,
 )
+from airflow_mirrordb.client.redaction import Redaction
 from airflow_mirrordb.client.retry import Progress
 from airflow_mirrordb.client.streams import Sink, Stream
 from airflow_mirrordb.client.transport import Transport
@@ -90,9 +92,13 @@ class GenericMirrorDB:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._generation = forking.generation
         self._retired: weakref.WeakSet[Transport] = weakref.WeakSet()  # kept by the requests that began there
-        self._credentials = Credentials(lambda: self._state.config, self._change, look_up, clock)
+        self._redaction = Redaction(secrets(config))
+        self._credentials = Credentials(
+            lambda: self._state.config, self._change, look_up, clock, self._redaction
+        )
         self._exchanges = Exchanges(
             self._credentials,
+            self._redaction,
             clock=clock,
             monotonic=monotonic,
             sleep=sleep,
@@ -202,9 +208,10 @@ class GenericMirrorDB:
         request = MirrorDBRequest(
             method="GET", endpoint=endpoint, method_name=method_name, paginate=paginate, **options
         )
-        async for _, records in pages(self.request, request, self._state.config.base_url):
-            for record in records:
-                yield record
+        with self._redaction:
+            async for _, records in pages(self.request, request, self._state.config.base_url):
+                for record in records:
+                    yield record
 
     async def update_function(
         self,
@@ -295,17 +302,18 @@ class GenericMirrorDB:
         :raises RateLimitError: also if its turn would come after the deadline; nothing was sent then
         :raises WaitNeeded: see ``wait``
         """
-        stream = None if sink is None else Stream(sink, request)
-        if request.paginate is None:
-            answer = self._make(request, progress, wait=wait, once=once, stream=stream, note=note)
+        with self._redaction:
+            stream = None if sink is None else Stream(sink, request)
+            if request.paginate is None:
+                answer = self._make(request, progress, wait=wait, once=once, stream=stream, note=note)
+                return await (answer if stream is None else stream.keep(answer))
+            first = iter([progress])
+
+            async def send(page: MirrorDBRequest) -> MirrorDBResponse:
+                return await self._make(page, next(first, None), wait=wait, once=once, note=note)
+
+            answer = collect(send, request, self._state.config.base_url, stream)
             return await (answer if stream is None else stream.keep(answer))
-        first = iter([progress])
-
-        async def send(page: MirrorDBRequest) -> MirrorDBResponse:
-            return await self._make(page, next(first, None), wait=wait, once=once, note=note)
-
-        answer = collect(send, request, self._state.config.base_url, stream)
-        return await (answer if stream is None else stream.keep(answer))
 
     def begin(self) -> Progress:
         """Return where a request starts: nothing sent, and ``max_elapsed`` seconds to the deadline."""
@@ -341,25 +349,8 @@ class GenericMirrorDB:
         :raises ResponseError: if the answer is one of those
         :raises EndpointNotAllowedError: if ``test_endpoint`` is not registered
         """
-        transport = self._connected_here().transport
-        config, registry = self._state.config, self._state.registry
-        request = MirrorDBRequest(method="GET", endpoint=config.test_endpoint or "", method_name="test")
-        wire = prepare(request, config, registry) if config.test_endpoint else probe(config)
-        try:
-            headers = await self._credentials.headers(config, transport)
-            with self._exchanges.flight(request):
-                answer = await transport.send(wire, headers)
-        except MirrorDBError as error:
-            error.attempts = 1
-            raise named(error, request) from error.__cause__
-        bad = {401, 403, 404} if config.test_endpoint else {401, 403}
-        if answer.status in bad or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            refusal = response_error(answer, config, now=self._clock(), credentials=[headers])
-            refusal.attempts = 1
-            raise named(refusal, request)
-        if answer.broken is not None:
-            raise named(answer.broken, request)
-        return answer.status
+        with self._redaction:
+            return await self._probe(self._connected_here().transport)
 
     async def call(self, method: str, **arguments: Any) -> dict[str, Any]:
         """Call one of the four ``*_function`` methods by name, and return plain data whatever happens.
@@ -430,6 +421,7 @@ class GenericMirrorDB:
             self._retired.add(retired)
             self._link = link
         self._state = State(config=config, registry=registry)
+        self._redaction.add(secrets(config))
         self._credentials.forget_token()
         return retired
 
@@ -465,6 +457,26 @@ class GenericMirrorDB:
             message = f"{function.__name__}: {error}"
             raise InvalidRequestError(message=message, field="arguments") from error
         return await function(**arguments)
+
+    async def _probe(self, transport: Transport) -> int:
+        config, registry = self._state.config, self._state.registry
+        request = MirrorDBRequest(method="GET", endpoint=config.test_endpoint or "", method_name="test")
+        wire = prepare(request, config, registry) if config.test_endpoint else probe(config)
+        try:
+            headers = await self._credentials.headers(config, transport)
+            with self._exchanges.flight(request):
+                answer = await transport.send(wire, headers)
+        except MirrorDBError as error:
+            error.attempts = 1
+            raise named(error, request) from error.__cause__
+        bad = {401, 403, 404} if config.test_endpoint else {401, 403}
+        if answer.status in bad or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            refusal = response_error(answer, config, now=self._clock())
+            refusal.attempts = 1
+            raise named(refusal, request)
+        if answer.broken is not None:
+            raise named(answer.broken, request)
+        return answer.status
 
     def _link_for(self, config: MirrorDBConfig) -> Link:
         gate = Gate(config, clock=self._clock, monotonic=self._monotonic, sleep=self._sleep)

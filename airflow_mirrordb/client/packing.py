@@ -9,6 +9,8 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+from airflow_mirrordb.client.redaction import shortened
+
 try:
     import brotli
 except ImportError:
@@ -54,7 +56,7 @@ class Unpacking:
         names = [name for name in names if name != "identity"]
         if len(names) > 1 or not _CODECS.keys() >= set(names):
             known = ", ".join(_CODECS)
-            said = ", ".join(names)[:50]
+            said = shortened(", ".join(names), 50)
             raise UnknownPackingError(f"its content encoding {said!r} is not one of {known}")
         self._name = names[0] if names else ""
         self._codec: _Codec | None = _CODECS[self._name]() if names else None

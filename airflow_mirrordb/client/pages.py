@@ -15,7 +15,9 @@ from yarl import URL
 from airflow_mirrordb.client.answers import MirrorDBResponse, at
 from airflow_mirrordb.client.errors import InvalidRequestError, InvalidResponseError, remedy
 from airflow_mirrordb.client.protocol import MirrorDBRequest, named
+from airflow_mirrordb.client.redaction import shortened
 from airflow_mirrordb.client.streams import Stream
+from airflow_mirrordb.client.urls import shown
 
 Style = Literal["link", "header", "body", "page", "offset"]
 
@@ -100,7 +102,9 @@ class Pagination:
         if not isinstance(found, list):
             place = "the body" if self.records is None else f"{self.records!r} in the body"
             keys = (
-                f" with {', '.join(map(str, response.body))}"[:200] if isinstance(response.body, dict) else ""
+                shortened(f" with {', '.join(map(str, response.body))}", 200)
+                if isinstance(response.body, dict)
+                else ""
             )
             raise _unusable(
                 response, f"{place} is no list of records; the body is {_kind(response.body)}{keys}"
@@ -129,7 +133,10 @@ class Pagination:
         if self.param and not str(token).startswith(("http://", "https://")):
             return replace(request, query={**(request.query or {}), self.param: token})
         if not isinstance(token, str):
-            raise _unusable(response, f"the next page is told as {token!r}; 'param' must name what takes it")
+            # not as it is: a link may be in it, with a signature
+            raise _unusable(
+                response, f"the next page is told as {_kind(token)}; 'param' must name what takes it"
+            )
         return _followed(request, response, token, base_url)
 
     def _counted(self, request: MirrorDBRequest, records: int) -> MirrorDBRequest | None:
@@ -254,13 +261,11 @@ def _followed(
     request: MirrorDBRequest, response: MirrorDBResponse, reference: str, base_url: str
 ) -> MirrorDBRequest:
     """Return the request of a URL, absolute or relative to the current one, under the base URL."""
-    base = URL(base_url, encoded=True)
-    try:
-        target = URL(f"{base_url}/{request.endpoint}").join(URL(reference))
-        inside = target.origin() == base.origin()
-    except ValueError:
-        raise _unusable(response, f"the next page is told as {reference[:200]!r}, which is no URL") from None
-    if not inside:
+    base, target = URL(base_url, encoded=True), _joined(f"{base_url}/{request.endpoint}", reference)
+    if target is None:
+        told = shortened(shown(reference), 200)
+        raise _unusable(response, f"the next page is told as {told!r}, which is no URL")
+    if target.origin() != base.origin():
         raise _unusable(
             response, f"the next page is at {target.origin()}, and requests stay at {base.origin()}"
         )
@@ -269,6 +274,15 @@ def _followed(
     path = target.raw_path.removeprefix(f"{prefix}/") if prefix else target.raw_path
     query = {name: target.query.getall(name) for name in target.query}
     return replace(request, endpoint=path.strip("/"), query=query)
+
+
+def _joined(url: str, reference: str) -> URL | None:
+    """Return the absolute URL that a reference in a page means; None if it means none."""
+    try:
+        target = URL(url).join(URL(reference))
+        return target if target.origin() else None
+    except ValueError:  # whose words quote the reference, which may hold a signature
+        return None
 
 
 def _kind(data: Any) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
+
+from airflow_mirrordb.client.redaction import CUT, shortened
 
 MAX_DETAIL = 2048
 _MAX_BODY = 64 * 1024
@@ -20,15 +22,16 @@ _NESTED_KEYS = ("error", "_error", "errors", "_issues", "issues", "details", "da
 _CODE_KEYS = ("code", "error_code", "errno", "error", "type")
 
 
-def problem_from(body: bytes, secrets: Collection[str] = ()) -> tuple[str | None, str]:
+def problem_from(body: bytes, *, complete: bool = True) -> tuple[str | None, str]:
     """Return the code and the detail that the body of an error answer holds.
 
     :param body: as received; JSON of any shape, HTML, text or nothing
-    :param secrets: texts that are replaced by ``***``, should the backend repeat them
+    :param complete: whether that is all of the body
     :return: a machine-readable code if there is one, and words of at most 2 kB, "" if there are none
     """
-    # redacted before anything is cut: half a secret would not be recognised
-    text = redacted(body[: 2 * _MAX_BODY].decode("utf-8", errors="replace"), secrets)[:_MAX_BODY]
+    text = body[:_MAX_BODY].decode("utf-8", errors="replace")
+    if len(body) > _MAX_BODY or not complete:
+        text += CUT
     code, detail = None, text
     try:
         value = json.loads(body[:_MAX_BODY])
@@ -37,15 +40,8 @@ def problem_from(body: bytes, secrets: Collection[str] = ()) -> tuple[str | None
             detail = _words_of_html(text)
     else:
         code, detail = _code(value), _words(value)
-    code = encodable(redacted(code, secrets))[:200] if code else None
-    return code, _shorten(" ".join(redacted(detail, secrets).split()))
-
-
-def redacted(text: str, secrets: Collection[str]) -> str:
-    """Return the text with every secret in it as ``***``."""
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text
+    code = shortened(encodable(code), 200) if code else None
+    return code, _shorten(" ".join(detail.split()))
 
 
 def _code(value: Any) -> str | None:
@@ -109,4 +105,4 @@ def _shorten(text: str) -> str:
     encoded = text.encode(errors="replace")
     if len(encoded) <= MAX_DETAIL:
         return encoded.decode()
-    return encoded[: MAX_DETAIL - 3].decode(errors="ignore") + "…"
+    return encoded[: MAX_DETAIL - len(CUT.encode())].decode(errors="ignore") + CUT

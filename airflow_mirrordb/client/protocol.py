@@ -24,6 +24,7 @@ from airflow_mirrordb.client.encoding import encode, is_list, text_of
 from airflow_mirrordb.client.endpoints import MAX_ENDPOINT_LENGTH, EndpointRegistry, Method
 from airflow_mirrordb.client.entity_tags import entity_tags, joined
 from airflow_mirrordb.client.errors import EndpointNotAllowedError, InvalidRequestError, MirrorDBError
+from airflow_mirrordb.client.redaction import shortened
 
 RequestMethod = Method | Literal["update"]
 
@@ -167,7 +168,7 @@ def named(error: AnyError, request: MirrorDBRequest) -> AnyError:
     """Write into an error which request it belongs to."""
     error.method, error.endpoint, error.method_name = (
         request.method,
-        str(request.endpoint)[:MAX_ENDPOINT_LENGTH],
+        shortened(str(request.endpoint), MAX_ENDPOINT_LENGTH),
         request.method_name,
     )
     return error

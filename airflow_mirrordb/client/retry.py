@@ -120,13 +120,13 @@ class Retrying:
         self,
         attempt: Callable[[Progress], Awaitable[T]],
         *,
-        name: str,
+        name: object,
         progress: Progress | None = None,
         wait: bool = True,
     ) -> T:
         """Return the first success of ``attempt``, which gets what came of the attempts before it.
 
-        :param name: what is attempted, for the log
+        :param name: what is attempted; made into text only where something is logged
         :param progress: where an earlier run left off
         :param wait: False to raise :class:`WaitNeeded` where a wait is due
         :raises MirrorDBError: the last failure, with the number of attempts and whether one of them may
@@ -145,7 +145,7 @@ class Retrying:
                 error.attempts = number
                 error.maybe_applied |= progress.maybe_applied
                 delay = self._delay_after(error, progress)
-                self._log(name, error, delay, self.policy.max_attempts + progress.cut_off)
+                self._log(str(name), error, delay, self.policy.max_attempts + progress.cut_off)
                 if delay is None:
                     raise
                 progress = replace(

@@ -40,6 +40,7 @@ from airflow_mirrordb.client.errors import (
     TransportError,
 )
 from airflow_mirrordb.client.protocol import WireRequest, base_of
+from airflow_mirrordb.client.redaction import shortened
 from airflow_mirrordb.client.streams import Stream
 from airflow_mirrordb.client.wire import Connector, FramingError
 
@@ -507,7 +508,7 @@ def _forget(error: BaseException) -> None:
 
 
 def _without_quotes(text: str) -> str:
-    return _QUOTED.sub("…", text)[:500]
+    return shortened(_QUOTED.sub("…", text), 500)
 
 
 def _timed_out(origin: str, timeout: float, *, sent: bool) -> TransportError:

@@ -13,6 +13,7 @@ from yarl import URL
 MAX_URL_LENGTH = 2048
 MAX_PORT = 65535
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _HOST = re.compile(r"\[[0-9A-Fa-f:.]+\]|[^\s%\\<>\"{}|^`\[\]:]*")
 _ENCODE = "in a user name or password '/' is written %2F, '?' %3F, '#' %23 and '@' %40"
 
@@ -46,6 +47,20 @@ def split_url(value: str) -> SplitResult:
 def is_port(text: str) -> bool:
     """Whether a text is the number of a port that can be connected to."""
     return text.isascii() and text.isdigit() and 0 < int(text) <= MAX_PORT
+
+
+def shown(url: str) -> str:
+    """Return a URL without what may be secret in it: user, password, query and fragment.
+
+    A presigned URL holds its signature in the query, and some servers a session behind a semicolon.
+    """
+    place, mark, _ = re.split(r"([?#;])", f"{url}?", maxsplit=1)
+    hidden = f"{mark}…" if len(place) < len(url) else ""
+    before, at, behind = place.rpartition("@")  # in an odd URL the password may reach into the path
+    if at:
+        scheme = _SCHEME.match(before)
+        place = f"{scheme[0] if scheme else ''}…@{behind}"
+    return f"{place}{hidden}"
 
 
 def origin_of(parts: SplitResult) -> URL:

@@ -25,6 +25,7 @@ from airflow_mirrordb.client import (
 from airflow_mirrordb.client.answers import Answer
 from airflow_mirrordb.client.endpoints import METHODS
 from airflow_mirrordb.client.errors import InvalidRequestError
+from airflow_mirrordb.client.redaction import Redaction
 from tests.fuzz import oracle
 
 KEY = "s3cret-k3y"
@@ -259,6 +260,7 @@ def answer(data: bytes) -> None:
     try:
         result = answers.interpret(received, request, BASES[0], number=1, elapsed=0.0, now=1.7e9)
     except MirrorDBError as error:
+        Redaction([KEY]).error(error)  # as where it leaves the client
         described = json.dumps(error.to_dict(), allow_nan=False, ensure_ascii=False)
         (str(error) + described).encode()
         assert KEY not in described + str(error) + repr(error)

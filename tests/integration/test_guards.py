@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import math
 import re
 import ssl
 import time
 import warnings
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -39,18 +40,21 @@ from airflow_mirrordb.client import (
     exchange,
     forking,
     packing,
+    pages,
     problem,
     protocol,
+    redaction,
+    tokens,
     transport,
     urls,
     wire,
 )
 from airflow_mirrordb.client.answers import Answer
-from airflow_mirrordb.client.auth import secrets as secrets_of
 from airflow_mirrordb.client.bulk import BulkReport
 from airflow_mirrordb.client.cancellation import Deadlines
 from airflow_mirrordb.client.contents import RecordNames
 from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest
+from airflow_mirrordb.client.redaction import Redaction
 from airflow_mirrordb.hooks import mirrordb as hook
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators import bulk_memory, memory
@@ -69,6 +73,8 @@ from tests.integration import (
     test_operators_tries as tries_of_tasks,
     test_resources as resources,
     test_secrets as secrets,
+    test_secrets_forms as forms,
+    test_tokens as token_answers,
     test_transport as tls,
     test_transport_origin as origin,
     test_wire as requests,
@@ -80,6 +86,7 @@ from tests.integration.test_hostile_answers import hostile  # noqa: F401  # anot
 from tests.integration.test_operators_tries import tries  # noqa: F401  # another one
 from tests.integration.test_resources import mixed  # noqa: F401  # another one
 from tests.integration.test_sensor import scheduler  # noqa: F401  # and another one
+from tests.integration.test_tokens import token_server  # noqa: F401  # and one more
 from tests.unit import (
     test_answers as interpreted,
     test_endpoints as patterns,
@@ -208,6 +215,23 @@ def hostile_case(name: str) -> dict[str, Any]:
 
 def repeated(name: str, auth: str = "bearer") -> dict[str, Any]:
     return {"check": secrets.test_a_backend_that_repeats_the_key, "arguments": {"name": name, "auth": auth}}
+
+
+def in_form(form: str, place: str) -> dict[str, Any]:
+    return {"check": forms.test_a_key_in_any_form_in_any_place, "arguments": {"form": form, "place": place}}
+
+
+def not_hidden(check: dict[str, Any]) -> Guard:
+    return Guard(owner=Redaction, name="error", without=nothing, **check)
+
+
+def remember_the_first(self: Redaction, secrets: Iterable[str]) -> None:
+    if not self._secrets:
+        self._secrets = dict.fromkeys(secrets)
+
+
+def interpreted_as_it_is(*args: Any, hide: Any, **facts: Any) -> Any:
+    return answers.interpret(*args, **facts, hide=str if hide else hide)
 
 
 OTHER_ORIGIN: dict[str, Any] = {
@@ -497,9 +521,9 @@ GUARDS: dict[str, Guard] = {
         arguments={"mode": {"deferrable": True}, "name": "skip", "looks": 2},
     ),
     "values of tokens": Guard(
-        owner=credentials,
-        name="CONTROL",
-        without=NEVER,
+        owner=tokens,
+        name="_VALUE",
+        without=ANYTHING,
         check=secrets.test_a_token_that_no_header_can_hold_is_refused,
         arguments={"value": "a\r\nX-Evil: 1"},
     ),
@@ -551,23 +575,111 @@ GUARDS: dict[str, Guard] = {
         check=tls.test_certificates_that_nobody_checks_are_warned_of_each_time,
     ),
     # secrets
-    "redaction of details": Guard(
-        owner=problem, name="redacted", without=unchanged, **repeated("json 400 X")
-    ),
-    "redaction of text": Guard(
-        owner=problem, name="redacted", without=unchanged, **repeated("html", "basic")
-    ),
-    "redaction of redirects": Guard(
-        owner=answers, name="redacted", without=unchanged, **repeated("redirect", "api_key")
-    ),
+    "redaction of details": not_hidden(repeated("json 400 X")),
+    "redaction of text": not_hidden(repeated("html", "basic")),
+    "redaction of redirects": not_hidden(in_form("as it is", "redirect")),
+    "redaction of request ids": not_hidden(repeated("request id")),
+    "redaction of content types": not_hidden(repeated("content type")),
+    "redaction of links": not_hidden(in_form("as it is", "next page that is not allowed")),
+    "redaction of causes and waits": not_hidden({"check": forms.test_errors_of_writes_bulks_and_waits}),
     "redaction of tokens": Guard(
+        owner=Redaction, name="add", without=remember_the_first, **repeated("text 500 X", "oauth2")
+    ),
+    "redaction of keys of before": Guard(
+        owner=Redaction, name="add", without=remember_the_first, check=forms.test_a_key_of_before_is_hidden
+    ),
+    "redaction of request ids of successes": Guard(
+        owner=exchange,
+        name="interpret",
+        without=interpreted_as_it_is,
+        check=forms.test_the_request_id_of_a_success_is_logged_without_the_key,
+    ),
+    "redaction of what is logged": Guard(
+        owner=exchange._Exchange,
+        name="__str__",
+        without=lambda self: self._request.endpoint,
+        check=forms.test_a_link_that_leads_to_the_key,
+        arguments={"read": forms.read_all},
+    ),
+    "escapes": Guard(owner=redaction, name="_ESCAPES", without=(), **in_form("JSON", "detail")),
+    "percent-encoding": Guard(
+        owner=redaction,
+        name="_ESCAPES",
+        without=[kind for kind in redaction._ESCAPES if kind[0] != "%"],
+        **in_form("percent-encoded (RFC 3986, section 2.1)", "text"),
+    ),
+    "base64": Guard(
+        owner=redaction,
+        name="_encodings",
+        without=lambda _: set(),
+        **in_form("base64 of the header", "text"),
+    ),
+    "misread letters": Guard(
+        owner=redaction,
+        name="_readings",
+        without=lambda secret: {secret},
+        **in_form("Latin-1 read as UTF-8", "text"),
+    ),
+    "capital letters": Guard(
+        owner=redaction,
+        name="_folded",
+        without=unchanged,
+        check=forms.test_a_link_that_holds_the_key,
+        arguments={
+            "link": f"http://{forms.PLAIN_KEY}.example/api/users",
+            "words": "the next page is at http://***.example",
+        },
+    ),
+    "halves of secrets": Guard(
+        owner=redaction, name="_cuts", without=lambda _: [], **in_form("as it is", "end of a detail")
+    ),
+    "common words": Guard(
+        owner=redaction,
+        name="LONG",
+        without=0,
+        check=forms.test_a_short_key_leaves_errors_readable,
+        arguments={"key": "api"},
+    ),
+    "queries of redirects": Guard(
         owner=answers,
-        name="secrets",
-        without=lambda config, _used=(): secrets_of(config),
-        **repeated("text 500 X", "oauth2"),
+        name="shown",
+        without=unchanged,
+        check=forms.test_a_redirect_is_shown_without_its_query,
+        arguments={"method": "GET", "url": "/a?s1gnature-0123456789", "shown": "/a?…"},
+    ),
+    "queries of links": Guard(
+        owner=pages,
+        name="shown",
+        without=unchanged,
+        check=forms.test_a_link_is_shown_without_its_query,
+        arguments={"style": forms.LINKS, "next_page": "http://[?sig=s1gnature-0123456789"},
+    ),
+    # tokens
+    "words of token answers": Guard(
+        owner=tokens,
+        name="_words",
+        without=lambda body: (None, str(body)),
+        check=token_answers.test_nothing_of_a_token_answer_is_quoted,
+        arguments={"status": 201},
+    ),
+    "redaction of token answers": not_hidden(
+        {"check": token_answers.test_nothing_of_a_token_answer_is_quoted, "arguments": {"status": 400}}
+    ),
+    "lifetimes": Guard(
+        owner=tokens,
+        name="SHORTEST_LIFETIME",
+        without=-math.inf,
+        check=token_answers.test_a_lifetime_that_cannot_be_meant_counts_as_not_said,
+        arguments={"written": "-5"},
+    ),
+    "size of token answers": Guard(
+        owner=tokens,
+        name="MAX_ANSWER",
+        without=10**9,
+        check=token_answers.test_an_answer_of_megabytes_is_refused,
     ),
     "bytes of broken answers": Guard(
-        owner=transport, name="_forget", without=nothing, **repeated("header with a NUL")
+        owner=transport, name="_forget", without=nothing, check=forms.test_garbage_is_not_quoted
     ),
     "credentials of a proxy": Guard(
         owner=transport,
@@ -655,6 +767,7 @@ async def test_without_the_guard_its_check_fails(
     odd: Any,  # noqa: F811  # the fixture
     mixed: str,  # noqa: F811  # the fixture
     tries: Any,  # noqa: F811  # the fixture
+    token_server: Any,  # noqa: F811  # the fixture
     scripted: ScriptedBackend,
     set_connection: SetConnection,
     caplog: pytest.LogCaptureFixture,
@@ -669,6 +782,7 @@ async def test_without_the_guard_its_check_fails(
     async def run() -> None:
         for registry in REGISTRIES:  # which would remember what they allowed
             registry._allowed.clear()
+        redaction._all_spellings.cache_clear()
         arguments = {**fixtures, **guard.arguments}
         work = (
             check(**arguments)
@@ -685,6 +799,7 @@ async def test_without_the_guard_its_check_fails(
     scripted.answers.clear()
     raw_server.requests.clear()
     raw_server.connections = 0
+    token_server.requests.clear()
     hostile.connections = 0
     hostile.requests.clear()
     tries.store.clear()
