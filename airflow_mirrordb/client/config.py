@@ -241,6 +241,8 @@ class MirrorDBConfig(BaseModel):
     def _check_secret(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and CONTROL.search(value.get_secret_value()):
             raise ValueError("it holds a line break or another control character")
+        if value is not None and not is_unicode(value.get_secret_value()):
+            raise ValueError(HALF_A_PAIR)
         return value
 
     @field_validator("proxy")

@@ -159,8 +159,18 @@ class _View:
     :param places: returns where in the original each character begins, and where it ends
     """
 
+    __slots__ = ("_places", "text")
+
     def __init__(self, text: str, places: Callable[[], _Places]) -> None:
-        self.text, self.places = text, functools.cache(places)  # few texts hold a secret
+        self.text = text
+        self._places: _Places | Callable[[], _Places] = places
+
+    @property
+    def places(self) -> _Places:
+        """Where in the original each character begins and ends; found out where a secret was found."""
+        if callable(self._places):
+            self._places = self._places()
+        return self._places
 
     def spans(self, spellings: Iterable[_Spelling]) -> Iterator[tuple[int, int]]:
         """Yield where in the original text secrets begin and end."""
@@ -181,7 +191,7 @@ class _View:
             start -= start > 0 and self.text[start - 1] in _BASE64
             end += end < len(self.text) and self.text[end] in _BASE64
             end += len(self.text[end:]) - len(self.text[end:].lstrip("="))
-        starts, ends = self.places()
+        starts, ends = self.places
         return starts[start], ends[end - 1]
 
     def undo(self, escape: re.Pattern[str], meaning: Callable[[str], str]) -> _View:
@@ -192,7 +202,7 @@ class _View:
         )
 
     def _places_without(self, escape: re.Pattern[str], meaning: Callable[[str], str]) -> _Places:
-        starts, ends = self.places()
+        starts, ends = self.places
         new_starts: list[int] = []
         new_ends: list[int] = []
         at = 0
@@ -214,7 +224,8 @@ def _whole(text: str, secret: str) -> Iterator[tuple[int, int]]:
 
 def _cuts(text: str) -> list[tuple[int, int]]:
     """Return where a text was cut, each with where the last whole character before it may end."""
-    cuts, cut = list[tuple[int, int]](), len(text)
+    cuts: list[tuple[int, int]] = []
+    cut = len(text)
     for _ in range(_MOST_CUTS):
         if (cut := text.rfind(CUT, 0, cut)) < 0:
             break

@@ -203,6 +203,7 @@ def test_the_form_of_a_value_is_read_leniently(field: str, given: object, value:
         ("api_key", "nul\x00"),
         ("client_key_passphrase", "a\rb"),
         ("api_key", "\ud800"),
+        ("api_key", SecretStr("\ud800")),
         ("login", "\ud800"),
         ("headers", {"X-Team": "\ud800"}),
         ("headers", {"Content_Length": "7"}),
