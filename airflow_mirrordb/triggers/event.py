@@ -340,10 +340,9 @@ class MirrorDBEventTrigger(BaseEventTrigger):
                 raise
             self._sends_tags = False
             log.warning(
-                "%s answered %d to a request with its entity tag %s; it is asked without from now on",
+                "%s answered %d to a request with its entity tag; it is asked without from now on",
                 self.endpoint,
                 error.status,
-                request.if_none_match,
             )
         return await client.request(replace(request, if_none_match=None), once=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -85,6 +86,13 @@ class ScriptedBackend:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def _no_look_up_known() -> None:
+    """Forget what earlier tests looked up: hooks of one process share an event loop, and what it knows."""
+    if lookup := sys.modules.get("airflow_mirrordb.hooks.lookup"):
+        lookup._looks.clear()
 
 
 @pytest.fixture
