@@ -6,13 +6,14 @@ import asyncio
 import socket
 import ssl
 import struct
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 import pytest
 import trustme
@@ -33,8 +34,9 @@ settings.register_profile(
 settings.load_profile("gate")
 
 LONGEST_SLEEP = 0.05
+TIMEOUT = 30.0  # seconds that an answer may take; no test waits for them: loop_time lets them pass
 _RESET_ON_CLOSE = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-TINY_DELAYS: dict[str, Any] = {"initial_delay": 0.001, "max_delay": 0.001, "timeout": 5}
+TINY_DELAYS: dict[str, Any] = {"initial_delay": 0.001, "max_delay": 0.001, "timeout": TIMEOUT}
 
 
 class Serve(Protocol):
@@ -82,10 +84,13 @@ class Answering(Protocol):
 
 @dataclass(frozen=True)
 class Reply:
-    """What the raw server does with one request: sends bytes, then keeps or ends the connection."""
+    """What the raw server does with one request: sends bytes, then keeps or ends the connection.
+
+    After ``silence`` nothing ever comes; ``time-out`` is the same, and ``TIMEOUT`` passes at once.
+    """
 
     data: bytes = b""
-    then: Literal["keep", "close", "reset", "silence"] = "keep"
+    then: Literal["keep", "close", "reset", "silence", "time-out"] = "keep"
 
 
 class RawServer:
@@ -135,11 +140,57 @@ class RawServer:
         if reply.data:
             writer.write(reply.data)
             await writer.drain()
-        if reply.then == "silence":
+        if reply.then == "time-out":
+            loop_time.advance(TIMEOUT)
+        if reply.then in ("silence", "time-out"):
             await asyncio.Event().wait()
         if reply.then == "reset":
             writer.transport.get_extra_info("socket").setsockopt(*_RESET_ON_CLOSE)
         return reply.then == "keep"
+
+
+class LoopTime:
+    """The time of all event loops: it passes as ever, and a test lets more of it pass when there is cause.
+
+    So a time-out of half a minute is over when the server has the request, and never before, however
+    long a busy machine takes until then.
+    """
+
+    def __init__(self) -> None:
+        self._passed = 0.0
+        self._loops: WeakSet[asyncio.BaseEventLoop] = WeakSet()
+        self._lock = threading.Lock()  # a hook has its loop in another thread
+
+    def time(self, loop: asyncio.BaseEventLoop) -> float:
+        """What :meth:`asyncio.loop.time` returns."""
+        if loop not in self._loops:
+            with self._lock:
+                self._loops.add(loop)
+        return time.monotonic() + self._passed
+
+    def advance(self, seconds: float) -> None:
+        """Let so much time pass; what is due then happens in the next turn of each loop."""
+        with self._lock:
+            self._passed += seconds
+            loops = list(self._loops)
+        for loop in loops:
+            with suppress(RuntimeError):  # it is closed
+                loop.call_soon_threadsafe(int)  # wakes it, so that it looks at its timers
+
+
+loop_time = LoopTime()
+
+
+async def turns(number: int = 10) -> None:
+    """Let the event loop go round: what one end of a connection has sent reaches the other in this loop."""
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Return when the condition holds, for what tells nobody that it has happened."""
+    while not condition():  # noqa: ASYNC110  # there is no event
+        await asyncio.sleep(0.001)
 
 
 class FakeClock:
@@ -156,6 +207,27 @@ class FakeClock:
         self.slept.append(seconds)
         self.time += seconds
         await asyncio.sleep(0)
+
+
+class Crowd:
+    """Requests that are being answered: as many as there should be come together, before any has its answer.
+
+    :param size: how many at a time; ``most`` were there
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size, self.running, self.most = size, 0, 0
+        self._is_full = asyncio.Event()
+
+    async def answer(self, _request: web.Request) -> web.Response:
+        self.running += 1
+        self.most = max(self.most, self.running)
+        if self.running == self.size:
+            self._is_full.set()
+        await self._is_full.wait()
+        await turns()  # one more that has been sent comes now
+        self.running -= 1
+        return web.json_response({})
 
 
 def json_answer(body: str, status: str = "200 OK", *headers: str) -> bytes:
@@ -228,6 +300,13 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
+@pytest.fixture
+def idling(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """The time for which connections have idled, which aiohttp tells by a clock of its own."""
+    monkeypatch.setattr("aiohttp.connector.monotonic", clock.now)
+    return clock
+
+
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
     return trustme.CA()
@@ -246,6 +325,14 @@ def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> 
     path = tmp_path_factory.mktemp("authority") / "ca.pem"
     authority.cert_pem.write_to_path(str(path))
     return str(path)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loops_have_our_time() -> Iterator[None]:
+    """For all tests, as a loop of one test may be used by the next: its time must not go back."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio.BaseEventLoop, "time", lambda loop: loop_time.time(loop))  # noqa: PLW0108  # binds
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from airflow_mirrordb.client.streams import BLOCK
-from tests.conftest import RawServer, Reply
-from tests.integration.test_streams import await_a_block, contents
+from tests.conftest import RawServer, Reply, until
+from tests.integration.test_streams import contents, has_a_block
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -38,7 +38,7 @@ async def test_a_worker_that_is_killed_leaves_the_old_file(raw_server: RawServer
     worker = await asyncio.create_subprocess_exec(
         sys.executable, "-c", code, env=env, stdout=DEVNULL, stderr=DEVNULL
     )
-    await asyncio.to_thread(await_a_block, tmp_path, 200)
+    await until(lambda: has_a_block(tmp_path))
     worker.kill()
     assert await worker.wait() == -signal.SIGKILL
     (left_over,) = contents(tmp_path).keys() - {target.name}

@@ -10,17 +10,19 @@ import socket
 import ssl
 import struct
 from collections import Counter
-from collections.abc import Coroutine, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from tests.conftest import json_answer
+from tests.conftest import TIMEOUT, json_answer, loop_time, until
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from airflow_mirrordb.client import GenericMirrorDB
 
 
 class Fault(Enum):
@@ -130,7 +132,7 @@ class FaultProxy:
     :param ssl_context: serve https for ``localhost`` with it
     :param rng: says where a reset cuts the request
     :param reset_after: bytes of a request that a reset may wait for
-    :param refuse_for: how long the port refuses connections, in seconds
+    :param refuse_for: how long the port refuses connections, in seconds of the event loop
     """
 
     def __init__(
@@ -143,7 +145,7 @@ class FaultProxy:
         reset_after: range = range(60, 400),
         refuse_for: float = 0.01,
     ) -> None:
-        self.connections = 0
+        self.connections = self.hanging = self.new_hanging = 0
         self.log: list[Exchange] = []
         self._backend_port, self._ssl_context = backend_port, ssl_context
         self._faults = itertools.chain(faults, itertools.repeat(Fault.NONE))
@@ -194,6 +196,10 @@ class FaultProxy:
         """Return how often each fault was met, for a person."""
         return {fault.name: count for fault, count in Counter(e.fault for e in self.log).most_common()}
 
+    @property
+    def listens(self) -> bool:
+        return self._listener is not None
+
     def listen(self) -> None:
         # No asyncio.Server: closed while it accepts, it leaves that connection open for ever.
         if self._listener is None:
@@ -241,7 +247,9 @@ class FaultProxy:
             self._start(self._listen_again())
 
     async def _listen_again(self) -> None:
-        await asyncio.sleep(self._refuse_for)
+        over = asyncio.Event()
+        asyncio.get_running_loop().call_later(self._refuse_for, over.set)
+        await over.wait()
         self.listen()
 
     # -- connections -----------------------------------------------------------------------------
@@ -308,7 +316,12 @@ class FaultProxy:
         self, fault: Fault, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
         if fault is Fault.HANG:
-            await reader.read()
+            self.hanging += 1
+            self.new_hanging += 1
+            try:
+                await reader.read()
+            finally:
+                self.hanging -= 1
             return False
         writer.write(_ANSWERS[fault])
         await writer.drain()
@@ -354,6 +367,21 @@ class FaultProxy:
                 writer.close()
                 self._backend = None
             return answer
+
+
+@asynccontextmanager
+async def no_time_for_hanging(proxy: FaultProxy, client: GenericMirrorDB) -> AsyncIterator[None]:
+    """As soon as half of what is in flight hangs, the time of all that is in flight is up."""
+
+    async def watch() -> None:
+        while True:
+            await until(lambda: proxy.new_hanging and len(client._exchanges) <= 2 * proxy.hanging)
+            proxy.new_hanging = 0
+            loop_time.advance(TIMEOUT)
+
+    watching = asyncio.create_task(watch())
+    yield
+    watching.cancel()
 
 
 # -- HTTP/1.1 (RFC 9112), as far as this needs it ------------------------------------------------

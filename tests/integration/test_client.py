@@ -20,7 +20,7 @@ from airflow_mirrordb.client import (
 )
 
 if TYPE_CHECKING:
-    from tests.conftest import Answering, ConfigFor
+    from tests.conftest import Answering, ConfigFor, FakeClock
 
 KEY = "k3y-that-nobody-may-see"
 
@@ -104,13 +104,20 @@ async def test_what_backends_answer_to_a_write(
     assert len(backend.requests) == 1
 
 
-async def test_a_201_with_a_location_is_not_followed(answering: Answering, config_for: ConfigFor) -> None:
+async def test_a_201_with_a_location_is_not_followed(
+    answering: Answering, config_for: ConfigFor, clock: FakeClock
+) -> None:
     """The whole answer has the Location; nobody fetches it unasked."""
-    backend = await answering(web.Response(status=201, headers={"Location": "/api/users/7"}))
-    async with GenericMirrorDB(config_for(backend.base_url)) as client:
+
+    async def slowly(_request: web.Request) -> web.Response:
+        clock.time += 2.5
+        return web.Response(status=201, headers={"Location": "/api/users/7"})
+
+    backend = await answering(slowly)
+    async with GenericMirrorDB(config_for(backend.base_url), monotonic=clock.now) as client:
         answer = await client.request(MirrorDBRequest(method="POST", endpoint="api/users", data={}))
     assert (answer.status, answer.headers["Location"], answer.attempts) == (201, "/api/users/7", 1)
-    assert 0 < answer.elapsed < 5
+    assert answer.elapsed == 2.5
     assert len(backend.requests) == 1
 
 

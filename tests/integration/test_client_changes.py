@@ -19,6 +19,7 @@ from airflow_mirrordb.client import (
     ServerError,
     cancellation,
 )
+from tests.conftest import TIMEOUT, loop_time
 
 if TYPE_CHECKING:
     from tests.conftest import Answering, ConfigFor, Serve
@@ -86,6 +87,7 @@ async def test_a_running_request_keeps_what_it_started_with(serve: Serve, config
         keys.append(request.headers["Authorization"])
         arrived.set()
         await go_on.wait()
+        loop_time.advance(TIMEOUT / 3)
         return web.json_response({}, status=503 if len(keys) == 1 else 200)
 
     app = web.Application()
@@ -95,7 +97,7 @@ async def test_a_running_request_keeps_what_it_started_with(serve: Serve, config
         running = asyncio.create_task(client.read_function("read", "api/users"))
         await arrived.wait()
         await client.update_config(
-            api_key="new", max_attempts=1, base_url="http://127.0.0.1:1", endpoints="api/posts", timeout=0.001
+            api_key="new", max_attempts=1, base_url="http://127.0.0.1:1", endpoints="api/posts", timeout=1
         )
         go_on.set()
         assert await running == {}
@@ -119,7 +121,7 @@ async def test_update_config_during_traffic(serve: Serve, config_for: ConfigFor)
             for number in range(20):
                 await client.update_config(timeout=5 + number, max_concurrency=1 + number % 5)
                 await client.update_api_key(f"key-{number}")
-                await asyncio.sleep(0.001)
+                await asyncio.sleep(0)
 
         reads = [client.read_function("read", f"api/users/{number}") for number in range(100)]
         *got, _ = await asyncio.gather(*reads, change())
@@ -216,11 +218,12 @@ async def test_disconnect_ends_what_is_in_flight(serve: Serve, config_for: Confi
 
 async def test_a_cancelled_caller_is_cancelled(serve: Serve, config_for: ConfigFor) -> None:
     """Cancelling the caller ends its request, and no other; nothing is left behind."""
-    gone = asyncio.Event()
+    arrived, gone = asyncio.Event(), asyncio.Event()
 
     async def answer(request: web.Request) -> web.Response:
         if request.path.endswith("8"):
             return web.json_response({})
+        arrived.set()
         try:
             await asyncio.Event().wait()
         finally:
@@ -230,9 +233,13 @@ async def test_a_cancelled_caller_is_cancelled(serve: Serve, config_for: ConfigF
     app = web.Application()
     app.router.add_get("/api/users/{id}", answer)
     async with GenericMirrorDB(config_for(await serve(app))) as client:
-        with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(client.read_function("read", "api/users/7"), 0.05)
+        reading = asyncio.create_task(client.read_function("read", "api/users/7"))
+        await arrived.wait()
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
         assert not client._exchanges
+        await gone.wait()
         assert await client.read_function("read", "api/users/8") == {}
 
 

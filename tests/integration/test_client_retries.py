@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import re
 import socket
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,7 @@ from airflow_mirrordb.client import (
     TransportError,
     WaitNeeded,
 )
-from tests.conftest import Reply, json_answer
+from tests.conftest import TIMEOUT, Crowd, Reply, json_answer
 
 if TYPE_CHECKING:
     from tests.conftest import Answering, ConfigFor, FakeClock, RawServer
@@ -213,19 +212,20 @@ async def test_the_error_of_a_broken_answer(raw_server: RawServer, config_for: C
 
 async def test_the_timeout_is_per_attempt(raw_server: RawServer, config_for: ConfigFor) -> None:
     """An attempt that is not answered in time is given up, and the next has its whole time."""
-    raw_server.replies = [Reply(then="silence"), Reply(b"HTTP/1.1 200 OK\r\n", then="silence")]
-    async with GenericMirrorDB(config_for(raw_server.base_url, timeout=0.1)) as client:
+    raw_server.replies = [Reply(then="time-out"), Reply(b"HTTP/1.1 200 OK\r\n", then="time-out")]
+    now = asyncio.get_running_loop().time
+    async with GenericMirrorDB(config_for(raw_server.base_url), monotonic=now) as client:
         answer = await client.request(MirrorDBRequest(method="GET", endpoint="api/users"))
     assert answer.attempts == 3
-    assert answer.elapsed >= 0.2
+    assert answer.elapsed >= 2 * TIMEOUT
 
 
 async def test_a_timeout_is_an_error_of_its_own(raw_server: RawServer, config_for: ConfigFor) -> None:
     """It names the limit; a request's own limit wins over the connection's."""
-    raw_server.default = Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", then="silence")
-    async with GenericMirrorDB(config_for(raw_server.base_url, max_attempts=1)) as client:
-        with pytest.raises(RequestTimeoutError, match=r"did not answer within 0\.05 s") as caught:
-            await client.read_function("read", "api/users", timeout=0.05)
+    raw_server.default = Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", then="time-out")
+    async with GenericMirrorDB(config_for(raw_server.base_url, max_attempts=1, timeout=3600)) as client:
+        with pytest.raises(RequestTimeoutError, match=r"did not answer within 29\.5 s") as caught:
+            await client.read_function("read", "api/users", timeout=29.5)
     assert (caught.value.sent, caught.value.retryable) == (True, True)
 
 
@@ -260,7 +260,9 @@ async def test_with_one_attempt_one_request_is_sent(raw_server: RawServer, confi
     assert len(raw_server.requests) == 2
 
 
-async def test_connections_are_used_again(raw_server: RawServer, config_for: ConfigFor) -> None:
+async def test_connections_are_used_again(
+    raw_server: RawServer, config_for: ConfigFor, idling: FakeClock
+) -> None:
     """A hundred requests of a client need one connection, and one more for writes of the careful kind."""
     async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
         for _ in range(50):
@@ -271,38 +273,27 @@ async def test_connections_are_used_again(raw_server: RawServer, config_for: Con
 
 @pytest.mark.parametrize(("idle", "connections"), [(0.5, 1), (1.5, 2)])
 async def test_a_write_never_goes_out_on_a_connection_that_idled(
-    raw_server: RawServer,
-    config_for: ConfigFor,
-    monkeypatch: pytest.MonkeyPatch,
-    idle: float,
-    connections: int,
+    raw_server: RawServer, config_for: ConfigFor, idling: FakeClock, idle: float, connections: int
 ) -> None:
     """After a second without use a create that may not be repeated gets a fresh connection."""
     async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
         await client.create_function("create", "api/users", {})
-        _let_pass(monkeypatch, idle)
+        idling.time += idle
         await client.create_function("create", "api/users", {})
     assert (len(raw_server.requests), raw_server.connections) == (2, connections)
 
 
 async def test_reads_keep_their_connection_longer(
-    raw_server: RawServer, config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+    raw_server: RawServer, config_for: ConfigFor, idling: FakeClock
 ) -> None:
     """What may be repeated goes on over a connection that idled for seconds."""
     async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
         await client.read_function("read", "api/users")
-        _let_pass(monkeypatch, 10)
+        idling.time += 10
         await client.read_function("read", "api/users")
-        _let_pass(monkeypatch, 30)
+        idling.time += 30
         await client.read_function("read", "api/users")
     assert (len(raw_server.requests), raw_server.connections) == (3, 2)
-
-
-def _let_pass(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Put the clock by which aiohttp ages idle connections forward."""
-    module = importlib.import_module("aiohttp.connector")
-    now = module.monotonic
-    monkeypatch.setattr(module, "monotonic", lambda: now() + seconds)
 
 
 # -- limits --------------------------------------------------------------------------------------
@@ -353,20 +344,11 @@ async def test_memory_does_not_follow_a_compression_bomb(answering: Answering, c
 
 async def test_max_concurrency_bounds_what_is_in_flight(answering: Answering, config_for: ConfigFor) -> None:
     """With two slots the third request waits, and all are answered."""
-    running, most = 0, 0
-
-    async def answer(_request: web.Request) -> web.Response:
-        nonlocal running, most
-        running += 1
-        most = max(most, running)
-        await asyncio.sleep(0.005)
-        running -= 1
-        return web.json_response({})
-
-    backend = await answering(*[answer] * 10)
+    crowd = Crowd(2)
+    backend = await answering(*[crowd.answer] * 10)
     async with GenericMirrorDB(config_for(backend.base_url, max_concurrency=2)) as client:
         await asyncio.gather(*(client.read_function("read", "api/users") for _ in range(10)))
-    assert (most, len(backend.requests)) == (2, 10)
+    assert (crowd.most, len(backend.requests)) == (2, 10)
 
 
 async def test_a_read_that_never_succeeds_says_how_often_it_was_tried(

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from airflow_mirrordb.devserver import DevServer
-from tests.conftest import Reply, json_answer
+from tests.conftest import TIMEOUT, Reply, json_answer, loop_time, turns, until
 from tests.integration.faults import (
     BETWEEN_REQUESTS,
     DELIVERED,
@@ -228,8 +228,12 @@ async def test_a_client_is_left_hanging(server: DevServer, fault: Fault) -> None
     async with FaultProxy(server.port, [fault]) as proxy:
         async with connected(proxy) as client:
             client.writer.write(CREATE)
-            with pytest.raises(asyncio.TimeoutError):
-                await asyncio.wait_for(client.reader.read(1), 0.04)
+            reading = asyncio.create_task(client.reader.read(1))
+            await until(lambda: proxy.hanging)
+            loop_time.advance(TIMEOUT)
+            await turns()
+            assert not reading.done()
+            reading.cancel()
         assert server.records("users") == ([RECORD] if fault in DELIVERED else [])
         async with connected(proxy) as client:
             assert (await client.ask(CREATE)).startswith(b"HTTP/1.1 201")
@@ -252,14 +256,15 @@ async def test_a_request_is_cut_by_a_reset(server: DevServer, after: int, line: 
 async def test_the_port_refuses_connections_for_a_moment(server: DevServer) -> None:
     """The idle connection ends and a new one is refused; then all is well again."""
     faults = [Fault.NONE, Fault.REFUSE]
-    async with FaultProxy(server.port, faults, refuse_for=0.03) as proxy:
+    async with FaultProxy(server.port, faults, refuse_for=TIMEOUT) as proxy:
         async with connected(proxy) as client:
             await client.ask(CREATE)
             assert await client.reader.read() == b""
         with pytest.raises(ConnectionRefusedError):
             async with connected(proxy):
                 pass
-        await asyncio.sleep(0.04)
+        loop_time.advance(TIMEOUT)
+        await until(lambda: proxy.listens)
         async with connected(proxy) as client:
             assert (await client.ask(READ)).startswith(b"HTTP/1.1 200")
     assert [e.fault for e in proxy.log] == [*faults, Fault.NONE]

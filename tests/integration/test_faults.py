@@ -30,7 +30,15 @@ from airflow_mirrordb.client.protocol import WireRequest
 from airflow_mirrordb.client.transport import Transport
 from airflow_mirrordb.devserver import DevServer
 from tests.conftest import FakeClock
-from tests.integration.faults import DELIVERED, HIDING, REFUSALS, Fault, FaultProxy, random_faults
+from tests.integration.faults import (
+    DELIVERED,
+    HIDING,
+    REFUSALS,
+    Fault,
+    FaultProxy,
+    no_time_for_hanging,
+    random_faults,
+)
 
 if TYPE_CHECKING:
     import ssl
@@ -39,7 +47,6 @@ if TYPE_CHECKING:
     from tests.conftest import ConfigFor
 
 HEADER = "Idempotency-Key"
-TIMEOUT, TIMEOUT_IN_CROWD = 0.1, 0.3  # where something hangs: long beside an exchange, short beside a test
 WORKERS, OPERATIONS, SHARE = 20, 2000, 0.35
 WEIGHTS = {"POST": 6, "GET": 3, "PUT": 3, "PATCH": 3, "DELETE": 1, "PUT if": 2, "PATCH if": 2, "DELETE if": 1}
 
@@ -268,16 +275,17 @@ async def run_through_faults(config_for: ConfigFor, server: DevServer, seed: int
     tls: ssl.SSLContext | None = settings.pop("tls", None)
     rng = random.Random(seed)
     async with FaultProxy(server.port, random_faults(rng, SHARE), ssl_context=tls, rng=rng) as proxy:
-        config = config_for(proxy.base_url, timeout=TIMEOUT_IN_CROWD, **settings)
+        config = config_for(proxy.base_url, **settings)
         clock = FakeClock()  # refusals come by chance here, and nobody waits for the brake that they work
         async with GenericMirrorDB(config, monotonic=clock.now, sleep=clock.sleep) as client:
             workload = Workload(client, keyed=config.idempotency_header is not None)
-            await workload.run(seed)
+            async with no_time_for_hanging(proxy, client):
+                await workload.run(seed)
         await proxy.settle()
         return Run(workload=workload, proxy=proxy, found=differences(workload, server, proxy))
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("header", [None, HEADER])
 @pytest.mark.parametrize(("seed", "secure"), [(1, False), (2, True), (3, False)])
 async def test_no_write_is_lost_or_doubled(
@@ -301,7 +309,7 @@ async def test_no_write_is_lost_or_doubled(
     assert {operation.told for operation in run.workload.operations} == {*get_args(Told)}
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("header", [None, HEADER])
 async def test_without_the_guard_writes_are_doubled(
     config_for: ConfigFor, server: DevServer, monkeypatch: pytest.MonkeyPatch, header: str | None
@@ -357,11 +365,9 @@ async def through(
     """A client of a backend with one record, and the faults between them."""
     async with GenericMirrorDB(config_for(server.url)) as client:
         await client.create_function("prepare", "api/items", {"value": "old"})
-    if {Fault.HANG, Fault.HANG_AFTER} & {*faults}:
-        settings["timeout"] = TIMEOUT
     async with FaultProxy(server.port, faults) as proxy:
         config = config_for(proxy.base_url, **settings)
-        async with GenericMirrorDB(config, sleep=sleep) as client:
+        async with GenericMirrorDB(config, sleep=sleep) as client, no_time_for_hanging(proxy, client):
             yield client, proxy
         await proxy.settle()
 

@@ -10,8 +10,6 @@ import pytest
 
 from airflow_mirrordb.get_provider_info import get_provider_info
 
-pytestmark = pytest.mark.timeout(120)  # Airflow takes its time to start
-
 # Airflow below 3.2 replaces wtforms in the process that asks, so that is one of its own.
 SERVED = """
 from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import time
 from typing import Any
 
 import pytest
@@ -13,10 +12,12 @@ from aiohttp import web
 from airflow.providers.common.compat import connection as compat
 
 from airflow_mirrordb.client import AuthenticationError, ConfigError, GenericMirrorDB, MirrorDBConfig
+from airflow_mirrordb.client.transport import IDLE_LIMIT
+from airflow_mirrordb.hooks.lookup import SHARED_FOR
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.sharing import SharedClient
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
-from tests.conftest import Answering, ConfigFor, RawServer
+from tests.conftest import Answering, ConfigFor, RawServer, loop_time, turns, until
 from tests.integration.conftest import ScriptedBackend, SetConnection
 
 
@@ -66,38 +67,36 @@ async def test_hooks_one_after_the_other_use_the_same_connection(
 
 
 async def test_shared_connections_are_closed_when_idle(
-    raw_server: RawServer, set_connection: SetConnection, monkeypatch: pytest.MonkeyPatch
+    raw_server: RawServer, set_connection: SetConnection
 ) -> None:
     """A while after the last user has left, and not before."""
-    monkeypatch.setattr("airflow_mirrordb.client.transport.IDLE_LIMIT", 0.03)
     set_connection(raw_server.base_url)
     async with MirrorDBHook() as client:
         await read()
-        await asyncio.sleep(0.045)  # there is a user yet
+        loop_time.advance(2 * IDLE_LIMIT)  # there is a user yet
+        await turns()
+        assert raw_server.open_connections == 1
         await client.read_function("read", "api/users")
-        assert raw_server.open_connections >= 1
-    for _ in range(50):
-        if not raw_server.open_connections:
-            break
-        await asyncio.sleep(0.01)
-    assert raw_server.open_connections == 0
+    await turns()
+    assert raw_server.open_connections == 1
+    loop_time.advance(IDLE_LIMIT)
+    await until(lambda: not raw_server.open_connections)
     await read()  # and opened again
 
 
 async def test_who_comes_just_as_the_time_runs_out_keeps_the_connections(
-    raw_server: RawServer, set_connection: SetConnection, monkeypatch: pytest.MonkeyPatch
+    raw_server: RawServer, set_connection: SetConnection
 ) -> None:
     """Both happen in the same turn of the loop; the connections are not closed under the newcomer."""
     from airflow_mirrordb.client import transport
 
-    monkeypatch.setattr("airflow_mirrordb.client.transport.IDLE_LIMIT", 0.02)
     set_connection(raw_server.base_url)
     await read()
     loop, newcomers = asyncio.get_running_loop(), list[transport._Shared]()
     config = MirrorDBConfig(base_url=raw_server.base_url)
-    loop.call_later(0.02, lambda: newcomers.append(transport._share(config)))
-    time.sleep(0.03)  # noqa: ASYNC251  # both timers are due when the loop goes on
-    await asyncio.sleep(0.01)
+    loop.call_later(IDLE_LIMIT, lambda: newcomers.append(transport._share(config)))
+    loop_time.advance(IDLE_LIMIT)  # both timers are due when the loop goes on
+    await turns()
     assert list(transport._shared[loop].values()) == newcomers
     assert not newcomers[0]._end.done()
 
@@ -149,9 +148,10 @@ async def test_a_user_who_is_cancelled_gives_back(
 
 
 async def test_one_look_up_serves_all(
-    raw_server: RawServer, set_connection: SetConnection, look_ups: list[str]
+    raw_server: RawServer, set_connection: SetConnection, look_ups: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A thousand requests through hooks of one loop cost what one costs."""
+    monkeypatch.setattr("airflow_mirrordb.hooks.lookup.SHARED_FOR", 3600)
     set_connection(raw_server.base_url)
     await asyncio.gather(*(read() for _ in range(50)))
     await read()
@@ -159,13 +159,12 @@ async def test_one_look_up_serves_all(
 
 
 async def test_a_look_up_serves_for_a_short_time(
-    raw_server: RawServer, set_connection: SetConnection, look_ups: list[str], monkeypatch: pytest.MonkeyPatch
+    raw_server: RawServer, set_connection: SetConnection, look_ups: list[str]
 ) -> None:
     """A connection that was changed meanwhile is seen soon."""
-    monkeypatch.setattr("airflow_mirrordb.hooks.lookup.SHARED_FOR", 0.01)
     set_connection(raw_server.base_url)
     await read()
-    await asyncio.sleep(0.02)
+    loop_time.advance(SHARED_FOR)
     await read()
     assert len(look_ups) == 2
 
@@ -196,12 +195,13 @@ async def test_who_gives_up_does_not_end_the_look_up_of_others(
 
 
 async def test_a_refused_key_is_looked_up_again_once_for_all(
-    answering: Answering, set_connection: SetConnection, look_ups: list[str]
+    answering: Answering, set_connection: SetConnection, look_ups: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Twenty hooks meet 401 together, after the key was changed; one further look-up serves them."""
+    monkeypatch.setattr("airflow_mirrordb.hooks.lookup.FRESH_FOR", 3600)
 
     async def answer(request: web.Request) -> web.Response:
-        await asyncio.sleep(0.01)
+        await until(lambda: len(backend.requests) >= 20)
         return web.json_response({}, status=200 if request.headers["Authorization"] == "Bearer new" else 401)
 
     backend = await answering(*[answer] * 40)

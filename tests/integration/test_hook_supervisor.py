@@ -69,7 +69,6 @@ def supervisor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
         supervisor.close()
 
 
-@pytest.mark.timeout(60)
 def test_a_thousand_requests_cost_the_messages_of_one_look_up(supervisor: Supervisor) -> None:
     """The connection is asked for once, and masked once, however many requests go through a hook."""
     with MirrorDBHook() as hook:

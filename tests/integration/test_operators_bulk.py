@@ -845,7 +845,6 @@ def test_the_store_is_asked_seldom(server: DevServer, set_connection: SetConnect
 
 
 @pytest.mark.skipif(not AIRFLOW_V_3_0_PLUS, reason="Airflow 2 executes no operator in another thread")
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("extra", [{}, KEYED])
 async def test_tries_through_faults_double_nothing(
     server: DevServer,

@@ -228,14 +228,14 @@ async def test_failures_without_an_answer(
     """Refused, reset, timed out, a certificate of nobody, a wrong request or change, and a disconnection."""
     caplog.set_level(logging.DEBUG)
     tls = await answering(ssl_context=server_tls)
-    raw_server.replies = [Reply(then="reset"), Reply(then="close"), Reply(then="silence")]
+    raw_server.replies = [Reply(then="reset"), Reply(then="close"), Reply(then="time-out")]
     for url in (
         "http://127.0.0.1:1",
         *[raw_server.base_url] * 3,
         tls.base_url,
         "http://no-such-host.invalid",
     ):
-        config = config_for(url, api_key=KEY, login=LOGIN, max_attempts=1, timeout=0.1)
+        config = config_for(url, api_key=KEY, login=LOGIN, max_attempts=1)
         async with GenericMirrorDB(config) as client:
             with pytest.raises(MirrorDBError) as caught:
                 await client.create_function("create", "api/users", {})

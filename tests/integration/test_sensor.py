@@ -610,7 +610,6 @@ def test_trigger_reports_what_it_did_not_expect(scheduler: Scheduler, set_connec
     assert "of_tomorrow" in read_event(asyncio.run(only_event(newer)).payload)["error"]["message"]
 
 
-@pytest.mark.timeout(60)  # a fresh interpreter imports Airflow
 @pytest.mark.skipif(
     AIRFLOW_V_3_0_PLUS and not AIRFLOW_V_3_1_PLUS, reason="Airflow 3.0 loads its server with the first task"
 )

@@ -8,7 +8,6 @@ import hashlib
 import json
 import resource
 import threading
-import time
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
@@ -37,7 +36,7 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.client.streams import BLOCK
 from airflow_mirrordb.hooks.output import OutputFile
-from tests.conftest import Answering, ConfigFor, RawServer, Reply
+from tests.conftest import TIMEOUT, Answering, ConfigFor, RawServer, Reply, loop_time, turns, until
 
 MEGABYTE = 2**20
 BODY = b'{ "name":"Ada",\n"born": 1815 }\n'
@@ -215,12 +214,9 @@ async def test_a_page_stays_bounded(answering: Answering, config_for: ConfigFor,
     assert contents(target.parent) == {target.name: OLD}
 
 
-def await_a_block(folder: Path, seconds: float = 15) -> None:
-    """Wait until something has been written, under another name."""
-    latest = time.monotonic() + seconds
-    while not any(path.stat().st_size >= BLOCK for path in folder.glob(".mirrordb-*.part")):
-        assert time.monotonic() < latest, "nothing was written"
-        time.sleep(0.005)
+def has_a_block(folder: Path) -> bool:
+    """True if something has been written, under another name."""
+    return any(path.stat().st_size >= BLOCK for path in folder.glob(".mirrordb-*.part"))
 
 
 Ending = Callable[[GenericMirrorDB, "asyncio.Task[MirrorDBResponse]"], Any]
@@ -234,13 +230,13 @@ async def _disconnect(client: GenericMirrorDB, _task: asyncio.Task[MirrorDBRespo
     await client.disconnect()
 
 
-async def _wait(_client: GenericMirrorDB, task: asyncio.Task[MirrorDBResponse]) -> None:
-    await asyncio.wait([task])
+async def _time_out(_client: GenericMirrorDB, _task: asyncio.Task[MirrorDBResponse]) -> None:
+    loop_time.advance(TIMEOUT)
 
 
 @pytest.mark.parametrize(
     ("end", "error"),
-    [(_cancel, asyncio.CancelledError), (_disconnect, DisconnectedError), (_wait, RequestTimeoutError)],
+    [(_cancel, asyncio.CancelledError), (_disconnect, DisconnectedError), (_time_out, RequestTimeoutError)],
 )
 async def test_what_is_ended_in_the_middle_leaves_nothing(
     raw_server: RawServer, config_for: ConfigFor, target: Path, end: Ending, error: type[BaseException]
@@ -248,9 +244,9 @@ async def test_what_is_ended_in_the_middle_leaves_nothing(
     """Cancelled, disconnected or out of time after half of the body: the file is the old one, and alone."""
     half = bytes(2 * BLOCK)
     raw_server.default = Reply(measured(half, length=2 * len(half)), "silence")
-    async with GenericMirrorDB(config_for(raw_server.base_url, max_attempts=1, timeout=0.3)) as client:
+    async with GenericMirrorDB(config_for(raw_server.base_url, max_attempts=1)) as client:
         task = asyncio.create_task(client.request(get(), sink=OutputFile(str(target))))
-        await asyncio.to_thread(await_a_block, target.parent)
+        await until(lambda: has_a_block(target.parent))
         await end(client, task)
         with pytest.raises(error):
             await task
@@ -372,7 +368,7 @@ class Recording:
 
     def write(self, data: bytes) -> None:
         self.held_up.set()
-        self.go_on.wait(10)
+        self.go_on.wait(60)
         self.calls.append(f"write {len(data)}")
 
     def finish(self) -> None:
@@ -388,7 +384,7 @@ async def test_the_event_loop_does_not_wait_for_a_store(raw_server: RawServer, c
     raw_server.default = Reply(measured(bytes(BLOCK + 1)))
     async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
         task = asyncio.create_task(client.request(get(), sink=sink))
-        await asyncio.to_thread(sink.held_up.wait, 10)
+        assert await asyncio.to_thread(sink.held_up.wait, 60)
         raw_server.default = Reply(measured(BODY))
         assert await client.read_function("other", "api/users") == json.loads(BODY)
         sink.go_on.set()
@@ -407,9 +403,9 @@ async def test_a_cancelled_write_is_over_before_its_file_is_removed(
     raw_server.default = Reply(measured(bytes(BLOCK)))
     async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
         task = asyncio.create_task(client.request(get(), sink=sink))
-        await asyncio.to_thread(sink.held_up.wait, 10)
+        assert await asyncio.to_thread(sink.held_up.wait, 60)
         task.cancel()
-        await asyncio.sleep(0.005)
+        await turns()
         assert sink.calls == ["abort", "begin"]
         sink.go_on.set()
         with pytest.raises(asyncio.CancelledError):

@@ -29,6 +29,7 @@ from airflow_mirrordb.client import (
     TransportError,
 )
 from airflow_mirrordb.client.transport import _own_error, tls_context
+from tests.conftest import TIMEOUT, loop_time
 
 if TYPE_CHECKING:
     import trustme
@@ -308,12 +309,19 @@ async def test_a_handshake_that_breaks_is_tried_again(
 
 
 async def test_a_handshake_that_never_ends_is_a_connection_that_was_never_made(
-    config_for: ConfigFor, raw_server: RawServer
+    config_for: ConfigFor, raw_server: RawServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The timeout ends it, and a create is tried again."""
+
+    async def hang(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> bool:
+        assert (await reader.read(1)) == b"\x16"  # the client's hello
+        loop_time.advance(TIMEOUT)
+        return bool(await asyncio.Event().wait())
+
+    monkeypatch.setattr(raw_server, "_exchange", hang)
     base_url = raw_server.base_url.replace("http:", "https:")
-    async with GenericMirrorDB(config_for(base_url, max_attempts=2, timeout=0.05)) as client:
-        with pytest.raises(ConnectError, match=r"within 0\.05 s") as caught:
+    async with GenericMirrorDB(config_for(base_url, max_attempts=2)) as client:
+        with pytest.raises(ConnectError, match=rf"within {TIMEOUT:g} s") as caught:
             await client.create_function("create", "api/users", {})
     assert (caught.value.attempts, caught.value.sent, raw_server.connections) == (2, False, 2)
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from airflow_mirrordb.client.cancellation import CancelScope, Deadlines
+from tests.conftest import loop_time, until
 
-LONG = 3600.0  # seconds that no test waits
-SHORT = 0.001
+SHORT, LONG = 3600.0, 7200.0  # seconds that no test waits
 
 
 class Ended(Exception):  # noqa: N818  # no error
@@ -31,6 +31,12 @@ async def forever() -> None:
     await asyncio.get_running_loop().create_future()
 
 
+async def until_it_is_due() -> None:
+    """Wait for ever, and the first thing that happens then is that ``SHORT`` is over."""
+    loop_time.advance(SHORT)
+    await forever()
+
+
 def cancellations() -> int:
     task = asyncio.current_task()
     assert task is not None
@@ -40,7 +46,7 @@ def cancellations() -> int:
 async def test_what_takes_too_long_ends_and_the_task_goes_on() -> None:
     """The timeout is an error like any other: the task is not cancelled by it."""
     with pytest.raises(asyncio.TimeoutError), Deadlines().within(SHORT):
-        await forever()
+        await until_it_is_due()
     await asyncio.sleep(0)
     assert cancellations() == 0
 
@@ -54,7 +60,7 @@ async def test_no_time_at_all_ends_at_the_first_wait(seconds: float) -> None:
 
 async def test_each_has_its_own_time_whoever_began_first() -> None:
     """One timer wakes for the earliest; those that are due end, and no other."""
-    deadlines, ended = Deadlines(), list[float]()
+    deadlines, ended, minute = Deadlines(), list[float](), 60.0
 
     async def wait(seconds: float) -> None:
         try:
@@ -63,9 +69,12 @@ async def test_each_has_its_own_time_whoever_began_first() -> None:
         except asyncio.TimeoutError:
             ended.append(seconds)
 
-    tasks = [asyncio.create_task(wait(seconds)) for seconds in (LONG, 0.003, 0.001, 0.002)]
-    await asyncio.wait(tasks[1:])
-    assert ended == [0.001, 0.002, 0.003]
+    tasks = [asyncio.create_task(wait(seconds)) for seconds in (LONG, 3 * minute, minute, 2 * minute)]
+    await asyncio.sleep(0)
+    for task, all_that_ended in ((2, [1]), (3, [1, 2]), (1, [1, 2, 3])):
+        loop_time.advance(minute)
+        await asyncio.wait([tasks[task]])
+        assert ended == [minute * number for number in all_that_ended]
     assert not tasks[0].done()
     tasks[0].cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -78,9 +87,10 @@ async def test_a_timer_of_one_that_is_gone_ends_nobody() -> None:
     with deadlines.within(SHORT):
         pass
     with deadlines.within(LONG):
-        await asyncio.sleep(SHORT * 3)
+        loop_time.advance(SHORT)
+        await until(lambda: deadlines._timer and deadlines._timer.when() > asyncio.get_running_loop().time())
     with pytest.raises(asyncio.TimeoutError), deadlines.within(SHORT):
-        await forever()
+        await until_it_is_due()
 
 
 async def test_who_waits_is_not_woken_for_others() -> None:
@@ -134,7 +144,7 @@ async def test_a_timer_that_is_needed_is_not_closed() -> None:
 
     async def close() -> None:
         deadlines.close()
-        await forever()
+        await until_it_is_due()
 
     with pytest.raises(asyncio.TimeoutError), deadlines.within(SHORT):
         await close()
@@ -145,7 +155,7 @@ async def test_an_error_inside_is_the_error() -> None:
 
     async def fail_at_the_end() -> None:
         try:
-            await forever()
+            await until_it_is_due()
         finally:
             raise ZeroDivisionError
 
