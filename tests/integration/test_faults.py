@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import re
 from collections import Counter
@@ -275,9 +276,10 @@ async def run_through_faults(config_for: ConfigFor, server: DevServer, seed: int
     tls: ssl.SSLContext | None = settings.pop("tls", None)
     rng = random.Random(seed)
     async with FaultProxy(server.port, random_faults(rng, SHARE), ssl_context=tls, rng=rng) as proxy:
-        config = config_for(proxy.base_url, **settings)
-        clock = FakeClock()  # refusals come by chance here, and nobody waits for the brake that they work
-        async with GenericMirrorDB(config, monotonic=clock.now, sleep=clock.sleep) as client:
+        # Refusals come by chance here: an hour passes at each look at the clock, and the brake is off again.
+        config = config_for(proxy.base_url, max_elapsed=1e9, **settings)
+        hours = itertools.count(0.0, 3600.0)
+        async with GenericMirrorDB(config, monotonic=hours.__next__, sleep=FakeClock().sleep) as client:
             workload = Workload(client, keyed=config.idempotency_header is not None)
             async with no_time_for_hanging(proxy, client):
                 await workload.run(seed)

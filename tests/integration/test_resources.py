@@ -19,7 +19,7 @@ import pytest
 
 from airflow_mirrordb.client import GenericMirrorDB, MirrorDBError
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
-from tests.conftest import json_answer
+from tests.conftest import json_answer, turns, until
 
 if TYPE_CHECKING:
     from tests.conftest import ConfigFor
@@ -30,11 +30,16 @@ REQUESTS, TRIGGERS = (100_000, 10_000) if SOAK else (2_000, 200)
 AT_ONCE = 50
 FAR = 20 * 2**20  # bytes of memory that may be other than after the first tenth
 
-pytestmark = [pytest.mark.timeout(3600 if SOAK else 60)]
+#: What hangs has so little time, in seconds; all else has enough.
+PATIENCE = {"hang": 0.05}
+
+pytestmark = [pytest.mark.timeout(3600 if SOAK else 300)]
 
 
 class Mixed(asyncio.Protocol):
     """A backend that answers, hangs, breaks off or is broken, as the path says."""
+
+    hangs = 0  # how often it did
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -48,7 +53,9 @@ class Mixed(asyncio.Protocol):
             self.transport.abort()
         elif name == b"broken":
             self.transport.write(json_answer("{}", "500 X"))
-        elif name != b"hang":
+        elif name == b"hang":
+            Mixed.hangs += 1
+        else:
             self.transport.write(json_answer("{}"))
 
 
@@ -73,8 +80,7 @@ def resident() -> int:
 
 async def settled() -> tuple[int, int]:
     """Descriptors and tasks, when what is closing has closed."""
-    for _ in range(20):
-        await asyncio.sleep(0.005)
+    await turns(100)
     gc.collect()
     return descriptors(), len(asyncio.all_tasks())
 
@@ -117,16 +123,16 @@ async def test_requests_leave_nothing_behind(
     caplog.set_level("CRITICAL", "airflow_mirrordb")  # pytest keeps each line, which is memory as well
     rng = random.Random(7)
     before = await settled()
-    async with GenericMirrorDB(config_for(mixed, max_attempts=2, timeout=0.3, max_concurrency=20)) as client:
+    async with GenericMirrorDB(config_for(mixed, max_attempts=2, max_concurrency=20)) as client:
 
         async def request(rng: random.Random) -> None:
             name = rng.choice(NAMES)
             if rng.random() < 0.01:
                 await client.update_config(max_response_bytes=rng.randrange(1000, 10_000))
             if rng.random() < 0.5:
-                await client.read_function("read", f"api/{name}")
+                await client.read_function("read", f"api/{name}", timeout=PATIENCE.get(name))
             else:
-                await client.create_function("create", f"api/{name}", {})
+                await client.create_function("create", f"api/{name}", {}, timeout=PATIENCE.get(name))
 
         ends = await cancelled_at_random(request, REQUESTS // 10, rng)
         memory = resident()
@@ -148,10 +154,11 @@ async def test_requests_leave_nothing_behind(
 async def test_triggers_leave_nothing_behind(mixed: str, set_connection: SetConnection) -> None:
     """Each fires one event or is cancelled, at any moment."""
     rng = random.Random(7)
-    set_connection(mixed, password="k3y", extra={"max_attempts": 2, "timeout": 0.3})
+    set_connection(mixed, password="k3y", extra={"max_attempts": 2})
 
     async def trigger(rng: random.Random) -> None:
-        request = {"method": "GET", "endpoint": f"api/{rng.choice(NAMES)}", "method_name": "read"}
+        name = rng.choice(NAMES)
+        request = {"method": "GET", "endpoint": f"api/{name}", "timeout": PATIENCE.get(name)}
         events = [event async for event in MirrorDBTrigger("mirrordb_default", request).run()]
         assert len(events) == 1
 
@@ -172,12 +179,13 @@ async def test_triggers_leave_nothing_behind(mixed: str, set_connection: SetConn
 
 async def test_changes_close_the_sessions_of_the_settings_before(mixed: str, config_for: ConfigFor) -> None:
     """At once when nothing is in flight, else with the last request that began there."""
-    async with GenericMirrorDB(config_for(mixed, timeout=5)) as client:
+    async with GenericMirrorDB(config_for(mixed)) as client:
         await client.read_function("read", "api/ok")
         before, _ = await settled()
         for bytes_ in range(1000, 1020):
+            hangs = Mixed.hangs
             slow = asyncio.ensure_future(client.read_function("read", "api/hang"))
-            await asyncio.sleep(0.005)
+            await until(lambda hangs=hangs: Mixed.hangs > hangs)  # type: ignore[misc]
             await client.update_config(max_response_bytes=bytes_)
             await client.read_function("read", "api/ok")
             slow.cancel()
@@ -190,7 +198,7 @@ async def test_changes_close_the_sessions_of_the_settings_before(mixed: str, con
 @pytest.mark.parametrize("turns", range(6))
 async def test_a_change_that_is_cancelled_closes_too(mixed: str, config_for: ConfigFor, turns: int) -> None:
     """Whenever it is cancelled, both sessions of each of the settings before are closed."""
-    async with GenericMirrorDB(config_for(mixed, timeout=5)) as client:
+    async with GenericMirrorDB(config_for(mixed)) as client:
         before, _ = await settled()
         for round_ in range(5):
             await client.read_function("read", "api/ok")
