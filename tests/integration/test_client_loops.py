@@ -13,7 +13,7 @@ import pytest
 
 from airflow_mirrordb.client import GenericMirrorDB
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-from tests.conftest import ConfigFor
+from tests.conftest import TIMEOUT, ConfigFor
 from tests.integration.conftest import ScriptedBackend, SetConnection
 
 AT_ONCE = 5
@@ -106,7 +106,7 @@ async def test_a_client_of_a_living_event_loop_is_left_to_it(config_for: ConfigF
         for attempt in (client.connect, client.disconnect, lambda: client.update_config(timeout=1)):
             with pytest.raises(RuntimeError, match="connected in another event loop"):
                 await attempt()
-        assert (await client.get_config())["timeout"] == 5
+        assert (await client.get_config())["timeout"] == TIMEOUT
         await asyncio.to_thread(loop.run_until_complete, client.disconnect())
     async with client:
         await client.update_config(timeout=1)
