@@ -9,7 +9,7 @@ import struct
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -191,6 +191,29 @@ async def until(condition: Callable[[], object]) -> None:
     """Return when the condition holds, for what tells nobody that it has happened."""
     while not condition():  # noqa: ASYNC110  # there is no event
         await asyncio.sleep(0.001)
+
+
+@contextmanager
+def silent_backend(seconds: float) -> Iterator[str]:
+    """Yield the address of a backend that takes each request, and answers none: so many seconds pass."""
+    kept: list[socket.socket] = []
+
+    def take() -> None:
+        with suppress(OSError):  # it is shut down
+            while True:
+                connection, _ = listener.accept()
+                kept.append(connection)
+                connection.recv(65536)
+                loop_time.advance(seconds)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=take)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    for connection in kept:
+        connection.close()
 
 
 class FakeClock:

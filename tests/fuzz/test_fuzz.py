@@ -1,4 +1,4 @@
-"""The fuzz targets, for as long as the gate can wait; ``python -m tests.fuzz.run TARGET`` goes on."""
+"""The fuzz targets, for as many runs as are quick; ``python -m tests.fuzz.run TARGET`` goes on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 
 from tests.fuzz.targets import TARGETS
 
-SECONDS = 10
+RUNS = 5000
 ROOT = Path(__file__).parents[2]
 
 
@@ -37,7 +37,7 @@ def fuzzers() -> Iterator[dict[str, subprocess.Popen[str]]]:
     pytest.importorskip("atheris")
     started = {
         name: subprocess.Popen(
-            [sys.executable, "-m", "tests.fuzz.run", name, f"-max_total_time={SECONDS}"],
+            [sys.executable, "-m", "tests.fuzz.run", name, f"-runs={RUNS}"],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -51,12 +51,12 @@ def fuzzers() -> Iterator[dict[str, subprocess.Popen[str]]]:
         process.wait()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", TARGETS)
 def test_fuzzing_finds_no_fault(fuzzers: dict[str, subprocess.Popen[str]], name: str) -> None:
-    """Ten seconds, guided by what code each input reaches."""
+    """So many runs, guided by what code each input reaches."""
     printed, _ = fuzzers[name].communicate()
     runs = re.search(r"Done (\d+) runs", printed)
     assert runs, printed[-3000:]
-    assert int(runs[1]) > 1000
+    assert int(runs[1]) >= RUNS
     assert fuzzers[name].returncode == 0

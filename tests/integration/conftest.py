@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import pytest
 
@@ -106,11 +105,7 @@ def scripted() -> Iterator[ScriptedBackend]:
 
 @pytest.fixture
 def set_connection(monkeypatch: pytest.MonkeyPatch) -> SetConnection:
-    """Define the connection ``mirrordb_default``; extras have tiny waits unless they say otherwise.
-
-    No hook remembers what an earlier test looked up, on a loop that hooks lend each other.
-    """
-    monkeypatch.setattr("airflow_mirrordb.hooks.lookup._looks", WeakKeyDictionary())
+    """Define the connection ``mirrordb_default``; extras have tiny waits unless they say otherwise."""
 
     def define(host: str, *, extra: Mapping[str, Any] | None = None, **fields: Any) -> None:
         extras = {"initial_delay": 0.001, "max_delay": 0.001, **(extra or {})}

@@ -103,13 +103,13 @@ async def test_a_client_of_a_living_event_loop_is_left_to_it(config_for: ConfigF
     client = GenericMirrorDB(config_for("http://127.0.0.1:1"))
     with other_loop() as loop:
         await asyncio.to_thread(loop.run_until_complete, client.connect())
-        for attempt in (client.connect, client.disconnect, lambda: client.update_config(timeout=1)):
+        for attempt in (client.connect, client.disconnect, lambda: client.update_config(timeout=11)):
             with pytest.raises(RuntimeError, match="connected in another event loop"):
                 await attempt()
         assert (await client.get_config())["timeout"] == TIMEOUT
         await asyncio.to_thread(loop.run_until_complete, client.disconnect())
     async with client:
-        await client.update_config(timeout=1)
+        await client.update_config(timeout=11)
 
 
 def test_an_event_loop_that_has_ended_is_not_kept(

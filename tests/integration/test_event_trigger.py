@@ -17,6 +17,7 @@ if not AIRFLOW_V_3_0_PLUS:
     pytest.skip("event triggers came with Airflow 3.0", allow_module_level=True)
 
 from airflow_mirrordb.triggers.event import MirrorDBEventTrigger
+from tests.conftest import turns, until
 from tests.integration.watching import (
     ADA,
     BOB,
@@ -321,11 +322,14 @@ async def test_many_watchers_share_one_poll(watching: Watching, monkeypatch: pyt
             events[number] = event.payload
 
     tasks = [asyncio.create_task(follow(number, watcher)) for number, watcher in enumerate(watchers)]
-    while len(events) < 3:
-        await asyncio.sleep(0.001)
+
+    def all_are_told() -> bool:
         if len(watching.answers) == 1:
             turn.set()
-    await asyncio.sleep(0.01)
+        return len(events) == 3
+
+    await until(all_are_told)
+    await turns(100)  # the fourth is told nothing
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

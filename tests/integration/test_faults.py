@@ -30,7 +30,7 @@ from airflow_mirrordb.client.answers import Answer
 from airflow_mirrordb.client.protocol import WireRequest
 from airflow_mirrordb.client.transport import Transport
 from airflow_mirrordb.devserver import DevServer
-from tests.conftest import FakeClock
+from tests.conftest import FakeClock, turns
 from tests.integration.faults import (
     DELIVERED,
     HIDING,
@@ -469,7 +469,7 @@ async def test_an_idle_connection_that_was_closed_is_not_used(
     async with through(config_for, server, Fault.NONE, Fault.CLOSE_IDLE) as (client, proxy):
         # by the pool that the request will take its connection from
         await client.request(replace(request_, method="DELETE", endpoint="api/items/9", missing_ok=True))
-        await asyncio.sleep(0.01)  # for the end of the connection to arrive
+        await turns()  # the end of the connection arrives
         assert (await client.request(request_)).attempts == 1
     assert [exchange.connection for exchange in proxy.requests] == [1, 2]
     assert server.records("items") == AFTER[request_.method]

@@ -43,7 +43,7 @@ async def test_a_body_that_is_all_framing_is_a_final_error(
     raw_server: RawServer, config_for: ConfigFor, small_framing: None, name: str
 ) -> None:
     """The rest of it is not read, so that it costs no more CPU: 16 MB would take 17 s."""
-    raw_server.default = Reply(FLOODS[name])
+    raw_server.default = Reply(FLOODS[name], "close")
     async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
         with pytest.raises(InvalidResponseError, match=WORDS) as refused:
             await client.read_function("read", "api/users")
@@ -57,7 +57,7 @@ async def test_what_is_no_answer_yet_does_not_go_on_for_ever(
     raw_server: RawServer, config_for: ConfigFor, small_framing: None, name: str
 ) -> None:
     """RFC 9110, section 15.2, has no limit for 1xx answers before the one that counts."""
-    raw_server.default = Reply(HEADS[name])
+    raw_server.default = Reply(HEADS[name], "close")
     async with GenericMirrorDB(config_for(raw_server.base_url, max_attempts=2)) as client:
         with pytest.raises(DisconnectedError, match=WORDS) as endless:
             await client.read_function("read", "api/users")

@@ -29,7 +29,7 @@ from airflow_mirrordb.hooks import runner as runners
 from airflow_mirrordb.hooks.connection import base_url, config_from
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.runner import LoopRunner
-from tests.conftest import Answering
+from tests.conftest import Answering, silent_backend
 from tests.integration.conftest import ScriptedBackend, SetConnection
 
 
@@ -302,11 +302,11 @@ def test_a_connection_that_is_closed_between_two_calls_is_not_used(set_connectio
 
 def test_cut_off_hands_over_with_one_attempt_counted(set_connection: SetConnection) -> None:
     """An answer that is not there in time is left to the trigger: sent once, not counted as failed."""
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        set_connection(f"http://127.0.0.1:{silent.getsockname()[1]}", extra={"max_attempts": 1})
+    with silent_backend(20) as url:
+        set_connection(url, extra={"max_attempts": 1})
         request = MirrorDBRequest(method="GET", endpoint="api/users/1")
         with MirrorDBHook() as hook, pytest.raises(WaitNeeded) as handover:
-            hook.request(request, progress=Progress(deadline=4e9), wait=False, cut_off=0.02)
+            hook.request(request, progress=Progress(deadline=4e9), wait=False, cut_off=20)
     assert handover.value.progress == Progress(attempts=1, deadline=4e9, cut_off=1)
 
 

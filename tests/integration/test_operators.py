@@ -33,6 +33,7 @@ from airflow_mirrordb.operators.mirrordb import (
     MirrorDBUpdateOperator,
 )
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, read_event
+from tests.conftest import silent_backend
 from tests.integration.conftest import ScriptedBackend, SetConnection
 
 #: How a task may run; the outcome must not depend on it.
@@ -153,10 +154,9 @@ def test_worker_answers_at_once_when_it_can(
 
 def test_slow_answer_moves_to_the_trigger(set_connection: SetConnection) -> None:
     """What is not answered within worker_timeout goes to the trigger, though only one attempt is allowed."""
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+    with silent_backend(20) as url:
         set_connection(url, extra={"max_attempts": 1})
-        operator = OPERATORS["read"](deferrable=True, worker_timeout=0.02)
+        operator = OPERATORS["read"](deferrable=True, worker_timeout=20)
         with pytest.raises(TaskDeferred) as deferred:
             operator.execute(context())
     trigger = deferred.value.trigger
@@ -174,11 +174,10 @@ def test_a_delete_that_was_cut_off_is_done_only_if_it_was_sent(
     set_connection: SetConnection, scheme: str, *, sent: bool
 ) -> None:
     """A worker that waits for a handshake has sent nothing: in the trigger a 404 is an error then."""
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        set_connection(f"{scheme}://127.0.0.1:{silent.getsockname()[1]}")
+    with silent_backend(20) as url:
+        set_connection(url.replace("http:", f"{scheme}:"))
         with pytest.raises(TaskDeferred) as deferred:
-            # long enough to connect and send, however busy the machine is
-            OPERATORS["delete"](deferrable=True, worker_timeout=1 if sent else 0.02).execute(context())
+            OPERATORS["delete"](deferrable=True, worker_timeout=20).execute(context())
     trigger = deferred.value.trigger
     assert isinstance(trigger, MirrorDBTrigger)
     progress = [trigger.progress[name] for name in ("attempts", "cut_off", "maybe_applied")]

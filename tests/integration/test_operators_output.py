@@ -24,10 +24,10 @@ from airflow_mirrordb.client import (
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, arguments, read_event
-from tests.conftest import RawServer, Reply
+from tests.conftest import RawServer, Reply, loop_time, until
 from tests.integration.conftest import ScriptedBackend, SetConnection
 from tests.integration.test_operators import MODES, first_event, run
-from tests.integration.test_streams import contents
+from tests.integration.test_streams import contents, has_a_block
 
 OLD = b"what was there before"
 CSV = b"id;name\n" + b"7;Ada\n" * 1_000_000
@@ -131,10 +131,13 @@ async def test_what_the_worker_began_the_trigger_begins_anew(
 
     def worker() -> Progress:
         with MirrorDBHook() as hook, pytest.raises(WaitNeeded) as late:
-            hook.request(request, cut_off=0.5, output_path=str(target))
+            hook.request(request, cut_off=20, output_path=str(target))
         return late.value.progress
 
-    progress = await asyncio.to_thread(worker)
+    working = asyncio.create_task(asyncio.to_thread(worker))
+    await until(lambda: has_a_block(target.parent))
+    loop_time.advance(20)
+    progress = await working
     assert contents(target.parent) == {target.name: OLD}
     trigger = MirrorDBTrigger(**arguments(request, progress), output_path=str(target))
     event = read_event(await first_event(trigger))
@@ -150,8 +153,7 @@ async def test_a_trigger_that_is_cancelled_leaves_nothing(
     raw_server.default = Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1234", "silence")
     request = {"method": "GET", "endpoint": "api/export"}
     task = asyncio.create_task(first_event(MirrorDBTrigger(request=request, output_path=str(target))))
-    while len(contents(target.parent)) == 1:  # noqa: ASYNC110  # nobody tells
-        await asyncio.sleep(0.005)
+    await until(lambda: len(contents(target.parent)) > 1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
