@@ -150,6 +150,12 @@ async def test_a_client_that_is_closed_ends_its_bulk(config_for: ConfigFor, raw_
 # -- the hook ------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def no_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hook that takes items waits for all of so many, however long a busy machine takes."""
+    monkeypatch.setattr("airflow_mirrordb.hooks.mirrordb.SLOW", 3600)
+
+
 def test_hook_sends_a_bulk(server: DevServer, set_connection: SetConnection) -> None:
     """A plain task gets the same report; the connection bounds what is in flight."""
     set_connection(server.url, extra={"max_concurrency": 3})
@@ -184,7 +190,9 @@ def test_hook_takes_async_items(server: DevServer, set_connection: SetConnection
     assert len(server.records("users")) == 20
 
 
-def test_items_that_raise_in_a_hook(server: DevServer, set_connection: SetConnection) -> None:
+def test_items_that_raise_in_a_hook(
+    server: DevServer, set_connection: SetConnection, no_time_passes: None
+) -> None:
     """The error of the items is raised after what is in flight; the hook goes on."""
 
     def broken() -> Iterator[dict[str, Any]]:
@@ -221,7 +229,7 @@ def test_interrupted_hook_knows_what_was_in_flight(
 
 
 async def test_interruption_while_items_are_taken(
-    raw_server: RawServer, set_connection: SetConnection
+    raw_server: RawServer, set_connection: SetConnection, no_time_passes: None
 ) -> None:
     """What is in flight then is ended, and told of."""
     raw_server.default = Reply(then="silence")
