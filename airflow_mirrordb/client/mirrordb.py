@@ -118,6 +118,11 @@ class GenericMirrorDB:
     ) -> None:
         await self.disconnect()
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether it is ready for requests."""
+        return self._link is not None
+
     async def connect(self) -> None:
         """Make the client ready for requests. Opens no connection; that is left to the first request.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import weakref
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -17,13 +17,13 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_mirrordb.client.answers import ambiguous
 from airflow_mirrordb.client.auth import secrets
-from airflow_mirrordb.client.bulk import BulkOptions, BulkReport, Items
+from airflow_mirrordb.client.bulk import Bulk, BulkOptions, BulkReport, Items
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import (
+    AmbiguousWriteError,
     DisconnectedError,
     MirrorDBError,
     RequestTimeoutError,
-    TransportError,
 )
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
 from airflow_mirrordb.client.protocol import MirrorDBRequest, RequestMethod, RequestOptions, named
@@ -35,7 +35,14 @@ from airflow_mirrordb.hooks.diagnosis import diagnosis
 from airflow_mirrordb.hooks.lookup import ConnectionLookUp
 from airflow_mirrordb.hooks.observers import observer_for
 from airflow_mirrordb.hooks.output import sink_for
-from airflow_mirrordb.hooks.runner import LoopRunner, borrow, give_back, in_event_loop
+from airflow_mirrordb.hooks.runner import (
+    LoopRunner,
+    Outcome,
+    Stop,
+    borrow,
+    give_back,
+    in_event_loop,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -206,23 +213,22 @@ class MirrorDBHook(BaseHook):
 
         async def stop() -> None:
             bulk.stop()
-            await client.disconnect()  # each request in flight ends, and its record is noted
+            await client.disconnect()  # each request in flight ends
 
-        self._run(bulk.start(items))
+        async def end() -> None:
+            await stop()
+            await bulk.end()  # and its record is noted
+
+        self._run(bulk.start(items)).value()
         left = self._each(items) if isinstance(items, AsyncIterable) else iter(items)
         try:
-            try:
-                # taken while the loop does not run: items may come from requests of this hook
-                while some := _some(left):
-                    if not self._run(bulk.hand(some), stop):
-                        break
-            except Exception as error:  # noqa: BLE001  # of the items; result() raises it
-                bulk.stop(error)
-            self._run(bulk.end(), stop)
+            # taken while the loop does not run: items may come from requests of this hook
+            while some := _some(left, bulk):
+                if not self._run(bulk.hand(some), stop).value():
+                    break
+            self._run(bulk.end(), stop).value()
         except BaseException:
-            self._run(stop())
-            self._run(client.connect())
-            self._run(bulk.end())
+            self._run(end(), end)
             raise
         return bulk.result()
 
@@ -267,9 +273,18 @@ class MirrorDBHook(BaseHook):
                 note(attempts, maybe)
 
         sending = client.request(request, progress=progress, wait=wait, once=once, sink=sink, note=noted)
+        outcome = self._run(sending if cut_off is None else asyncio.wait_for(sending, cut_off))
+        if outcome.interruption is not None:
+            is_unknown = outcome.error is None or isinstance(outcome.error, AmbiguousWriteError)
+            if is_unknown and maybe_applied and maybe_applied[-1] and not client.is_repeatable(request):
+                attempts, request = progress.attempts + 1, client.settled(request)
+                outcome.error = interrupted(outcome.interruption, request, attempts)
+            return outcome.value()  # raises it
         try:
-            return self._run(sending if cut_off is None else asyncio.wait_for(sending, cut_off))
+            return outcome.value()
         except asyncio.TimeoutError as error:
+            if cut_off is None:
+                raise
             sent = bool(maybe_applied)
             late = RequestTimeoutError(message=f"no answer within {cut_off:g} s", sent=sent)
             late.maybe_applied = maybe_applied[-1] if sent else progress.maybe_applied
@@ -280,29 +295,24 @@ class MirrorDBHook(BaseHook):
                 maybe_applied=late.maybe_applied,
             )
             raise WaitNeeded(left, named(late, request)) from error
-        except Exception:
-            raise
-        except BaseException as interruption:
-            unsent = isinstance(interruption.__cause__, TransportError)
-            if unsent or client.is_repeatable(request):
-                raise
-            reason = f"it was interrupted by {type(interruption).__name__}: {interruption}"
-            lost = DisconnectedError(message=reason, attempts=progress.attempts + 1)
-            raise interruption from ambiguous(lost, client.settled(request))
 
     def register_endpoint(self, pattern: str) -> None:
         """Allow what a pattern says as well, for this hook's life.
 
         :raises ConfigError: if the pattern is malformed
         """
-        self._run(self.get_conn().register_endpoint(pattern))
+        self._run(self.get_conn().register_endpoint(pattern)).value()
 
     def get_conn(self) -> GenericMirrorDB:
         """Return the client of this hook's own event loop, for :meth:`request` and its kin.
 
+        A forked process gets one of its own, in the place of its parent's.
+
         :raises ConfigError: if the connection is wrong
         :raises RuntimeError: if called inside an event loop
         """
+        if self._runner is not None and self._runner.is_inherited:
+            self.close()  # gives nothing back then
         if self._client is None:
             config = self._look_up()
             client = GenericMirrorDB(
@@ -311,10 +321,11 @@ class MirrorDBHook(BaseHook):
                 share_connections=True,
                 observe=self._observer(),
             )
-            runner = borrow()
-            self._close = weakref.finalize(self, _close, runner, client)
-            runner.run(client.connect())
-            self._client, self._runner = client, runner
+            self._runner = borrow()
+            self._close = weakref.finalize(self, _close, self._runner, client)
+            self._client = client
+        if not self._client.is_connected:  # not yet, or no more after an interruption
+            self._run(self._client.connect()).value()
         return self._client
 
     def close(self) -> None:
@@ -433,26 +444,35 @@ class MirrorDBHook(BaseHook):
         async def following() -> Any:
             return await anext(iterator, end)
 
-        while (item := self._run(following())) is not end:
+        while (item := self._run(following()).value()) is not end:
             yield item
 
-    def _run(self, work: Coroutine[Any, Any, T], stop: Callable[[], Awaitable[None]] | None = None) -> T:
+    def _run(self, work: Coroutine[Any, Any, T], stop: Stop | None = None) -> Outcome[T]:
         assert self._runner is not None  # noqa: S101  # get_conn() made it
         assert self._client is not None  # noqa: S101
-        try:
-            return self._runner.run(work, stop=stop or self._client.disconnect)
-        except BaseException:
-            self._runner.run(self._client.connect())  # does nothing unless it was stopped
-            raise
+        return self._runner.run(work, stop or self._client.disconnect)
 
 
-def _some(items: Iterator[T]) -> list[T]:
-    """Take some items, fewer if they are slow to come: nothing is sent or received meanwhile."""
+def interrupted(interruption: BaseException, request: MirrorDBRequest, attempts: int) -> AmbiguousWriteError:
+    """Return the error for a write that may have been applied, and whose task did not get the answer."""
+    reason = f"it was interrupted by {type(interruption).__name__}: {interruption}"
+    return ambiguous(DisconnectedError(message=reason, attempts=attempts, sent=True), request)
+
+
+def _some(items: Iterator[T], bulk: Bulk) -> list[T]:
+    """Take some items, fewer if they are slow to come: nothing is sent or received meanwhile.
+
+    An error of the items stops the bulk, whose result raises it.
+    """
     some, until = list[T](), time.monotonic() + SLOW
-    for item in items:
-        some.append(item)
-        if len(some) == AT_A_TIME or time.monotonic() > until:
-            break
+    try:
+        for item in items:
+            some.append(item)
+            if len(some) == AT_A_TIME or time.monotonic() > until:
+                break
+    except Exception as error:  # noqa: BLE001  # whatever an author's generator raises
+        bulk.stop(error)
+        return []
     return some
 
 
@@ -462,9 +482,14 @@ async def _probe(config: MirrorDBConfig) -> int:
 
 
 def _close(runner: LoopRunner, client: GenericMirrorDB) -> None:
+    if runner.is_inherited:
+        return
+
     def close() -> None:
-        runner.run(client.disconnect())
-        give_back(runner)
+        try:
+            runner.run(client.disconnect(), client.disconnect).value()
+        finally:
+            give_back(runner)
 
     if in_event_loop():  # the garbage collector may run anywhere
         thread = Thread(target=close)

@@ -5,104 +5,215 @@ from __future__ import annotations
 import asyncio
 import atexit
 import logging
-import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+from weakref import WeakSet
+
+from airflow_mirrordb.client import forking
+from airflow_mirrordb.hooks.signals import Signals
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Stop = Callable[[], Awaitable[None]]
 
-CHECK_EVERY = 1.0  # seconds
 LONGEST_END = 5.0  # seconds; what is ended does hardly anything more
+
+
+@dataclass(slots=True)
+class Outcome(Generic[T]):
+    """What became of a coroutine, and what interrupted its caller meanwhile.
+
+    :param result: what it returned
+    :param error: what it raised; None, too, if it did not end
+    :param interruption: what the handler of a signal raised
+    """
+
+    result: T | None = None
+    error: BaseException | None = None
+    interruption: BaseException | None = None
+
+    def value(self) -> T:
+        """Return the result.
+
+        :raises BaseException: the interruption, with the error as its cause if there is one; else the error
+        """
+        try:
+            if self.interruption is not None:
+                if self.error is not None:
+                    raise self.interruption from self.error
+                raise self.interruption
+            if self.error is not None:
+                raise self.error
+            return cast("T", self.result)
+        finally:
+            del self  # it would keep what the exception's traceback keeps
+
+    def is_interrupted_by(self, interruption: BaseException) -> None:
+        """Note what interrupted the caller; of several the last one, which shows the others."""
+        if self.interruption is not interruption and interruption.__context__ is None:
+            interruption.__context__ = self.interruption
+        self.interruption = interruption
 
 
 class LoopRunner:
     """One event loop that lives as long as its owner, so that connections outlive a call.
 
-    (``asyncio.Runner`` does this from Python 3.11 on.)  May be used from several threads; they take turns.
+    (``asyncio.Runner`` does this from Python 3.11 on.)  May be used from several threads, which take turns,
+    and by the handler of a signal that came during a call. Belongs to the process that made it.
     """
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(self._notice)
-        self._interruption: BaseException | None = None
-        self._awaited: asyncio.Task[Any] | None = None
-        self._check()
-        self._turn = threading.Lock()
+        self._signals = Signals(self._loop)
+        self._turn = threading.RLock()
+        self._generation = forking.generation
+        self._thrown: BaseException | None = None
+        self.is_clean = True
+        """Whether nothing is left on the loop that did not end when it was told to."""
+        _runners.add(self)
 
-    def run(self, work: Coroutine[Any, Any, T], stop: Callable[[], Awaitable[None]] | None = None) -> T:
-        """Run a coroutine to its end and return its result.
+    @property
+    def is_inherited(self) -> bool:
+        """Whether it belongs to the process that forked this one."""
+        return self._generation != forking.generation
 
-        When the caller is interrupted, as by Airflow's task time-out, the coroutine is ended and awaited
-        for some seconds before the interruption goes on, with what the coroutine raised then as its cause.
-        A signal that comes in the very microseconds in which aiohttp hands over an answer can be lost there.
+    def run(self, work: Coroutine[Any, Any, T], stop: Stop | None = None) -> Outcome[T]:
+        """Run a coroutine to its end, and return what became of it.
+
+        The caller may be interrupted by an exception that the handler of a signal raises, as that of
+        Airflow's task time-out. Handlers are called while the loop stands still. If one raises, the coroutine
+        is ended, and awaited for some seconds.
 
         :param stop: ends the coroutine when the caller is interrupted; it is cancelled if None
+        :raises RuntimeError: if called inside an event loop, or in a forked process
         """
+        if self.is_inherited:
+            work.close()
+            raise RuntimeError("this event loop belongs to the process that forked this one")
+        outcome: Outcome[T] = Outcome()
         with self._turn:
-            task = self._begin(work)
             try:
-                return self._result(task)
-            except BaseException as interruption:
-                if task.done():
-                    raise
-                raise interruption from self._result(self._begin(_ended(task, stop)))
+                self._complete(work, stop, outcome)
+            finally:
+                self._release(outcome)
+        return outcome
 
     def close(self) -> None:
         """End what still runs on the loop, as the connections that its clients share, and close it."""
-        tasks = asyncio.all_tasks(self._loop)
-        for task in tasks:
-            task.cancel()
 
         async def end() -> None:
-            await _wait(tasks)
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in tasks:
+                task.cancel()
+            await self._wait(tasks)
             await self._loop.shutdown_asyncgens()
 
         try:
-            self._result(self._begin(end()))
+            self.run(end()).value()
         finally:
             self._loop.close()
+
+    def _complete(self, work: Coroutine[Any, Any, T], stop: Stop | None, outcome: Outcome[T]) -> None:
+        """Run a coroutine, and what ends it where it has to end, and fill the outcome."""
+        try:
+            self._signals.hold()
+        except BaseException as interruption:  # noqa: BLE001  # the outcome has it
+            work.close()
+            return outcome.is_interrupted_by(interruption)
+        task = self._begin(work)
+        awaited: asyncio.Task[Any] = task
+        while not awaited.done():
+            try:
+                self._loop.run_forever()
+                self._signals.replay()
+                self._throw()
+            except BaseException as interruption:
+                if in_event_loop():  # where no other one may run
+                    work.close()
+                    task.cancel()
+                    raise
+                outcome.is_interrupted_by(interruption)
+                if awaited is task and not task.done():
+                    awaited = self._begin(self._end(task, stop))
+        return self._result(task, outcome)
+
+    def _result(self, task: asyncio.Task[T], outcome: Outcome[T]) -> None:
+        if not task.done():
+            return
+        if task.cancelled():
+            outcome.error = asyncio.CancelledError()
+        elif (error := task.exception()) is not None:
+            outcome.error = error
+        else:
+            outcome.result = task.result()
+
+    def _release(self, outcome: Outcome[Any]) -> None:
+        while True:
+            try:
+                return self._signals.release()
+            except BaseException as interruption:  # noqa: BLE001  # the outcome has it
+                outcome.is_interrupted_by(interruption)
 
     def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         async def begun() -> T:
             try:
                 return await work
-            finally:
-                self._loop.stop()  # run_until_complete() would let it turn once more
+            finally:  # run_until_complete() would let the loop turn once more
+                try:
+                    self._loop.stop()
+                finally:  # what another thread raises may strike just there
+                    self._loop.stop()
 
         return self._loop.create_task(begun())
 
-    def _result(self, task: asyncio.Task[T]) -> T:
-        self._awaited = task
-        while not task.done():  # the end of another task may have stopped the loop
-            try:
-                self._loop.run_forever()
-            finally:
-                interruption, self._interruption = self._interruption, None
-            if interruption is not None:
-                raise interruption
-        return task.result()
+    async def _end(self, task: asyncio.Task[Any], stop: Stop | None) -> None:
+        ending = {task}
+        if stop is None:
+            task.cancel()
+        else:
+            ending.add(asyncio.ensure_future(stop()))
+        await self._wait(ending)
 
-    def _check(self) -> None:
-        """Stop the loop for a task that could not: an interruption may come before its first step."""
-        if self._awaited is not None and self._awaited.done():
-            self._loop.stop()
-        self._loop.call_later(CHECK_EVERY, self._check)
+    async def _wait(self, tasks: set[asyncio.Task[Any]]) -> None:
+        """Wait for the end of tasks that were told to end, though not for ever."""
+        if not tasks:
+            return
+        done, left = await asyncio.wait(tasks, timeout=LONGEST_END)
+        for task in done:
+            if not task.cancelled():
+                task.exception()  # or asyncio would complain that nobody asked
+        for task in left:
+            log.warning("%r did not end within %g s, and is left", task, LONGEST_END)
+            task.cancel()
+            self.is_clean = False
 
     def _notice(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Go on with what interrupted a callback, as a task time-out may: asyncio would only log it."""
+        """Go on with what a callback raised if that is no error: asyncio would only log it.
+
+        It may be what another thread raises here (``PyThreadState_SetAsyncExc``), or a handler that was set
+        while the loop ran.
+        """
         error = context.get("exception")
         if error is None or isinstance(error, Exception | asyncio.CancelledError):
             loop.default_exception_handler(context)
         else:
-            self._interruption = error
+            self._thrown = error
             loop.stop()
 
+    def _throw(self) -> None:
+        if self._thrown is not None:
+            error, self._thrown = self._thrown, None
+            raise error
 
+
+_runners: WeakSet[LoopRunner] = WeakSet()
 _idle: list[LoopRunner] = []
-_of_the_parent: list[LoopRunner] = []
+forking.empty_when_forked(_runners)
+forking.empty_when_forked(_idle)
 
 
 def borrow() -> LoopRunner:
@@ -119,7 +230,7 @@ def borrow() -> LoopRunner:
 
 def give_back(runner: LoopRunner) -> None:
     """Keep a runner for who borrows next. One is kept, until the process ends; all others are closed."""
-    if _idle:
+    if _idle or not runner.is_clean:
         runner.close()
     else:
         _idle.append(runner)
@@ -130,40 +241,7 @@ def _close_idle() -> None:
         _idle.pop().close()
 
 
-def _leave_to_the_parent() -> None:
-    # A forked process has the same sockets and the same epoll: it must neither use nor close them.
-    _of_the_parent.extend(_idle)
-    _idle.clear()
-
-
 atexit.register(_close_idle)
-os.register_at_fork(after_in_child=_leave_to_the_parent)
-
-
-async def _ended(task: asyncio.Task[Any], stop: Callable[[], Awaitable[None]] | None) -> BaseException | None:
-    """End a task and return what it raised then; None also if it does not end."""
-    ending = {task}
-    if stop is None:
-        task.cancel()
-    else:
-        ending.add(asyncio.ensure_future(stop()))
-    await _wait(ending)
-    return None if not task.done() or task.cancelled() else task.exception()
-
-
-async def _wait(tasks: set[asyncio.Task[Any]]) -> None:
-    """Wait for the end of tasks that were told to end.
-
-    An interruption that comes inside of asyncio's own code may leave one that nothing wakes any more.
-    """
-    if not tasks:
-        return
-    done, left = await asyncio.wait(tasks, timeout=LONGEST_END)
-    for task in done:
-        if not task.cancelled():
-            task.exception()  # or asyncio would complain that nobody asked
-    for task in left:
-        log.warning("%r did not end within %g s, and is left", task, LONGEST_END)
 
 
 def in_event_loop() -> bool:

@@ -77,6 +77,7 @@ PACKAGE = [
     "airflow_mirrordb/hooks/output.py",
     "airflow_mirrordb/hooks/runner.py",
     "airflow_mirrordb/hooks/sharing.py",
+    "airflow_mirrordb/hooks/signals.py",
     "airflow_mirrordb/links.py",
     "airflow_mirrordb/operators/__init__.py",
     "airflow_mirrordb/operators/bulk.py",

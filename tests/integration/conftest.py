@@ -55,8 +55,9 @@ class ScriptedBackend:
                     return
                 backend.requests.append(f"{self.command} {self.path}")
                 backend.headers.append(dict(self.headers))
-                backend.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
-                status, body, headers = backend.answers.pop(0) if backend.answers else (599, None, {})
+                sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                backend.bodies.append(sent)
+                status, body, headers = backend.next_answer(self.path, sent)
                 data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
                 self.send_response(status)
                 for name, value in {**headers, "Content-Length": str(len(data))}.items():
@@ -74,6 +75,9 @@ class ScriptedBackend:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def next_answer(self, _path: str, _sent: bytes) -> tuple[int, Any, Mapping[str, str]]:
+        return self.answers.pop(0) if self.answers else (599, None, {})
 
     def answer(self, status: int, body: Any = None, **headers: str) -> None:
         named = {name.replace("_", "-"): value for name, value in headers.items()}

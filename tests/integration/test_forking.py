@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import os
 import pickle
 import ssl
 import threading
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from airflow_mirrordb.client import GenericMirrorDB, limits
+from airflow_mirrordb.client import GenericMirrorDB, forking, limits
 from airflow_mirrordb.client.limits import brake_for
+from airflow_mirrordb.hooks import runner as runners
+from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from airflow_mirrordb.hooks.sharing import SharedClient
 from tests.conftest import ConfigFor, Serve
-from tests.integration.conftest import ScriptedBackend
+from tests.integration.conftest import ScriptedBackend, SetConnection
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
@@ -39,7 +45,12 @@ class Kept:
 
 
 def in_child(work: Callable[[], Any]) -> Any:
-    """Return what a function returns, or raises, in a forked process."""
+    """Return what a function returns, or raise what it raises, in a forked process."""
+    return begin_in_child(work)()
+
+
+def begin_in_child(work: Callable[[], Any]) -> Callable[[], Any]:
+    """Begin the same, and return what waits for it."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -48,12 +59,16 @@ def in_child(work: Callable[[], Any]) -> Any:
         finally:
             os._exit(0)
     os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        outcome = pickle.loads(pipe.read())
-    os.waitpid(child, 0)
-    if isinstance(outcome, BaseException):
-        raise outcome
-    return outcome
+
+    def end() -> Any:
+        with os.fdopen(reading, "rb") as pipe:
+            outcome = pickle.loads(pipe.read())
+        os.waitpid(child, 0)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    return end
 
 
 def _outcome(work: Callable[[], Any]) -> Any:
@@ -147,3 +162,109 @@ def test_children_do_not_all_wait_for_the_same_time() -> None:
     from airflow_mirrordb.client.mirrordb import _RNG
 
     assert in_child(_RNG.random) != in_child(_RNG.random)
+
+
+CALLS = 15
+
+
+def echo(number: int, hook: MirrorDBHook) -> list[str]:
+    """Read and create through a hook, and tell what was not answered as it was asked."""
+    wrong = list[str]()
+    for call in range(CALLS):
+        endpoint = f"api/r{number}/{call}"
+        if (answer := hook.read(endpoint)) != {"path": f"/{endpoint}", "sent": None}:
+            wrong.append(f"{endpoint}: {answer}")
+        data = {"child": number, "call": call}
+        if (answer := hook.create("api/c", data)) != {"path": "/api/c", "sent": data}:
+            wrong.append(f"{data}: {answer}")
+    return wrong
+
+
+class EchoBackend(ScriptedBackend):
+    """Answers each request with what it was; those to ``held`` when it is released."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arrived, self.release = threading.Event(), threading.Event()
+
+    def next_answer(self, path: str, sent: bytes) -> tuple[int, Any, dict[str, str]]:
+        if path.endswith("/held"):
+            self.arrived.set()
+            self.release.wait()
+        return 200, {"path": path, "sent": json.loads(sent) if sent else None}, {}
+
+
+@pytest.fixture
+def backend(set_connection: SetConnection) -> Iterator[EchoBackend]:
+    backend = EchoBackend()
+    set_connection(backend.url)
+    backend.start()
+    yield backend
+    backend.release.set()
+    backend.stop()
+
+
+def test_a_hook_of_the_parent_makes_its_own_in_each_child(backend: EchoBackend) -> None:
+    """Four processes use one hook at the same time: each gets its own answers, and nothing is sent twice."""
+    with MirrorDBHook() as hook:
+        assert echo(0, hook) == []
+        parents = hook.get_conn()
+        children = [begin_in_child(partial(echo, number, hook)) for number in range(1, 5)]
+        assert [end() for end in children] == [[]] * 4
+        assert echo(5, hook) == []
+        assert hook.get_conn() is parents
+    created = [body for body in backend.bodies if body]
+    assert len(created) == len(set(created)) == 6 * CALLS
+
+
+def test_a_child_closes_nothing_of_the_parent(backend: EchoBackend) -> None:
+    """Neither by leaving a 'with', nor by forgetting, nor by what a process does at its end."""
+    with MirrorDBHook() as hook:
+        kept = [hook]
+        hook.read("api/users")
+
+        def leave() -> None:
+            kept[0].close()
+            kept.clear()
+            weakref.finalize._exitfunc()  # type: ignore[attr-defined]  # what atexit calls
+            runners._close_idle()
+            gc.collect()
+
+        in_child(leave)
+        hook.read("api/users")
+    assert backend.connections == 1
+
+
+def test_a_child_of_a_busy_parent_is_not_held_up(backend: EchoBackend) -> None:
+    """Another thread is in the middle of a call, with all its locks, when the process is forked."""
+    with MirrorDBHook() as hook:
+        hook.get_conn()
+        thread = threading.Thread(target=hook.read, args=("api/held",))
+        thread.start()
+        backend.arrived.wait()
+        assert in_child(partial(echo, 1, hook)) == []
+        backend.release.set()
+        thread.join()
+        assert echo(2, hook) == []
+
+
+def test_an_iteration_that_the_parent_began_says_so(backend: EchoBackend) -> None:
+    """Its next page would come over the parent's connection."""
+    with MirrorDBHook() as hook:
+        records = hook._each(hook.get_conn().records("read", "api/users", paginate={"style": "link"}))
+        with pytest.raises(RuntimeError, match="forked"):
+            in_child(lambda: next(records))
+    assert backend.requests == []
+
+
+async def test_nothing_that_is_shared_is_inherited(
+    scripted: ScriptedBackend, set_connection: SetConnection
+) -> None:
+    """Neither connections, clients, look-ups and slots of an event loop, nor loops that wait for a hook."""
+    set_connection(scripted.url)
+    scripted.answer(200, [])
+    runners.give_back(runners.borrow())
+    async with SharedClient("mirrordb_default"), SharedClient("mirrordb_default") as client:
+        await client.read_function("read", "api/users")
+        assert all(forking._registries)
+        assert not await asyncio.to_thread(in_child, lambda: any(forking._registries))

@@ -58,6 +58,8 @@ from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest
 from airflow_mirrordb.client.redaction import Redaction
 from airflow_mirrordb.hooks import mirrordb as hook
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from airflow_mirrordb.hooks.runner import LoopRunner
+from airflow_mirrordb.hooks.signals import Signals
 from airflow_mirrordb.operators import bulk_memory, memory
 from airflow_mirrordb.triggers import sensor
 from tests.fuzz.targets import REGISTRIES, TARGETS
@@ -94,7 +96,9 @@ from tests.unit import (
     test_entity_tags as entity_tags,
     test_packing as packed,
     test_protocol_values as values,
+    test_runner as runs,
 )
+from tests.unit.test_runner import runner  # noqa: F401  # and one more
 
 if TYPE_CHECKING:
     from tests.conftest import Answering, ConfigFor
@@ -193,6 +197,12 @@ def any_credentials(self: MirrorDBHook, _config: MirrorDBConfig) -> Callable[[],
 
 def unmasked(self: MirrorDBConfig) -> dict[str, Any]:
     return {"api_key": self.api_key.get_secret_value() if self.api_key else None}
+
+
+def signals_wait() -> None:
+    # in a process of its own: only a main thread gets any
+    check = runs.test_a_signal_between_answer_and_return_keeps_the_answer
+    forks.in_child(lambda: check(LoopRunner()))
 
 
 def long_host_is_refused_at_once() -> None:
@@ -489,6 +499,14 @@ GUARDS: dict[str, Guard] = {
         without=nothing,
         check=forks.test_what_a_child_collects_is_the_parents,
     ),
+    "event loops of the parent": Guard(
+        owner=LoopRunner,
+        name="is_inherited",
+        without=False,
+        check=runs.test_an_inherited_runner_is_not_used,
+    ),
+    # signals
+    "signals that wait": Guard(owner=Signals, name="hold", without=nothing, check=signals_wait),
     # headers
     "reserved headers": Guard(
         owner=protocol, name="RESERVED_HEADERS", without=frozenset(), check=seeds("header")

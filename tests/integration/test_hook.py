@@ -10,7 +10,6 @@ import socket
 import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -28,7 +27,6 @@ from airflow_mirrordb.devserver import DevServer
 from airflow_mirrordb.hooks import runner as runners
 from airflow_mirrordb.hooks.connection import base_url, config_from
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-from airflow_mirrordb.hooks.runner import LoopRunner
 from tests.conftest import Answering, silent_backend
 from tests.integration.conftest import ScriptedBackend, SetConnection
 
@@ -185,79 +183,6 @@ def test_hook_is_shared_by_threads(set_connection: SetConnection) -> None:
             for thread in threads:
                 thread.join()
         assert sorted(record["n"] for record in server.records("users")) == list(range(16))
-
-
-@pytest.mark.parametrize("interruption", [KeyboardInterrupt, AirflowTaskTimeout])
-def test_interrupted_call_cancels_its_request(
-    scripted: ScriptedBackend, set_connection: SetConnection, interruption: type[BaseException]
-) -> None:
-    """What interrupts the loop, as a task time-out does, ends the request; the hook is usable after it."""
-    set_connection(scripted.url)
-    with MirrorDBHook() as hook:
-        assert hook.get_conn() is hook._client
-        assert hook._runner is not None
-        runner, ended = hook._runner, []
-
-        async def hang() -> None:
-            try:
-                await asyncio.Event().wait()
-            finally:
-                ended.append(True)
-
-        def interrupt() -> None:
-            raise interruption
-
-        # Out of a callback, as a signal handler may: asyncio goes on after what is no KeyboardInterrupt.
-        runner._loop.call_soon(interrupt)
-        with pytest.raises(interruption):
-            runner.run(hang())
-        assert ended == [True]
-        scripted.answer(200, "still here")
-        assert hook.read("api/users") == "still here"
-
-
-def test_interruption_at_the_end_of_a_call_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A signal may come when the coroutine is over and the loop is about to be stopped."""
-    monkeypatch.setattr(runners, "CHECK_EVERY", 0.001)
-    runner = LoopRunner()
-    stop, calls = runner._loop.stop, list[int]()
-
-    def interrupted() -> None:
-        calls.append(len(calls))
-        if len(calls) == 1:
-            raise AirflowTaskTimeout
-        stop()
-
-    monkeypatch.setattr(runner._loop, "stop", interrupted)
-    with pytest.raises(AirflowTaskTimeout):
-        runner.run(asyncio.sleep(0))
-    assert runner.run(asyncio.sleep(0, "still here")) == "still here"
-    runner.close()
-
-
-def test_interruption_does_not_wait_for_ever(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """What nothing wakes any more, or does not want to end, is left; also when the loop is closed."""
-    monkeypatch.setattr(runners, "LONGEST_END", 0.001)
-    runner = LoopRunner()
-    at_last = asyncio.Event()
-
-    async def never_ends() -> None:
-        while not at_last.is_set():
-            with suppress(asyncio.CancelledError):
-                await at_last.wait()
-
-    def interrupt() -> None:
-        raise AirflowTaskTimeout
-
-    runner._loop.call_soon(interrupt)
-    with pytest.raises(AirflowTaskTimeout):
-        runner.run(never_ends())
-    assert "did not end within" in caplog.text
-    assert runner.run(asyncio.sleep(0, "still here")) == "still here"
-    runner._loop.call_soon(at_last.set)
-    runner.close()
 
 
 def test_interruption_between_two_steps_of_a_request_leaves_nothing_that_is_waited_for(

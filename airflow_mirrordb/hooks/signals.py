@@ -1,0 +1,130 @@
+"""Signals that come while an event loop runs: they wait until it has stopped.
+
+The handler of a signal may raise, as that of Airflow's task time-out does, and it is called wherever the
+main thread just is. In the middle of asyncio's own code that loses an answer, a task that is never woken
+again, or the exception itself. :class:`asyncio.Runner` keeps SIGINT out of the loop in the same way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from importlib import import_module
+from typing import Any
+from weakref import WeakSet
+
+try:  # what ``signal`` is made of; its own functions turn numbers into enums, which takes ten times as long
+    _functions = import_module("_signal")
+except ImportError:
+    _functions = signal
+_handler_of, _set_handler = _functions.getsignal, _functions.signal
+
+_NAMES = (
+    "SIGHUP",
+    "SIGINT",
+    "SIGQUIT",
+    "SIGALRM",
+    "SIGVTALRM",
+    "SIGTERM",
+    "SIGUSR1",
+    "SIGUSR2",
+    "SIGXCPU",
+)
+#: The signals by which a process is interrupted. The handlers of all others raise nothing.
+NUMBERS = tuple(int(getattr(signal, name)) for name in _NAMES if hasattr(signal, name))
+
+
+class Signals:
+    """Holds signals back while an event loop runs in the main thread; no other thread gets any.
+
+    A signal that is held stops the loop after its turn, which harms nothing that runs there. Its handler is
+    called then, by :meth:`replay`; if that returns, the loop may go on::
+
+        signals.hold()
+        while not done:
+            loop.run_forever()
+            signals.replay()
+        signals.release()
+
+    Only handlers that are Python functions are replaced, and only meanwhile. Whichever method a handler
+    interrupts may be called again: no signal is lost.
+
+    :param loop: which is stopped by a signal
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._holds = self._replaced = False
+        self._held: list[int] = []
+        self._handlers: dict[int, Any] = {}  # what was replaced, now or before
+        self._replacement = self._receive  # one object, by which it is known again
+        _all.add(self)
+
+    def hold(self) -> None:
+        """Hold signals back from now on; a second call sees to handlers that were set since the first."""
+        if threading.get_ident() != threading.main_thread().ident:
+            return
+        self._holds = self._replaced = True
+        for number in NUMBERS:
+            handler = _handler_of(number)
+            if handler is not self._replacement and callable(handler):
+                self._handlers[number] = handler
+                _set_handler(number, self._replacement)
+
+    def replay(self) -> None:
+        """Send each signal that is held once more, to whoever handles it now, and hold on.
+
+        :raises BaseException: what a handler raises; of several the last one, with the others as its context
+        """
+        if not self._held:
+            return
+        number = self._held.pop(0)
+        try:
+            self._holds = False
+            signal.raise_signal(number)
+        finally:
+            self._holds = True
+            self.hold()
+            self.replay()
+
+    def release(self) -> None:
+        """Replay what is held, and put the handlers back, but for those in whose place others were set.
+
+        :raises BaseException: what a handler raises; whoever gets it calls this again
+        """
+        if not self._replaced:
+            return
+        self._holds = False
+        while self._held:  # until none came before that line
+            self._holds = True
+            self.replay()
+            self._holds = False
+        for number, handler in self._handlers.items():
+            if _handler_of(number) is self._replacement:
+                _set_handler(number, handler)
+        self._replaced = False
+
+    def forget(self) -> None:
+        """Put the handlers back; what is held was sent to the parent of this process."""
+        self._held.clear()
+        self.release()
+
+    def _receive(self, number: int, frame: Any) -> None:
+        if self._holds:
+            self._held.append(number)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+        else:
+            self._handlers[number](number, frame)
+
+
+_all: WeakSet[Signals] = WeakSet()
+
+
+def _after_fork() -> None:
+    for signals in _all:
+        signals.forget()
+
+
+os.register_at_fork(after_in_child=_after_fork)
