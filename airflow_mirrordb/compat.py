@@ -86,6 +86,18 @@ def running_operator() -> str | None:
         return None
 
 
+def expanded_arguments(task: Any) -> set[str]:
+    """Return the names of the arguments that a mapped task was expanded over; none of another one.
+
+    Airflow makes a mapped task of what ``partial()`` and the expansion say. Only its own attributes, the same
+    in all versions, tell that an argument was given, be it None.
+    """
+    if not getattr(task, "_BaseOperator__from_mapped", False):
+        return set()
+    given = set(getattr(task, "_BaseOperator__init_kwargs", {}))
+    return given - set(task.dag.get_task(task.task_id).partial_kwargs)
+
+
 def keep_link(key: str, url: str, context: Any) -> None:
     """Keep a link for the UI of Airflow 2; Airflow 3 keeps what a link says on the worker."""
     if not AIRFLOW_V_3_0_PLUS:

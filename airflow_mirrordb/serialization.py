@@ -15,9 +15,11 @@ import math
 import re
 import zlib
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+
+from airflow_mirrordb.json_types import as_json_type
 
 #: Characters of JSON text from which on it is compressed, so that large answers do not fill the database.
 COMPRESSED_FROM = 2**16
@@ -92,7 +94,7 @@ def from_text(text: str) -> Any:
 
 def _dumped(value: object) -> str:
     try:
-        return json.dumps(value, separators=(",", ":"), default=_as_json_type)
+        return json.dumps(value, separators=(",", ":"), default=as_json_type)
     except RecursionError:
         raise NotStorableError("it is nested too deeply, or holds itself") from None
     except (TypeError, ValueError) as error:
@@ -101,18 +103,10 @@ def _dumped(value: object) -> str:
 
 def _compressed(value: object, text: str) -> str:
     # UTF-8 compresses better than escapes
-    utf8 = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_as_json_type)
+    utf8 = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=as_json_type)
     compressed = zlib.compress(utf8.encode(errors="surrogatepass"), zlib.Z_BEST_SPEED)
     shorter = f"{_COMPRESSED}{b64encode(compressed).decode()}"
     return shorter if len(shorter) < len(text) else text
-
-
-def _as_json_type(value: object) -> object:
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
-        return list(value)
-    raise TypeError(f"{type(value).__name__} has no JSON type")
 
 
 # -- what Airflow's users read as well -----------------------------------------------------------

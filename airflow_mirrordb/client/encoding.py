@@ -11,20 +11,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import UserString
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
+from collections.abc import Iterable, Iterator, Mapping, Set as AbstractSet
 from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
-from typing import Any, TypeGuard
+from typing import Any
 from uuid import UUID
 
 from airflow_mirrordb.client.config import HALF_A_PAIR, is_unicode
 from airflow_mirrordb.client.errors import InvalidRequestError
+from airflow_mirrordb.json_types import as_json_type, is_list
 
 MAX_DEPTH = 200  # far beyond what backends accept, far below the recursion limit
-#: Sequences that are one value, and no list of values.
-_ONE_VALUE = (str, bytes, bytearray, memoryview, UserString)
 _REMEDIES: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (Enum, "use .value"),
     (Decimal, "use str(), or float() where it may be rounded"),
@@ -90,23 +89,7 @@ def text_of(value: object, place: str, wanted: str = "a string, number or boolea
         raise _bad(place, reason) from None
 
 
-def is_list(value: object) -> TypeGuard[Sequence[Any]]:
-    """Whether a value stands for many, be it a lazy sequence, as of XComs."""
-    return isinstance(value, Sequence) and not isinstance(value, _ONE_VALUE)
-
-
-def _as_json_type(value: object) -> object:
-    """Return a mapping or sequence that the standard encoder does not know as one that it knows."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    if is_list(value):
-        return list(value)
-    if isinstance(value, UserString):
-        return value.data
-    raise TypeError
-
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_as_json_type)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=as_json_type)
 
 
 def _first_fault(value: object, place: str, depth: int = 0) -> tuple[str, str] | None:

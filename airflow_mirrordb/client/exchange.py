@@ -40,6 +40,12 @@ log = logging.getLogger(__name__)
 
 _GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 
+#: Methods of writes that only an idempotency key makes repeatable.
+KEYED = ("POST", "PATCH")
+NOT_SENT = (
+    "The idempotency_key is not sent: the connection has no idempotency_header, which says that its backend"
+    " knows a repeated write by its key"
+)
 #: Seconds that any attempt gets, however near the deadline: who asks wants an answer.
 LEAST_TIMEOUT = 1.0
 #: Seconds that a request waits for its turn where its caller wants to do longer waits itself.
@@ -162,6 +168,7 @@ class Exchanges:
         self._credentials, self._redaction, self._observe = credentials, redaction, observe
         self._clock, self._monotonic, self._sleep, self._rng = clock, monotonic, sleep, rng
         self._flights: set[Flight] = set()
+        self._told_of_key = False
 
     def __len__(self) -> int:
         """How many are in flight."""
@@ -183,7 +190,7 @@ class Exchanges:
 
         :param stream: takes the body of a success, in the place of the response
         """
-        request = _with_key(settled(request, state.config), state.config)
+        request = self._with_key(settled(request, state.config), state.config)
         if progress is None or progress.deadline is None:
             end = self._clock() + state.config.max_elapsed
             progress = replace(progress, deadline=end) if progress else Progress(deadline=end)
@@ -220,6 +227,18 @@ class Exchanges:
         except MirrorDBError as error:
             named(error, request).maybe_applied |= exchange.maybe_applied  # it may have been ended in a wait
             raise
+
+    def _with_key(self, request: MirrorDBRequest, config: MirrorDBConfig) -> MirrorDBRequest:
+        """Give a create or partial update its idempotency key, if the backend promises to heed one."""
+        key = request.idempotency_key
+        if config.idempotency_header is not None and request.method in KEYED:
+            return request if key is not None else replace(request, idempotency_key=str(uuid4()))
+        if key is None:
+            return request
+        if request.method in KEYED and not self._told_of_key:
+            self._told_of_key = True  # a bulk has many
+            log.warning(NOT_SENT)
+        return replace(request, idempotency_key=None)
 
     def flight(self, request: MirrorDBRequest) -> Flight:
         """Return the context in which a request is made, so that :meth:`end` can end it."""
@@ -399,10 +418,3 @@ def _too_late(late: TurnTooLateError) -> RateLimitError:
         retry_after=late.wait,
         retryable=True,
     )
-
-
-def _with_key(request: MirrorDBRequest, config: MirrorDBConfig) -> MirrorDBRequest:
-    """Give a create or partial update its idempotency key, if the backend promises to heed one."""
-    if config.idempotency_header is None or request.method not in ("POST", "PATCH"):
-        return request if request.idempotency_key is None else replace(request, idempotency_key=None)
-    return request if request.idempotency_key is not None else replace(request, idempotency_key=str(uuid4()))

@@ -328,6 +328,11 @@ class GenericMirrorDB:
         """Return a request as it is sent: an ``update`` has the connection's ``update_method``."""
         return settled(request, self._state.config)
 
+    @property
+    def sends_keys(self) -> bool:
+        """Whether the connection has an ``idempotency_header``."""
+        return self._state.config.idempotency_header is not None
+
     def is_repeatable(self, request: MirrorDBRequest) -> bool:
         """Check a request without sending it, and return whether sending it twice would do no harm.
 

@@ -20,11 +20,12 @@ from airflow_mirrordb.client.config import (
     MirrorDBConfig,
     header_key,
 )
-from airflow_mirrordb.client.encoding import encode, is_list, text_of
+from airflow_mirrordb.client.encoding import encode, text_of
 from airflow_mirrordb.client.endpoints import MAX_ENDPOINT_LENGTH, EndpointRegistry, Method
 from airflow_mirrordb.client.entity_tags import entity_tags, joined
 from airflow_mirrordb.client.errors import EndpointNotAllowedError, InvalidRequestError, MirrorDBError
 from airflow_mirrordb.client.redaction import shortened
+from airflow_mirrordb.json_types import is_list
 
 RequestMethod = Method | Literal["update"]
 

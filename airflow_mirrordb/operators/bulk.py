@@ -21,8 +21,9 @@ from airflow_mirrordb.client.errors import (
 )
 from airflow_mirrordb.client.protocol import MirrorDBRequest
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from airflow_mirrordb.json_types import is_list
 from airflow_mirrordb.operators.bulk_memory import BulkMemory
-from airflow_mirrordb.operators.mirrordb import is_list
+from airflow_mirrordb.operators.keys import with_key_if_sent
 from airflow_mirrordb.triggers.rendering import max_failed_of, refuse_none, rendered
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def send_all(operator: MirrorDBOperator, context: Context) -> dict[str, Any]:
     max_failed = _max_failed(operator, fails=fails)
     reads = template.method == "GET"
     with MirrorDBHook(operator.mirrordb_conn_id, operator=operator.operator_name) as hook:
+        template = with_key_if_sent(operator, hook.get_conn(), template)
         memory = BulkMemory(context, most_bytes=operator.max_event_bytes, reads=reads)
         key, records = memory.recall(template.idempotency_key, records_of(operator, template))
         requests, names, repeatable = _prepared(hook, template, key, records, fails=fails)
@@ -105,6 +107,8 @@ def records_of(operator: MirrorDBOperator, template: MirrorDBRequest) -> list[di
     if template.method in ("GET", "DELETE"):
         return [{"endpoint": each} for each in endpoints]
     bodies = data if bulk else [data] * len(endpoints)
+    if bulk and None in bodies:
+        raise _bad(f"data[{bodies.index(None)}]", "it is None, and would send no body")
     return [{"endpoint": each, "data": body} for each, body in zip(endpoints, bodies, strict=True)]
 
 

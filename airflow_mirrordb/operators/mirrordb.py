@@ -19,9 +19,12 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_mirrordb.compat import installation_url, retry_arguments
+from airflow_mirrordb.compat import retry_arguments
+from airflow_mirrordb.json_types import is_list
 from airflow_mirrordb.links import MirrorDBResourceLink, keep_linked, link
+from airflow_mirrordb.operators.keys import key_of, with_key_if_sent
 from airflow_mirrordb.triggers.rendering import max_failed_of, refuse_sensitive, rendered, request_of
+from airflow_mirrordb.triggers.templates import RemembersTemplates
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, RetryPolicy
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 
 
-class MirrorDBOperator(BaseOperator):
+class MirrorDBOperator(RemembersTemplates, BaseOperator):
     """What the four operators have in common.
 
     With ``deferrable=True`` the worker makes the first attempt, at most ``worker_timeout`` seconds
@@ -156,6 +159,7 @@ class MirrorDBOperator(BaseOperator):
         from airflow_mirrordb.client.errors import MirrorDBError
 
         try:
+            self.refuse_nothing()
             if self.is_many:
                 from airflow_mirrordb.operators.bulk import send_all
 
@@ -197,7 +201,7 @@ class MirrorDBOperator(BaseOperator):
             refuse_sensitive(request.headers)
         with MirrorDBHook(self.mirrordb_conn_id, operator=self.operator_name) as hook:
             client, memory = hook.get_conn(), WriteMemory(context)
-            request = client.settled(request)  # what is decided of it holds in the trigger
+            request = with_key_if_sent(self, client, client.settled(request))  # what holds in the trigger
             link(self, context, client.url_of(request))
             repeatable = client.is_repeatable(request)
             request, maybe_applied = memory.begin(request, repeatable=repeatable)
@@ -291,7 +295,7 @@ class MirrorDBOperator(BaseOperator):
 class MirrorDBCreateOperator(MirrorDBOperator):
     """POST a new resource; the task's result is the decoded answer.
 
-    :param data: JSON value for the body; a string is parsed as JSON (templated)
+    :param data: JSON value for the body; a string is parsed as JSON; None, written so, sends none (templated)
     :param idempotency_key: key by which the backend knows a repeated create, sent if the connection
         has an ``idempotency_header``; by default derived from the task, its run and the data. Of many
         records each has a name appended that is made of its own content: the keys are the same in any
@@ -314,7 +318,7 @@ class MirrorDBCreateOperator(MirrorDBOperator):
 
     def request(self, context: Context) -> MirrorDBRequest:
         data = _json(self.data)
-        key = self.idempotency_key or derive_key(self, context, "POST", data)
+        key = key_of(self, context, "POST", data)
         return self._request("POST", data=data, idempotency_key=key)
 
 
@@ -378,10 +382,10 @@ class MirrorDBReadOperator(MirrorDBOperator):
 class MirrorDBUpdateOperator(MirrorDBOperator):
     """PUT or PATCH a resource; the task's result is the decoded answer.
 
-    :param data: JSON value for the body; a string is parsed as JSON (templated)
+    :param data: JSON value for the body, not None; a string is parsed as JSON (templated)
     :param partial: True to PATCH: ``data`` holds only what changes; else the connection's
         ``update_method`` is used, by default PUT (templated)
-    :param if_match: entity tag which the resource must still have (templated)
+    :param if_match: entity tag which the resource must still have, as ``"v1"`` (templated)
     :param idempotency_key: as for :class:`MirrorDBCreateOperator`; for a PATCH (templated)
     :param bulk: True if ``data`` is a list of records, each of them a request's, to as many endpoints in
         the list ``endpoint``; else all get the same ``data`` (templated)
@@ -417,9 +421,14 @@ class MirrorDBUpdateOperator(MirrorDBOperator):
         self.bulk = bulk
 
     def request(self, context: Context) -> MirrorDBRequest:
+        from airflow_mirrordb.client.errors import InvalidRequestError
+
         data = _json(self.data)
+        if data is None:
+            message = "data: it is None, and an update without a body could empty the resource"
+            raise InvalidRequestError(message=message, field="data")
         method: RequestMethod = "PATCH" if rendered("partial", self.partial, bool) else "update"
-        key = self.idempotency_key or derive_key(self, context, method, data)
+        key = key_of(self, context, method, data)
         return self._request(method, data=data, if_match=self.if_match, idempotency_key=key)
 
 
@@ -444,28 +453,6 @@ class MirrorDBDeleteOperator(MirrorDBOperator):
         return self._request("DELETE", missing_ok=missing_ok, if_match=self.if_match)
 
 
-def derive_key(operator: MirrorDBOperator, context: Context, method: str, data: object) -> str:
-    """Return the idempotency key of a task's write, or of many what is the same in all their keys.
-
-    It is the same over the retries of the client, of the task and of the triggerer, and another for
-    another task, run, map index, installation of Airflow, or other data, and after the task was cleared:
-    Airflow changes ``max_tries`` then, and never else, not even with the task's ``retries``
-    (``clear_task_instances`` in ``airflow/models/taskinstance.py``). It is made of the data as it is sent;
-    only the order of names in it tells nothing.
-
-    :raises InvalidRequestError: if JSON cannot hold what is sent; names it
-    """
-    from airflow_mirrordb.client.encoding import fingerprint
-
-    task = context["ti"]
-    cleared = getattr(task, "max_tries", None)
-    identity = [installation_url(), task.dag_id, task.run_id, task.task_id, task.map_index, cleared]
-    said = {"endpoint": operator.endpoint, "query": operator.query, "data": data}
-    if operator.is_many:  # each has its own, by its content
-        said = {}
-    return fingerprint({**said, "task": identity, "method": method}, place="")[:40]
-
-
 def _json(data: Any) -> Any:
     """A string is JSON text, as a template renders it."""
     from airflow_mirrordb.client.errors import InvalidRequestError
@@ -473,12 +460,16 @@ def _json(data: Any) -> Any:
     if not isinstance(data, str):
         return data
     try:
-        return json.loads(data)
+        value = json.loads(data)
     except ValueError as error:
         message = (
             f"data: a string is parsed as JSON, and this is none ({error}); pass a dict or a list instead"
         )
         raise InvalidRequestError(message=message, field="data") from None
+    if value is None:
+        message = f"data: {data!r} is null, as a None renders to JSON, and would send no body"
+        raise InvalidRequestError(message=message, field="data")
+    return value
 
 
 def fail(error: MirrorDBError) -> NoReturn:
@@ -486,8 +477,3 @@ def fail(error: MirrorDBError) -> NoReturn:
     if error.retryable:
         raise error
     raise AirflowFailException(str(error)) from error
-
-
-def is_list(value: object) -> bool:
-    """Whether an argument stands for many, be it a lazy list from XCom."""
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)

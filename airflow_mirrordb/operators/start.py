@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_mirrordb.compat import starts_from_trigger
+from airflow_mirrordb.json_types import as_plain, is_list
 
 
 def start_in_triggerer(
@@ -39,6 +40,10 @@ def start_in_triggerer(
     kwargs = {**request, **arguments, "end_from_trigger": end_from_trigger}
     for name, value in kwargs.items():
         _check_value(name, value)
+        try:
+            kwargs[name] = as_plain(value)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
     task.start_trigger_args = StartTriggerArgs(
         trigger_cls=trigger, trigger_kwargs=kwargs, next_method="execute_complete", timeout=timeout
     )
@@ -69,6 +74,6 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, Mapping):
         for item in value.values():
             yield from _texts(item)
-    elif isinstance(value, (list, tuple)):
+    elif is_list(value):
         for item in value:
             yield from _texts(item)

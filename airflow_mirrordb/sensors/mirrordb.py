@@ -27,6 +27,7 @@ from airflow_mirrordb.operators.mirrordb import fail
 from airflow_mirrordb.operators.start import start_in_triggerer
 from airflow_mirrordb.triggers.condition import Condition, check_choice, path_of, plain
 from airflow_mirrordb.triggers.rendering import condition_of, fields_of, refuse_sensitive, request_of
+from airflow_mirrordb.triggers.templates import RemembersTemplates
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -43,7 +44,7 @@ NAME = "mirrordb_sensor"
 GRACE = 300.0  # seconds after which Airflow ends a deferral whose trigger should have ended by itself
 
 
-class MirrorDBSensor(BaseSensorOperator):
+class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
     """Waits until a resource exists, or one condition more is met; its result is the decoded body.
 
     Each look is one GET, without retries of the client: between two looks are at least
@@ -281,7 +282,7 @@ class MirrorDBSensor(BaseSensorOperator):
                 "gone": self.gone,
                 "field": self.field,
                 "equals": self.equals,
-                "is_in": list(self.is_in) if isinstance(self.is_in, tuple) else self.is_in,
+                "is_in": self.is_in,
                 "changed": self.changed,
                 "function": path,
                 "poke_interval": self.poke_interval,

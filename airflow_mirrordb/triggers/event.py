@@ -23,6 +23,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.compat import asset_states
+from airflow_mirrordb.json_types import as_plain
 from airflow_mirrordb.serialization import from_text, readable, to_text
 from airflow_mirrordb.triggers.changes import (
     ChangeEvent,
@@ -52,7 +53,7 @@ log = logging.getLogger(__name__)
 LONGEST_BACKOFF = 600.0  # seconds between two looks that failed, unless the interval or the backend says more
 _KINDS: tuple[tuple[type, str, tuple[str, ...]], ...] = (
     (str, "a string", ("mirrordb_conn_id", "endpoint", "cursor", "cursor_param", "field")),
-    (dict, "a dict", ("query", "headers", "paginate", "where")),
+    (Mapping, "a mapping", ("query", "headers", "paginate", "where")),
     (Real, "a number of seconds", ("poll_interval",)),
     (bool, "True or False", ("unordered",)),
 )
@@ -168,7 +169,9 @@ class MirrorDBEventTrigger(BaseEventTrigger):
             the same.
         """
         self._check()
-        return f"{__name__}.{type(self).__name__}", {name: getattr(self, name) for name in _ARGUMENTS}
+        return f"{__name__}.{type(self).__name__}", {
+            name: as_plain(getattr(self, name)) for name in _ARGUMENTS
+        }
 
     def _check(self) -> None:
         if not self.endpoint:

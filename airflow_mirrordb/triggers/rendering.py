@@ -20,28 +20,46 @@ T = TypeVar("T")
 def request_of(task: Any, method: RequestMethod, **arguments: Any) -> MirrorDBRequest:
     """Return the request that the rendered arguments of a task describe.
 
-    :param task: an operator, a sensor, or a trigger
+    :param task: an operator, a sensor, or a trigger that Airflow renders
     :param arguments: what else the request says
     :raises InvalidRequestError: if an argument was rendered to something it cannot be
     """
     from airflow_mirrordb.client.protocol import MirrorDBRequest
 
+    task.refuse_nothing()
     refuse_none(task.endpoint)
-    timeout = task.request_timeout
+    timeout, query = task.request_timeout, plain_if_json(task.query)
+    task.refuse_vanished(query)
     return MirrorDBRequest(
         method=method,
         endpoint=task.endpoint,
         method_name=task.method_name or task.task_id,
-        query=task.query,
-        headers=task.headers,
+        query=query,
+        headers=plain_if_json(task.headers),
         timeout=None if timeout in (None, "") else rendered("request_timeout", timeout, float),
-        **arguments,
+        **{name: plain_if_json(value) for name, value in arguments.items()},
     )
 
 
 def fields_of(value: Any) -> dict[str, Any]:
     """Return the fields of a dataclass and their values; ``asdict`` would copy all that is in them."""
     return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
+def plain_if_json(value: Any) -> Any:
+    """Return a value made of Python's own types, so that Airflow can store it; another one as it is.
+
+    What is no JSON is refused where it is sent, with its place.
+    """
+    from airflow_mirrordb.client.encoding import plain
+    from airflow_mirrordb.client.errors import InvalidRequestError
+
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    try:
+        return plain(value)
+    except InvalidRequestError:
+        return value
 
 
 def refuse_none(endpoint: object) -> None:
@@ -75,8 +93,8 @@ def condition_of(
         condition = Condition(
             gone=task.gone,
             field=task.field,
-            equals=task.equals,
-            is_in=list(task.is_in) if isinstance(task.is_in, tuple) else task.is_in,
+            equals=plain_if_json(task.equals),
+            is_in=plain_if_json(task.is_in),
             changed=task.changed,
             function=path,
         )

@@ -26,11 +26,12 @@ from airflow_mirrordb.triggers.mirrordb import (
 )
 from airflow_mirrordb.triggers.rendering import condition_of, fields_of, refuse_sensitive, request_of
 from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger, TimeoutEvent
+from airflow_mirrordb.triggers.templates import RemembersTemplates
 
 log = logging.getLogger(__name__)
 
 
-class MirrorDBReadStartTrigger(MirrorDBTrigger):
+class MirrorDBReadStartTrigger(RemembersTemplates, MirrorDBTrigger):
     """A read from its start; fires as :class:`MirrorDBTrigger` does, or ends the task.
 
     The successor of one whose triggerer died begins anew, with all attempts and the whole
@@ -79,7 +80,7 @@ class MirrorDBReadStartTrigger(MirrorDBTrigger):
         return await super()._answer()
 
 
-class MirrorDBSensorStartTrigger(MirrorDBSensorTrigger):
+class MirrorDBSensorStartTrigger(RemembersTemplates, MirrorDBSensorTrigger):
     """A sensor from its start; fires as :class:`MirrorDBSensorTrigger` does, or ends the task.
 
     The successor of one whose triggerer died looks at once, and ends at the same time; ``changed``

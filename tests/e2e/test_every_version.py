@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -208,6 +208,27 @@ def test_failures(commands: Commands) -> None:
     assert "AmbiguousWriteError" in output
 
 
+def test_nothing(commands: Commands) -> None:
+    """What renders to nothing fails its task at once and unsent; what a task pushed is sent as it is."""
+    answers = {"refused": [], "lazy": [201], "guarded": [200], "holiday": [200]}
+    with scripted(answers) as backends:
+        connections = {
+            name: json.dumps({"conn_type": "mirrordb", "host": it.url}) for name, it in backends.items()
+        }
+        output = commands.airflow("dags", "test", "every_nothing", **connections)
+
+    tasks = commands.tasks("every_nothing")
+    refused = ("data", "filter", "guard", "expanded")
+    assert {name: tasks[name] for name in refused} == dict.fromkeys(refused, ("failed", 1)), output
+    states = {name: tasks[name][0] for name in ("lazy", "guarded", "holiday")}
+    assert states == {"lazy": "success", "guarded": "success", "holiday": "skipped"}, output
+    assert backends["refused"].requests == []
+    assert backends["lazy"].bodies == [b'{"ids":[1,4,9]}']
+    assert backends["guarded"].headers[0]["If-Match"] == '"v1"'
+    assert output.count("rendered to nothing") >= len(refused)
+    assert "no data on holidays" in output
+
+
 def test_masking(commands: Commands) -> None:
     """What the hook knows to be secret is masked, in plain and as it is sent."""
     password = secrets.token_urlsafe(24)
@@ -226,7 +247,7 @@ def test_masking(commands: Commands) -> None:
 
 
 @contextmanager
-def scripted(answers: dict[str, list[int]]) -> Iterator[dict[str, ScriptedBackend]]:
+def scripted(answers: Mapping[str, list[int]]) -> Iterator[dict[str, ScriptedBackend]]:
     """A backend for each name, which gives these statuses one after the other."""
     backends = {name: ScriptedBackend() for name in answers}
     for name, backend in backends.items():

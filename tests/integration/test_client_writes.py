@@ -132,6 +132,20 @@ async def test_each_create_has_a_key_of_its_own(raw_server: RawServer, config_fo
     assert (given, put, read) == ("order-7", "", "")
 
 
+async def test_a_key_that_is_not_sent_is_told_once(
+    raw_server: RawServer, config_for: ConfigFor, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A connection without an ``idempotency_header`` does not promise that its backend heeds one."""
+    async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
+        await client.update_function("put", "api/users/7", {}, idempotency_key="order-7")
+        assert "idempotency_key" not in caplog.text
+        for _ in range(2):
+            await client.create_function("create", "api/users", {}, idempotency_key="order-7")
+        await client.bulk("create", [{"data": {}}] * 2, endpoint="api/users", idempotency_key="all")
+    assert caplog.text.count("The idempotency_key is not sent") == 1
+    assert not any(b"order-7" in request or b"all-0" in request for request in raw_server.requests)
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 @pytest.mark.parametrize("name", sorted(TROUBLE))
 async def test_put_and_delete_are_sent_again(

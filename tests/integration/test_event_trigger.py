@@ -180,7 +180,7 @@ async def test_connection_may_come_later(
     [
         ({"endpoint": ""}, "endpoint: say what is watched"),
         ({"endpoint": ["api/users"]}, r"endpoint: it must be a string, not \['api/users'\]"),
-        ({"query": "a=1"}, "query: it must be a dict, not 'a=1'"),
+        ({"query": "a=1"}, "query: it must be a mapping, not 'a=1'"),
         ({"cursor": 7}, "cursor: it must be a string, not 7"),
         ({"poll_interval": "60"}, "poll_interval: it must be a number of seconds, not '60'"),
         ({"poll_interval": 0.5}, "poll_interval: it must be at least 1 second, not 0.5"),

@@ -61,7 +61,7 @@ from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.runner import LoopRunner
 from airflow_mirrordb.hooks.signals import Signals
 from airflow_mirrordb.operators import bulk_memory, memory
-from airflow_mirrordb.triggers import sensor
+from airflow_mirrordb.triggers import sensor, templates
 from tests.fuzz.targets import REGISTRIES, TARGETS
 from tests.integration import (
     test_client_writes as writes,
@@ -74,6 +74,7 @@ from tests.integration import (
     test_hostile_answers as hostile_answers,
     test_operators_bulk as bulks,
     test_operators_tries as tries_of_tasks,
+    test_rendered_arguments as rendered,
     test_resources as resources,
     test_secrets as secrets,
     test_secrets_forms as forms,
@@ -530,6 +531,27 @@ GUARDS: dict[str, Guard] = {
         without=unchanged,
         check=values.test_nothing_of_a_write_is_dropped,
         arguments={"arguments": {"idempotency_key": ""}, "field": "idempotency_key"},
+    ),
+    "templates that render to nothing": Guard(
+        owner=templates.RemembersTemplates,
+        name="refuse_nothing",
+        without=nothing,
+        check=rendered.test_a_template_that_renders_to_nothing_is_refused,
+        arguments={"name": "filter", "native": False, "deferrable": False},
+    ),
+    "None that a task is expanded over": Guard(
+        owner=templates,
+        name="expanded_arguments",
+        without=lambda _task: set(),
+        check=rendered.test_nothing_that_a_task_is_expanded_over_is_refused,
+        arguments={"name": "condition", "by": "expand"},
+    ),
+    "filters that vanish": Guard(
+        owner=templates.RemembersTemplates,
+        name="refuse_vanished",
+        without=nothing,
+        check=rendered.test_a_filter_that_vanishes_is_refused,
+        arguments={"pushed": []},
     ),
     "what a condition decides": Guard(
         owner=sensor,

@@ -265,6 +265,46 @@ def test_own_idempotency_key_wins(scripted: ScriptedBackend, set_connection: Set
     assert scripted.headers[0]["Idempotency-Key"] == "order-7"
 
 
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("key", [None, "order-7"])
+def test_a_key_that_is_not_sent_is_told(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    caplog: pytest.LogCaptureFixture,
+    key: str | None,
+    many: bool,
+) -> None:
+    """Once a task; nobody asked for a derived one, and a connection that sends keys tells nothing."""
+    told = []
+    for extra in ({}, KEYED):
+        set_connection(scripted.url, extra=extra)
+        scripted.answers = [(201, {}, {})] * 2
+        caplog.clear()
+        data = [{"a": 1}, {"a": 2}] if many else {"a": 1}
+        operator = MirrorDBCreateOperator(
+            task_id="t", endpoint="api/users", data=data, bulk=many, idempotency_key=key
+        )
+        operator.execute(context())
+        told.append(sum("idempotency_key is not sent" in record.message for record in caplog.records))
+    assert told == [int(key is not None), 0]
+
+
+@pytest.mark.parametrize("key", ["", " ", "None"])
+@pytest.mark.parametrize("many", [False, True])
+def test_a_key_that_says_nothing_is_refused(
+    scripted: ScriptedBackend, set_connection: SetConnection, key: str, many: bool
+) -> None:
+    """It would be the same for all, or another one than its author meant."""
+    set_connection(scripted.url, extra=KEYED)
+    data = [{"a": 1}] if many else {"a": 1}
+    operator = MirrorDBCreateOperator(
+        task_id="t", endpoint="api/users", data=data, bulk=many, idempotency_key=key
+    )
+    with pytest.raises(AirflowFailException, match="is no key"):
+        operator.execute(context())
+    assert scripted.requests == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "field", "reason"),
     [

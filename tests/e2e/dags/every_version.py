@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from base64 import b64encode
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
-from airflow.providers.common.compat.sdk import DAG, chain, redact, task
+from airflow.providers.common.compat.sdk import DAG, AirflowSkipException, chain, redact, task
 from airflow.providers.common.compat.version_compat import (
     AIRFLOW_V_3_0_PLUS,
     AIRFLOW_V_3_1_PLUS,
@@ -14,7 +15,11 @@ from airflow.providers.common.compat.version_compat import (
 )
 
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBReadOperator
+from airflow_mirrordb.operators.mirrordb import (
+    MirrorDBCreateOperator,
+    MirrorDBReadOperator,
+    MirrorDBUpdateOperator,
+)
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -71,6 +76,54 @@ with DAG("every_look_up", schedule=None, start_date=START):
                 await client.read_function("read", "api/users/1")
 
         awaited()
+
+with DAG(
+    "every_nothing", schedule=None, start_date=START, default_args=RETRIES, render_template_as_native_obj=True
+):
+
+    @task
+    def nothing() -> None:
+        """What an upstream task pushes that found nothing."""
+
+    @task
+    def tags() -> list[str | None]:
+        return [None]
+
+    @task
+    def square(x: int) -> int:
+        return x * x
+
+    @task
+    def tag() -> str:
+        return '"v1"'
+
+    def holiday(_body: object) -> bool:
+        raise AirflowSkipException("no data on holidays")
+
+    refused: dict[str, Any] = {"mirrordb_conn_id": "refused", "endpoint": "api/users/1"}
+    found = nothing()
+    MirrorDBUpdateOperator(task_id="data", data=found, **refused)
+    MirrorDBReadOperator(task_id="filter", query={"customer": found}, **refused)
+    MirrorDBUpdateOperator(
+        task_id="guard", data={}, if_match="{{ ti.xcom_pull(task_ids='no_such_task') }}", **refused
+    )
+    MirrorDBUpdateOperator.partial(task_id="expanded", data={}, **refused).expand(if_match=tags())
+    MirrorDBCreateOperator(
+        task_id="lazy",
+        mirrordb_conn_id="lazy",
+        endpoint="api/users",
+        data={"ids": square.expand(x=[1, 2, 3])},
+    )
+    tag() >> MirrorDBUpdateOperator(
+        task_id="guarded",
+        mirrordb_conn_id="guarded",
+        endpoint="api/users/1",
+        data={},
+        if_match="{{ ti.xcom_pull(task_ids='tag') }}",
+    )
+    MirrorDBSensor(
+        task_id="holiday", mirrordb_conn_id="holiday", endpoint="api/users/1", condition=holiday, timeout=10
+    )
 
 with DAG("every_secret", schedule=None, start_date=START):
 

@@ -1,0 +1,179 @@
+"""The arguments of a task before and after rendering: what its author gave must not become nothing.
+
+A missing XCom, an upstream task that returned None and a name that jinja does not know render to None, to the
+text ``None`` or to an empty one. A request without what its author gave is another request: without its
+``If-Match``, its filter or its body. Light: a DAG file that imports an operator loads no client.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_mirrordb.compat import expanded_arguments
+from airflow_mirrordb.json_types import is_list
+
+if TYPE_CHECKING:
+    from airflow.sdk.definitions._internal.templater import Templater as Templated
+else:
+    Templated = object
+
+MAX_DEPTH = 200  # of collections; what is nested more deeply cannot be sent
+_EXPRESSION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_DELIMITERS = re.compile(r"[/?&=]")  # between the parts of a path, a query or a form
+
+
+class _Empty:
+    """An empty text of the author's own, which jinja's native types would make None."""
+
+    def resolve(self, _context: Any) -> str:
+        return ""
+
+
+class _Expanded:
+    """Stands for the template of an argument that a mapped task was expanded over."""
+
+    def __repr__(self) -> str:
+        return "what the task was expanded over"
+
+
+class RemembersTemplates(Templated):
+    """Mixed into what Airflow renders: remembers each argument as it was before.
+
+    Airflow renders the arguments of a plain task, of a mapped one and of a trigger by
+    ``_do_render_template_fields``, and lets operators override it.
+    """
+
+    _templates: Mapping[str, Any] = {}  # replaced, never changed
+    _renders_unknown_names = False  # as an empty text, instead of raising an error
+
+    def _do_render_template_fields(
+        self,
+        parent: Any,
+        template_fields: Iterable[str],
+        context: Any,
+        jinja_env: Any,
+        seen_oids: set[int],
+        **options: Any,
+    ) -> None:
+        if parent is self:
+            from jinja2 import StrictUndefined
+
+            expanded, templates = expanded_arguments(self), dict[str, Any]()
+            for name in template_fields:
+                value = getattr(self, name)
+                if name in expanded and (value is None or id(value) in seen_oids):
+                    templates[name] = _Expanded()  # and no template: an XCom gave it
+                else:
+                    templates[name] = _templatable(value)
+                    setattr(self, name, templates[name])
+            self._templates = {**templates, **self._templates}
+            self._renders_unknown_names = not issubclass(jinja_env.undefined, StrictUndefined)
+        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids, **options)
+
+    def refuse_nothing(self) -> None:
+        """Check that nothing of what was given rendered to nothing; before rendering all is as it was given.
+
+        :raises InvalidRequestError: names the argument, the place in it and the template
+        """
+        for name, template in self._templates.items():
+            before, after = template, getattr(self, name)
+            if name == "data":
+                before, after = _json_of(before, after)
+            empty_counts = name != "data" or self._renders_unknown_names
+            for place, given in _lost(before, after, name, empty_counts=empty_counts):
+                raise _error(place, given)
+
+    def refuse_vanished(self, query: Any) -> None:
+        """Check that a query names nothing without a value, which would be left out, unless written so.
+
+        :param query: what was rendered, with lists in the place of lazy sequences
+        :raises InvalidRequestError: names the place
+        """
+        template = self._templates.get("query")
+        if template is None or not isinstance(query, Mapping):
+            return
+        for name, value in query.items():
+            if any(item is not None for item in (value if is_list(value) else [value])):
+                continue
+            written = template.get(name) if isinstance(template, Mapping) else template
+            if written is not None and written != []:
+                raise _error(f"query[{name!r}]", written)
+
+
+def _error(place: str, given: Any) -> Exception:
+    from airflow_mirrordb.client.errors import InvalidRequestError
+
+    message = (
+        f"{place}: {given!r:.200} rendered to nothing, as a missing XCom, an upstream task that returned None"
+        " or an unknown name does; without what was given it would be another request"
+    )
+    return InvalidRequestError(message=message, field=place)
+
+
+def _templatable(value: Any, depth: int = 0) -> Any:
+    """Return a value in which Airflow finds each template: it looks into dicts, lists and plain strings."""
+    if depth > MAX_DEPTH:
+        return value
+    if isinstance(value, str):
+        return str.__str__(value) or _Empty()
+    if isinstance(value, Mapping):
+        return {key: _templatable(item, depth + 1) for key, item in value.items()}
+    if is_list(value):
+        return [_templatable(item, depth + 1) for item in value]
+    return value
+
+
+def _json_of(template: Any, value: Any) -> tuple[Any, Any]:
+    """Return what JSON text stands for, before and after rendering, where both are JSON."""
+    if isinstance(template, str) and "None" in str(value):
+        try:
+            return json.loads(template), json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            pass
+    return template, value
+
+
+def _lost(template: Any, value: Any, place: str, *, empty_counts: bool) -> Iterator[tuple[str, Any]]:
+    """Yield each place where something was given and nothing is left, and what was given."""
+    if isinstance(template, dict) and isinstance(value, Mapping):
+        for key, item in template.items():
+            inside = f"{place}[{key!r}]" if place in ("query", "headers") else f"{place}.{key}"
+            yield from _lost(item, value.get(key), inside, empty_counts=empty_counts)
+    elif isinstance(template, list) and is_list(value):
+        for index, (item, rendered) in enumerate(zip(template, value, strict=False)):
+            yield from _lost(item, rendered, f"{place}[{index}]", empty_counts=empty_counts)
+    elif _is_lost(template, value, empty_counts=empty_counts):
+        yield place, template
+
+
+def _is_lost(template: Any, value: Any, *, empty_counts: bool) -> bool:
+    if isinstance(template, str):
+        return value != template and _is_nothing(template, value, empty_counts=empty_counts)
+    if isinstance(template, _Empty) or not _makes_a_value(template):
+        return False
+    return value is None or (empty_counts and isinstance(value, str) and not value)
+
+
+def _makes_a_value(template: Any) -> bool:
+    """Whether Airflow asks it for the value, as it asks the output of a task."""
+    is_path = isinstance(template, os.PathLike)
+    return (
+        isinstance(template, _Expanded)
+        or callable(template)
+        or (not is_path and hasattr(template, "resolve"))
+    )
+
+
+def _is_nothing(template: str, value: Any, *, empty_counts: bool) -> bool:
+    from jinja2 import Undefined
+
+    if not isinstance(value, str):
+        return value is None or isinstance(value, Undefined)
+    text = value.strip()
+    if text in ("", "None"):
+        return empty_counts or bool(text)
+    return "None" in _DELIMITERS.split(text) and "None" not in _EXPRESSION.sub("", template)
