@@ -58,6 +58,7 @@ class Redaction:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets: dict[str, None] = {}
+        self._spellings: tuple[_Spelling, ...] | None = None
         self.add(secrets)
 
     def add(self, secrets: Iterable[str]) -> None:
@@ -67,14 +68,17 @@ class Redaction:
             self._secrets[secret] = None
         for oldest in list(self._secrets)[:-MOST_SECRETS]:
             del self._secrets[oldest]
+        self._spellings = None
 
     def text(self, text: str) -> str:
         """Return a text with ``***`` in the place of each secret."""
-        spellings = _all_spellings(tuple(self._secrets))
-        if not spellings:
+        if self._spellings is None:  # made by the first error; most clients have none
+            every = chain.from_iterable(_spellings(secret.strip()) for secret in self._secrets)
+            self._spellings = tuple(dict.fromkeys(every))
+        if not self._spellings:
             return text
         pieces, at = [], 0
-        for start, end in sorted(span for view in _views(text) for span in view.spans(spellings)):
+        for start, end in sorted(span for view in _views(text) for span in view.spans(self._spellings)):
             if start >= at:
                 pieces += [text[at:start], HIDDEN]
             at = max(at, end)
@@ -326,13 +330,11 @@ def _views(text: str) -> Iterator[_View]:
 
 
 @functools.lru_cache(maxsize=64)  # for all clients of a connection, as the triggers that fail together
-def _all_spellings(secrets: tuple[str, ...]) -> tuple[_Spelling, ...]:
-    return tuple(dict.fromkeys(spelling for secret in secrets for spelling in _spellings(secret.strip())))
+def _spellings(secret: str) -> tuple[_Spelling, ...]:
+    return tuple(_forms(secret)) if secret else ()
 
 
-def _spellings(secret: str) -> Iterator[_Spelling]:
-    if not secret:
-        return
+def _forms(secret: str) -> Iterator[_Spelling]:
     for text in _readings(secret):
         alone = len(text) < LONG
         yield _Spelling(text if alone else _folded(text), fold=not alone, alone=alone)

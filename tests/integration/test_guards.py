@@ -822,7 +822,7 @@ async def test_without_the_guard_its_check_fails(
     async def run() -> None:
         for registry in REGISTRIES:  # which would remember what they allowed
             registry._allowed.clear()
-        redaction._all_spellings.cache_clear()
+        redaction._spellings.cache_clear()
         arguments = {**fixtures, **guard.arguments}
         if inspect.iscoroutinefunction(check):
             await check(**arguments)
