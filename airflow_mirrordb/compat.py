@@ -152,6 +152,46 @@ def has_xcom_backend() -> bool:
     return UsedXCom is not OwnXCom
 
 
+async def get_xcom(ti: Any, key: str) -> Any:
+    """Return an XCom of a task from inside a trigger, as it is stored; None if there is none.
+
+    :param ti: the task instance, as the triggerer gives it to a trigger
+    """
+    if not AIRFLOW_V_3_0_PLUS:
+        from airflow.models.xcom import BaseXCom
+        from asgiref.sync import sync_to_async
+
+        return await sync_to_async(BaseXCom.get_value)(ti_key=ti.key, key=key)
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import GetXCom, XComResult
+
+    answer = await task_runner.SUPERVISOR_COMMS.asend(GetXCom(key=key, **_identity_of(ti)))
+    if not isinstance(answer, XComResult):
+        raise RuntimeError(f"Airflow gave no XCom, but {answer}")  # noqa: TRY004
+    return answer.value
+
+
+async def set_xcom(ti: Any, key: str, value: Any) -> None:
+    """Store an XCom of a task from inside a trigger, as it is.
+
+    :param ti: the task instance, as the triggerer gives it to a trigger
+    """
+    if not AIRFLOW_V_3_0_PLUS:
+        from airflow.models.xcom import BaseXCom
+        from asgiref.sync import sync_to_async
+
+        await sync_to_async(BaseXCom.set)(key=key, value=value, **_identity_of(ti))
+        return
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import SetXCom
+
+    await task_runner.SUPERVISOR_COMMS.asend(SetXCom(key=key, value=value, **_identity_of(ti)))
+
+
+def _identity_of(ti: Any) -> dict[str, Any]:
+    return {name: getattr(ti, name) for name in ("dag_id", "run_id", "task_id", "map_index")}
+
+
 def serialize_object(value: object) -> Any:
     """Return what Airflow makes of an object that is to be an XCom.
 

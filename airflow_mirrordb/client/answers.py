@@ -247,6 +247,17 @@ def may_be_applied(answer: Answer) -> bool:
     return not decided or status == HTTPStatus.REQUEST_TIMEOUT
 
 
+def depends_on_the_past(request: MirrorDBRequest) -> bool:
+    """Return whether an answer may mean a success after an attempt that may have been applied, and else not.
+
+    So does a 404 to a DELETE, and a 409 to a write with a key. (Of a PUT the past tells only which error a
+    409 or 412 is.)
+    """
+    if request.method == "DELETE":
+        return not request.missing_ok
+    return request.method in _KEYED
+
+
 def weigh(
     error: MirrorDBError, request: MirrorDBRequest, sent: WireRequest, *, maybe_applied: bool
 ) -> MirrorDBError:

@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_mirrordb.client.answers import depends_on_the_past
 from airflow_mirrordb.client.contents import content_of
 from airflow_mirrordb.client.encoding import encode
 from airflow_mirrordb.client.errors import AmbiguousWriteError, InvalidRequestError, MirrorDBError
@@ -32,7 +33,7 @@ class TaskMemory:
 
     def __init__(self, context: Context) -> None:
         self._store: Any = context.get("task_state_store")
-        self._epoch = getattr(context["ti"], "max_tries", None)
+        self._epoch = None if self._store is None else getattr(context["ti"], "max_tries", None)
 
     @property
     def works(self) -> bool:
@@ -82,8 +83,8 @@ class WriteMemory:
         :raises AmbiguousWriteError: if one may have, and it may not be repeated
         :raises InvalidRequestError: if one may have applied other data, which was not kept
         """
-        if not self._memory.works or not _matters(request, repeatable=repeatable):
-            return request, False
+        if not self._memory.works or not (depends_on_the_past(request) or not repeatable):
+            return request, False  # each note is a message to Airflow's supervisor
         before = self._memory.recall(NAME)
         if not repeatable and before and before["maybe_applied"]:
             raise _not_repeated(request)
@@ -123,13 +124,6 @@ class WriteMemory:
     def _note(self, note: dict[str, Any], *, maybe_applied: bool) -> None:
         self._noted = {**note, "maybe_applied": maybe_applied}
         self._memory.remember(NAME, self._noted)
-
-
-def _matters(request: MirrorDBRequest, *, repeatable: bool) -> bool:
-    """Whether the next try has to know of a write; each note is a message to Airflow's supervisor."""
-    if not repeatable or request.method in ("POST", "PATCH"):
-        return True
-    return request.method == "DELETE" and not request.missing_ok
 
 
 def _as_before(

@@ -208,7 +208,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             if maybe_applied:
                 progress = replace(progress or client.begin(), maybe_applied=True)
             if self.deferrable and repeatable and not rendered("worker_timeout", self.worker_timeout, float):
-                self._defer(request, progress or client.begin(), repeatable=True)
+                self._defer(context, request, progress or client.begin(), repeatable=True)
             try:
                 answer = self._answer_of_a_repeatable if repeatable else self._answer_of_a_write
                 response = answer(hook, request, progress, memory.is_told)
@@ -216,7 +216,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             except WaitNeeded as handover:
                 if not repeatable:
                     memory.end()
-                self._defer(request, handover.progress, repeatable=repeatable)
+                self._defer(context, request, handover.progress, repeatable=repeatable)
             except BaseException:
                 memory.end()
                 raise
@@ -259,9 +259,14 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             message = f"the write was applied, but response_filter raised {error!r}"
             raise AirflowFailException(message) from error
 
-    def _defer(self, request: MirrorDBRequest, progress: Progress, *, repeatable: bool) -> NoReturn:
+    def _defer(
+        self, context: Context, request: MirrorDBRequest, progress: Progress, *, repeatable: bool
+    ) -> NoReturn:
         from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments
+        from airflow_mirrordb.triggers.takeover import announce
 
+        if repeatable:
+            announce(context["ti"], request, progress)
         # dag.test() loses the 'kwargs' of defer(): whatever is needed later comes back in the event.
         common = arguments(request, progress)
         self.defer(

@@ -6,11 +6,13 @@ import asyncio
 import logging
 import time
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_mirrordb.client.answers import depends_on_the_past
 from airflow_mirrordb.client.errors import InvalidResponseError, MirrorDBError
 from airflow_mirrordb.client.protocol import MirrorDBRequest, named
 from airflow_mirrordb.client.retry import Progress
@@ -19,6 +21,7 @@ from airflow_mirrordb.hooks.output import sink_for
 from airflow_mirrordb.hooks.sharing import SharedClient
 from airflow_mirrordb.serialization import from_text, to_text, to_text_beside
 from airflow_mirrordb.triggers.rendering import fields_of
+from airflow_mirrordb.triggers.takeover import may_have_been_sent
 
 if TYPE_CHECKING:
     from airflow_mirrordb.client.answers import MirrorDBResponse
@@ -86,8 +89,13 @@ def success_event(response: MirrorDBResponse, request: MirrorDBRequest, max_even
     )
 
 
-async def event_of(work: Awaitable[Mapping[str, Any]]) -> TriggerEvent:
+async def event_of(
+    work: Awaitable[Mapping[str, Any]], maybe_applied: Callable[[], bool] = lambda: False
+) -> TriggerEvent:
     """Return the event that tells what came of a trigger's work, whatever did.
+
+    :param maybe_applied: tells whether a write may have been applied by now, if the work ends in an error
+        that does not
 
     Its payload is ``status``, and the whole event as text in ``data``: Airflow's processes would end at
     some of the values that a backend may send.
@@ -100,6 +108,7 @@ async def event_of(work: Awaitable[Mapping[str, Any]]) -> TriggerEvent:
     except Exception as error:  # a trigger that raises would hide the reason from the task
         log.exception("The request could not be sent")
         reason = MirrorDBError(message=f"{type(error).__name__}: {error}", retryable=True)
+        reason.maybe_applied = maybe_applied()
     return TriggerEvent(
         {"status": "error", "data": to_text(ErrorEvent(status="error", error=reason.to_dict()))}
     )
@@ -143,6 +152,7 @@ class MirrorDBTrigger(BaseTrigger):
         self.max_event_bytes = max_event_bytes
         self.output_path = output_path
         self.operator = operator
+        self._maybe_applied = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return (
@@ -158,7 +168,10 @@ class MirrorDBTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        yield await event_of(self._answer())
+        yield await event_of(self._answer(), lambda: self._maybe_applied)
+
+    def _is_told(self, _attempts: int, maybe_applied: bool) -> None:  # as the client tells it
+        self._maybe_applied = maybe_applied
 
     async def _answer(self) -> SuccessEvent:
         request, progress = MirrorDBRequest(**self.request), Progress(**self.progress)
@@ -171,9 +184,20 @@ class MirrorDBTrigger(BaseTrigger):
             progress.attempts,
         )
         async with SharedClient(self.mirrordb_conn_id, self.operator) as client:
-            response = await client.request(request, progress=progress, sink=sink_for(self.output_path))
+            progress = await self._with_past(request, progress)
+            response = await client.request(
+                request, progress=progress, sink=sink_for(self.output_path), note=self._is_told
+            )
         log.info("%s %s answered %d", request.method, request.endpoint, response.status)
         return success_event(response, request, self.max_event_bytes)
+
+    async def _with_past(self, request: MirrorDBRequest, progress: Progress) -> Progress:
+        """Return the progress as it is if a trigger before this one, whose triggerer died, sent the write."""
+        if not progress.maybe_applied and depends_on_the_past(request):
+            await _sleep_until(progress.resume_at)  # the note says that it is sent now
+            progress = replace(progress, maybe_applied=await may_have_been_sent(self, request))
+        self._maybe_applied = progress.maybe_applied
+        return progress
 
 
 class MirrorDBWaitTrigger(BaseTrigger):
@@ -197,11 +221,15 @@ class MirrorDBWaitTrigger(BaseTrigger):
         return f"{__name__}.{type(self).__name__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        await asyncio.sleep(max(0.0, Progress(**self.progress).resume_at - time.time()))
+        await _sleep_until(Progress(**self.progress).resume_at)
         yield await event_of(self._resumed())
 
     async def _resumed(self) -> ResumeEvent:
         return ResumeEvent(status="resume", request=self.request, progress=self.progress)
+
+
+async def _sleep_until(moment: float) -> None:
+    await asyncio.sleep(max(0.0, moment - time.time()))
 
 
 def arguments(request: MirrorDBRequest, progress: Progress) -> dict[str, Any]:

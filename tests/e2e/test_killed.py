@@ -19,6 +19,7 @@ from airflow_mirrordb.operators.bulk_memory import FEWEST
 from tests.e2e.airflow_home import AirflowHome, wait_until
 from tests.e2e.backend_process import BackendProcess
 from tests.integration.faults import Fault, FaultProxy
+from tests.run_example import post
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -100,6 +101,34 @@ async def test_keyed_creates_survive_the_triggerer(airflow: AirflowHome, backend
     assert [(task["state"], task["try_number"]) for task in tasks] == [("success", 1)] * 3
     assert sorted(record["number"] for record in backend.records(name)) == [0, 1]
     assert len(backend.requests(f"/api/{name}")) == 6
+
+
+@pytest.mark.parametrize("name", ["killed_delete_on_worker", "killed_delete_in_triggerer"])
+async def test_a_delete_meets_the_404_of_its_own_success(
+    airflow: AirflowHome, backend: BackendProcess, name: str
+) -> None:
+    """Whoever sends it again after a kill, the next try or the next triggerer, finds that it was sent."""
+    await asyncio.to_thread(post, f"{backend.url}/api/{name}", {"name": "Ada"}, backend.key)
+    await asyncio.to_thread(airflow.wait_for_dags, name)
+    async with answers_held_back(airflow, backend, name, 1) as proxy:
+        run_id = await asyncio.to_thread(airflow.trigger, name)
+        await carried_out(proxy, 1)
+        if name == "killed_delete_on_worker":
+            (victim,) = senders(proxy)
+            os.kill(victim, signal.SIGKILL)
+        else:
+            await asyncio.to_thread(airflow.kill, "triggerer")
+            assert not senders(proxy)
+            await asyncio.to_thread(airflow.start, "triggerer")
+        assert await asyncio.to_thread(airflow.wait_for_run, name, run_id) == "success"
+    (task,) = airflow.tasks(name, run_id)
+    assert (task["state"], task["try_number"]) == ("success", 2 if name.endswith("worker") else 1)
+    assert backend.records(name) == []
+    path = f"/api/{name}/1"
+    assert backend.requests(path) == [f"DELETE {path} 204", f"DELETE {path} 404"]
+    log = airflow.log(name, run_id, "delete", of_trigger=name.endswith("triggerer"))
+    assert "404 counts as done" in log
+    assert "XCom not found" not in log
 
 
 async def test_a_create_without_a_key_is_not_sent_again(

@@ -15,6 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.conftest import Answering
+    from tests.integration.triggering import Triggerer
     from tests.integration.watching import Supervisor, Watching
 
 # Before anything imports Airflow, which reads its configuration then.
@@ -97,6 +98,14 @@ def _no_look_up_known() -> None:
     """Forget what earlier tests looked up: hooks of one process share an event loop, and what it knows."""
     if lookup := sys.modules.get("airflow_mirrordb.hooks.lookup"):
         lookup._looks.clear()
+
+
+@pytest.fixture
+def triggerer(monkeypatch: pytest.MonkeyPatch) -> Triggerer:
+    """Stand where Airflow's triggers look for their triggerer."""
+    from tests.integration.triggering import Triggerer
+
+    return Triggerer(monkeypatch)
 
 
 @pytest.fixture

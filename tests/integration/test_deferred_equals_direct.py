@@ -33,6 +33,8 @@ from tests.conftest import FakeClock
 from tests.integration import test_operators as operators, test_sensor as sensors
 from tests.integration.conftest import ScriptedBackend, SetConnection
 
+pytestmark = pytest.mark.usefixtures("triggerer")
+
 Answer = tuple[int, Any, dict[str, str]]
 
 #: What the log tells of an attempt that failed, and of a look that found nothing.

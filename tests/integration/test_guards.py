@@ -61,7 +61,7 @@ from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.runner import LoopRunner
 from airflow_mirrordb.hooks.signals import Signals
 from airflow_mirrordb.operators import bulk_memory, memory
-from airflow_mirrordb.triggers import sensor, templates
+from airflow_mirrordb.triggers import sensor, takeover, templates
 from tests.fuzz.targets import REGISTRIES, TARGETS
 from tests.integration import (
     test_client_writes as writes,
@@ -78,6 +78,7 @@ from tests.integration import (
     test_resources as resources,
     test_secrets as secrets,
     test_secrets_forms as forms,
+    test_takeover as takeovers,
     test_tokens as token_answers,
     test_transport as tls,
     test_transport_origin as origin,
@@ -104,6 +105,7 @@ from tests.unit.test_runner import runner  # noqa: F401  # and one more
 if TYPE_CHECKING:
     from tests.conftest import Answering, ConfigFor
     from tests.integration.conftest import ScriptedBackend, SetConnection
+    from tests.integration.triggering import Triggerer
 
 DEFAULT_CONTEXT = ssl.create_default_context
 NEVER = re.compile(r"(?!)")
@@ -145,6 +147,10 @@ async def nothing_to_await(*_args: Any) -> None:
 def by_position(self: RecordNames, _request: MirrorDBRequest) -> str:
     self._seen["all"] += 1
     return f"{self._seen['all']:012d}"
+
+
+async def always(*_args: Any) -> bool:
+    return True
 
 
 def unchanged(text: str, *_args: Any) -> str:
@@ -373,6 +379,18 @@ GUARDS: dict[str, Guard] = {
         without=nothing,
         check=tries_of_tasks.test_what_a_try_knows_of_its_delete_is_known_to_the_next,
         arguments={"status": 429, "error": RateLimitError, "gone": False},
+    ),
+    "what a triggerer that died had sent": Guard(
+        owner=takeover,
+        name="set_xcom",
+        without=nothing_to_await,
+        check=takeovers.test_the_delete_of_a_triggerer_that_died_may_meet_its_404,
+    ),
+    "wrong ids in triggers": Guard(
+        owner=takeover,
+        name="_is_noted",
+        without=always,
+        check=takeovers.test_a_wrong_id_is_an_error_in_the_trigger_too,
     ),
     "names by content": Guard(
         owner=RecordNames,
@@ -806,6 +824,7 @@ async def test_without_the_guard_its_check_fails(
     hostile: Any,  # noqa: F811  # the fixture
     odd: Any,  # noqa: F811  # the fixture
     mixed: str,  # noqa: F811  # the fixture
+    triggerer: Triggerer,
     tries: Any,  # noqa: F811  # the fixture
     token_server: Any,  # noqa: F811  # the fixture
     scripted: ScriptedBackend,
@@ -841,6 +860,8 @@ async def test_without_the_guard_its_check_fails(
     hostile.connections = 0
     hostile.requests.clear()
     tries.store.clear()
+    raw_server.arrived.clear()
+    triggerer.xcoms.clear()
     for name_of_fixture in fixtures.keys() & {"watching", "supervisor"}:
         fixtures[name_of_fixture].reset()
     monkeypatch.setattr(guard.owner, guard.name, guard.without)

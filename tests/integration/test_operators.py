@@ -35,6 +35,7 @@ from airflow_mirrordb.operators.mirrordb import (
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, read_event
 from tests.conftest import silent_backend
 from tests.integration.conftest import ScriptedBackend, SetConnection
+from tests.integration.triggering import taken
 
 #: How a task may run; the outcome must not depend on it.
 MODES: dict[str, dict[str, Any]] = {
@@ -42,6 +43,8 @@ MODES: dict[str, dict[str, Any]] = {
     "worker first": {"deferrable": True, "worker_timeout": 5},
     "triggerer": {"deferrable": True, "worker_timeout": 0},
 }
+pytestmark = pytest.mark.usefixtures("triggerer")
+
 KEYED = {"idempotency_header": "Idempotency-Key"}
 
 
@@ -77,7 +80,7 @@ def restored(deferred: TaskDeferred) -> BaseTrigger:
     path, arguments = deferred.trigger.serialize()
     trigger: BaseTrigger = type(deferred.trigger)(**json.loads(json.dumps(arguments)))
     assert path == f"{type(trigger).__module__}.{type(trigger).__qualname__}"
-    return trigger
+    return taken(trigger)
 
 
 async def first_event(trigger: BaseTrigger) -> Any:
@@ -178,7 +181,7 @@ def test_a_delete_that_was_cut_off_is_done_only_if_it_was_sent(
         set_connection(url.replace("http:", f"{scheme}:"))
         with pytest.raises(TaskDeferred) as deferred:
             OPERATORS["delete"](deferrable=True, worker_timeout=20).execute(context())
-    trigger = deferred.value.trigger
+    trigger = restored(deferred.value)
     assert isinstance(trigger, MirrorDBTrigger)
     progress = [trigger.progress[name] for name in ("attempts", "cut_off", "maybe_applied")]
     assert progress == [sent, sent, sent]

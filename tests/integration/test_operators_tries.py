@@ -41,7 +41,7 @@ from airflow_mirrordb.operators.mirrordb import (
     MirrorDBUpdateOperator,
 )
 from tests.integration.conftest import ScriptedBackend, SetConnection
-from tests.integration.test_operators import first_event
+from tests.integration.test_operators import first_event, restored
 
 KEYED = {"idempotency_header": "Idempotency-Key"}
 since_3_3 = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="retry policies came with Airflow 3.3")
@@ -373,6 +373,7 @@ def test_a_delete_that_a_time_out_cuts_off_was_applied_only_if_it_was_sent(
             delete().execute(tries.context())
 
 
+@pytest.mark.usefixtures("triggerer")
 @pytest.mark.parametrize("case", ["failed", "refused", "never came back"])
 @pytest.mark.parametrize("first", [delete, create])
 def test_what_a_trigger_knows_of_its_write_is_known_to_the_next_try(
@@ -387,7 +388,7 @@ def test_what_a_trigger_knows_of_its_write_is_known_to_the_next_try(
     with pytest.raises(TaskDeferred) as deferred:
         first(deferrable=True, worker_timeout=0).execute(tries.context())
     scripted.answer(429 if case == "refused" else 500)
-    event = asyncio.run(first_event(deferred.value.trigger))
+    event = asyncio.run(first_event(restored(deferred.value)))
     if case != "never came back":
         with pytest.raises(RateLimitError if case == "refused" else ServerError):
             first().execute_complete(tries.context(), event)

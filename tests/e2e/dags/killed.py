@@ -1,4 +1,4 @@
-"""Creates that are ended while they are in flight: on workers, in the triggerer, without a key."""
+"""Creates and deletes that are ended while in flight: on workers, in the triggerer, without a key."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG
 
-from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBReadOperator
+from airflow_mirrordb.operators.mirrordb import (
+    MirrorDBCreateOperator,
+    MirrorDBDeleteOperator,
+    MirrorDBReadOperator,
+)
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 RETRIES = {"retries": 3, "retry_delay": timedelta(seconds=1)}
@@ -44,6 +48,20 @@ with DAG("timed_out_without_key", schedule=None, start_date=START, default_args=
         endpoint="api/timed_out_without_key",
         data={"number": 0},
         execution_timeout=timedelta(seconds=5),
+    )
+
+with DAG("killed_delete_on_worker", schedule=None, start_date=START, default_args=RETRIES):
+    MirrorDBDeleteOperator(
+        task_id="delete", mirrordb_conn_id="killed_delete_on_worker", endpoint="api/killed_delete_on_worker/1"
+    )
+
+with DAG("killed_delete_in_triggerer", schedule=None, start_date=START, default_args=RETRIES):
+    MirrorDBDeleteOperator(
+        task_id="delete",
+        mirrordb_conn_id="killed_delete_in_triggerer",
+        endpoint="api/killed_delete_in_triggerer/1",
+        deferrable=True,
+        worker_timeout=0,
     )
 
 for name in ("killed_bulk", "killed_bulk_without_key"):
