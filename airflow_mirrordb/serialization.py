@@ -33,6 +33,8 @@ MAX_DEPTH = 100
 _REFUSED = ("__classname__", "__id__")
 _HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # what JSONPath takes after a dot, and all can read
+#: What to log where :func:`storable` replaced something.
+HALF_REPLACED = "Half a surrogate pair in the result, which nothing can store, was replaced by U+FFFD"
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -112,20 +114,21 @@ def _compressed(value: object, text: str) -> str:
 # -- what Airflow's users read as well -----------------------------------------------------------
 
 
-def storable(value: Any) -> Any:
+def storable(value: Any, *, levels: int = 0) -> Any:
     """Return a value that comes out of Airflow's XComs as it went in, whatever the database.
 
     Half a surrogate pair is replaced by U+FFFD, for nothing can hold it. What else the installed Airflow
     knows how to serialize, as dates, sets and data frames, is left to it.
 
+    :param levels: of lists and dicts that the value will be in
     :return: the value itself, if nothing had to be replaced
     :raises NotStorableError: if it holds what would be refused, or come out as something else: a number
         beyond 64 bits (msgpack; PostgreSQL moreover gives floats back as integers), NaN or infinity
         (JSON), a NUL character (PostgreSQL), a dict with names that Airflow gives a meaning of their own,
         more than :data:`MAX_DEPTH` levels (MySQL), or an object that Airflow cannot serialize
     """
-    halves = _check(value)
-    if type(value) is int and value >= 2**63 and float(value) != value:
+    halves = _check(value, levels)
+    if not levels and type(value) is int and value >= 2**63 and float(value) != value:
         raise NotStorableError("SQLite rounds an integer of 64 bits that is a whole result")
     return _replaced(value) if halves else value
 

@@ -20,10 +20,12 @@ from airflow_mirrordb.client.errors import (
     MirrorDBError,
 )
 from airflow_mirrordb.client.protocol import MirrorDBRequest
+from airflow_mirrordb.compat import has_xcom_backend
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.json_types import is_list
 from airflow_mirrordb.operators.bulk_memory import BulkMemory
 from airflow_mirrordb.operators.keys import with_key_if_sent
+from airflow_mirrordb.serialization import HALF_REPLACED, NotStorableError, readable, storable
 from airflow_mirrordb.triggers.rendering import max_failed_of, refuse_none, rendered
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ def send_all(operator: MirrorDBOperator, context: Context) -> dict[str, Any]:
     report = _whole(requests, memory)
     if report.has_failed(max_failed):
         raise _error(requests, memory, max_failed)
-    return _result(report.to_dict(), operator.max_event_bytes, reads=reads)
+    return _result(report.to_dict(), operator, reads=reads)
 
 
 def records_of(operator: MirrorDBOperator, template: MirrorDBRequest) -> list[dict[str, Any]]:
@@ -233,20 +235,24 @@ def _lost(request: MirrorDBRequest, reason: str) -> BulkRecord:
     return BulkRecord(status="ambiguous", error=error)
 
 
-def _result(report: dict[str, Any], most_bytes: int, *, reads: bool) -> dict[str, Any]:
+def _result(report: dict[str, Any], operator: MirrorDBOperator, *, reads: bool) -> dict[str, Any]:
     """Return a report that may be stored in Airflow's database.
 
-    :raises InvalidResponseError: if it is too large: for reads as it is, for writes without the answers
+    :raises InvalidResponseError: if it may not, or is too large: for reads as it is, for writes without the
+        answers
     """
+    if not operator.do_xcom_push:
+        return report
+    if not has_xcom_backend():
+        _make_storable(report["records"], reads=reads)
+    most_bytes = operator.max_event_bytes
     size = len(json.dumps(report))
     if size > most_bytes and not reads:
         log.warning(
             "The answers are not in the result: with them it has %d bytes, and %d may be", size, most_bytes
         )
-        report["records"] = [
-            {name: value for name, value in record.items() if name != "response"}
-            for record in report["records"]
-        ]
+        for record in report["records"]:
+            record.pop("response", None)
         size = len(json.dumps(report))
     if size > most_bytes:
         applied = "" if reads else "; the writes themselves were applied"
@@ -256,6 +262,42 @@ def _result(report: dict[str, Any], most_bytes: int, *, reads: bool) -> dict[str
             maybe_applied=not reads,
         )
     return report
+
+
+def _make_storable(records: Sequence[dict[str, Any]], *, reads: bool) -> None:
+    """Change a report's records so that an XCom can hold them; answers to writes that it cannot are left out.
+
+    :raises InvalidResponseError: if an answer to a read is one that it cannot
+    """
+    left_out, replaced = list[NotStorableError](), False
+    for position, record in enumerate(records):
+        if "error" in record:
+            record["error"] = readable(record["error"])
+        if "response" not in record:
+            continue
+        response = record.pop("response")
+        try:
+            record["response"] = storable(response, levels=3)
+        except NotStorableError as error:
+            error.steps[:0] = ["records", position, "response"]
+            if reads:
+                message = (
+                    f"the report cannot be an XCom, at {error}; let response_filter leave that out or make a"
+                    " text of it"
+                )
+                raise InvalidResponseError(message=message) from error
+            left_out.append(error)
+        else:
+            replaced |= record["response"] is not response
+    if left_out:
+        log.warning(
+            "%d answers are not in the result, as an XCom cannot hold them; the first, at %s; response_filter"
+            " could leave that out or make a text of it",
+            len(left_out),
+            left_out[0],
+        )
+    if replaced:
+        log.warning(HALF_REPLACED)
 
 
 def _bad(name: str, reason: str) -> InvalidRequestError:

@@ -18,7 +18,7 @@ from airflow_mirrordb.client.errors import (
     MirrorDBError,
 )
 from airflow_mirrordb.operators.memory import LARGEST, TaskMemory
-from airflow_mirrordb.serialization import to_text
+from airflow_mirrordb.serialization import NotStorableError, to_text
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -205,7 +205,10 @@ class BulkMemory:
             row.maybe.append(name)
 
     def _has_room(self, row: _Row, value: object) -> bool:
-        size = len(to_text(value))
+        try:
+            size = len(to_text(value))
+        except NotStorableError:  # as an answer that is nested more deeply than the stack here
+            return False
         self._room -= size
         if self._room < 0:
             return False

@@ -64,7 +64,8 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
     :param deferrable: whether to wait in the triggerer; ``[operators] default_deferrable`` by default
     :param worker_timeout: seconds that the worker waits for the first answer before it hands over;
         0 goes straight to the triggerer (templated)
-    :param max_event_bytes: largest answer that is taken as a result, in bytes, deferred or not
+    :param max_event_bytes: largest result that is stored, in bytes: what ``response_filter`` makes of the
+        answer; an answer that comes from the triggerer is stored before that, and must not be larger either
     :param concurrency: records of a list that are in flight at a time (templated)
     :param on_error: ``fail`` fails the task when a record of a list failed, and begins no further one;
         with ``continue`` all are tried, and it fails then if more failed than ``max_failed`` (templated)
@@ -179,10 +180,10 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
 
         keep_linked(self)
         event = read_event(event)
-        if event["status"] == "success":
-            add_lineage(self, self.mirrordb_conn_id, event)
-            return self._result(event)
         try:
+            if event["status"] == "success":
+                add_lineage(self, self.mirrordb_conn_id, event)
+                return self._result(event)
             if event["status"] == "resume":
                 return self._send(context, MirrorDBRequest(**event["request"]), Progress(**event["progress"]))
             error = MirrorDBError.from_dict(event["error"])
@@ -212,7 +213,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             try:
                 answer = self._answer_of_a_repeatable if repeatable else self._answer_of_a_write
                 response = answer(hook, request, progress, memory.is_told)
-                event = success_event(response, request, self.max_event_bytes)
+                event = success_event(response, request)
             except WaitNeeded as handover:
                 if not repeatable:
                     memory.end()
@@ -251,9 +252,11 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             raise
 
     def _result_of_a_write(self, event: Mapping[str, Any]) -> Any:
+        from airflow_mirrordb.client.errors import MirrorDBError
+
         try:
-            return self._result(event)  # if Airflow cannot store this, the next try knows of the write
-        except AirflowException:  # as one that skips the task
+            return self._result(event)  # if Airflow does not store this, the next try knows of the write
+        except (AirflowException, MirrorDBError):  # as one that skips the task
             raise
         except Exception as error:
             message = f"the write was applied, but response_filter raised {error!r}"
@@ -284,6 +287,8 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         )
 
     def _result(self, event: Mapping[str, Any]) -> Any:
+        from airflow_mirrordb.operators.result import result_of
+
         self.log.info(
             "Answered %s after %d attempt(s) in %.3f s (request id %s)",
             event["http_status"],
@@ -291,7 +296,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             event["elapsed"],
             event["request_id"],
         )
-        return self.response_filter(event["data"]) if self.response_filter else event["data"]
+        return result_of(self, event, self.response_filter)
 
     def _request(self, method: RequestMethod, **arguments: Any) -> MirrorDBRequest:
         return request_of(self, method, **arguments)

@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_mirrordb.compat import starts_from_trigger
 from airflow_mirrordb.json_types import as_plain, is_list
+from airflow_mirrordb.serialization import check_exact
 
 
 def start_in_triggerer(
@@ -42,6 +43,7 @@ def start_in_triggerer(
         _check_value(name, value)
         try:
             kwargs[name] = as_plain(value)
+            check_exact(kwargs[name])
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
     task.start_trigger_args = StartTriggerArgs(

@@ -88,7 +88,8 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
     :param start_from_trigger: True to begin in the triggerer, without a worker, as for
         :class:`~airflow_mirrordb.operators.mirrordb.MirrorDBReadOperator`
     :param end_from_trigger: True to end there as well, as for that
-    :param max_event_bytes: largest answer that is taken as a result, in bytes, deferred or not
+    :param max_event_bytes: largest result that is stored, in bytes, as for
+        :class:`~airflow_mirrordb.operators.mirrordb.MirrorDBOperator`
     :param retry_policy: as for :class:`~airflow_mirrordb.operators.mirrordb.MirrorDBOperator`
     :raises ValueError: if the arguments are not one condition, or not one that can be deferred
 
@@ -200,7 +201,10 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
             if event["status"] == "error":
                 fail(MirrorDBError.from_dict(event["error"]))
             add_lineage(self, self.mirrordb_conn_id, event)
-            return self._result(event)
+            try:
+                return self._result(event)
+            except MirrorDBError as error:
+                fail(error)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once.
@@ -218,10 +222,10 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
                 self._remember(context, look.watch)
                 self.log.info("Not met yet: %s", look.found)
                 return PokeReturnValue(is_done=False)
-            event = success_event(look.response, request, self.max_event_bytes)
+            event = success_event(look.response, request)
+            return PokeReturnValue(is_done=True, xcom_value=self._result(event))
         except MirrorDBError as error:
             fail(error)
-        return PokeReturnValue(is_done=True, xcom_value=self._result(event))
 
     def _look(self, request: MirrorDBRequest, watch: Watch, context: Context) -> Look:
         from airflow_mirrordb.client.errors import MirrorDBError
@@ -344,10 +348,10 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
             store.set(NAME, {"epoch": _epoch(context), "watch": fields_of(watch)})
 
     def _result(self, event: Mapping[str, Any]) -> Any:
+        from airflow_mirrordb.operators.result import result_of
+
         self.log.info("Met: answered %s (request id %s)", event["http_status"], event["request_id"])
-        if self.response_filter is None or self.gone:
-            return event["data"]
-        return self.response_filter(event["data"])
+        return result_of(self, event, None if self.gone else self.response_filter)
 
     def _time_out(self, reason: Exception) -> NoReturn:
         if self.soft_fail:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.compat import asset_states
 from airflow_mirrordb.json_types import as_plain
-from airflow_mirrordb.serialization import from_text, readable, to_text
+from airflow_mirrordb.serialization import check_exact, from_text, readable, to_text
 from airflow_mirrordb.triggers.changes import (
     ChangeEvent,
     Fault,
@@ -169,6 +169,7 @@ class MirrorDBEventTrigger(BaseEventTrigger):
             the same.
         """
         self._check()
+        self._check_is_kept()
         return f"{__name__}.{type(self).__name__}", {
             name: as_plain(getattr(self, name)) for name in _ARGUMENTS
         }
@@ -191,6 +192,14 @@ class MirrorDBEventTrigger(BaseEventTrigger):
             if getattr(self, name) is not None and self.cursor is None:
                 raise ValueError(f"{name}: it needs a cursor")
         check_selection(self._selection, cursor=self.cursor)
+
+    def _check_is_kept(self) -> None:
+        """Check that the triggerer will be given the very values that the author gave."""
+        for name in ("query", "headers", "paginate", "where"):
+            try:
+                check_exact(as_plain(getattr(self, name)))
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
 
     @property
     def _selection(self) -> Selection:

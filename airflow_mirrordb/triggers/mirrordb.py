@@ -14,7 +14,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_mirrordb.client.answers import depends_on_the_past
 from airflow_mirrordb.client.errors import InvalidResponseError, MirrorDBError
-from airflow_mirrordb.client.protocol import MirrorDBRequest, named
+from airflow_mirrordb.client.protocol import MirrorDBRequest
 from airflow_mirrordb.client.retry import Progress
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.output import sink_for
@@ -29,13 +29,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)  # a trigger's own costs more than its request
 
 MAX_EVENT_BYTES = 2**20
+#: What else an author may do with an answer to a read that cannot be a result.
+OR_FILE = ", or write the answer to output_path"
 
 
 class SuccessEvent(TypedDict):
-    """The answer came; ``data`` is its decoded body, or tells of the file that it was written to."""
+    """The answer came; ``data`` is its decoded body, or tells of the file that it was written to.
+
+    ``size`` is the length of the body in bytes, 0 if it went to a file.
+    """
 
     status: Literal["success"]
     data: Any
+    size: int
     http_status: int
     request_id: str | None
     attempts: int
@@ -60,25 +66,12 @@ class ResumeEvent(TypedDict):
     progress: dict[str, Any]
 
 
-def success_event(response: MirrorDBResponse, request: MirrorDBRequest, max_event_bytes: int) -> SuccessEvent:
-    """Return what is told of an answer, by a trigger and by a worker alike.
-
-    :raises InvalidResponseError: if the body is longer than may be stored in Airflow's database
-    """
-    if response.size > max_event_bytes:
-        applied = "" if request.method == "GET" else "; the write itself was applied"
-        error = InvalidResponseError(
-            message=f"the answer of {response.size:,} bytes is larger than max_event_bytes"
-            f" ({max_event_bytes:,}): ask for less, or raise the limit{applied}",
-            status=response.status,
-            request_id=response.request_id,
-            attempts=response.attempts,
-            maybe_applied=request.method != "GET",
-        )
-        raise named(error, request)
+def success_event(response: MirrorDBResponse, request: MirrorDBRequest) -> SuccessEvent:
+    """Return what is told of an answer, by a trigger and by a worker alike."""
     return SuccessEvent(
         status="success",
         data=response.data,
+        size=response.size,
         http_status=response.status,
         request_id=response.request_id,
         attempts=response.attempts,
@@ -87,6 +80,40 @@ def success_event(response: MirrorDBResponse, request: MirrorDBRequest, max_even
         endpoint=request.endpoint,
         method_name=request.method_name,
     )
+
+
+def unusable(event: Mapping[str, Any], message: str) -> InvalidResponseError:
+    """Return the error of a task whose answer came, but cannot be its result; it is final.
+
+    :param event: the :class:`SuccessEvent` that tells of the answer
+    """
+    writes = event["method"] != "GET"
+    return InvalidResponseError(
+        message=f"{message}{'; the write itself was applied' if writes else ''}",
+        status=event["http_status"],
+        request_id=event["request_id"],
+        attempts=event["attempts"],
+        maybe_applied=writes,
+        method=event["method"],
+        endpoint=event["endpoint"],
+        method_name=event["method_name"],
+    )
+
+
+def check_size(event: Mapping[str, Any], most_bytes: int, *, or_file: str = "") -> None:
+    """Check that an answer may be stored as it is; ``response_filter`` is for a worker.
+
+    :param event: the :class:`SuccessEvent` that tells of it
+    :param most_bytes: longest body, in bytes
+    :param or_file: :data:`OR_FILE`, where that is so
+    :raises InvalidResponseError: if it is longer
+    """
+    if event["size"] > most_bytes:
+        message = (
+            f"the answer of {event['size']:,} bytes is larger than max_event_bytes ({most_bytes:,}): ask for"
+            f" less, raise the limit, keep less of it by response_filter with deferrable=False{or_file}"
+        )
+        raise unusable(event, message)
 
 
 async def event_of(
@@ -189,7 +216,9 @@ class MirrorDBTrigger(BaseTrigger):
                 request, progress=progress, sink=sink_for(self.output_path), note=self._is_told
             )
         log.info("%s %s answered %d", request.method, request.endpoint, response.status)
-        return success_event(response, request, self.max_event_bytes)
+        event = success_event(response, request)
+        check_size(event, self.max_event_bytes, or_file=OR_FILE if request.method == "GET" else "")
+        return event
 
     async def _with_past(self, request: MirrorDBRequest, progress: Progress) -> Progress:
         """Return the progress as it is if a trigger before this one, whose triggerer died, sent the write."""

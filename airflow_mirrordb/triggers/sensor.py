@@ -21,7 +21,14 @@ from airflow_mirrordb.hooks.sharing import SharedClient
 from airflow_mirrordb.serialization import to_text
 from airflow_mirrordb.triggers.condition import Condition
 from airflow_mirrordb.triggers.control_flow import DECISIONS, RaisedEvent, raised_event
-from airflow_mirrordb.triggers.mirrordb import MAX_EVENT_BYTES, SuccessEvent, event_of, given, success_event
+from airflow_mirrordb.triggers.mirrordb import (
+    MAX_EVENT_BYTES,
+    SuccessEvent,
+    check_size,
+    event_of,
+    given,
+    success_event,
+)
 
 log = logging.getLogger(__name__)
 
@@ -251,7 +258,9 @@ class MirrorDBSensorTrigger(BaseTrigger):
                     return raised_event(decision)
                 if look.response is not None:
                     log.info("The condition is met")
-                    return success_event(look.response, request, self.max_event_bytes)
+                    event = success_event(look.response, request)
+                    check_size(event, self.max_event_bytes)
+                    return event
                 try:
                     wait = look.next_wait(self.poke_interval, self.deadline - self.clock())
                 except WatchOverError as over:

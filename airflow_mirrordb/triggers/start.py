@@ -16,6 +16,7 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 from airflow_mirrordb.client.errors import InvalidRequestError
 from airflow_mirrordb.compat import has_xcom_backend
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from airflow_mirrordb.serialization import HALF_REPLACED, storable
 from airflow_mirrordb.triggers.control_flow import RaisedEvent
 from airflow_mirrordb.triggers.mirrordb import (
     MAX_EVENT_BYTES,
@@ -181,10 +182,13 @@ async def _ended(
     result = read_event(event.payload)["data"]
     if task.do_xcom_push and result is not None:
         try:
-            await _store(trigger.task_instance, result)
+            kept = storable(result)
+            await _store(trigger.task_instance, kept)
         except Exception:
-            log.exception("The result could not be stored here; a worker does it")
+            log.exception("The result could not be stored here; a worker tries it")
             return event
+        if kept is not result:
+            log.warning(HALF_REPLACED)
     return TaskSuccessEvent()
 
 

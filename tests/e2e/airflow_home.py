@@ -141,6 +141,10 @@ class AirflowHome:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
+    def is_running(self, component: str) -> bool:
+        """Whether a component has not ended by itself."""
+        return self._processes[component].poll() is None
+
     def leftovers(self) -> list[int]:
         """Return the ids of all processes, also orphans, that run with this home; none without /proc."""
         mark = f"AIRFLOW_HOME={self.environment['AIRFLOW_HOME']}".encode()

@@ -45,6 +45,7 @@ from airflow.serialization.decoders import smart_decode_trigger_kwargs
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from pydantic import JsonValue, TypeAdapter
 from sqlalchemy import Column, Integer, MetaData, Table, create_engine, select
+from sqlalchemy.pool import StaticPool
 
 _FROM_TASK: TypeAdapter[Any] = TypeAdapter(ToSupervisor)
 _FROM_TRIGGERER: TypeAdapter[Any] = TypeAdapter(ToTriggerSupervisor)
@@ -55,7 +56,9 @@ _JSON: TypeAdapter[Any] = TypeAdapter(JsonValue)
 def row(column: Any) -> Callable[[Any], Any]:
     """Return what a column of Airflow's gives back of a value, in a database of its own."""
     table = Table("values", MetaData(), Column("id", Integer, primary_key=True), Column("value", column.type))
-    engine = create_engine("sqlite://")
+    engine = create_engine(  # one database for all threads
+        "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
+    )
     table.metadata.create_all(engine)
 
     def stored(value: Any) -> Any:

@@ -8,18 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from types import NoneType, SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
-from hypothesis import given
+from hypothesis import given, strategies as st
 
 if not AIRFLOW_V_3_3_PLUS:
     pytest.skip("each version of Airflow has borders of its own", allow_module_level=True)
 
 from airflow_mirrordb.client import MirrorDBError, MirrorDBRequest, Progress
+from airflow_mirrordb.operators.memory import TaskMemory
+from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
+from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from airflow_mirrordb.serialization import NotStorableError, storable
+from airflow_mirrordb.triggers.changes import Sight
 from airflow_mirrordb.triggers.condition import Condition
+from airflow_mirrordb.triggers.event import MirrorDBEventTrigger
 from airflow_mirrordb.triggers.mirrordb import (
     MirrorDBTrigger,
     MirrorDBWaitTrigger,
@@ -119,6 +126,17 @@ def test_a_deferred_request_is_the_one_that_was_meant(value: Any) -> None:
     assert Progress(**made.progress) == progress
 
 
+SHAPED = {"__type": "dict", "__var": {"q": 1}}
+
+
+def test_data_that_is_shaped_like_airflows_own_is_sent_as_it_is() -> None:
+    """The simplest example of the one above."""
+    request = MirrorDBRequest(method="PATCH", endpoint="api/users/7", data=SHAPED)
+    made = borders.trigger(MirrorDBTrigger(**arguments(request, Progress())))
+    assert isinstance(made, MirrorDBTrigger)
+    assert made.request["data"] == SHAPED
+
+
 @given(JSON_VALUES)
 def test_a_deferred_condition_is_the_one_that_was_meant(value: Any) -> None:
     """A sensor waits for the very same value in the triggerer."""
@@ -145,6 +163,17 @@ def test_an_answer_comes_out_of_its_event(value: Any) -> None:
     assert (got["request_id"], got["endpoint"]) == ("\ud800", "api/\udfff")
 
 
+@pytest.mark.parametrize("value", [2**64, -(2**63) - 1, "\ud800", {"\udfff": 1}, SHAPED])
+def test_no_answer_ends_the_triggerer(value: Any) -> None:
+    """The simplest examples of the one above: the first four ended its process, for all its triggers."""
+
+    async def answered() -> dict[str, Any]:
+        return {"status": "success", "data": value}
+
+    event = asyncio.run(event_of(answered()))
+    assert read_event(borders.event(event.payload))["data"] == value
+
+
 @given(JSON_VALUES)
 def test_an_error_comes_out_of_its_event(value: Any) -> None:
     """The words of an error may repeat anything that a backend or an author said."""
@@ -169,6 +198,80 @@ def test_a_wait_hands_back_what_it_was_given(value: Any) -> None:
 
     event = read_event(borders.event(asyncio.run(only_event()).payload))
     assert same(fields_of(MirrorDBRequest(**event["request"])), fields_of(request))
+
+
+# -- what a task and a watcher remember ------------------------------------------------------------
+
+
+@given(JSON_VALUES)
+def test_a_task_remembers_any_value(value: Any) -> None:
+    """Answers of a bulk's records and data of a write are kept for the next try."""
+    context: Any = {"task_state_store": borders.TaskStateStore(), "ti": SimpleNamespace(max_tries=1)}
+    TaskMemory(context).remember("name", {"data": value})
+    assert same(TaskMemory(context).recall("name"), {"data": value})
+
+
+CURSORS = st.one_of(
+    st.text(st.characters(), min_size=1),
+    st.sampled_from(("2026-01-01T00:00:00Z", "\0", "\ud800", 2**64, 1e300, 7, -1.5)),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+
+
+def watched(*cursors: Any) -> tuple[list[Any], Any]:
+    """Return the events of a watcher that sees these cursors one after the other, and what it keeps."""
+    trigger, store = MirrorDBEventTrigger(endpoint="api/x", cursor="at"), borders.AssetStateStore()
+    trigger.asset_state_store = SimpleNamespace(_by_name={"asset": store})  # type: ignore[assignment]
+
+    async def sights() -> AsyncIterator[Sight]:
+        for cursor in cursors:
+            yield Sight(status=200, data=[{"at": cursor}], request_id="\ud800")
+
+    async def no_wait(_seconds: float) -> None:
+        pass
+
+    async def follow() -> tuple[list[Any], Any]:
+        trigger.sleep = no_wait
+        fired = [event.payload async for event in trigger._events(sights())]
+        return fired, await trigger._recall()
+
+    fired, kept = asyncio.run(follow())
+    assert kept == trigger._kept
+    return fired, kept
+
+
+@given(CURSORS, CURSORS)
+def test_a_watcher_tells_and_remembers_any_cursor(first: Any, second: Any) -> None:
+    """The event is read by DAGs, so it holds what a person can read; what is kept is exact."""
+    for payload in watched(first, second)[0]:
+        assert same(borders.asset_event(payload), payload, as_json=True)
+        assert payload["request_id"] == "\ufffd"
+        assert {type(payload["since"]), type(payload["cursor"])} <= {str, int, float, NoneType}
+
+
+@pytest.mark.parametrize("cursor", [2**64, 2.0**80])
+def test_no_cursor_ends_the_triggerer(cursor: Any) -> None:
+    """The simplest example of the one above."""
+    (payload,), kept = watched(1, cursor)
+    assert kept.cursor == cursor
+    assert borders.asset_event(payload)["cursor"] == str(cursor)
+
+
+@pytest.mark.parametrize("value", [2**64, "\ud800", {"__type": "dict", "__var": {}}, {"__id__": 1}])
+def test_what_the_triggerer_would_not_be_given_is_told_with_the_dag(value: Any) -> None:
+    """Airflow renders these arguments in the triggerer, so they are no text of ours."""
+    for make in (
+        lambda: MirrorDBReadOperator(
+            task_id="t", endpoint="api/x", query={"a": value}, start_from_trigger=True
+        ),
+        lambda: MirrorDBSensor(
+            task_id="t", endpoint="api/x", field="a", equals=[value], start_from_trigger=True
+        ),
+        lambda: MirrorDBEventTrigger(endpoint="api/x", cursor="at", where={"a": value}).serialize(),
+    ):
+        with pytest.raises(ValueError, match=r"(query|equals|where): \$"):
+            make()
 
 
 @pytest.mark.parametrize("value", ['{"a": ', "zlib:", "zlib:AAAA", "[1]", "7"])

@@ -161,7 +161,9 @@ def test_operator_ends_the_same_in_every_mode(
     set_connection(watcher.backend.url, extra=operators.KEYED if keyed else {})
 
     def ended(mode: dict[str, Any]) -> Ended:
-        task = make(max_event_bytes=2000, response_filter=lambda body: {"filtered": body}, **mode)
+        too_long = scenario == "too long an answer"  # which the filter might shorten on a worker
+        filtered = {} if too_long else {"response_filter": lambda body: {"filtered": body}}
+        task = make(max_event_bytes=2000, **filtered, **mode)
         return watcher.ended(lambda: operators.run(task), answers)
 
     direct = ended(operators.MODES["worker"])

@@ -30,6 +30,7 @@ from airflow.providers.common.compat.sdk import redact
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
 from yarl import URL
 
+from airflow_mirrordb import serialization
 from airflow_mirrordb.client import (
     ConfigError,
     MirrorDBConfig,
@@ -60,10 +61,17 @@ from airflow_mirrordb.hooks import mirrordb as hook
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.runner import LoopRunner
 from airflow_mirrordb.hooks.signals import Signals
-from airflow_mirrordb.operators import bulk_memory, memory
-from airflow_mirrordb.triggers import sensor, takeover, templates
+from airflow_mirrordb.operators import bulk, bulk_memory, memory, result, start
+from airflow_mirrordb.triggers import (
+    event as event_trigger,
+    mirrordb as mirrordb_triggers,
+    sensor,
+    takeover,
+    templates,
+)
 from tests.fuzz.targets import REGISTRIES, TARGETS
 from tests.integration import (
+    test_airflow_borders as borders,
     test_client_writes as writes,
     test_config_urls as config_urls,
     test_connection_ends as connection_ends,
@@ -76,6 +84,7 @@ from tests.integration import (
     test_operators_tries as tries_of_tasks,
     test_rendered_arguments as rendered,
     test_resources as resources,
+    test_results as results,
     test_secrets as secrets,
     test_secrets_forms as forms,
     test_takeover as takeovers,
@@ -151,6 +160,14 @@ def by_position(self: RecordNames, _request: MirrorDBRequest) -> str:
 
 async def always(*_args: Any) -> bool:
     return True
+
+
+def as_it_is(value: Any, **_options: Any) -> Any:
+    return value
+
+
+async def json_as_it_is(value: Any) -> Any:
+    return value
 
 
 def unchanged(text: str, *_args: Any) -> str:
@@ -765,6 +782,80 @@ GUARDS: dict[str, Guard] = {
         name="_credentials",
         without=any_credentials,
         check=secrets.test_a_connection_that_moved_gives_its_key_to_no_other_host,
+    ),
+    # what Airflow carries and stores
+    "requests to triggers": Guard(
+        owner=mirrordb_triggers,
+        name="to_text",
+        without=lambda value: value,
+        check=borders.test_data_that_is_shaped_like_airflows_own_is_sent_as_it_is,
+    ),
+    "events": Guard(
+        owner=mirrordb_triggers,
+        name="to_text_beside",
+        without=json_as_it_is,
+        check=borders.test_no_answer_ends_the_triggerer,
+        arguments={"value": 2**64},
+    ),
+    "size of events": Guard(
+        owner=mirrordb_triggers,
+        name="check_size",
+        without=nothing,
+        check=results.test_a_large_answer_in_the_triggerer_says_what_to_do,
+        arguments={"make": results.read, "words": "max_event_bytes"},
+    ),
+    "results that XComs refuse": Guard(
+        owner=result,
+        name="storable",
+        without=as_it_is,
+        check=results.test_a_create_that_cannot_be_stored_was_applied,
+        arguments={"mode": "worker", "extra": {}},
+    ),
+    "halves of pairs in results": Guard(
+        owner=serialization,
+        name="_replaced",
+        without=unchanged,
+        check=results.test_half_of_a_pair_in_a_result,
+    ),
+    "size of results": Guard(
+        owner=result,
+        name="_size_of",
+        without=lambda _result: 0,
+        check=results.test_a_large_result_is_an_error_on_a_worker,
+        arguments={"arguments": {"response_filter": lambda body: [*body, "é"]}},
+    ),
+    "answers of a bulk": Guard(
+        owner=bulk,
+        name="storable",
+        without=as_it_is,
+        check=results.test_answers_of_a_bulk_that_cannot_be_stored_are_left_out,
+    ),
+    "errors of a bulk": Guard(
+        owner=bulk,
+        name="readable",
+        without=as_it_is,
+        check=results.test_the_errors_in_the_report_of_a_bulk_can_be_stored,
+    ),
+    "events of a watcher": Guard(
+        owner=event_trigger,
+        name="readable",
+        without=as_it_is,
+        check=borders.test_no_cursor_ends_the_triggerer,
+        arguments={"cursor": 2**64},
+    ),
+    "arguments of a watcher": Guard(
+        owner=event_trigger,
+        name="check_exact",
+        without=nothing,
+        check=borders.test_what_the_triggerer_would_not_be_given_is_told_with_the_dag,
+        arguments={"value": 2**64},
+    ),
+    "arguments of a start in the triggerer": Guard(
+        owner=start,
+        name="check_exact",
+        without=nothing,
+        check=borders.test_what_the_triggerer_would_not_be_given_is_told_with_the_dag,
+        arguments={"value": 2**64},
     ),
     "Airflow's masker": Guard(owner=hook, name="mask_secrets", without=nothing, check=key_is_masked),
 }
