@@ -132,12 +132,12 @@ def _survive(cluster: Cluster, way: SlowWay) -> int:
         (first,) = cluster.triggerers()
         cluster.components["triggerer-2"] = COMPONENTS["triggerer"]
         cluster.start("triggerer-2")
-        wait_until(lambda: len(cluster.triggerers()) > 1, "the second triggerer", 120)
+        wait_until(lambda: len(cluster.triggerers()) > 1, "the second triggerer")
         say(f"started in {time.monotonic() - begin:.0f} s: two workers, two triggerers")
 
         begin = time.monotonic()
         run_id = cluster.trigger("distributed")
-        victims = wait_until(lambda: _middle(cluster, first), "the middle of the run", 600)
+        victims = wait_until(lambda: _middle(cluster, first), "the middle of the run")
         held = way.held
         cluster.kill("triggerer")
         killed = time.monotonic()
@@ -150,7 +150,7 @@ def _survive(cluster: Cluster, way: SlowWay) -> int:
         since_kill(lambda: not victims & cluster.deferred(), killed, "the last of them had its answer")
         since_kill(lambda: victims <= cluster.succeeded(), killed, "the last of these tasks had succeeded")
 
-        state = wait_until(lambda: _ended(cluster, run_id), "the end of the run", 900)
+        state = wait_until(lambda: _ended(cluster, run_id), "the end of the run")
         say(f"the run ended {time.monotonic() - begin:.0f} s after its start: {state}")
         tries, numbers = cluster.tries(), cluster.numbers()
         requests = cluster.backend.requests("/api/parcels")
@@ -164,7 +164,7 @@ def _survive(cluster: Cluster, way: SlowWay) -> int:
 
 
 def since_kill(condition: Callable[[], bool], killed: float, what: str) -> None:
-    wait_until(condition, what, 600)
+    wait_until(condition, what)
     say(f"{time.monotonic() - killed:.0f} s after the kill {what}")
 
 

@@ -79,7 +79,7 @@ def postgres() -> Iterator[Postgres]:
                 except subprocess.CalledProcessError:
                     return False
 
-            wait_until(is_up, "PostgreSQL", 60)
+            wait_until(is_up, "PostgreSQL")
             database.rows("CREATE DATABASE airflow", "postgres")
             yield database
 
@@ -93,7 +93,7 @@ def redis() -> Iterator[str]:
             f'bind 127.0.0.1\nport {port}\nrequirepass {password}\nsave ""\nappendonly no\n'
         )
         with _running([server, f"{folder}/redis.conf"], Path(folder, "log"), signal.SIGTERM, cwd=folder):
-            wait_until(lambda: "Ready to accept" in Path(folder, "log").read_text(), "Redis", 60)
+            wait_until(lambda: "Ready to accept" in Path(folder, "log").read_text(), "Redis")
             yield f"redis://:{password}@127.0.0.1:{port}/0"
 
 

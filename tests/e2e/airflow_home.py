@@ -33,6 +33,7 @@ COMPONENTS = {
 }
 
 CHECKOUT = Path(__file__).parents[2]
+PATIENCE = 900.0  # seconds; only what never happens takes them
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -101,7 +102,7 @@ class AirflowHome:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=120,
+            timeout=600,
         )
         return done.stdout
 
@@ -112,13 +113,13 @@ class AirflowHome:
         """Start all components, yield when all are healthy, and end them with all they started.
 
         :raises RuntimeError: one of them ended
-        :raises TimeoutError: one of them is not healthy within two minutes
+        :raises TimeoutError: one of them is not healthy in ``PATIENCE``
         """
         self.command("db", "migrate")
         try:
             for name in self.components:
                 self.start(name)
-            wait_until(self._is_healthy, "a healthy Airflow", 120)
+            wait_until(self._is_healthy, "a healthy Airflow")
             yield
         finally:
             self._stop(self._processes.values())
@@ -171,14 +172,14 @@ class AirflowHome:
                 os.killpg(process.pid, signal.SIGTERM)
         for process in processes:
             with suppress(subprocess.TimeoutExpired):
-                process.wait(20)
+                process.wait(60)
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         for pid in self.leftovers():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not self.leftovers(), "the end of all processes", 10)
+        wait_until(lambda: not self.leftovers(), "the end of all processes")
 
     def _output_of(self, component: str) -> Path:
         return self.folder / f"{component}.log"
@@ -207,7 +208,7 @@ class AirflowHome:
                 raise RuntimeError("\n".join(error["stack_trace"] for error in errors))
             return set(dag_ids) <= {dag["dag_id"] for dag in self.rest("GET", "dags")["dags"]}
 
-        wait_until(are_known, f"the DAGs {', '.join(dag_ids)}", 60)
+        wait_until(are_known, f"the DAGs {', '.join(dag_ids)}")
 
     def unpause(self, dag_id: str, *, paused: bool = False) -> None:
         self.rest("PATCH", f"dags/{dag_id}", {"is_paused": paused})
@@ -237,7 +238,7 @@ class AirflowHome:
             found: str = self.rest("GET", f"dags/{dag_id}/dagRuns/{_quoted(run_id)}")["state"]
             return found if found in ("success", "failed") else None
 
-        ended = wait_until(state, f"the end of {dag_id}", 200)
+        ended = wait_until(state, f"the end of {dag_id}")
         for task in self.tasks(dag_id, run_id):
             if task["state"] == "failed":
                 print(f"{task['task_id']} failed:\n{self.log(dag_id, run_id, task['task_id'])}")  # noqa: T201  # shown by pytest if the test fails
@@ -293,17 +294,17 @@ class AirflowHome:
             ]
 
 
-def wait_until(condition: Callable[[], T | None], what: str, seconds: float) -> T:
+def wait_until(condition: Callable[[], T | None], what: str) -> T:
     """Ask four times a second, and return the first answer that is true.
 
-    :raises TimeoutError: there was none in time
+    :raises TimeoutError: there was none in ``PATIENCE``, which is much more than a busy machine needs
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if answer := condition():
             return answer
         time.sleep(0.25)
-    raise TimeoutError(f"{what}: not within {seconds:g} s")
+    raise TimeoutError(f"{what}: not within {PATIENCE:g} s")
 
 
 def _fetch(method: str, url: str, body: object = None, token: str = "") -> Any:
@@ -313,7 +314,7 @@ def _fetch(method: str, url: str, body: object = None, token: str = "") -> Any:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, headers, method=method)
     try:
-        with _DIRECT.open(request, timeout=30) as answer:
+        with _DIRECT.open(request, timeout=PATIENCE) as answer:
             return json.loads(answer.read() or b"null")
     except urllib.error.HTTPError as error:
         with error:

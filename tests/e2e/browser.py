@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect, sync_playwright
 from tests.debian import program
 from tests.e2e.airflow_home import AirflowHome
 
-PATIENCE = 20_000.0  # milliseconds that a page may take to show what is expected
+PATIENCE = 120_000.0  # milliseconds that a page may take to show what is expected
 
 
 @contextmanager

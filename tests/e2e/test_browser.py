@@ -27,7 +27,7 @@ from tests.e2e.backend_process import BackendProcess
 from tests.e2e.browser import ConnectionForm, ConnectionList, signed_in, task_page
 from tests.integration.conftest import ScriptedBackend
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 FORM: dict[str, dict[str, Any]] = get_provider_info()["connection-types"][0]["conn-fields"]
 SECRET = secrets.token_urlsafe(24)

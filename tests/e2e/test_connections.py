@@ -15,7 +15,7 @@ import pytest
 from tests.e2e.airflow_home import AirflowHome
 from tests.e2e.backend_process import BackendProcess
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 SUCCESS = "Connection success!"
 FAILURE = "Connection failed!"

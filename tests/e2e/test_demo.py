@@ -25,7 +25,7 @@ from airflow.providers.common.compat.version_compat import (
 
 from tests.run_example import SEED
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 CHECKOUT = Path(__file__).parents[2]
 SEEDED = ["POST /api/orders 201"] * len(SEED["orders"])
@@ -65,7 +65,7 @@ def run_demo(home: Path, file: str) -> Demo:
     command = [sys.executable, "-m", "tests.run_example", file, "--home", str(home)]
     env = {**os.environ, "TMPDIR": str(home.parent)}
     done = subprocess.run(
-        command, cwd=CHECKOUT, env=env, capture_output=True, text=True, check=False, timeout=200
+        command, cwd=CHECKOUT, env=env, capture_output=True, text=True, check=False, timeout=900
     )
     return Demo(home, done.returncode, done.stdout, done.stderr)
 

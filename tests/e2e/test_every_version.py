@@ -25,7 +25,7 @@ from tests.e2e.test_running_sensor import put
 from tests.integration.conftest import ScriptedBackend
 from tests.run_example import airflow_environment, post
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 DAGS = Path(__file__).parent / "dags" / "every_version.py"
 FIELDS = set(get_provider_info()["connection-types"][0]["conn-fields"])
@@ -89,7 +89,7 @@ class Commands:
             stderr=stderr,
             text=True,
             check=False,
-            timeout=250,
+            timeout=900,
         )
 
 
@@ -171,7 +171,7 @@ def test_sensor(commands: Commands, backend: BackendProcess) -> None:
             def has_waited(path: str = f"/api/letters/1?by={mode}") -> bool:
                 return len(backend.requests(path)) >= 2 or run.done()
 
-            wait_until(has_waited, f"two looks of {mode}", 100)
+            wait_until(has_waited, f"two looks of {mode}")
             put(f"{backend.url}/api/letters/1", {"state": f"seen by {mode}"}, backend.key)
         output = run.result()
 

@@ -21,7 +21,7 @@ from tests.e2e.backend_process import BackendProcess
 from tests.integration.faults import Fault, FaultProxy
 from tests.run_example import post
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 
 @asynccontextmanager
@@ -56,7 +56,7 @@ async def answers_held_back(
 async def carried_out(proxy: FaultProxy, requests: int) -> None:
     """Return when the backend has carried so many requests out, whose answers are held back."""
     await asyncio.to_thread(
-        wait_until, lambda: sum(it.status is not None for it in proxy.log) >= requests, "the requests", 120
+        wait_until, lambda: sum(it.status is not None for it in proxy.log) >= requests, "the requests"
     )
 
 
@@ -158,8 +158,11 @@ async def test_a_create_without_a_key_that_times_out_fails_for_good(
     """Airflow's time-out of the task ends it at once as ambiguous, with no further try."""
     name = "timed_out_without_key"
     await asyncio.to_thread(airflow.wait_for_dags, name)
-    async with answers_held_back(airflow, backend, name, 1):
+    async with answers_held_back(airflow, backend, name, 1) as proxy:
         run_id = await asyncio.to_thread(airflow.trigger, name)
+        await carried_out(proxy, 1)
+        (worker,) = senders(proxy)
+        os.kill(worker, signal.SIGALRM)  # as the timer of execution_timeout does
         assert await asyncio.to_thread(airflow.wait_for_run, name, run_id) == "failed"
     (task,) = airflow.tasks(name, run_id)
     assert (task["state"], task["try_number"], task["max_tries"]) == ("failed", 1, 3)

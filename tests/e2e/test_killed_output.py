@@ -17,7 +17,7 @@ from airflow_mirrordb.client.streams import BLOCK
 from tests.conftest import RawServer, Reply, until
 from tests.integration.test_streams import contents, has_a_block
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 OLD = b"what was there before"
 

@@ -24,7 +24,7 @@ import airflow_mirrordb
 from airflow_mirrordb.client import MirrorDBConfig
 from airflow_mirrordb.get_provider_info import get_provider_info
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 CHECKOUT = Path(__file__).parents[2]
 PACKAGE = [
@@ -151,7 +151,7 @@ def run(*command: str, cwd: Path) -> str:
     unwanted = ("AIRFLOW", "PYTHONPATH", "VIRTUAL_ENV")
     env = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
     env.update({"AIRFLOW_HOME": str(cwd / "airflow"), "COLUMNS": "500"})
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=250)
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -12,7 +12,7 @@ from tests.e2e.backend_process import BackendProcess
 from tests.e2e.test_running_sensor import put
 from tests.run_example import post
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 DAGS = ("watched_price", "watched_acme", "watched_globex")
 
@@ -27,20 +27,20 @@ def test_changes_start_dags_also_after_a_restart(airflow: AirflowHome, backend: 
         airflow.unpause(dag_id)
     (airflow.dags / "watched.py").touch()  # the watchers of a paused DAG come when its file is read again
     try:
-        wait_until(looks(backend, 3), "three looks at each endpoint", 90)
+        wait_until(looks(backend, 3), "three looks at each endpoint")
         assert [told(airflow, dag_id) for dag_id in DAGS] == [[], [], []]
 
         put(f"{price}/1", {"price": 2}, backend.key)
         post(bills, {"customer": "globex", "at": 2}, backend.key)
-        wait_until(lambda: told(airflow, "watched_price") and told(airflow, "watched_globex"), "runs", 90)
-        wait_until(looks(backend, len(backend.requests("/api/bills")) + 4), "some looks more", 90)
+        wait_until(lambda: told(airflow, "watched_price") and told(airflow, "watched_globex"), "runs")
+        wait_until(looks(backend, len(backend.requests("/api/bills")) + 4), "some looks more")
 
         airflow.kill("triggerer")
         put(f"{price}/1", {"price": 3}, backend.key)
         post(bills, {"customer": "acme", "at": 3}, backend.key)
         airflow.start("triggerer")
-        wait_until(lambda: len(told(airflow, "watched_price")) == 2, "a run after the restart", 90)
-        wait_until(lambda: told(airflow, "watched_acme"), "a run after the restart", 90)
+        wait_until(lambda: len(told(airflow, "watched_price")) == 2, "a run after the restart")
+        wait_until(lambda: told(airflow, "watched_acme"), "a run after the restart")
     finally:
         for dag_id in DAGS:
             airflow.unpause(dag_id, paused=True)

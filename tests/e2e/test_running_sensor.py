@@ -12,7 +12,7 @@ from tests.e2e.airflow_home import AirflowHome, wait_until
 from tests.e2e.backend_process import BackendProcess
 from tests.run_example import post
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 MODES = ("poke", "reschedule", "deferrable")
 
@@ -36,7 +36,7 @@ def test_first_value_is_known_at_every_later_look(airflow: AirflowHome, backend:
         look(airflow.tasks("changing_record", run_id))
         return all(len(looks(mode)) >= 3 for mode in MODES)
 
-    wait_until(all_have_waited, "three looks in each mode", 120)
+    wait_until(all_have_waited, "three looks in each mode")
     put(f"{backend.url}/api/parcels/1", {"state": "delivered"}, backend.key)
 
     assert airflow.wait_for_run("changing_record", run_id, look) == "success"

@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.airflow_home import AirflowHome
 from tests.e2e.backend_process import BackendProcess
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 
 def test_tasks_begin_and_end_without_a_worker(airflow: AirflowHome, backend: BackendProcess) -> None:

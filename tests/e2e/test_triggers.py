@@ -28,7 +28,7 @@ from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger, Watch
 from airflow_mirrordb.triggers.start import MirrorDBReadStartTrigger, MirrorDBSensorStartTrigger
 from tests.conftest import Answering
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 REQUEST = MirrorDBRequest(
     method="PATCH",

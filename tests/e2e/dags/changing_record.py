@@ -24,6 +24,6 @@ with DAG("changing_record", schedule=None, start_date=datetime(2026, 1, 1, tzinf
             field="state",
             changed=True,
             poke_interval=2,
-            timeout=150,
+            timeout=3600,
             **mode,
         )

@@ -37,7 +37,7 @@ with DAG("every_mode", schedule=None, start_date=START):
                 field="state",
                 equals=f"seen by {name}",
                 poke_interval=1,
-                timeout=100,
+                timeout=3600,
                 mode="reschedule" if name == "reschedule" else "poke",
                 deferrable=name == "deferrable",
             )

@@ -47,7 +47,7 @@ with DAG("timed_out_without_key", schedule=None, start_date=START, default_args=
         mirrordb_conn_id="timed_out_without_key",
         endpoint="api/timed_out_without_key",
         data={"number": 0},
-        execution_timeout=timedelta(seconds=5),
+        execution_timeout=timedelta(hours=1),
     )
 
 with DAG("killed_delete_on_worker", schedule=None, start_date=START, default_args=RETRIES):
