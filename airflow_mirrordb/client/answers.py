@@ -28,6 +28,7 @@ from airflow_mirrordb.client.problem import encodable, problem_from
 from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest, base_of, named
 from airflow_mirrordb.client.redaction import shortened
 from airflow_mirrordb.client.retry import Progress, rate_limit_reset, retry_after
+from airflow_mirrordb.client.sizes import MAX_EXPANSION, decoded_size
 from airflow_mirrordb.client.urls import shown
 
 _SUCCESS = range(200, 300)
@@ -115,7 +116,7 @@ def interpret(
     elif answer.broken is not None:
         raise named(answer.broken, request)
     else:
-        body = _decode(answer, request)
+        body = _decode(answer, request, config)
     request_id = _request_id(answer.headers)
     return MirrorDBResponse(
         status=answer.status,
@@ -333,10 +334,15 @@ def _is_gone(status: int, request: MirrorDBRequest, *, maybe_applied: bool) -> b
     return request.method == "DELETE" and is_missing and (request.missing_ok or maybe_applied)
 
 
-def _decode(answer: Answer, request: MirrorDBRequest) -> Any:
+def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) -> Any:
     """Decode the body as JSON, whatever the content type says; nothing and white space are None."""
     if answer.refused:
         reason = answer.refused
+    elif size := decoded_size(answer.body, MAX_EXPANSION * config.max_response_bytes):
+        reason = (
+            f"decoded the body of {len(answer.body):,} bytes would take {size:,}, which is over"
+            f" {MAX_EXPANSION} times max_response_bytes: read less at once, or write it to an output_path"
+        )
     elif not answer.body.strip():
         return None
     else:

@@ -200,7 +200,7 @@ class MirrorDBConfig(BaseModel):
     rate_limit: Annotated[Number | None, Field(gt=0)] = None
     """Requests per second that are never exceeded, in one process; not limited if not set."""
     max_response_bytes: Annotated[Integer, Field(ge=1)] = 16 * 2**20
-    """Largest answer that is read, in bytes, after decompression."""
+    """Largest answer that is read, in bytes, after decompression; its values may take 20 times as much."""
 
     idempotency_header: HeaderName | None = None
     """Header for idempotency keys, as ``Idempotency-Key``, on backends that promise to remove duplicates."""

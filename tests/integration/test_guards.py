@@ -80,6 +80,7 @@ from tests.integration import (
     test_forking as forks,
     test_framing as framing,
     test_hostile_answers as hostile_answers,
+    test_memory_of_answers as memory_of_answers,
     test_operators_bulk as bulks,
     test_operators_tries as tries_of_tasks,
     test_rendered_arguments as rendered,
@@ -461,6 +462,13 @@ GUARDS: dict[str, Guard] = {
         without=nothing,
         check=framing.test_what_is_no_answer_yet_does_not_go_on_for_ever,
         arguments={"name": "line breaks"},
+    ),
+    "memory of decoded bodies": Guard(
+        owner=answers,
+        name="decoded_size",
+        without=lambda *_: 0,
+        check=memory_of_answers.test_a_body_that_takes_many_times_its_size_is_not_decoded,
+        arguments={"name": "empty lists", "length": 2**20},
     ),
     "ends of compressed bodies": Guard(
         owner=packing,
