@@ -29,6 +29,7 @@ from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest, base_
 from airflow_mirrordb.client.redaction import shortened
 from airflow_mirrordb.client.retry import Progress, rate_limit_reset, retry_after
 from airflow_mirrordb.client.sizes import MAX_EXPANSION, decoded_size
+from airflow_mirrordb.client.texts import text_from
 from airflow_mirrordb.client.urls import shown
 
 _SUCCESS = range(200, 300)
@@ -50,7 +51,9 @@ class MirrorDBResponse:
     :param data: what the decoded JSON body holds in the connection's envelope, or the whole body where
         there is no envelope; None if there is no body; a :class:`~airflow_mirrordb.client.Manifest` of
         what went to a sink
-    :param body: the whole decoded JSON body
+    :param body: the whole decoded JSON body; of a write whose answer is something else, its text, or None if
+        it is no text
+    :param is_json: whether it was JSON, or nothing at all
     :param size: length of the body in bytes, after decompression; 0 if it went to a sink
     :param etag: entity tag of the resource (RFC 9110, section 8.8.3); None if there is none, or what the
         backend sent is not one and could not be sent back
@@ -68,6 +71,7 @@ class MirrorDBResponse:
     request_id: str | None
     attempts: int
     elapsed: float
+    is_json: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,9 +110,11 @@ def interpret(
     :param hide: takes secrets out of the request id, which appears in logs; not out of errors, which are
         rid of theirs where they leave the client
     :raises ResponseError: if it is no success, of the class that the status calls for
-    :raises InvalidResponseError: if it is a success, but the body cannot be used
+    :raises InvalidResponseError: if it is a success, but the body cannot be used; that of a write only if it
+        is too large or packed in an unknown way
     :raises TransportError: if it is a success, but the body did not come whole
     """
+    is_json = True
     if not _is_success(answer.status, request):
         if not _is_gone(answer.status, request, maybe_applied=maybe_applied):
             raise named(response_error(answer, config, now=now), request)
@@ -116,7 +122,7 @@ def interpret(
     elif answer.broken is not None:
         raise named(answer.broken, request)
     else:
-        body = _decode(answer, request, config)
+        body, is_json = _decode(answer, request, config)
     request_id = _request_id(answer.headers)
     return MirrorDBResponse(
         status=answer.status,
@@ -128,6 +134,7 @@ def interpret(
         request_id=hide(request_id) if request_id else None,
         attempts=number,
         elapsed=elapsed,
+        is_json=is_json,
     )
 
 
@@ -334,8 +341,12 @@ def _is_gone(status: int, request: MirrorDBRequest, *, maybe_applied: bool) -> b
     return request.method == "DELETE" and is_missing and (request.missing_ok or maybe_applied)
 
 
-def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) -> Any:
-    """Decode the body as JSON, whatever the content type says; nothing and white space are None."""
+def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) -> tuple[Any, bool]:
+    """Decode the body as JSON, whatever the content type says; nothing and white space are None.
+
+    A write was applied whatever its answer holds: the text of one that is not JSON is its result.
+    """
+    content_type = answer.headers.get("Content-Type", "none")
     if answer.refused:
         reason = answer.refused
     elif size := decoded_size(answer.body, MAX_EXPANSION * config.max_response_bytes):
@@ -344,13 +355,17 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
             f" {MAX_EXPANSION} times max_response_bytes: read less at once, or write it to an output_path"
         )
     elif not answer.body.strip():
-        return None
+        return None, True
     else:
         try:
-            return decode(answer.body)
+            return decode(answer.body), True
         except (ValueError, RecursionError):
-            content_type = shortened(answer.headers.get("Content-Type", "none"), 200)
-            reason = f"the body is not JSON (content type {content_type!r})"
+            if request.method != "GET":
+                return text_from(answer.body, content_type), False
+            reason = (
+                f"the body of {len(answer.body):,} bytes is not JSON (content type"
+                f" {shortened(content_type, 200)!r}); output_path, or a sink, takes a body of any kind"
+            )
     applied = "" if request.method == "GET" else _APPLIED
     error = InvalidResponseError(
         message=f"{answer.status}, but {reason}{applied}",

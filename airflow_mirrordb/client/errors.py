@@ -19,7 +19,7 @@
     │   ├── ConflictError            409, 412, 428
     │   ├── RateLimitError           429
     │   └── ServerError              5xx
-    ├── InvalidResponseError     a success whose body is not JSON, is too large, or did not come whole
+    ├── InvalidResponseError     a success whose body is too large, not whole, or, of a read, not JSON
     ├── OutputError              an answer that could not be written where it should be
     ├── AmbiguousWriteError      a write that may or may not have been applied
     └── BulkError                records of a bulk failed; carries the report of all
@@ -198,7 +198,7 @@ class ServerError(ResponseError):
 
 @dataclass(eq=False, kw_only=True)
 class InvalidResponseError(MirrorDBError):
-    """A success (the request was applied) whose body cannot be used: not JSON, too large, or not whole.
+    """A success (the request was applied) whose body is too large, not whole, or, of a read, not JSON.
 
     :param status: HTTP status of the answer
     :param request_id: the id under which the backend logged the request

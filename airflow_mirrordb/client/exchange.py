@@ -333,6 +333,16 @@ class _Exchange:
             )
         except MirrorDBError as error:
             self._raise(error)
+        if not response.is_json:
+            log.warning(
+                "%s: %d, so the write was applied, but its answer of %d bytes is not JSON (content type %r):"
+                " the result is %s",
+                str(self),
+                response.status,
+                response.size,
+                self._redaction.text(response.headers.get("Content-Type", "none")[:200]),
+                "None, since it is no text" if response.body is None else "its text",
+            )
         if response.status in _GONE and not self._request.missing_ok:
             log.warning(
                 "%s: %d counts as done, since an attempt before may have been applied; whether the resource"

@@ -42,7 +42,7 @@ from airflow_mirrordb.client.errors import (
 from airflow_mirrordb.client.protocol import WireRequest, base_of
 from airflow_mirrordb.client.redaction import shortened
 from airflow_mirrordb.client.streams import Stream
-from airflow_mirrordb.client.wire import Connector, FramingError
+from airflow_mirrordb.client.wire import WITHOUT_BODY, Connector, FramingError, is_final
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class Transport:
                     begin()
                 response = await _exchange(connection, head, request.body)
                 refused = await self._read(response, pieces, stream)
-                if not refused and response.content.at_eof():
+                if not refused and response.content.at_eof() and not _is_body_to_come(response):
                     _check_end(response)
                     connection.release()
         except (Exception, asyncio.CancelledError) as error:
@@ -195,7 +195,9 @@ class Transport:
             stream = None
         if stream is not None:
             await stream.begin()
-        elif content.is_eof() and CONTENT_ENCODING not in response.headers:
+        if response.status in WITHOUT_BODY:
+            return ""
+        if stream is None and content.is_eof() and CONTENT_ENCODING not in response.headers:
             pieces.append(content.read_nowait())  # all of it came with its head
             return "" if len(pieces[0]) <= left else TOO_LONG
         try:
@@ -414,8 +416,19 @@ async def _exchange(connection: Connection, head: bytes, body: bytes | None) -> 
     transport.writelines([head, body] if body else [head])
     while True:
         message, content = await protocol.read()
-        if message.code == HTTPStatus.SWITCHING_PROTOCOLS or message.code >= HTTPStatus.OK:
+        if is_final(message.code):
             return _Response(message, content, protocol, transport)
+
+
+def _is_body_to_come(response: _Response) -> bool:
+    """Whether an answer that must not have a body announces one, which would be taken for the next answer.
+
+    A 304 says in Content-Length how long the body is that it does not have (RFC 9110, section 8.6).
+    """
+    if response.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+        return False  # of a 205 the body is parsed, though not read
+    length = response.headers.get(CONTENT_LENGTH, "0") if response.status == HTTPStatus.NO_CONTENT else "0"
+    return length != "0" or TRANSFER_ENCODING in response.headers
 
 
 def _check_end(response: _Response) -> None:
@@ -426,7 +439,8 @@ def _check_end(response: _Response) -> None:
 
     :raises aiohttp.ClientError: if it was cut off
     """
-    if CONTENT_LENGTH in response.headers or TRANSFER_ENCODING in response.headers:
+    has_end = CONTENT_LENGTH in response.headers or TRANSFER_ENCODING in response.headers
+    if has_end or response.status in WITHOUT_BODY:
         return
     end = response.protocol.exception()
     if end is None:  # the connection goes on: there is no body

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import functools
+import re
+from http import HTTPStatus
 from typing import Any
 from weakref import WeakSet
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import RawResponseMessage
 
 from airflow_mirrordb.client import forking
 
+#: Answers that end with their head, whatever it announces (RFC 9112, section 6.3); a 205 has no body either
+#: (RFC 9110, section 15.3.6).
+WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED)
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})")
 #: Bytes that may have come of an answer beside its body: its head, and those of 1xx answers before it; the
 #: sizes and extensions of chunks; trailers; and up to 256 kB that wait to be parsed. A body may have half
 #: its own size more, as chunks of ten bytes have. Some backends stream JSON token by token: 2 MB of that
@@ -47,15 +54,21 @@ forking.empty_when_forked(_connectors)
 
 
 class Handler(ResponseHandler):
-    """Receives answers; ends one that is all framing.
+    """Receives answers; ends one that is all framing, and keeps the head of one that is followed by garbage.
 
     Each chunk, header or 1xx answer costs a microsecond or more, however few bytes it has: 16 MB in
     chunks of one byte would take 17 s of CPU.
+
+    The status of an answer decides what was done. aiohttp forgets a head if the bytes that come with it
+    cannot be parsed, as the body of a 204 that must not have one, and it does not tell the reader of a body
+    when what comes later cannot.
     """
 
     def set_response_params(self, **options: Any) -> None:
         """Prepare for the next answer."""
         self._received, self._allowed = 0, MAX_FRAMING
+        self._options, self._before_head = options, list[bytes]()
+        self._has_head = False
         super().set_response_params(**options)
 
     def data_received(self, data: bytes) -> None:
@@ -66,7 +79,48 @@ class Handler(ResponseHandler):
                 self._end(f"only {body:,} of {self._received:,} bytes are its body, the rest is framing")
                 return
         self._received += len(data)
+        if not self._has_head:
+            self._before_head.append(data)
         super().data_received(data)
+
+    def feed_data(self, data: tuple[RawResponseMessage, aiohttp.StreamReader], size: int = 0) -> None:
+        """Hand a head to the reader."""
+        self._has_head = is_final(data[0].code)
+        if self._has_head:
+            self._before_head.clear()
+        super().feed_data(data, size)
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        """Hand an error to the reader."""
+        if type(exc) is HttpProcessingError:  # these bytes cannot be parsed
+            if not self._has_head and self._feed_head():
+                return
+            if self._payload is not None and not self._payload.is_eof():
+                self._payload.set_exception(exc)
+        super().set_exception(exc, *cause)
+
+    def _feed_head(self) -> bool:
+        """Parse an answer again, its head alone first, and hand that over; False if not even that can be."""
+        found = _split(b"".join(self._before_head))
+        if found is None:
+            return False
+        head, rest = found
+        super().set_response_params(**self._options)  # another parser
+        parser: Any = self._parser
+        try:
+            ((message, payload),) = parser.feed_data(head)[0]
+        except (HttpProcessingError, ValueError):
+            return False
+        if message.code not in WITHOUT_BODY:
+            try:
+                parser.feed_data(rest)
+            except HttpProcessingError as error:
+                if not payload.is_eof():  # else it is whole, and what follows costs only the connection
+                    payload.set_exception(error)
+        self.force_close()
+        self._payload = payload
+        self.feed_data((message, payload))
+        return True
 
     def _end(self, reason: str) -> None:
         error = FramingError(message=reason)
@@ -75,3 +129,21 @@ class Handler(ResponseHandler):
             self._payload.set_exception(error)
         if self.transport is not None:
             self.transport.close()
+
+
+def _split(raw: bytes) -> tuple[bytes, bytes] | None:
+    """Return the head of the final answer in some bytes, and what follows it; None if it is not all there."""
+    start = 0
+    while found := _STATUS_LINE.match(raw, start):
+        end = raw.find(b"\r\n\r\n", start) + 4
+        if end < 4:  # noqa: PLR2004  # there is no end
+            break
+        if is_final(int(found[1])):
+            return raw[start:end], raw[end:]
+        start = end
+    return None
+
+
+def is_final(status: int) -> bool:
+    """Whether no other answer follows (RFC 9110, section 15.2)."""
+    return status >= HTTPStatus.OK or status == HTTPStatus.SWITCHING_PROTOCOLS

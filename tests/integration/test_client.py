@@ -121,15 +121,16 @@ async def test_a_201_with_a_location_is_not_followed(
     assert len(backend.requests) == 1
 
 
-async def test_a_success_that_is_not_json_is_an_error(answering: Answering, config_for: ConfigFor) -> None:
-    """A login page with status 200 is no data; a create says that it was applied, and is not repeated."""
-    page = web.Response(status=201, text="<html>", content_type="text/html")
-    backend = await answering(page)
+async def test_a_page_is_no_data(answering: Answering, config_for: ConfigFor) -> None:
+    """A login page with status 200 is an error to a read; a create was done, and the page is its result."""
+    pages = [web.Response(status=status, text="<html>", content_type="text/html") for status in (200, 201)]
+    backend = await answering(*pages)
     async with GenericMirrorDB(config_for(backend.base_url)) as client:
-        with pytest.raises(InvalidResponseError, match="was applied") as caught:
-            await client.create_function("create", "api/users", {})
-    assert (caught.value.status, caught.value.attempts, caught.value.method) == (201, 1, "POST")
-    assert len(backend.requests) == 1
+        with pytest.raises(InvalidResponseError, match="is not JSON") as caught:
+            await client.read_function("read", "api/users")
+        assert (caught.value.status, caught.value.attempts, caught.value.method) == (200, 1, "GET")
+        assert await client.create_function("create", "api/users", {}) == "<html>"
+    assert len(backend.requests) == 2
 
 
 async def test_304_answers_a_condition(answering: Answering, config_for: ConfigFor) -> None:

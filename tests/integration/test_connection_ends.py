@@ -203,7 +203,6 @@ BROKEN: dict[str, Sequence[Step]] = {
     "trailers with a length": [
         HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nContent-Length: 5\r\n\r\n"
     ],
-    "garbage in the same piece": [json_answer("{}") + b"garbage\r\n"],
 }
 
 

@@ -46,6 +46,7 @@ from airflow_mirrordb.client import (
     problem,
     protocol,
     redaction,
+    texts,
     tokens,
     transport,
     urls,
@@ -72,6 +73,7 @@ from airflow_mirrordb.triggers import (
 from tests.fuzz.targets import REGISTRIES, TARGETS
 from tests.integration import (
     test_airflow_borders as borders,
+    test_answer_heads as heads,
     test_client_writes as writes,
     test_config_urls as config_urls,
     test_connection_ends as connection_ends,
@@ -109,6 +111,7 @@ from tests.unit import (
     test_packing as packed,
     test_protocol_values as values,
     test_runner as runs,
+    test_texts as text_of_bodies,
 )
 from tests.unit.test_runner import runner  # noqa: F401  # and one more
 
@@ -595,6 +598,34 @@ GUARDS: dict[str, Guard] = {
         without=nothing,
         check=rendered.test_a_filter_that_vanishes_is_refused,
         arguments={"pushed": []},
+    ),
+    "heads of answers": Guard(
+        owner=wire.Handler,
+        name="_feed_head",
+        without=lambda _self: False,
+        check=heads.test_an_answer_without_a_body_ends_with_its_head,
+        arguments={"name": "204", "write": "create", "pieces": False},
+    ),
+    "bodies that must not be": Guard(
+        owner=transport,
+        name="WITHOUT_BODY",
+        without=(),
+        check=heads.test_an_answer_without_a_body_ends_with_its_head,
+        arguments={"name": "205", "write": "create", "pieces": False},
+    ),
+    "connections with a body to come": Guard(
+        owner=transport,
+        name="_is_body_to_come",
+        without=lambda _response: False,
+        check=heads.test_a_body_that_comes_later_is_no_answer,
+        arguments={"announced": "Content-Length: 2"},
+    ),
+    "charsets of text": Guard(
+        owner=texts,
+        name="_CHARSETS",
+        without=ANYTHING,
+        check=text_of_bodies.test_codecs_that_are_no_charsets_are_not_used,
+        arguments={"charset": "rot13"},
     ),
     "what a condition decides": Guard(
         owner=sensor,

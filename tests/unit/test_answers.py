@@ -147,17 +147,47 @@ def test_an_entity_tag_is_one_that_can_be_sent_back(header: str | None, etag: st
         (answer(200, b'{"a": -Infinity}'), "is not JSON"),
         (answer(200, b"[" * 200_000), "is not JSON"),
         (answer(200, b'{"a": '), "is not JSON"),
-        (answer(200, b"[1]", refused="the body is too long"), "200, but the body is too long"),
     ],
 )
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_success_whose_body_cannot_be_used(given: Answer, words: str, method: Method) -> None:
-    """It is no JSON, or too long; for a write the error says that it was applied."""
-    error = error_of(given, asked(method))
+def test_a_read_of_something_else_is_an_error(given: Answer, words: str) -> None:
+    """It says what there is, and what would take it."""
+    error = error_of(given, asked("GET"))
     assert isinstance(error, InvalidResponseError)
     assert words in error.message
+    assert f"of {len(given.body):,} bytes" in error.message
+    assert "output_path" in error.message
+    assert (error.status, error.retryable, error.method, error.method_name) == (200, False, "GET", "label")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_success_whose_body_is_refused(method: Method) -> None:
+    """It is too long, for instance; for a write the error says that it was applied."""
+    error = error_of(answer(200, b"[1]", refused="the body is too long"), asked(method))
+    assert isinstance(error, InvalidResponseError)
+    assert "200, but the body is too long" in error.message
     assert ("was applied" in error.message) is (method == "POST")
     assert (error.status, error.retryable, error.method, error.method_name) == (200, False, method, "label")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize(
+    ("given", "data"),
+    [
+        (answer(200, b"ok"), "ok"),
+        (answer(201, b"<done/>", Content_Type="application/xml"), "<done/>"),
+        (answer(200, b'{"a": NaN}'), '{"a": NaN}'),
+        (answer(200, b'{"id": 7'), '{"id": 7'),
+        (answer(200, b"\xe9t\xe9", Content_Type="text/plain; charset=ISO-8859-1"), "été"),
+        (answer(200, b"\xe9t\xe9"), "\ufffdt\ufffd"),
+        (answer(200, b"%PDF-1.7\x00\x01", Content_Type="application/pdf"), None),
+    ],
+)
+def test_a_write_is_a_success_whatever_its_answer_holds(
+    given: Answer, data: str | None, method: Method
+) -> None:
+    """A 2xx says that it was done (RFC 9110, section 15.3); the body is the result, as far as it goes."""
+    found = result(given, asked(method))
+    assert (found.data, found.body, found.is_json, found.size) == (data, data, False, len(given.body))
 
 
 # -- errors --------------------------------------------------------------------------------------
