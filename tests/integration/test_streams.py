@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gzip
 import hashlib
 import json
 import resource
+import ssl
 import threading
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import brotli
 import pytest
 from aiohttp import web
-from airflow.providers.common.compat.sdk import ObjectStoragePath
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, ObjectStoragePath
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_mirrordb.client import (
@@ -270,26 +274,131 @@ async def test_only_what_a_get_brings_is_written(
 
 @pytest.fixture
 def small_files() -> Iterator[None]:
-    """No file may grow beyond a megabyte, as on a disk that is full."""
+    """No file may grow beyond a megabyte."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (MEGABYTE, limits[1]))
     yield
     resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-async def test_a_full_disk_is_a_clear_error(
+async def test_a_file_that_grows_too_large_is_a_clear_error(
     raw_server: RawServer, config_for: ConfigFor, target: Path, small_files: None
 ) -> None:
-    """It may pass, so it is worth another attempt; what was written is removed."""
+    """The next attempt would bring no less; what was written is removed."""
     raw_server.default = Reply(measured(bytes(5 * BLOCK)))
     async with GenericMirrorDB(config_for(raw_server.base_url, max_attempts=2)) as client:
         with pytest.raises(
             OutputError, match=rf"cannot write to {target}: OSError: .*File too large"
-        ) as full:
+        ) as large:
             await client.request(get(), sink=OutputFile(str(target)))
-    assert (full.value.attempts, full.value.retryable, full.value.path) == (2, True, str(target))
-    assert (full.value.method, full.value.endpoint) == ("GET", "api/export")
+    assert (large.value.attempts, large.value.retryable, large.value.path) == (1, False, str(target))
+    assert (large.value.method, large.value.endpoint) == ("GET", "api/export")
     assert contents(target.parent) == {target.name: OLD}
+
+
+class Failing:
+    """A sink that cannot take what it gets."""
+
+    path = "s3://conn_id@bucket/export.json"
+
+    def __init__(self, error: BaseException) -> None:
+        self.error, self.begun = error, 0
+
+    def begin(self) -> None:
+        self.begun += 1
+
+    def write(self, _data: bytes) -> None:
+        raise self.error
+
+    def finish(self) -> None:
+        raise AssertionError("nothing was written")
+
+    def abort(self) -> None:
+        pass
+
+
+class ClientError(Exception):
+    """As botocore has it: https://docs.aws.amazon.com/boto3/latest/guide/error-handling.html."""
+
+    def __init__(self, status: object) -> None:
+        super().__init__("An error occurred when calling the PutObject operation")
+        self.response = {"Error": {"Code": "Denied"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+
+
+def with_facts(**facts: Any) -> Exception:
+    error = Exception("the store said no")
+    vars(error).update(facts)
+    return error
+
+
+def caused(error: Exception, cause: BaseException) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+FINAL = {
+    "EROFS": OSError(errno.EROFS, "Read-only file system"),
+    "ENAMETOOLONG": OSError(errno.ENAMETOOLONG, "File name too long"),
+    "ENOTDIR": OSError(errno.ENOTDIR, "Not a directory"),
+    "EACCES": OSError(errno.EACCES, "Permission denied"),
+    "EPERM": OSError(errno.EPERM, "Operation not permitted"),
+    "ENOENT": OSError(errno.ENOENT, "No such file or directory"),
+    "ELOOP": OSError(errno.ELOOP, "Too many levels of symbolic links"),
+    "EFBIG": OSError(errno.EFBIG, "File too large"),
+    "no such library": ImportError("No module named 's3fs'"),
+    "no such kind": ValueError("Protocol not known: nosuch"),
+    "wrong certificate": ssl.SSLCertVerificationError(1, "certificate verify failed"),
+    "botocore 403": ClientError(403),
+    "botocore 404": ClientError(404),
+    "s3fs 403": caused(OSError(errno.EIO, "Denied"), ClientError(403)),
+    "azure-core 403": with_facts(status_code=403),
+    "google-api-core 403": with_facts(code=HTTPStatus.FORBIDDEN),
+    "requests 401": with_facts(response=SimpleNamespace(status_code=401)),
+    "aiohttp 404": with_facts(status=404),
+    "no such connection": AirflowNotFoundException("The conn_id `conn_id` isn't defined"),
+}
+PASSING = {
+    "ENOSPC": OSError(errno.ENOSPC, "No space left on device"),
+    "EDQUOT": OSError(errno.EDQUOT, "Disk quota exceeded"),
+    "EIO": OSError(errno.EIO, "Input/output error"),
+    "ETIMEDOUT": OSError(errno.ETIMEDOUT, "Connection timed out"),
+    "ECONNRESET": ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"),
+    "time-out": TimeoutError(),
+    "botocore 503": ClientError(503),
+    "botocore 400": ClientError(400),
+    "botocore without a status": ClientError(None),
+    "botocore in another way": with_facts(response={"ResponseMetadata": None}),
+    "s3fs 503": caused(OSError(errno.EBUSY, "SlowDown"), ClientError(503)),
+    "google-api-core 429": with_facts(code=HTTPStatus.TOO_MANY_REQUESTS),
+    "a code that is none": with_facts(code="403"),
+    "unknown": Exception("who knows"),
+}
+
+
+@pytest.mark.parametrize("name", FINAL | PASSING)
+async def test_a_failure_of_a_store_is_final_if_it_cannot_pass(
+    raw_server: RawServer, config_for: ConfigFor, name: str
+) -> None:
+    """By errno(3), or by the HTTP status that the library of the store tells."""
+    raw_server.default = Reply(measured(bytes(BLOCK)))
+    sink = Failing((FINAL | PASSING)[name])
+    attempts = 1 if name in FINAL else 2
+    async with GenericMirrorDB(config_for(raw_server.base_url, max_attempts=2)) as client:
+        with pytest.raises(OutputError, match=f"cannot write to {sink.path}: ") as failed:
+            await client.request(get(), sink=sink)
+    assert (failed.value.retryable, failed.value.attempts) == (name in PASSING, attempts)
+    assert (sink.begun, len(raw_server.requests)) == (attempts, attempts)
+
+
+async def test_a_ring_of_causes_has_an_end(raw_server: RawServer, config_for: ConfigFor) -> None:
+    """And the last bytes of an answer, which are written when it has ended, fail with its attempts."""
+    first, second = Exception("first"), Exception("second")
+    first.__cause__, second.__cause__ = second, first
+    raw_server.default = Reply(measured(BODY))
+    async with GenericMirrorDB(config_for(raw_server.base_url, max_attempts=1)) as client:
+        with pytest.raises(OutputError, match="Exception: first") as failed:
+            await client.request(get(), sink=Failing(first))
+    assert failed.value.attempts == 1
 
 
 @pytest.mark.parametrize(
@@ -298,6 +407,7 @@ async def test_a_full_disk_is_a_clear_error(
         ("{folder}", "IsADirectoryError: it is a folder"),
         ("{file}/export.json", "FileExistsError|NotADirectoryError"),
         ("nosuch://bucket/export.json", "ValueError: .*filesystem.*nosuch"),
+        ("{folder}/" + "a" * 300 + "/export.json", "OSError: .*File name too long"),
     ],
 )
 async def test_a_place_that_cannot_be_written_to_is_a_final_error(
