@@ -462,11 +462,13 @@ def interrupted(interruption: BaseException, request: MirrorDBRequest, attempts:
 def _some(items: Iterator[T], bulk: Bulk) -> list[T]:
     """Take some items, fewer if they are slow to come: nothing is sent or received meanwhile.
 
+    However slow the first one was, as behind a page or a note of what was done, the next ones may be there.
     An error of the items stops the bulk, whose result raises it.
     """
-    some, until = list[T](), time.monotonic() + SLOW
+    some, until = list[T](), 0.0
     try:
         for item in items:
+            until = until or time.monotonic() + SLOW
             some.append(item)
             if len(some) == AT_A_TIME or time.monotonic() > until:
                 break

@@ -148,14 +148,17 @@ class BulkMemory:
         start, size = 0, FEWEST
         while window := self.left[start : start + size]:
             began = time.monotonic()
-            self.remember(window)
+            self.remember(window, taken=start)
             yield from (items[position] for position in window)
             start += len(window)
             size = int(size * EVERY / max(time.monotonic() - began, 1e-9))
             size = max(FEWEST, min(size, MOST))
 
-    def remember(self, coming: Sequence[int] = ()) -> None:
-        """Note what became of records, and which are in flight or will be next."""
+    def remember(self, coming: Sequence[int] = (), *, taken: int = 0) -> None:
+        """Note what became of records, and which are in flight or will be next.
+
+        :param taken: how many of :attr:`left` whoever sends them has taken; some may not be begun yet
+        """
         if not self._memory.works:
             return
         records = self.report.records
@@ -163,7 +166,7 @@ class BulkMemory:
         self._seen = len(records)
         ended = [at for at in self._open if records[at] is not None]
         self._open = [at for at in self._open if records[at] is None]
-        begun = [self.left[at] for at in self._open] + list(coming)
+        begun = [self.left[at] for at in self._open] + self.left[len(records) : taken] + list(coming)
         row = _Row()
         for index, at in enumerate(ended):
             if row.size > ROW:

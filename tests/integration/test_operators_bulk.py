@@ -29,9 +29,9 @@ from airflow_mirrordb.client import (
     MirrorDBError,
     MirrorDBRequest,
 )
-from airflow_mirrordb.client.contents import RecordNames
+from airflow_mirrordb.client.contents import NAME_LENGTH, RecordNames
 from airflow_mirrordb.devserver import DevServer
-from airflow_mirrordb.operators.bulk_memory import FEWEST
+from airflow_mirrordb.operators.bulk_memory import FEWEST, BulkMemory
 from airflow_mirrordb.operators.mirrordb import (
     MirrorDBCreateOperator,
     MirrorDBDeleteOperator,
@@ -795,6 +795,21 @@ def test_time_out_of_keyed_records_is_left_to_airflow(
     scripted.answer(201, {})
     assert create(records(2)).execute(context())["done"] == 2
     assert scripted.headers[0]["Idempotency-Key"].encode() in backend.received
+
+
+def test_what_was_taken_but_not_begun_may_be_in_flight(tries: Tries) -> None:
+    """A sender takes some records at once; one that is killed right after a note may have sent them all."""
+    names = [f"{number:0{NAME_LENGTH}}" for number in range(2 * FEWEST)]
+
+    def memory_of_a_try() -> BulkMemory:
+        memory = BulkMemory(tries.context(), most_bytes=2**20, reads=False)
+        memory.recall(None, records(len(names)))
+        memory.begin(names, repeatable=False)
+        return memory
+
+    items = memory_of_a_try().watched(names)
+    assert [next(items) for _ in range(FEWEST + 1)] == names[: FEWEST + 1]
+    assert memory_of_a_try().unknown == set(range(2 * FEWEST))
 
 
 def test_without_a_store_a_partly_done_bulk_is_not_retried(
