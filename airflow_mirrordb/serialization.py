@@ -224,7 +224,9 @@ def _check_number(number: float) -> bool:
     if _LOWEST <= number <= _HIGHEST:
         return False
     if isinstance(number, int):
-        raise NotStorableError(f"it is an integer of {number.bit_length()} bits, and Airflow carries 64")
+        raise NotStorableError(
+            f"it is an integer of {number.bit_length()} bits, and Airflow carries -2**63 to 2**64-1"
+        )
     if not math.isfinite(number):
         raise NotStorableError(f"JSON has no {float.__repr__(number)}")
     raise NotStorableError(

@@ -101,6 +101,9 @@ def _first_fault(value: object, place: str, depth: int = 0) -> tuple[str, str] |
         wrong = next((key for key in value if not isinstance(key, str | int | float | bool | None)), None)
         if wrong is not None:
             return place, f"a key must be a string, not {type(wrong).__name__}"
+        half = next((key for key in value if isinstance(key, str) and not is_unicode(key)), None)
+        if half is not None:
+            return place, f"the key {half!a:.100}: {HALF_A_PAIR}"
         children = ((f"{place}.{key}" if place else str(key), item) for key, item in value.items())
     elif is_list(value):
         children = ((f"{place}[{index}]", item) for index, item in enumerate(value))

@@ -149,6 +149,7 @@ for _ in range(100_000):
         ({"a": object()}, "data.a", "object"),
         ({"a": {(1, 2): 3}}, "data.a", "tuple"),
         ({"a": "\ud800"}, "data.a", "surrogate"),
+        ({"a": [{"\ud800": 1}]}, "data.a[0]", "the key '\\ud800': it holds half of a surrogate pair"),
         (LOOP, "data[0]", "nested too deeply"),
         (DEEP, "data[0]", "nested too deeply"),
     ],

@@ -112,7 +112,7 @@ STORABLE: dict[str, Any] = {
 NOT_STORABLE: dict[str, tuple[Any, str, str]] = {
     # https://github.com/msgpack/msgpack/blob/master/spec.md#limitation
     "integer": ({"items": [1, {"id": 2**64}]}, "$.items[1].id", "65 bits"),
-    "negative integer": (-(2**63) - 1, "$", "64 bits"),
+    "negative integer": (-(2**63) - 1, "$", "of 64 bits, and Airflow carries -2**63 to 2**64-1"),
     "endless integer": ([10**5000], "$[0]", "bits"),
     # SQLite's JSON columns have numeric affinity (section 3 of https://sqlite.org/datatype3.html)
     "bare integer": (2**63 + 1, "$", "SQLite"),
