@@ -353,7 +353,7 @@ class GenericMirrorDB:
         """Send one GET to ``test_endpoint``, or to the base URL, and return the status of the answer.
 
         Any answer below 500 proves that the backend is there, save one that refuses the key and a
-        404 of ``test_endpoint``.
+        404 of ``test_endpoint``. It takes no longer than ``timeout``, with the request for a token.
 
         :raises TransportError: if there was no answer
         :raises ResponseError: if the answer is one of those
@@ -472,10 +472,12 @@ class GenericMirrorDB:
         config, registry = self._state.config, self._state.registry
         request = MirrorDBRequest(method="GET", endpoint=config.test_endpoint or "", method_name="test")
         wire = prepare(request, config, registry) if config.test_endpoint else probe(config)
+        begin = self._monotonic()
         try:
             headers = await self._credentials.headers(config, transport)
+            left = config.timeout - round(self._monotonic() - begin, 1)
             with self._exchanges.flight(request):
-                answer = await transport.send(wire, headers)
+                answer = await transport.send(wire, headers, left)
         except MirrorDBError as error:
             error.attempts = 1
             raise named(error, request) from error.__cause__

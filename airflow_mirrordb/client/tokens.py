@@ -20,7 +20,7 @@ from yarl import URL
 from airflow_mirrordb.client.answers import REDIRECTS, Answer, status_error
 from airflow_mirrordb.client.auth import client_headers
 from airflow_mirrordb.client.config import MirrorDBConfig
-from airflow_mirrordb.client.errors import AuthenticationError, ResponseError
+from airflow_mirrordb.client.errors import AuthenticationError, ResponseError, TransportError
 from airflow_mirrordb.client.protocol import USER_AGENT, WireRequest
 from airflow_mirrordb.client.redaction import shortened
 from airflow_mirrordb.client.transport import Transport
@@ -77,7 +77,11 @@ async def fetch_token(
         timeout=config.timeout,
         repeatable=True,
     )
-    answer = await transport.send(request, client_headers(config))
+    try:
+        answer = await transport.send(request, client_headers(config))
+    except TransportError as error:
+        error.message = f"the authorization server gave no token: {error.message}"
+        raise
     body = _body_of(answer)
     learn(text for name, text in body.items() if name.endswith("token") and isinstance(text, str))
     if answer.status not in _SUCCESS:

@@ -142,6 +142,8 @@ class Transport:
                 raise DisconnectedError(message=DISCONNECTED, retryable=False, sent=sent) from None
             _forget_credentials(error)
             own = _own_error(error, request.origin, min(request.timeout, within), sent=sent)
+            if not sent and isinstance(error, asyncio.TimeoutError) and own and self._connections:
+                own.message += self._connections.interrupted_step()
             if own is None:
                 raise
             if response is None:
@@ -266,6 +268,11 @@ class Connections:
             opener.headers[ACCEPT_ENCODING] = packing.ACCEPTED
             self._openers[request.origin] = opener
         return await pool.connect(opener, [], _NO_TIMEOUT), opener
+
+    def interrupted_step(self) -> str:
+        """Return in which step of connecting the current task was interrupted, as the end of a message."""
+        step = "".join(pool.interrupted_step() for pool in self._pools.values())
+        return f": {step}" if step else ""
 
     async def close(self) -> None:
         """Close all connections, to the end even if the caller is cancelled."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import re
 from http import HTTPStatus
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawResponseMessage
+from aiohttp.resolver import DefaultResolver, ThreadedResolver
 
 from airflow_mirrordb.client import forking
+from airflow_mirrordb.client.threads import Resolver
 
 #: Answers that end with their head, whatever it announces (RFC 9112, section 6.3); a 205 has no body either
 #: (RFC 9110, section 15.3.6).
@@ -37,9 +40,48 @@ class Connector(aiohttp.TCPConnector):
     """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+        # aiodns, where aiohttp finds it, needs no threads
+        resolver = Resolver() if DefaultResolver is ThreadedResolver else None
+        super().__init__(resolver=resolver, **options)
         self._factory: Any = functools.partial(Handler, loop=self._loop)
+        self._steps: WeakKeyDictionary[asyncio.Task[Any], str] = WeakKeyDictionary()
         _connectors.add(self)
+
+    def interrupted_step(self) -> str:
+        """Return in which step of connecting the current task was interrupted, if it was in one."""
+        return self._steps.pop(_current_task(), "")
+
+    async def _create_connection(self, *args: Any, **options: Any) -> Any:
+        try:
+            protocol = await super()._create_connection(*args, **options)
+        except asyncio.CancelledError:
+            raise  # interrupted_step() tells where
+        except BaseException:
+            self.interrupted_step()
+            raise
+        self.interrupted_step()
+        return protocol
+
+    async def _resolve_host(self, host: str, *args: Any, **options: Any) -> Any:
+        self._steps[_current_task()] = f"the name {host!r} was not resolved"
+        return await super()._resolve_host(host, *args, **options)
+
+    async def _wrap_create_connection(self, *args: Any, **options: Any) -> Any:
+        task, factory = _current_task(), args[0]
+        self._steps[task] = "nothing took the connection"
+
+        def begin() -> Any:  # there is a connection
+            if options.get("ssl"):
+                self._steps[task] = "the TLS handshake did not end"
+            return factory()
+
+        made = await super()._wrap_create_connection(begin, *args[1:], **options)
+        self._steps[task] = "the proxy did not answer"  # unless this is the backend
+        return made
+
+    async def _start_tls_connection(self, *args: Any, **options: Any) -> Any:
+        self._steps[_current_task()] = "the TLS handshake through the proxy did not end"
+        return await super()._start_tls_connection(*args, **options)
 
     async def _get(self, *args: Any, **options: Any) -> Any:
         while (connection := await super()._get(*args, **options)) is not None:
@@ -47,6 +89,12 @@ class Connector(aiohttp.TCPConnector):
                 return connection
             connection.close()
         return None
+
+
+def _current_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101  # asyncio runs nothing else
+    return task
 
 
 _connectors: WeakSet[Connector] = WeakSet()

@@ -28,7 +28,7 @@ _CERTIFICATE = (
 _NO_HTTPS = "No https there: if the backend speaks plain http, say so in Host or Schema."
 _MEANINGS: dict[type[MirrorDBError], str] = {
     EndpointNotAllowedError: "Not allowed: the test endpoint is none of Allowed endpoints.",
-    RequestTimeoutError: "No answer in time: the backend was reached, but is slow or stuck.",
+    RequestTimeoutError: "No answer in time: {who} was reached, but is slow or stuck.",
     DisconnectedError: "Broken off: the backend closed the connection."
     " If it speaks https, say so in Host or Schema.",
     AuthenticationError: "Key rejected: check API key / token / secret, and whether the backend wants it"
@@ -56,7 +56,8 @@ def _meaning(error: MirrorDBError, config: MirrorDBConfig) -> str:
     if isinstance(error, AuthenticationError) and config.auth == "none":
         return "Key wanted: fill in API key / token / secret."
     words = next((words for kind, words in _MEANINGS.items() if isinstance(error, kind)), "It failed.")
-    return words.format(auth=config.auth, endpoint=config.test_endpoint)
+    who = "the backend, or the authorization server," if config.auth == "oauth2" else "the backend"
+    return words.format(auth=config.auth, endpoint=config.test_endpoint, who=who)
 
 
 def _unreachable(reason: OSError | None, config: MirrorDBConfig) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 import weakref
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterator, Mapping
@@ -28,6 +29,7 @@ from airflow_mirrordb.client.errors import (
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
 from airflow_mirrordb.client.protocol import MirrorDBRequest, RequestMethod, RequestOptions, named
 from airflow_mirrordb.client.retry import Progress, WaitNeeded
+from airflow_mirrordb.client.threads import in_thread
 from airflow_mirrordb.compat import mask_secrets, running_operator
 from airflow_mirrordb.hooks import form
 from airflow_mirrordb.hooks.connection import config_from, signed
@@ -55,7 +57,8 @@ T = TypeVar("T")
 
 AT_A_TIME = 32  # items of a bulk that are taken before the loop runs again
 SLOW = 0.01  # seconds after which these are enough
-TEST_TIMEOUT = 10.0  # seconds; somebody is looking at the button
+TEST_TIMEOUT = 9.0  # seconds, ten with what comes around it; somebody is looking at the button
+LEAST_PROBE = 1.0  # seconds of them that are for the backend, however long the look-up takes
 
 
 class MirrorDBHook(BaseHook):
@@ -391,30 +394,48 @@ class MirrorDBHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Ask the backend once whether it is there and takes the key; changes nothing there.
 
-        Reads ``test_endpoint`` if it is set, else the base URL. Takes at most 10 seconds.
+        Reads ``test_endpoint`` if it is set, else the base URL. Takes at most 10 seconds, also if the look-up
+        of the connection or of a name hangs, which then ends by itself, in a thread.
 
         :return: whether it worked, and in words what was found, and what to do about it
         """
+        self._refuse_event_loop()
+        return asyncio.run(self._test_connection())
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    async def _test_connection(self) -> tuple[bool, str]:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + TEST_TIMEOUT
+        longest = TEST_TIMEOUT - LEAST_PROBE
         try:
-            config = self._look_up()
+            config = await asyncio.wait_for(in_thread(self._look_up), longest)
+        except asyncio.TimeoutError:
+            return False, (
+                f"Connection not found: its look-up did not end within {longest:g} s."
+                " Check Airflow's secrets backends and its database."
+            )
         except MirrorDBError as error:
             return False, str(error)
         try:
-            quick = config.changed({"timeout": min(config.timeout, TEST_TIMEOUT)})
-            status = asyncio.run(_probe(quick))
+            left = math.floor(10 * (end - loop.time())) / 10
+            quick = config.changed({"timeout": min(config.timeout, left)})
+            async with GenericMirrorDB(quick) as client:
+                status = await client.probe()
         except MirrorDBError as error:
             return False, diagnosis(error, config)
         return True, f"{config.base_url} answered {status}, authentication: {config.auth}"
 
-    # -- inside ----------------------------------------------------------------------------------
-
-    def _look_up(self) -> MirrorDBConfig:
+    def _refuse_event_loop(self) -> None:
         if in_event_loop():
             raise RuntimeError(
                 "MirrorDBHook was called synchronously inside an event loop, which it would block. Use:"
                 f" 'async with MirrorDBHook({self.mirrordb_conn_id!r}) as client:"
                 " await client.read_function(...)'"
             )
+
+    def _look_up(self) -> MirrorDBConfig:
+        self._refuse_event_loop()
         if self._config is None:
             connection = self.get_connection(self.mirrordb_conn_id)
             self._config = self._signed(config_from(connection, ignore_unknown=self.ignore_unknown_extras))
@@ -476,11 +497,6 @@ def _some(items: Iterator[T], bulk: Bulk) -> list[T]:
         bulk.stop(error)
         return []
     return some
-
-
-async def _probe(config: MirrorDBConfig) -> int:
-    async with GenericMirrorDB(config) as client:
-        return await client.probe()
 
 
 def _close(runner: LoopRunner, client: GenericMirrorDB) -> None:

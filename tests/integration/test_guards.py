@@ -26,6 +26,7 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
+from aiohttp.resolver import ThreadedResolver
 from airflow.providers.common.compat.sdk import redact
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
 from yarl import URL
@@ -78,6 +79,7 @@ from tests.integration import (
     test_client_writes as writes,
     test_config_urls as config_urls,
     test_connection_ends as connection_ends,
+    test_connection_test as connection_test,
     test_control_flow as control_flow,
     test_damaged_answers as damaged,
     test_forking as forks,
@@ -100,6 +102,7 @@ from tests.integration import (
     test_wire_hostile as hostile_requests,
 )
 from tests.integration.test_connection_ends import odd  # noqa: F401  # a fixture
+from tests.integration.test_connection_test import hanging  # noqa: F401  # another one
 from tests.integration.test_framing import small_framing  # noqa: F401  # a fixture
 from tests.integration.test_hostile_answers import hostile  # noqa: F401  # another one
 from tests.integration.test_operators_tries import tries  # noqa: F401  # another one
@@ -474,6 +477,19 @@ GUARDS: dict[str, Guard] = {
         without=frozenset(),
         check=files.test_a_failure_of_a_store_is_final_if_it_cannot_pass,
         arguments={"name": "botocore 403"},
+    ),
+    "names that hang": Guard(
+        owner=wire,
+        name="Resolver",
+        without=ThreadedResolver,
+        check=connection_test.test_a_name_whose_look_up_hangs,
+        arguments={"host": "https://slow.invalid", "extra": {}},
+    ),
+    "connections that hang": Guard(
+        owner=hook,
+        name="in_thread",
+        without=asyncio.to_thread,
+        check=connection_test.test_a_look_up_of_the_connection_that_hangs,
     ),
     "memory of decoded bodies": Guard(
         owner=answers,
