@@ -221,7 +221,8 @@ def _check_text(text: str) -> bool:
 
 
 def _check_number(number: float) -> bool:
-    if _LOWEST <= number <= _HIGHEST:
+    # PostgreSQL makes of -2.0**63 an integer that is rounded to a lower one
+    if _LOWEST < number <= _HIGHEST or (number == _LOWEST and isinstance(number, int)):
         return False
     if isinstance(number, int):
         raise NotStorableError(

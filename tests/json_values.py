@@ -25,7 +25,8 @@ _INTEGERS = st.one_of(
     st.integers(), st.sampled_from((2**63 - 1, 2**63, 2**64 - 1, 2**64, -(2**63), -(2**63) - 1, 10**400))
 )
 _FLOATS = st.one_of(
-    st.floats(allow_nan=False, allow_infinity=False), st.sampled_from((1e16, 2.0**63, 2.0**64, 1e308, 5e-324))
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from((1e16, 2.0**63, -(2.0**63), 2.0**64, 1e308, 5e-324)),
 )
 _TEXTS = st.one_of(
     st.text(st.characters(), max_size=20),  # of any code points, halves of surrogate pairs too

@@ -23,7 +23,13 @@ from airflow_mirrordb.compat import retry_arguments
 from airflow_mirrordb.json_types import is_list
 from airflow_mirrordb.links import MirrorDBResourceLink, keep_linked, link
 from airflow_mirrordb.operators.keys import key_of, with_key_if_sent
-from airflow_mirrordb.triggers.rendering import max_failed_of, refuse_sensitive, rendered, request_of
+from airflow_mirrordb.triggers.rendering import (
+    max_failed_of,
+    refuse_changed,
+    refuse_sensitive,
+    rendered,
+    request_of,
+)
 from airflow_mirrordb.triggers.templates import RemembersTemplates
 
 if TYPE_CHECKING:
@@ -268,6 +274,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments
         from airflow_mirrordb.triggers.takeover import announce
 
+        refuse_changed("output_path", self.output_path)
         if repeatable:
             announce(context["ti"], request, progress)
         # dag.test() loses the 'kwargs' of defer(): whatever is needed later comes back in the event.

@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_mirrordb.serialization import NotStorableError, check_exact
+
 if TYPE_CHECKING:
     from airflow_mirrordb.client.protocol import MirrorDBRequest, RequestMethod
     from airflow_mirrordb.triggers.condition import Condition
@@ -39,6 +41,17 @@ def request_of(task: Any, method: RequestMethod, **arguments: Any) -> MirrorDBRe
         timeout=None if timeout in (None, "") else rendered("request_timeout", timeout, float),
         **{name: plain_if_json(value) for name, value in arguments.items()},
     )
+
+
+def refuse_changed(name: str, value: object) -> None:
+    """An argument that is no text of ours must arrive in the triggerer as it is."""
+    from airflow_mirrordb.client.errors import InvalidRequestError
+
+    try:
+        check_exact(value)
+    except NotStorableError as error:
+        message = f"{name}: {error}; Airflow cannot hand it to the triggerer, set deferrable=False"
+        raise InvalidRequestError(message=message, field=name) from None
 
 
 def fields_of(value: Any) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def refused_by_other_databases(value: Any) -> bool:
 
     def is_wrong(item: Any) -> bool:
         return (isinstance(item, str) and "\0" in item) or (
-            isinstance(item, float) and not -(2**63) <= item <= 2**64 - 1
+            isinstance(item, float) and not -(2**63) < item <= 2**64 - 1
         )
 
     return depth(value) > 100 or holds(value, is_wrong)

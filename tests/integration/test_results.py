@@ -290,6 +290,16 @@ def test_a_large_answer_in_the_triggerer_says_what_to_do(
     assert words in str(error)
 
 
+def test_a_path_that_the_triggerer_would_not_be_given_is_told(
+    scripted: ScriptedBackend, set_connection: SetConnection
+) -> None:
+    """Python gives bytes of a file's name that are no UTF-8 as halves of surrogate pairs (PEP 383)."""
+    set_connection(scripted.url)
+    with pytest.raises(AirflowFailException, match=r"output_path: \$: .*set deferrable=False"):
+        run(read(output_path="/tmp/\udcff", **MODES["triggerer"]))
+    assert scripted.requests == []
+
+
 # -- many records ----------------------------------------------------------------------------------
 
 

@@ -118,6 +118,7 @@ NOT_STORABLE: dict[str, tuple[Any, str, str]] = {
     "bare integer": (2**63 + 1, "$", "SQLite"),
     # PostgreSQL's jsonb prints numbers in E notation without it: table 8.23 and section 8.14 of its manual
     "float": ({"mass": 1.989e30}, "$.mass", "PostgreSQL gives it back as an integer"),
+    "lowest float": (-(2.0**63), "$", "PostgreSQL gives it back as an integer"),
     "NaN": ([float("nan")], "$[0]", "JSON has no nan"),
     "infinity": ([-float("inf")], "$[0]", "JSON has no -inf"),
     # PostgreSQL's manual, section 8.14: jsonb rejects \u0000, "because that cannot be represented" in text
