@@ -156,7 +156,8 @@ def advanced(
 ) -> tuple[Position | None, RecordsEvent | None]:
     """Return how far the collection goes, and the event if that is beyond what is kept.
 
-    A record whose cursor has no order with the others does not count. Where all cursors have another
+    A record whose cursor has no order with the others does not count; a collection in which none counts is
+    like an empty one. Where all cursors have another
     order than the one that is kept, what is seen counts as if it was seen first.
 
     :param kept: how far it was seen before; None at the first look, which is no event
@@ -171,7 +172,6 @@ def advanced(
     if found_order is None:
         if records:
             tell(_no_order(cursor, values))
-            return kept, None
         return kept or Position(), None
     order, keys = found_order
     if None in keys:

@@ -109,7 +109,7 @@ async def test_cursor_goes_back_as_it_came(watching: Watching) -> None:
         ),
         (
             [orders("v1"), orders(1, "v1"), orders(1, 2)],
-            [records(1, 1, 2)],
+            [records(1, None, 1), records(1, 1, 2)],
             ["as 'v1', have no order", "as 1 and 'v1', have no common order"],
         ),
         (
@@ -140,6 +140,15 @@ async def test_cursor_without_an_order_is_told_once(
         assert line.startswith("Watching api/users: cursor: ")
         assert "'meta.updated'" in line
         assert words in line
+
+
+@pytest.mark.parametrize("first", [[], orders(None, None), [{"id": 1}], orders("v1")])
+async def test_the_first_record_that_counts_is_an_event(watching: Watching, first: list[Any]) -> None:
+    """A collection without a record that counts is like an empty one, as of orders that are not done yet."""
+    bodies = [first, first, orders(None, at("10:00"))]
+    assert await watching.events([found(body) for body in bodies], **CURSOR) == [
+        records(1, None, at("10:00"))
+    ]
 
 
 async def test_event_can_always_be_sent_and_stored(watching: Watching) -> None:
