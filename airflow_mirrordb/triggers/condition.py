@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import math
 import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -116,12 +117,29 @@ def check_choice(
         )
     if field is None and of_field and not changed:
         raise ValueError(f"{of_field[0]}: say of which field")
+    if isinstance(is_in, (list, tuple)) and not is_in:
+        raise ValueError("is_in: it is empty, and no value is in it")
+    for name, value in {"equals": equals, "is_in": is_in}.items():
+        if not _is_finite(value):
+            raise ValueError(f"{name}: JSON has neither NaN nor infinity, so no field equals it")
+
+
+def _is_finite(value: object) -> bool:
+    """Whether all numbers in a value are finite; a value that holds itself is refused elsewhere."""
+    waiting, seen = [value], set[int]()
+    for item in waiting:  # which grows on the way
+        if isinstance(item, float) and not math.isfinite(item):
+            return False
+        if isinstance(item, (list, tuple, dict)) and id(item) not in seen:
+            seen.add(id(item))
+            waiting += item.values() if isinstance(item, dict) else item
+    return True
 
 
 def function_at(path: str) -> Callable[[Any], object]:
     """Return the function that a dotted path names.
 
-    :raises ValueError: if there is none, or it is a coroutine function
+    :raises ValueError: if there is none, or it is a coroutine or generator function
     """
     try:
         function = pkgutil.resolve_name(path)
@@ -133,12 +151,16 @@ def function_at(path: str) -> Callable[[Any], object]:
 def plain(function: Any) -> Callable[[Any], object]:
     """Return a function that can be called for a truth value.
 
-    :raises ValueError: if it cannot be called, or is a coroutine function, whose result is always true
+    :raises ValueError: if it cannot be called, or is a coroutine or generator function, whose result is
+        always true
     """
     if not callable(function):
         raise ValueError(f"condition: {function!r} is no function")  # noqa: TRY004  # one error for all
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
-        raise ValueError(f"condition: {function!r} must be a plain function, not an async one")
+    for called in (function, type(function).__call__):
+        if inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called):
+            raise ValueError(f"condition: {function!r} must be a plain function, not an async one")
+        if inspect.isgeneratorfunction(called):
+            raise ValueError(f"condition: {function!r} must return its result, not yield it")
     checked: Callable[[Any], object] = function
     return checked
 

@@ -41,7 +41,10 @@ class RaisedEvent(TypedDict):
 def raised_event(error: AirflowException) -> RaisedEvent:
     """Return the event that tells a worker what to raise."""
     known = next(base for base in type(error).__mro__ if _CLASSES.get(base.__name__) is base)
-    words = str(error)
+    try:
+        words = str(error)
+    except Exception:  # noqa: BLE001  # code of the author's
+        words = f"it is a {type(error).__name__}, whose text cannot be made"
     if known is AirflowException and type(error) is not known:  # which a worker could not raise again
         words = f"{type(error).__name__}: {words}"
     date: datetime | None = getattr(error, "reschedule_date", None)

@@ -116,9 +116,9 @@ def judge(
         except AirflowException as error:
             if max_failures is not None or isinstance(error, DECISIONS):
                 raise
-            return Look(watch=watch, found=f"the condition raised {type(error).__name__}: {error}")
+            return Look(watch=watch, found=f"the condition raised {_told(error)}")
         except Exception as error:
-            message = f"the condition could not be judged: {type(error).__name__}: {error}"
+            message = f"the condition could not be judged: {_told(error)}"
             raise MirrorDBError(message=message) from error
         found = ", ".join(filter(None, (f"answered {outcome.status}", condition.seen(body))))
         return Look(watch=watch, found=found, response=outcome if holds else None)
@@ -139,6 +139,15 @@ def judge(
         found=str(outcome),
         wait=getattr(outcome, "retry_after", None) or 0.0,
     )
+
+
+def _told(error: Exception) -> str:
+    """Return the name of an error's class and its text, or the name alone if that text cannot be made."""
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}"
+    except Exception:  # noqa: BLE001  # code of the author's
+        return name
 
 
 def missing_statuses(condition: Condition) -> set[int]:

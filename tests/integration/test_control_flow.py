@@ -181,3 +181,15 @@ def test_so_does_what_the_items_of_a_bulk_raise(
     scripted.answer(200, {})
     with MirrorDBHook() as hook, pytest.raises(AirflowSkipException, match="no more today"):
         hook.bulk("read", items())
+
+
+def test_a_decision_without_a_text_is_carried_all_the_same() -> None:
+    """What the author's class does when it is asked for its text takes no decision away."""
+
+    class SilentSkip(AirflowSkipException):
+        def __str__(self) -> str:
+            raise RuntimeError("no text")
+
+    event = raised_event(SilentSkip())
+    assert event["exception"] == "AirflowSkipException"
+    assert "SilentSkip" in event["message"]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -59,6 +62,28 @@ def is_done(body: Any) -> bool:
 
 async def is_done_async(_body: Any) -> bool:
     return False
+
+
+def is_done_lazily(body: Any) -> Iterator[bool]:
+    yield is_done(body)
+
+
+async def is_done_async_lazily(body: Any) -> AsyncIterator[bool]:
+    yield is_done(body)
+
+
+class Yields:
+    def __call__(self, body: Any) -> Iterator[bool]:
+        yield is_done(body)
+
+
+class SilentError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def fails_silently(_body: Any) -> bool:
+    raise SilentError
 
 
 def fails(body: Any) -> bool:
@@ -437,6 +462,18 @@ def test_exponential_backoff_never_asks_sooner(
     assert later[-1] > INTERVAL
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_an_error_without_a_text_is_told_by_its_class(
+    scripted: ScriptedBackend, set_connection: SetConnection, scheduler: Scheduler, mode: str
+) -> None:
+    """What a condition raises may fail to tell what it is; that does not hide that the condition failed."""
+    set_connection(scripted.url)
+    scripted.answer(200, DONE)
+    condition = f"{__name__}.{fails_silently.__name__}"
+    with pytest.raises(AirflowFailException, match="the condition could not be judged: SilentError"):
+        scheduler.run(condition=condition, **MODES[mode])
+
+
 def test_looks_share_a_connection(
     scripted: ScriptedBackend, set_connection: SetConnection, scheduler: Scheduler
 ) -> None:
@@ -513,6 +550,14 @@ def test_reschedule_without_a_state_store_forgets(
         ({"max_failures": 0}, "at least 1"),
         ({"condition": 7}, "no function"),
         ({"condition": is_done_async}, "not an async one"),
+        ({"condition": is_done_async_lazily}, "not an async one"),
+        ({"condition": is_done_lazily}, "not yield it"),
+        ({"condition": partial(is_done_lazily), "deferrable": False}, "not yield it"),
+        ({"condition": Yields(), "deferrable": False}, "not yield it"),
+        ({"field": "a", "is_in": []}, "is_in: it is empty"),
+        ({"field": "a", "is_in": [1, [math.nan]]}, "is_in: JSON has neither NaN"),
+        ({"field": "a", "equals": math.nan}, "equals: JSON has neither NaN"),
+        ({"field": "a", "equals": {"b": math.inf}}, "equals: JSON has neither NaN"),
         ({"condition": lambda _body: True, "deferrable": True}, "deferrable=False"),
     ],
 )
@@ -543,6 +588,7 @@ def test_function_of_a_dag_file_cannot_be_deferred(monkeypatch: pytest.MonkeyPat
         ({"field": "a", "equals": {1}}, "equals", "JSON"),
         ({"condition": "no_such_module.check"}, "condition", "cannot be imported"),
         ({"condition": f"{__name__}.is_done_async"}, "condition", "not an async one"),
+        ({"condition": f"{__name__}.is_done_lazily"}, "condition", "not yield it"),
     ],
 )
 def test_bad_argument_is_named_and_nothing_is_sent(
