@@ -349,6 +349,10 @@ class GenericMirrorDB:
         """
         return str(prepare(request, self._state.config, self._state.registry).url.with_query(None))
 
+    def without_secrets(self, text: str) -> str:
+        """Return a text with ``***`` in the place of each secret of this client, to log or to store it."""
+        return self._redaction.text(text)
+
     async def probe(self) -> int:
         """Send one GET to ``test_endpoint``, or to the base URL, and return the status of the answer.
 

@@ -327,19 +327,29 @@ class MirrorDBEventTrigger(BaseEventTrigger):
             return sight
         if response.status == 304 and last is not None:  # noqa: PLR2004
             return last
-        header = response.headers.get("ETag")
-        if header and response.etag is None and not self.paginate:
-            message = (
-                f"the ETag {header[:100]!a} is no entity tag (RFC 9110, section 8.8.3); the body decides"
-            )
-            self._tell_once("tag", message, logging.WARNING)
         return Sight(
             status=response.status,
-            etag=response.etag,
+            etag=self._tag(client, response),
             data=response.data,
             request_id=response.request_id,
             size=response.size,
         )
+
+    def _tag(self, client: GenericMirrorDB, response: MirrorDBResponse) -> str | None:
+        """Return the entity tag of an answer, unless it holds a secret: it is stored in clear text."""
+        header = response.headers.get("ETag")
+        if not header or self.paginate:
+            return response.etag
+        hidden = client.without_secrets(header)
+        if response.etag is not None and hidden == header:
+            return response.etag
+        reason = (
+            "no entity tag (RFC 9110, section 8.8.3)"
+            if response.etag is None
+            else "not kept: it holds a secret"
+        )
+        self._tell_once("tag", f"the ETag {hidden[:100]!a} is {reason}; the body decides", logging.WARNING)
+        return None
 
     async def _send(self, client: GenericMirrorDB, request: MirrorDBRequest) -> MirrorDBResponse:
         """Send a request, and once more without its entity tag if the backend refuses that."""

@@ -57,6 +57,27 @@ async def test_tag_that_cannot_be_sent_back_is_none(
     assert [record.levelno for record in caplog.records if record.levelno > logging.INFO] == [logging.WARNING]
 
 
+@pytest.mark.parametrize("tag", [b'"%b-1"', b'W/"%b"', b"%b", b'"\xe9%b"'])
+async def test_a_tag_that_holds_the_key_is_none(
+    watching: Watching,
+    raw_server: RawServer,
+    set_connection: SetConnection,
+    caplog: pytest.LogCaptureFixture,
+    tag: bytes,
+) -> None:
+    """A backend may repeat what it was sent; Airflow stores events in clear text, and anybody reads logs."""
+    key = "CANARY-s3cr3t-0123456789"
+    raw_server.replies = answers_with(tag % key.encode(), b"1", b"1", b"2")
+    set_connection(raw_server.base_url, password=key)
+    watching.is_over = lambda: not raw_server.replies
+
+    watcher = trigger()
+    assert await watching.events_of(watcher) == [changed()]
+    assert key not in caplog.text + repr(watcher._kept)
+    assert "***" in caplog.text
+    assert not any(b"if-none-match" in request.lower() for request in raw_server.requests)
+
+
 @since_airflow_3_3
 async def test_tag_that_cannot_be_sent_back_is_not_kept(
     watching: Watching,

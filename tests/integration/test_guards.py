@@ -34,6 +34,7 @@ from yarl import URL
 from airflow_mirrordb import serialization
 from airflow_mirrordb.client import (
     ConfigError,
+    GenericMirrorDB,
     MirrorDBConfig,
     RateLimitError,
     answers,
@@ -937,6 +938,13 @@ if AIRFLOW_V_3_0_PLUS:  # older ones have no event triggers
         return Order(name="texts", key=str), [str(value) for value in values]
 
     GUARDS |= {
+        "entity tags that hold a secret": Guard(
+            owner=GenericMirrorDB,
+            name="without_secrets",
+            without=lambda _self, text: text,
+            check=watched_tags.test_a_tag_that_holds_the_key_is_none,
+            arguments={"tag": b'"%b-1"'},
+        ),
         "order of cursors": Guard(
             owner=changes,
             name="order_of",
