@@ -14,14 +14,15 @@ import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote, unquote
 
 HIDDEN = "***"
-#: A shorter secret may be a common word or number, so it is hidden only where it stands alone.
+#: A shorter secret may be a common word or number, so it is hidden only where it stands alone. Nor is a
+#: shorter part of a secret hidden, unless we cut it.
 LONG = 8
 #: The end of a text that was cut. What stands before it may be the beginning of a secret.
 CUT = "…"
@@ -154,6 +155,14 @@ class _Spelling:
     fold: bool = False
     alone: bool = False
     base64: bool = False
+    #: The least of its beginning that is hidden where the rest is missing, and of its end.
+    first: str = field(init=False)
+    last: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        least = len(self.text) if self.alone else min(len(self.text), max(LONG, (len(self.text) + 1) // 2))
+        object.__setattr__(self, "first", self.text[:least])
+        object.__setattr__(self, "last", self.text[-least:])
 
 
 class _View:
@@ -181,8 +190,8 @@ class _View:
         folded, cuts = _folded(self.text), _cuts(self.text)
         for spelling in spellings:
             text = folded if spelling.fold else self.text
-            if cuts or spelling.text in text:
-                for start, end in chain(_whole(text, spelling.text), _cut_off(text, spelling.text, cuts)):
+            if cuts or spelling.first in text or spelling.last in text:
+                for start, end in chain(_parts(text, spelling), _cut_off(text, spelling.text, cuts)):
                     if not spelling.alone or self._is_alone(start, end):
                         yield self._span(start, end, spelling)
 
@@ -219,11 +228,23 @@ class _View:
         return [*new_starts, *starts[at:]], [*new_ends, *ends[at:]]
 
 
-def _whole(text: str, secret: str) -> Iterator[tuple[int, int]]:
-    at = text.find(secret)
+def _parts(text: str, spelling: _Spelling) -> Iterator[tuple[int, int]]:
+    """Yield where a secret is, or at least half of it that is its beginning or its end."""
+    yield from _beginnings(text, spelling.text, len(spelling.first))
+    if spelling.last in text and len(spelling.last) < len(spelling.text):
+        backwards = _beginnings(text[::-1], spelling.text[::-1], len(spelling.last))
+        yield from ((len(text) - end, len(text) - start) for start, end in backwards)
+
+
+def _beginnings(text: str, secret: str, least: int) -> Iterator[tuple[int, int]]:
+    """Yield where at least so many of the first characters of a secret are, and as many as are there."""
+    at = text.find(secret[:least])
     while at >= 0:
-        yield at, at + len(secret)
-        at = text.find(secret, at + 1)
+        end, longest = at + least, min(at + len(secret), len(text))
+        while end < longest and text[end] == secret[end - at]:
+            end += 1
+        yield at, end
+        at = text.find(secret[:least], end - least + 1)  # so that no character is compared twice
 
 
 def _cuts(text: str) -> list[tuple[int, int]]:

@@ -116,6 +116,7 @@ from tests.unit import (
     test_entity_tags as entity_tags,
     test_packing as packed,
     test_protocol_values as values,
+    test_redaction as redacted,
     test_runner as runs,
     test_texts as text_of_bodies,
 )
@@ -741,7 +742,13 @@ GUARDS: dict[str, Guard] = {
         check=forms.test_a_link_that_leads_to_the_key,
         arguments={"read": forms.read_all},
     ),
-    "escapes": Guard(owner=redaction, name="_ESCAPES", without=(), **in_form("JSON", "detail")),
+    "escapes": Guard(
+        owner=redaction,
+        name="_ESCAPES",
+        without=(),
+        check=redacted.test_a_secret_is_hidden_in_each_form,
+        arguments={"form": "JSON", "key": redacted.KEY},
+    ),
     "percent-encoding": Guard(
         owner=redaction,
         name="_ESCAPES",
@@ -752,13 +759,15 @@ GUARDS: dict[str, Guard] = {
         owner=redaction,
         name="_encodings",
         without=lambda _: set(),
-        **in_form("base64 of the header", "text"),
+        check=redacted.test_a_secret_is_hidden_in_each_form,
+        arguments={"form": "base64 of the header", "key": redacted.KEY},
     ),
     "misread letters": Guard(
         owner=redaction,
         name="_readings",
         without=lambda secret: {secret},
-        **in_form("Latin-1 read as UTF-8", "text"),
+        check=redacted.test_a_secret_is_hidden_in_each_form,
+        arguments={"form": "Latin-1 read as UTF-8", "key": redacted.KEY},
     ),
     "capital letters": Guard(
         owner=redaction,
@@ -771,7 +780,16 @@ GUARDS: dict[str, Guard] = {
         },
     ),
     "halves of secrets": Guard(
-        owner=redaction, name="_cuts", without=lambda _: [], **in_form("as it is", "end of a detail")
+        owner=redaction,
+        name="_cuts",
+        without=lambda _: [],
+        check=redacted.test_a_few_characters_before_our_own_cut_are_hidden,
+    ),
+    "parts of secrets": Guard(
+        owner=redaction,
+        name="_parts",
+        without=lambda text, spelling: redaction._beginnings(text, spelling.text, len(spelling.text)),
+        check=redacted.test_from_half_of_a_secret_on_a_part_is_hidden,
     ),
     "common words": Guard(
         owner=redaction,

@@ -17,7 +17,16 @@ from hypothesis import example, given, strategies as st
 
 from airflow_mirrordb.client import AmbiguousWriteError, BulkError, MirrorDBError, OutputError, ResponseError
 from airflow_mirrordb.client.errors import _classes
-from airflow_mirrordb.client.redaction import CUT, LEAST, LONG, MOST_SECRETS, Redaction, shortened
+from airflow_mirrordb.client.redaction import (
+    CUT,
+    LEAST,
+    LONG,
+    MOST_SECRETS,
+    Redaction,
+    _parts,
+    _Spelling,
+    shortened,
+)
 
 KEY = 'a/b+c="CANARY"\\é&<d>%41 e'
 
@@ -130,6 +139,44 @@ def test_what_is_cut_off_is_hidden_too(key: str, form: str, limit: int) -> None:
     assert shown.startswith("***") or len(shown) < LEAST or FORMS[form](key[:LEAST]) not in shown, hidden
 
 
+def test_a_few_characters_before_our_own_cut_are_hidden() -> None:
+    """There what stands at the end is surely the beginning of something."""
+    assert Redaction([LIVE]).text(f"bad key: {LIVE[:LEAST]}{CUT}") == f"bad key: ***{CUT}"
+
+
+LIVE = "sk_live_4eC39HqLyjWDarjtT1zdp7dc"
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if not form.startswith("base64")])
+@pytest.mark.parametrize("key", [KEY, LIVE])
+@pytest.mark.parametrize("missing", [1, 3])
+def test_what_others_cut_off_is_hidden_too(key: str, missing: int, form: str) -> None:
+    """A backend may repeat a key without characters at its end or its beginning, with no sign of ours."""
+    for part in (key[:-missing], key[missing:]):
+        for around in ("(bad key {})", "(bad key {}...)", "(bad key ...{})", "(bad key '{}' here)"):
+            hidden = Redaction([key]).text(around.format(FORMS[form](part))).replace("\0", "")
+            assert hidden == around.format("***")
+
+
+def test_from_half_of_a_secret_on_a_part_is_hidden() -> None:
+    """Less of it may be a word, as may be less than eight characters."""
+    for secret in (LIVE, "0123456789", "12345678"):
+        for length in range(1, len(secret) + 1):
+            is_hidden = 2 * length >= len(secret) and length >= LONG
+            for part in (secret[:length], secret[-length:]):
+                text = Redaction([secret]).text(f"bad key: {part}, here")
+                assert text == f"bad key: {'***' if is_hidden else part}, here"
+
+
+@pytest.mark.parametrize("secret", ["x" * 2000, "x" * 1000 + "y" * 1000, "xy" * 1000, "x" * 8 + "y" * 8])
+def test_parts_of_a_secret_are_found_without_looking_twice(secret: str) -> None:
+    """Of one that repeats itself there are as many parts as characters, and no more."""
+    for text in ("x" * 6000, "xy" * 3000, "x" * 3000 + "y" * 3000):
+        spelling = _Spelling(secret)
+        assert len(list(_parts(text, spelling))) <= 2 * len(text)
+        assert "x" * len(secret) not in Redaction([secret]).text(text) or secret not in text
+
+
 @pytest.mark.parametrize("secret", ["", " ", "a", "ab", "api", "1234567", "secret"])
 def test_a_short_secret_hides_no_more_than_itself(secret: str) -> None:
     """It may be part of any word, so only what stands alone is it."""
@@ -146,7 +193,7 @@ def test_a_short_secret_hides_no_more_than_itself(secret: str) -> None:
 
 def test_nothing_else_is_hidden() -> None:
     """Words that resemble a secret, or are part of one, stay."""
-    redaction = Redaction(["application/x-secret-key", "0123456789abcdef"])
+    redaction = Redaction(["application/x-secret-key-2", "0123456789abcdefghijkl"])
     text = "application/json, a secret key: 0123456789 abcdef…, %20, é, \\n, &amp;, application/…"
     assert redaction.text("application/json, a secret key: 0123 of 456, %20, é, \\n, &amp;, …") == (
         "application/json, a secret key: 0123 of 456, %20, é, \\n, &amp;, …"
