@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import time
 import weakref
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from threading import Thread
+from threading import RLock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -44,6 +45,7 @@ from airflow_mirrordb.hooks.runner import (
     borrow,
     give_back,
     in_event_loop,
+    leave_behind,
 )
 
 if TYPE_CHECKING:
@@ -59,6 +61,15 @@ AT_A_TIME = 32  # items of a bulk that are taken before the loop runs again
 SLOW = 0.01  # seconds after which these are enough
 TEST_TIMEOUT = 9.0  # seconds, ten with what comes around it; somebody is looking at the button
 LEAST_PROBE = 1.0  # seconds of them that are for the backend, however long the look-up takes
+
+_connecting = [RLock()]  # several threads may use a hook for the first time at once
+
+
+def _after_fork() -> None:
+    _connecting[0] = RLock()  # the one that held it is not in the child
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class MirrorDBHook(BaseHook):
@@ -100,7 +111,7 @@ class MirrorDBHook(BaseHook):
         self._config: MirrorDBConfig | None = None
         self._client: GenericMirrorDB | None = None
         self._runner: LoopRunner | None = None
-        self._close: weakref.finalize[..., MirrorDBHook] | None = None
+        self._forgotten: weakref.finalize[..., MirrorDBHook] | None = None
         self._clients = AsyncExitStack()
         self._async_look_up = ConnectionLookUp(
             type(self), mirrordb_conn_id, ignore_unknown=ignore_unknown_extras
@@ -300,7 +311,7 @@ class MirrorDBHook(BaseHook):
             raise WaitNeeded(left, named(late, request)) from error
 
     def register_endpoint(self, pattern: str) -> None:
-        """Allow what a pattern says as well, for this hook's life.
+        """Allow what a pattern says as well, until this hook is closed; not in a forked process.
 
         :raises ConfigError: if the pattern is malformed
         """
@@ -314,28 +325,26 @@ class MirrorDBHook(BaseHook):
         :raises ConfigError: if the connection is wrong
         :raises RuntimeError: if called inside an event loop
         """
-        if self._runner is not None and self._runner.is_inherited:
-            self.close()  # gives nothing back then
-        if self._client is None:
-            config = self._look_up()
-            client = GenericMirrorDB(
-                config,
-                look_up=self._credentials(config),
-                share_connections=True,
-                observe=self._observer(),
-            )
-            self._runner = borrow()
-            self._close = weakref.finalize(self, _close, self._runner, client)
-            self._client = client
-        if not self._client.is_connected:  # not yet, or no more after an interruption
-            self._run(self._client.connect()).value()
-        return self._client
+        client, runner = self._client, self._runner
+        if client is None or not client.is_connected or runner is None or runner.is_inherited:
+            return self._connected()
+        return client
 
     def close(self) -> None:
         """Give back the connections of a plain task, to the next hook of this process that is used in one."""
-        if self._close is not None:
-            self._close()
-        self._client = self._runner = self._close = None
+        runner, client = self._runner, self._client
+        if self._forgotten is not None:
+            self._forgotten.detach()
+        self._client = self._runner = self._forgotten = None
+        if runner is None or client is None or runner.is_inherited:
+            return
+        if in_event_loop():
+            _forget(runner, client)
+            return
+        try:
+            runner.run(client.disconnect(), client.disconnect).value()
+        finally:
+            give_back(runner)
 
     def __enter__(self) -> Self:
         return self
@@ -426,6 +435,25 @@ class MirrorDBHook(BaseHook):
             return False, diagnosis(error, config)
         return True, f"{config.base_url} answered {status}, authentication: {config.auth}"
 
+    def _connected(self) -> GenericMirrorDB:
+        with _connecting[0]:
+            if self._runner is not None and self._runner.is_inherited:
+                self.close()  # gives nothing back then
+            if self._client is None:
+                config = self._look_up()
+                client = GenericMirrorDB(
+                    config,
+                    look_up=self._credentials(config),
+                    share_connections=True,
+                    observe=self._observer(),
+                )
+                self._runner = borrow()
+                self._forgotten = weakref.finalize(self, _forget, self._runner, client)
+                self._client = client
+            if not self._client.is_connected:  # not yet, or no more after an interruption
+                self._run(self._client.connect()).value()
+            return self._client
+
     def _refuse_event_loop(self) -> None:
         if in_event_loop():
             raise RuntimeError(
@@ -499,19 +527,8 @@ def _some(items: Iterator[T], bulk: Bulk) -> list[T]:
     return some
 
 
-def _close(runner: LoopRunner, client: GenericMirrorDB) -> None:
-    if runner.is_inherited:
-        return
-
-    def close() -> None:
-        try:
-            runner.run(client.disconnect(), client.disconnect).value()
-        finally:
-            give_back(runner)
-
-    if in_event_loop():  # the garbage collector may run anywhere
-        thread = Thread(target=close)
-        thread.start()
-        thread.join()
-    else:
-        close()
+def _forget(runner: LoopRunner, client: GenericMirrorDB) -> None:
+    """Give back what a hook had that was collected, where nothing may be run, and what is raised is lost."""
+    if not runner.is_inherited:
+        runner.leave(client.disconnect)
+        leave_behind(runner)

@@ -72,6 +72,7 @@ class LoopRunner:
         self._turn = threading.RLock()
         self._generation = forking.generation
         self._thrown: BaseException | None = None
+        self._left: list[Stop] = []
         self.is_clean = True
         """Whether nothing is left on the loop that did not end when it was told to."""
         _runners.add(self)
@@ -115,7 +116,12 @@ class LoopRunner:
         try:
             self.run(end()).value()
         finally:
+            self._signals.close()
             self._loop.close()
+
+    def leave(self, stop: Stop) -> None:
+        """Let whoever uses the loop next end something first; runs nothing now."""
+        self._left.append(stop)
 
     def _complete(self, work: Coroutine[Any, Any, T], stop: Stop | None, outcome: Outcome[T]) -> None:
         """Run a coroutine, and what ends it where it has to end, and fill the outcome."""
@@ -161,6 +167,8 @@ class LoopRunner:
     def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         async def begun() -> T:
             try:
+                while self._left:
+                    await self._left.pop()()
                 return await work
             finally:  # run_until_complete() would let the loop turn once more
                 try:
@@ -222,10 +230,14 @@ def borrow() -> LoopRunner:
     It may be one that was given back before, whose connections are still open: the next task of this
     process needs neither a new loop nor another TLS handshake.
     """
-    try:
-        return _idle.pop()
-    except IndexError:
-        return LoopRunner()
+    while True:
+        try:
+            runner = _idle.pop()
+        except IndexError:
+            return LoopRunner()
+        if runner.is_clean and not _idle:
+            return runner
+        runner.close()
 
 
 def give_back(runner: LoopRunner) -> None:
@@ -234,6 +246,11 @@ def give_back(runner: LoopRunner) -> None:
         runner.close()
     else:
         _idle.append(runner)
+
+
+def leave_behind(runner: LoopRunner) -> None:
+    """Keep a runner where nothing may be run; who borrows next closes those that are too many."""
+    _idle.append(runner)
 
 
 def _close_idle() -> None:

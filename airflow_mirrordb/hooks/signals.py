@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import threading
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 from weakref import WeakSet
@@ -51,11 +53,20 @@ class Signals:
     Only handlers that are Python functions are replaced, and only meanwhile. Whichever method a handler
     interrupts may be called again: no signal is lost.
 
+    Python calls a handler between two steps of its own. A signal that comes right before the loop begins to
+    wait would have to wait for the next event as well, were it not for the socket that it writes to
+    (:func:`signal.set_wakeup_fd`).
+
     :param loop: which is stopped by a signal
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._awakened, self._waker = socket.socketpair()
+        self._awakened.setblocking(False)
+        self._waker.setblocking(False)
+        self._former_waker = -1
+        loop.add_reader(self._awakened, self._drain)
         self._holds = self._replaced = False
         self._held: list[int] = []
         self._handlers: dict[int, Any] = {}  # what was replaced, now or before
@@ -66,7 +77,9 @@ class Signals:
         """Hold signals back from now on; a second call sees to handlers that were set since the first."""
         if threading.get_ident() != threading.main_thread().ident:
             return
-        self._holds = self._replaced = True
+        is_first, self._holds, self._replaced = not self._replaced, True, True
+        if is_first:  # from here on release() puts back what a signal may interrupt
+            self._former_waker = signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         for number in NUMBERS:
             handler = _handler_of(number)
             if handler is not self._replacement and callable(handler):
@@ -104,12 +117,26 @@ class Signals:
         for number, handler in self._handlers.items():
             if _handler_of(number) is self._replacement:
                 _set_handler(number, handler)
+        if (waker := signal.set_wakeup_fd(self._former_waker)) not in (self._waker.fileno(), -1):
+            signal.set_wakeup_fd(waker)  # somebody set another one meanwhile
         self._replaced = False
+
+    def close(self) -> None:
+        """Close the socket that wakes the loop, which is closed next; a second call does nothing."""
+        if self._awakened.fileno() < 0:
+            return
+        self._loop.remove_reader(self._awakened)
+        self._awakened.close()
+        self._waker.close()
 
     def forget(self) -> None:
         """Put the handlers back; what is held was sent to the parent of this process."""
         self._held.clear()
         self.release()
+
+    def _drain(self) -> None:
+        with suppress(BlockingIOError):
+            self._awakened.recv(4096)
 
     def _receive(self, number: int, frame: Any) -> None:
         if self._holds:

@@ -49,6 +49,56 @@ def test_hook_creates_reads_updates_and_deletes(set_connection: SetConnection) -
             assert hook.delete(endpoint, missing_ok=True) is None
 
 
+def test_a_hook_that_is_collected_runs_nothing(set_connection: SetConnection) -> None:
+    """What a time-out raises where Python collects a hook is lost; the next one ends what it had."""
+    with DevServer() as server:
+        set_connection(server.url)
+        hook = MirrorDBHook()
+        hook.read("api/users")
+        client, runner = hook.get_conn(), hook._runner
+        del hook
+        gc.collect()
+        assert client.is_connected
+        assert runner in runners._idle
+        with MirrorDBHook() as following:
+            following.read("api/users")
+            assert following._runner is runner
+            assert not client.is_connected
+
+
+def test_a_hook_is_usable_after_an_interruption_of_its_close(set_connection: SetConnection) -> None:
+    with DevServer() as server:
+        set_connection(server.url)
+        hook = MirrorDBHook()
+        client = hook.get_conn()
+        disconnect = client.disconnect
+
+        async def interrupted() -> None:
+            await disconnect()
+            raise AirflowTaskTimeout
+
+        client.disconnect = interrupted  # type: ignore[method-assign]
+        with pytest.raises(AirflowTaskTimeout):
+            hook.close()
+        assert hook.read("api/users") == []
+        hook.close()
+
+
+def test_threads_may_use_a_hook_for_the_first_time_at_once(set_connection: SetConnection) -> None:
+    """One of them makes its client, and all use that one."""
+    with DevServer() as server, ThreadPoolExecutor(8) as threads:
+        set_connection(server.url)
+        for _ in range(10):
+            with MirrorDBHook() as hook:
+                together = threading.Barrier(8)
+
+                def first(hook: MirrorDBHook = hook, together: threading.Barrier = together) -> object:
+                    together.wait()
+                    return hook.get_conn()
+
+                assert len({id(found.result()) for found in [threads.submit(first) for _ in range(8)]}) == 1
+
+
 def test_requests_of_a_hook_share_one_connection(
     scripted: ScriptedBackend, set_connection: SetConnection
 ) -> None:

@@ -202,6 +202,29 @@ def test_signals_that_come_together_are_all_handled(runner: LoopRunner) -> None:
     assert isinstance(outcome.interruption, Struck)
 
 
+def test_a_signal_that_python_has_not_seen_wakes_the_loop(runner: LoopRunner) -> None:
+    """Right before the loop waits, a signal does nothing but write to the socket that the loop watches."""
+    before = signal.set_wakeup_fd(-1)
+    seen = list[bytes]()
+
+    async def await_the_socket() -> None:
+        signal.set_wakeup_fd(waker := signal.set_wakeup_fd(-1), warn_on_full_buffer=False)
+        socket = runner._signals._awakened
+        awake = asyncio.Event()
+
+        def read() -> None:
+            seen.append(socket.recv(1))
+            awake.set()
+
+        asyncio.get_running_loop().add_reader(socket, read)
+        os.write(waker, bytes([SIGNAL]))  # as the signal does
+        await awake.wait()
+
+    runner.run(await_the_socket()).value()
+    assert seen == [bytes([SIGNAL])]
+    assert signal.set_wakeup_fd(before) == -1  # as it was
+
+
 def test_what_is_no_python_function_is_left_alone(runner: LoopRunner) -> None:
     """The operating system does by itself what it does with a signal that is ignored."""
 
