@@ -22,6 +22,7 @@ else:
     Templated = object
 
 MAX_DEPTH = 200  # of collections; what is nested more deeply cannot be sent
+_MAPPINGS = ("query", "headers")  # which say nothing when they are empty
 _EXPRESSION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _DELIMITERS = re.compile(r"[/?&=]")  # between the parts of a path, a query or a form
 
@@ -86,6 +87,8 @@ class RemembersTemplates(Templated):
             empty_counts = name != "data" or self._renders_unknown_names
             for place, given in _lost(before, after, name, empty_counts=empty_counts):
                 raise _error(place, given)
+            if name in _MAPPINGS and _is_emptied(before, after):
+                raise _error(name, before)
 
     def refuse_vanished(self, query: Any) -> None:
         """Check that a query names nothing without a value, which would be left out, unless written so.
@@ -156,6 +159,12 @@ def _is_lost(template: Any, value: Any, *, empty_counts: bool) -> bool:
     if isinstance(template, _Empty) or not _makes_a_value(template):
         return False
     return value is None or (empty_counts and isinstance(value, str) and not value)
+
+
+def _is_emptied(template: Any, value: Any) -> bool:
+    """Whether what is to be a mapping is an empty one that its author did not write."""
+    is_empty = (isinstance(value, Mapping) or is_list(value)) and not value
+    return is_empty and (isinstance(template, str) or _makes_a_value(template))
 
 
 def _makes_a_value(template: Any) -> bool:

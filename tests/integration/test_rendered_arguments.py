@@ -338,6 +338,38 @@ def test_what_a_task_pushed_is_sent(
     assert (scripted.requests, scripted.bodies) == ([line], [body])
 
 
+@pytest.mark.parametrize("name", ["query", "headers"])
+def test_a_mapping_that_is_empty_is_refused(
+    scripted: ScriptedBackend, set_connection: SetConnection, name: str
+) -> None:
+    """Of jinja's native types, or of another task; one that an author wrote is not."""
+    set_connection(scripted.url, extra=ENDPOINTS)
+    scripted.answer(200, {})
+    with DAG("dag", schedule=None, start_date=START, render_template_as_native_obj=True):
+        empty = READ(task_id="empty", endpoint="api/x", **dict[str, Any]({name: "{{ {} }}"}))
+        no_list = READ(task_id="no_list", endpoint="api/x", **dict[str, Any]({name: "{{ [] }}"}))
+        of_a_task = READ(task_id="of_a_task", endpoint="api/x", **dict[str, Any]({name: nothing()}))
+        written = READ(task_id="written", endpoint="api/x", deferrable=False, **dict[str, Any]({name: {}}))
+    for operator in (empty, no_list, of_a_task):
+        assert refusal(operator, context_of({})).field == name
+    assert scripted.requests == []
+    execute(written, context_of())
+    assert scripted.requests == ["GET /api/x"]
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_an_empty_text_in_data_is_sent(
+    scripted: ScriptedBackend, set_connection: SetConnection, native: bool
+) -> None:
+    """There it is a value as any other: a note may be empty."""
+    set_connection(scripted.url, extra=ENDPOINTS)
+    scripted.answer(200, {})
+    with DAG("dag", schedule=None, start_date=START, render_template_as_native_obj=native):
+        operator = UPDATE(task_id="task", endpoint="api/x", data={"note": "{{ blank }}"}, deferrable=False)
+    execute(operator, context_of())
+    assert scripted.bodies == [b'{"note":""}']
+
+
 @pytest.mark.parametrize("pushed", [[], Lazy(), [None], None])
 def test_a_filter_that_vanishes_is_refused(
     scripted: ScriptedBackend, set_connection: SetConnection, pushed: Any
