@@ -40,6 +40,7 @@ from airflow_mirrordb.operators.mirrordb import (
     MirrorDBReadOperator,
     MirrorDBUpdateOperator,
 )
+from airflow_mirrordb.triggers.takeover import NAME as SENT
 from tests.integration.conftest import ScriptedBackend, SetConnection
 from tests.integration.test_operators import first_event, restored
 
@@ -395,6 +396,29 @@ def test_what_a_trigger_knows_of_its_write_is_known_to_the_next_try(
     memory = WriteMemory(tries.context())
     context = tries.context()
     assert memory.begin(first().request(context), repeatable=True)[1] is (case != "refused")
+
+
+@pytest.mark.parametrize(
+    ("operator", "noted"),
+    [
+        (delete(), True),
+        (delete(missing_ok=True), False),
+        (MirrorDBReadOperator(task_id="task", endpoint="api/users/1"), False),
+    ],
+)
+def test_the_worker_makes_the_note_that_the_trigger_looks_for(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries, operator: Any, *, noted: bool
+) -> None:
+    """Airflow's triggerer logs an error about an XCom that is not there."""
+    set_connection(scripted.url)
+    pushed: list[dict[str, Any]] = []
+    operator.deferrable, operator.worker_timeout = True, 0
+    context = tries.context()
+    context["ti"].xcom_push = lambda **xcom: pushed.append(xcom)
+    with pytest.raises(TaskDeferred):
+        operator.execute(context)
+    notes = [xcom for xcom in pushed if xcom["key"] == SENT]
+    assert notes == ([{"key": SENT, "value": 0}] if noted else [])
 
 
 def test_what_may_be_repeated_without_a_thought_is_not_noted(

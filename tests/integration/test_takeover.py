@@ -7,17 +7,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_mirrordb.client import Progress
-from airflow_mirrordb.operators.mirrordb import MirrorDBDeleteOperator, MirrorDBReadOperator
 from airflow_mirrordb.triggers import mirrordb as triggers
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, read_event
 from airflow_mirrordb.triggers.rendering import fields_of
 from airflow_mirrordb.triggers.takeover import NAME
 from tests.conftest import RawServer, Reply, json_answer
-from tests.integration.test_operators import context, first_event
+from tests.integration.test_operators import first_event
 from tests.integration.test_operators_tries import KEYED
 from tests.integration.triggering import taken
 
@@ -184,22 +182,3 @@ async def test_an_error_after_the_answer_says_that_the_write_may_be_applied(trig
     event = await event_from(taken(trigger_for(CREATE, max_event_bytes=broken)))
     assert (event["error"]["type"], event["error"]["maybe_applied"]) == ("MirrorDBError", True)
     assert triggerer.asked == ["GetXCom", "SetXCom"]
-
-
-@pytest.mark.parametrize(
-    ("operator", "noted"),
-    [
-        (MirrorDBDeleteOperator(task_id="t", endpoint="api/users/1"), True),
-        (MirrorDBDeleteOperator(task_id="t", endpoint="api/users/1", missing_ok=True), False),
-        (MirrorDBReadOperator(task_id="t", endpoint="api/users/1"), False),
-    ],
-)
-async def test_the_worker_makes_the_note_that_the_trigger_looks_for(operator: Any, *, noted: bool) -> None:
-    """Airflow's triggerer logs an error about an XCom that is not there."""
-    pushed: list[dict[str, Any]] = []
-    operator.deferrable, operator.worker_timeout = True, 0
-    airflow = context()
-    airflow["ti"].xcom_push = lambda **xcom: pushed.append(xcom)
-    with pytest.raises(TaskDeferred):
-        await asyncio.to_thread(operator.execute, airflow)
-    assert pushed == ([{"key": NAME, "value": 0}] if noted else [])

@@ -32,15 +32,19 @@ class Triggerer:
             monkeypatch.setattr(BaseXCom, "get_value", lambda **which: self._answer("GetXCom", **which))
             monkeypatch.setattr(BaseXCom, "set", lambda **which: self._answer("SetXCom", **which))
 
-    def send(self, _message: Any) -> None:
-        """Take a message that has no answer, as a secret to be masked."""
-
-    async def asend(self, message: Any) -> Any:
-        from airflow.sdk.execution_time.comms import XComResult
+    def send(self, message: Any) -> Any:
+        """Answer a message: no connection is known but from the environment, and secrets need no answer."""
+        from airflow.sdk.exceptions import ErrorType
+        from airflow.sdk.execution_time.comms import ErrorResponse, XComResult
 
         kind = type(message).__name__
+        if kind == "GetConnection":
+            return ErrorResponse(error=ErrorType.CONNECTION_NOT_FOUND, detail={"conn_id": message.conn_id})
         value = self._answer(kind, **message.model_dump()) if kind in ("GetXCom", "SetXCom") else None
         return XComResult(key=message.key, value=value) if kind == "GetXCom" else None
+
+    async def asend(self, message: Any) -> Any:
+        return self.send(message)
 
     def _answer(self, kind: str, *, key: str, value: Any = None, **_which: Any) -> Any:
         self.asked.append(kind)
