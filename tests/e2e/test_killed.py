@@ -85,6 +85,20 @@ async def test_keyed_creates_survive_their_workers(airflow: AirflowHome, backend
     assert len(backend.requests(f"/api/{name}")) == 6
 
 
+async def test_cleared_creates_are_sent_again(airflow: AirflowHome, backend: BackendProcess) -> None:
+    """They have other keys then: the backend, which knows the old ones, would only repeat its answers."""
+    name, header = "cleared", '{"idempotency_header": "Idempotency-Key"}'
+    await asyncio.to_thread(airflow.wait_for_dags, name)
+    async with answers_held_back(airflow, backend, name, 0, header):
+        run_id = await asyncio.to_thread(airflow.trigger, name)
+        assert await asyncio.to_thread(airflow.wait_for_run, name, run_id) == "success"
+        everything = {"dry_run": False, "dag_run_id": run_id, "only_failed": False}
+        await asyncio.to_thread(airflow.rest, "POST", f"dags/{name}/clearTaskInstances", everything)
+        assert await asyncio.to_thread(airflow.wait_for_run, name, run_id) == "success"
+    assert [task["try_number"] for task in airflow.tasks(name, run_id)] == [2, 2]
+    assert sorted(record["number"] for record in backend.records(name)) == [0, 0, 1, 1, 2, 2]
+
+
 async def test_keyed_creates_survive_the_triggerer(airflow: AirflowHome, backend: BackendProcess) -> None:
     """Another triggerer sends again what the killed one had sent; each create exists once."""
     name, header = "killed_in_triggerer", '{"idempotency_header": "Idempotency-Key"}'

@@ -33,6 +33,12 @@ with DAG("killed_in_triggerer", schedule=None, start_date=START, default_args=RE
     )
     MirrorDBReadOperator(task_id="read", **deferred)
 
+with DAG("cleared", schedule=None, start_date=START, default_args=RETRIES):
+    for name, data in {"one": {"number": 0}, "many": [{"number": 1}, {"number": 2}]}.items():
+        MirrorDBCreateOperator(
+            task_id=name, mirrordb_conn_id="cleared", endpoint="api/cleared", data=data, bulk=name == "many"
+        )
+
 with DAG("killed_without_key", schedule=None, start_date=START, default_args=RETRIES):
     MirrorDBCreateOperator(
         task_id="create",
