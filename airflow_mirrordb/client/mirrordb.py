@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import math
 import os
 import random
 import time
@@ -282,6 +283,7 @@ class GenericMirrorDB:
         once: bool = False,
         sink: Sink | None = None,
         note: Note | None = None,
+        most_bytes: float = math.inf,
     ) -> MirrorDBResponse:
         """Send a request, again where that is safe and the policy says so, and return the whole answer.
 
@@ -295,6 +297,8 @@ class GenericMirrorDB:
             kind, or with ``paginate`` the records of one page after the other, as JSON Lines. The
             response's ``data`` is a :class:`Manifest` then. Nothing but a whole answer is kept; a 304
             changes nothing, and has no manifest.
+        :param most_bytes: size that pages may have together, without a sink; of more the rest is not read,
+            and the response has the size but no records
         :param note: called with the number of attempts, and whether one of them may have been applied, right
             before each goes over the wire, and when its answer has come; must not raise
         :raises EndpointNotAllowedError: if no registered pattern allows it; nothing was sent
@@ -317,7 +321,7 @@ class GenericMirrorDB:
             async def send(page: MirrorDBRequest) -> MirrorDBResponse:
                 return await self._make(page, next(first, None), wait=wait, once=once, note=note)
 
-            answer = collect(send, request, self._state.config.base_url, stream)
+            answer = collect(send, request, self._state.config.base_url, stream, most_bytes)
             return await (answer if stream is None else stream.keep(answer))
 
     def begin(self) -> Progress:

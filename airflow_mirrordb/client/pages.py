@@ -5,8 +5,10 @@ Pure but for :func:`pages`, which sends.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -18,6 +20,9 @@ from airflow_mirrordb.client.protocol import MirrorDBRequest, named
 from airflow_mirrordb.client.redaction import shortened
 from airflow_mirrordb.client.streams import Stream
 from airflow_mirrordb.client.urls import shown
+
+#: Characters of what tells of the next page: servers refuse longer URLs.
+MAX_TOKEN = 8192
 
 Style = Literal["link", "header", "body", "page", "offset"]
 
@@ -130,6 +135,11 @@ class Pagination:
                 return self._counted(request, len(self.records_of(response)))
         if token is None or token is False or token == "":
             return None
+        if isinstance(token, dict | list) or len(str(token)) > MAX_TOKEN:
+            long = f" of {len(token):,} characters" if isinstance(token, str) else ""
+            raise _unusable(
+                response, f"the next page is told as {_kind(token)}{long}, which no request can hold"
+            )
         if self.param and not str(token).startswith(("http://", "https://")):
             return replace(request, query={**(request.query or {}), self.param: token})
         if not isinstance(token, str):
@@ -161,7 +171,7 @@ Send = Callable[[MirrorDBRequest], Awaitable[MirrorDBResponse]]
 
 async def pages(
     send: Send, request: MirrorDBRequest, base_url: str
-) -> AsyncIterator[tuple[MirrorDBResponse, list[Any]]]:
+) -> AsyncGenerator[tuple[MirrorDBResponse, list[Any]], None]:
     """Yield the answer and the records of each page; each is a request of its own, with its own retries.
 
     :param send: sends one request
@@ -205,11 +215,17 @@ async def pages(
 
 
 async def collect(
-    send: Send, request: MirrorDBRequest, base_url: str, stream: Stream | None = None
+    send: Send,
+    request: MirrorDBRequest,
+    base_url: str,
+    stream: Stream | None = None,
+    most_bytes: float = math.inf,
 ) -> MirrorDBResponse:
     """Return all pages as one answer: all records, and the sums of sizes, attempts and times.
 
     :param stream: takes the records, in the place of the answer
+    :param most_bytes: size of an answer that its caller can use; one that is larger is not read to its end,
+        and has no records
     :raises OutputError: if it cannot
 
     The other arguments and errors are those of :func:`pages`.
@@ -217,17 +233,21 @@ async def collect(
     everything: list[Any] = []
     size = attempts = 0
     elapsed = 0.0
-    async for response, records in pages(send, request, base_url):
-        if stream is None:
-            everything += records
-        else:
-            await stream.write_records(records)
-        size, attempts, elapsed = (
-            size + response.size,
-            attempts + response.attempts,
-            elapsed + response.elapsed,
-        )
-        last = response
+    async with aclosing(pages(send, request, base_url)) as found:
+        async for response, records in found:
+            if stream is None:
+                everything += records
+            else:
+                await stream.write_records(records)
+            size, attempts, elapsed = (
+                size + response.size,
+                attempts + response.attempts,
+                elapsed + response.elapsed,
+            )
+            last = response
+            if stream is None and size > most_bytes:
+                everything = []
+                break
     return replace(
         last, data=everything, body=everything, size=size, attempts=attempts, elapsed=elapsed, etag=None
     )
@@ -266,9 +286,8 @@ def _followed(
         told = shortened(shown(reference), 200)
         raise _unusable(response, f"the next page is told as {told!r}, which is no URL")
     if target.origin() != base.origin():
-        raise _unusable(
-            response, f"the next page is at {target.origin()}, and requests stay at {base.origin()}"
-        )
+        elsewhere = shortened(str(target.origin()), 300)
+        raise _unusable(response, f"the next page is at {elsewhere}, and requests stay at {base.origin()}")
     prefix = base.raw_path.rstrip("/")
     # A backend behind a gateway that adds the prefix does not know of it.
     path = target.raw_path.removeprefix(f"{prefix}/") if prefix else target.raw_path
@@ -280,7 +299,7 @@ def _joined(url: str, reference: str) -> URL | None:
     """Return the absolute URL that a reference in a page means; None if it means none."""
     try:
         target = URL(url).join(URL(reference))
-        return target if target.origin() else None
+        return target if str(target.origin()) else None  # yarl looks at some ports only when it is asked
     except ValueError:  # whose words quote the reference, which may hold a signature
         return None
 

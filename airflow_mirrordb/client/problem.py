@@ -11,6 +11,7 @@ from typing import Any
 from airflow_mirrordb.client.redaction import CUT, shortened
 
 MAX_DETAIL = 2048
+MAX_DEPTH = 4  # what lies deeper is data, not words
 _MAX_BODY = 64 * 1024
 
 _TAG = re.compile(r"<[^>]{0,500}>")
@@ -44,19 +45,19 @@ def problem_from(body: bytes, *, complete: bool = True) -> tuple[str | None, str
     return code, _shorten(" ".join(detail.split()))
 
 
-def _code(value: Any) -> str | None:
-    if not isinstance(value, Mapping):
+def _code(value: Any, depth: int = 0) -> str | None:
+    if not isinstance(value, Mapping) or depth > MAX_DEPTH:
         return None
     for key in _CODE_KEYS:
         found = value.get(key)
         if isinstance(found, str | int) and not isinstance(found, bool) and found not in ("", "about:blank"):
             return str(found)
-    nested = (_code(value.get(key)) for key in ("error", "_error"))
+    nested = (_code(value.get(key), depth + 1) for key in ("error", "_error"))
     return next((code for code in nested if code), None)
 
 
 def _words(value: Any, depth: int = 0) -> str:
-    if depth > 4:  # noqa: PLR2004  # deeper is data, not words
+    if depth > MAX_DEPTH:
         return ""
     if isinstance(value, Mapping):
         return _words_of_mapping(value, depth)

@@ -34,6 +34,9 @@ AnyError = TypeVar("AnyError", bound=MirrorDBError)
 _CONDITIONS = ("if-match", "if-none-match")
 _QUERY_VALUE = "a string, number, boolean or a list of them"
 
+#: Characters of a label, which is in each line of the log; Airflow's task ids have at most 250.
+MAX_LABEL_LENGTH = 500
+
 USER_AGENT = f"airflow-provider-mirrordb/{__version__}"
 
 
@@ -119,8 +122,8 @@ def prepare(request: MirrorDBRequest, config: MirrorDBConfig, registry: Endpoint
     """
     request, method = settled(request, config), _method(request, config)
     try:
-        if not isinstance(request.method_name, str | None) or not (request.method_name or "").isprintable():
-            raise _bad("method_name", "it must be one line of printable text; it appears in logs")
+        if request.method_name is not None:
+            _check_label(request.method_name)
         path = registry.path_for(method, request.endpoint)
         headers = _headers(request, config)
         body = _body(request.data, config.request_envelope)
@@ -170,9 +173,15 @@ def named(error: AnyError, request: MirrorDBRequest) -> AnyError:
     error.method, error.endpoint, error.method_name = (
         request.method,
         shortened(str(request.endpoint), MAX_ENDPOINT_LENGTH),
-        request.method_name,
+        shortened(label, MAX_LABEL_LENGTH) if isinstance(label := request.method_name, str) else label,
     )
     return error
+
+
+def _check_label(label: object) -> None:
+    if not isinstance(label, str) or not label.isprintable() or len(label) > MAX_LABEL_LENGTH:
+        limit = f"of at most {MAX_LABEL_LENGTH} characters"
+        raise _bad("method_name", f"it must be one line of printable text {limit}; it appears in logs")
 
 
 def _method(request: MirrorDBRequest, config: MirrorDBConfig) -> Method:

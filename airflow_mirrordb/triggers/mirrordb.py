@@ -213,7 +213,11 @@ class MirrorDBTrigger(BaseTrigger):
         async with SharedClient(self.mirrordb_conn_id, self.operator) as client:
             progress = await self._with_past(request, progress)
             response = await client.request(
-                request, progress=progress, sink=sink_for(self.output_path), note=self._is_told
+                request,
+                progress=progress,
+                sink=sink_for(self.output_path),
+                note=self._is_told,
+                most_bytes=self.max_event_bytes,
             )
         log.info("%s %s answered %d", request.method, request.endpoint, response.status)
         event = success_event(response, request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -312,6 +313,57 @@ async def test_the_trigger_reads_pages(answering: Answering, set_connection: Set
     (event,) = [event async for event in MirrorDBTrigger(request=request).run()]
     assert event.payload["status"] == "success"
     assert read_event(event.payload)["data"] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("deferred", [False, True])
+async def test_pages_that_never_end_do_not_fill_the_triggerer(
+    answering: Answering, set_connection: SetConnection, deferred: bool
+) -> None:
+    """They are read no further than an event can hold them; a worker, which has a filter, reads them all."""
+
+    async def more(request: web.Request) -> web.Response:
+        return web.json_response({"rows": [1], "next": int(request.query.get("cursor", 0)) + 1})
+
+    backend = await answering(*[more] * 50)
+    set_connection(backend.base_url)
+    paginate = {"style": "body", "next": "next", "records": "rows", "param": "cursor", "max_pages": 40}
+    request = {"method": "GET", "endpoint": "api/users", "paginate": paginate}
+    if deferred:
+        (event,) = [event async for event in MirrorDBTrigger(request=request, max_event_bytes=100).run()]
+        error = read_event(event.payload)["error"]
+        assert (error["type"], len(backend.requests)) == ("InvalidResponseError", 5)
+        assert "larger than max_event_bytes (100)" in error["message"]
+        return
+    async with MirrorDBHook() as client:
+        with pytest.raises(InvalidResponseError, match="goes on after max_pages"):
+            await client.read_function("read", "api/users", paginate=paginate)
+
+
+HOSTILE_TOKENS = {
+    "a port that is none": "https://[::::]/x",
+    "a long text": "x" * 100_000,
+    "a long host": f"https://{'é.' * 50_000}/x",
+    "a list": ["x"] * 10_000,
+    "an object": {"x": "y" * 10_000},
+    "a host of 200 letters": f"https://{'a' * 200}.example/x",
+}
+
+
+@pytest.mark.parametrize("param", [None, "cursor"])
+@pytest.mark.parametrize("name", HOSTILE_TOKENS)
+async def test_a_next_page_that_no_request_can_hold_is_one_short_error(
+    answering: Answering, config_for: ConfigFor, name: str, param: str | None
+) -> None:
+    """It is neither sent nor quoted, and takes no time."""
+    backend = await answering(web.json_response({"items": [{"id": 1}], "next": HOSTILE_TOKENS[name]}))
+    paginate = {"style": "body", "records": "items", "next": "next", **({"param": param} if param else {})}
+    begin = time.thread_time()
+    async with GenericMirrorDB(config_for(backend.base_url)) as client:
+        with pytest.raises(InvalidResponseError, match="the next page is") as refused:
+            await client.read_function("read", "api/users", paginate=paginate)
+    assert time.thread_time() - begin < 2
+    assert len(str(refused.value)) < 1000
+    assert len(backend.requests) == 1
 
 
 def test_the_sum_of_the_pages_is_bounded(scripted: ScriptedBackend, set_connection: SetConnection) -> None:

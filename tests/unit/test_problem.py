@@ -143,6 +143,14 @@ def test_any_body_gives_one_line(raw: bytes) -> None:
     assert code is None or len(code) <= 200
 
 
+@pytest.mark.parametrize("depth", range(5, 990, 45))
+@pytest.mark.parametrize("name", ["error", "_error", "errors", "detail", "x"])
+def test_a_deep_body_is_an_error_like_any_other(name: str, depth: int) -> None:
+    """As deep as JSON can be decoded at all; what lies so deep is data, not words."""
+    raw = f'{{"{name}": '.encode() * depth + b'{"code": "E1", "message": "m"}' + b"}" * depth
+    assert problem_from(raw) == (None, "") or depth > 800  # beyond, Python may not decode it
+
+
 @pytest.mark.parametrize("raw", [b'{"detail": "a\\ud800b"}', b'{"code": "a\\ud800b", "detail": "a?b"}'])
 def test_half_a_surrogate_pair_is_replaced(raw: bytes) -> None:
     """JSON can write what no log, database or event could hold."""

@@ -300,7 +300,7 @@ def test_a_timeout_that_is_none_is_refused(timeout: Any) -> None:
     assert problem(timeout=timeout).field == "timeout"
 
 
-@pytest.mark.parametrize("method_name", ["a\nb", "a\r", "\x1b[31m", "\u2028", "\x85", 7])
+@pytest.mark.parametrize("method_name", ["a\nb", "a\r", "\x1b[31m", "\u2028", "\x85", 7, 0, "a" * 501])
 def test_a_label_is_one_line_of_text(method_name: Any) -> None:
     """It appears in the log."""
     assert problem(method_name=method_name).field == "method_name"
