@@ -17,6 +17,7 @@ from airflow_mirrordb.client.endpoints import EndpointRegistry
 from airflow_mirrordb.client.entity_tags import entity_tag
 from airflow_mirrordb.client.errors import (
     AmbiguousWriteError,
+    DisconnectedError,
     EndpointNotAllowedError,
     InvalidResponseError,
     MirrorDBError,
@@ -299,6 +300,12 @@ def not_repeated(request: MirrorDBRequest, progress: Progress) -> AmbiguousWrite
     """Return the error for a write that may have been applied, and must not be sent again."""
     reason = "an earlier run was ended before it had the answer"
     return ambiguous(MirrorDBError(message=reason, attempts=progress.attempts), request)
+
+
+def interrupted(interruption: BaseException, request: MirrorDBRequest, attempts: int) -> AmbiguousWriteError:
+    """Return the error for a write that may have been applied, but whose caller did not get the answer."""
+    reason = f"it was interrupted by {type(interruption).__name__}: {interruption}"
+    return ambiguous(DisconnectedError(message=reason, attempts=attempts, sent=True), request)
 
 
 def ambiguous(error: MirrorDBError, request: MirrorDBRequest) -> AmbiguousWriteError:

@@ -7,7 +7,7 @@ import math
 import os
 import time
 import weakref
-from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_mirrordb.client.answers import ambiguous
+from airflow_mirrordb.client.answers import interrupted
 from airflow_mirrordb.client.auth import secrets
 from airflow_mirrordb.client.bulk import Bulk, BulkOptions, BulkReport, Items
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import (
     AmbiguousWriteError,
-    DisconnectedError,
     MirrorDBError,
     RequestTimeoutError,
 )
@@ -279,36 +278,21 @@ class MirrorDBHook(BaseHook):
         sink = sink_for(output_path)
         client = self.get_conn()
         progress = progress or client.begin()
-        maybe_applied: list[bool] = []  # after each step; empty until something was sent
+        facts: list[tuple[int, bool]] = []
 
-        def noted(attempts: int, maybe: bool) -> None:
-            maybe_applied.append(maybe)
+        def noted(attempts: int, maybe_applied: bool) -> None:  # as the client tells it
+            facts.append((attempts, maybe_applied))
             if note is not None:
-                note(attempts, maybe)
+                note(attempts, maybe_applied)
 
         sending = client.request(request, progress=progress, wait=wait, once=once, sink=sink, note=noted)
-        outcome = self._run(sending if cut_off is None else asyncio.wait_for(sending, cut_off))
-        if outcome.interruption is not None:
-            is_unknown = outcome.error is None or isinstance(outcome.error, AmbiguousWriteError)
-            if is_unknown and maybe_applied and maybe_applied[-1] and not client.is_repeatable(request):
-                attempts, request = progress.attempts + 1, client.settled(request)
-                outcome.error = interrupted(outcome.interruption, request, attempts)
-            return outcome.value()  # raises it
-        try:
-            return outcome.value()
-        except asyncio.TimeoutError as error:
-            if cut_off is None:
-                raise
-            sent = bool(maybe_applied)
-            late = RequestTimeoutError(message=f"no answer within {cut_off:g} s", sent=sent)
-            late.maybe_applied = maybe_applied[-1] if sent else progress.maybe_applied
-            left = replace(
-                progress,
-                attempts=progress.attempts + sent,
-                cut_off=progress.cut_off + sent,
-                maybe_applied=late.maybe_applied,
-            )
-            raise WaitNeeded(left, named(late, request)) from error
+        return self._told(
+            self._run(sending if cut_off is None else asyncio.wait_for(sending, cut_off)),
+            request,
+            progress,
+            facts,
+            cut_off,
+        ).value()
 
     def register_endpoint(self, pattern: str) -> None:
         """Allow what a pattern says as well, until this hook is closed; not in a forked process.
@@ -487,6 +471,35 @@ class MirrorDBHook(BaseHook):
     def _data(self, method: RequestMethod, endpoint: str, **options: Any) -> Any:
         return self.request(MirrorDBRequest(method=method, endpoint=endpoint, **options)).data
 
+    def _told(
+        self,
+        outcome: Outcome[MirrorDBResponse],
+        request: MirrorDBRequest,
+        progress: Progress,
+        facts: Sequence[tuple[int, bool]],
+        cut_off: float | None,
+    ) -> Outcome[MirrorDBResponse]:
+        """Return what became of a request, for who made it.
+
+        :param facts: numbers of attempts, and whether one of them may have been applied, as it went on
+        """
+        attempts, maybe_applied = facts[-1] if facts else (progress.attempts, progress.maybe_applied)
+        if outcome.interruption is not None:
+            is_unknown = outcome.error is None or isinstance(outcome.error, AmbiguousWriteError)
+            if is_unknown and maybe_applied and not self.get_conn().is_repeatable(request):
+                request = self.get_conn().settled(request)
+                outcome.error = interrupted(outcome.interruption, request, attempts)
+        elif cut_off is not None and isinstance(outcome.error, asyncio.TimeoutError):
+            late = RequestTimeoutError(message=f"no answer within {cut_off:g} s", sent=bool(facts))
+            late.maybe_applied = maybe_applied
+            sent = attempts - progress.attempts
+            left = replace(
+                progress, attempts=attempts, cut_off=progress.cut_off + sent, maybe_applied=maybe_applied
+            )
+            handover = WaitNeeded(left, named(late, request))
+            handover.__cause__, outcome.error = outcome.error, handover
+        return outcome
+
     def _each(self, items: AsyncIterable[T]) -> Iterator[T]:
         iterator, end = aiter(items), object()
 
@@ -500,12 +513,6 @@ class MirrorDBHook(BaseHook):
         assert self._runner is not None  # noqa: S101  # get_conn() made it
         assert self._client is not None  # noqa: S101
         return self._runner.run(work, stop or self._client.disconnect)
-
-
-def interrupted(interruption: BaseException, request: MirrorDBRequest, attempts: int) -> AmbiguousWriteError:
-    """Return the error for a write that may have been applied, and whose task did not get the answer."""
-    reason = f"it was interrupted by {type(interruption).__name__}: {interruption}"
-    return ambiguous(DisconnectedError(message=reason, attempts=attempts, sent=True), request)
 
 
 def _some(items: Iterator[T], bulk: Bulk) -> list[T]:

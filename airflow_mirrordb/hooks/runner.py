@@ -96,12 +96,15 @@ class LoopRunner:
             work.close()
             raise RuntimeError("this event loop belongs to the process that forked this one")
         outcome: Outcome[T] = Outcome()
-        with self._turn:
-            try:
-                self._complete(work, stop, outcome)
-            finally:
-                self._release(outcome)
-        return outcome
+        try:
+            with self._turn:
+                try:
+                    self._complete(work, stop, outcome)
+                finally:
+                    self._release(outcome)
+            return outcome
+        finally:
+            del outcome  # the traceback of an interruption leads here: it would keep itself, and much more
 
     def close(self) -> None:
         """End what still runs on the loop, as the connections that its clients share, and close it."""
@@ -129,7 +132,8 @@ class LoopRunner:
             self._signals.hold()
         except BaseException as interruption:  # noqa: BLE001  # the outcome has it
             work.close()
-            return outcome.is_interrupted_by(interruption)
+            outcome.is_interrupted_by(interruption)
+            return
         task = self._begin(work)
         awaited: asyncio.Task[Any] = task
         while not awaited.done():
@@ -145,7 +149,8 @@ class LoopRunner:
                 outcome.is_interrupted_by(interruption)
                 if awaited is task and not task.done():
                     awaited = self._begin(self._end(task, stop))
-        return self._result(task, outcome)
+        self._result(task, outcome)
+        del task, awaited, outcome  # as in run()
 
     def _result(self, task: asyncio.Task[T], outcome: Outcome[T]) -> None:
         if not task.done():
@@ -160,9 +165,11 @@ class LoopRunner:
     def _release(self, outcome: Outcome[Any]) -> None:
         while True:
             try:
-                return self._signals.release()
+                self._signals.release()
+                break
             except BaseException as interruption:  # noqa: BLE001  # the outcome has it
                 outcome.is_interrupted_by(interruption)
+        del outcome  # as in run()
 
     def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         async def begun() -> T:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowTaskTimeout
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
 
 from airflow_mirrordb.client.bulk import BulkRecord, BulkReport, status_of
 from airflow_mirrordb.client.contents import RecordNames
@@ -25,6 +25,7 @@ from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.json_types import is_list
 from airflow_mirrordb.operators.bulk_memory import BulkMemory
 from airflow_mirrordb.operators.keys import with_key_if_sent
+from airflow_mirrordb.operators.mirrordb import fail
 from airflow_mirrordb.serialization import HALF_REPLACED, NotStorableError, readable, storable
 from airflow_mirrordb.triggers.rendering import max_failed_of, refuse_none, rendered
 
@@ -41,49 +42,95 @@ _OF_ONE = ("method", "endpoint", "data", "idempotency_key")
 def send_all(operator: MirrorDBOperator, context: Context) -> dict[str, Any]:
     """Send a request for each record of an operator, on the worker, and return the report.
 
-    :raises BulkError: if a record failed, or with ``on_error`` ``continue`` more than ``max_failed``; not
-        retryable if another try could not tell what this one did
+    :raises BulkError: if a record failed, or with ``on_error`` ``continue`` more than ``max_failed``
+    :raises AirflowFailException: if another try would meet the same, or could not tell what this one did
     """
-    for name in ("endpoint", "data"):
-        value: Any = getattr(operator, name, None)
-        if is_list(value):
-            setattr(operator, name, list(value))  # one that is lazy, from XCom, is read once
-    template, fails = operator.request(context), operator.on_error != "continue"
-    max_failed = _max_failed(operator, fails=fails)
-    reads = template.method == "GET"
-    with MirrorDBHook(operator.mirrordb_conn_id, operator=operator.operator_name) as hook:
-        template = with_key_if_sent(operator, hook.get_conn(), template)
-        memory = BulkMemory(context, most_bytes=operator.max_event_bytes, reads=reads)
-        key, records = memory.recall(template.idempotency_key, records_of(operator, template))
-        requests, names, repeatable = _prepared(hook, template, key, records, fails=fails)
+    bulk = _Bulk(operator, context)
+    try:
+        try:
+            return bulk.send()
+        except MirrorDBError as error:
+            fail(error)
+    except (AirflowException, TaskDeferred, MirrorDBError):
+        raise
+    except BaseException as interruption:  # may come anywhere in there, as a time-out of the task
+        if bulk.is_final:
+            fail(bulk.lost_by(interruption))
+        raise
+
+
+class _Bulk:
+    """The requests of an operator's records, and what is known of them.
+
+    :raises MirrorDBError: if an argument is wrong that holds for all
+    """
+
+    def __init__(self, operator: MirrorDBOperator, context: Context) -> None:
+        for name in ("endpoint", "data"):
+            value: Any = getattr(operator, name, None)
+            if is_list(value):
+                setattr(operator, name, list(value))  # one that is lazy, from XCom, is read once
+        self._operator, self._template = operator, operator.request(context)
+        self._fails, self._reads = operator.on_error != "continue", self._template.method == "GET"
+        self._max_failed = _max_failed(operator, fails=self._fails)
+        self._memory = BulkMemory(context, most_bytes=operator.max_event_bytes, reads=self._reads)
+        self._requests: list[MirrorDBRequest] = []
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no other try could go on from here."""
+        return _is_blind(self._memory) or _whole(self._requests, self._memory).ambiguous > 0
+
+    def send(self) -> dict[str, Any]:
+        """Send what is left, and return the report."""
+        operator, memory = self._operator, self._memory
+        with MirrorDBHook(operator.mirrordb_conn_id, operator=operator.operator_name) as hook:
+            self._prepare(hook)
+            items = [_item(request, at in memory.maybe_applied) for at, request in enumerate(self._requests)]
+            try:
+                hook.bulk(self._template.method, memory.watched(items), **self._options())
+            except BulkError:
+                raise self._error() from None
+            finally:
+                memory.remember()
+        report = _whole(self._requests, memory)
+        if report.has_failed(self._max_failed):
+            raise self._error()
+        return _result(report.to_dict(), operator, reads=self._reads)
+
+    def lost_by(self, interruption: BaseException) -> BulkError:
+        """Return the error of a bulk whose task was interrupted."""
+        lost = self._error()
+        lost.__cause__ = interruption
+        return lost
+
+    def _prepare(self, hook: MirrorDBHook) -> None:
+        memory = self._memory
+        template = self._template = with_key_if_sent(self._operator, hook.get_conn(), self._template)
+        key, records = memory.recall(template.idempotency_key, records_of(self._operator, template))
+        self._requests, names, repeatable = _prepared(hook, template, key, records, fails=self._fails)
         memory.begin(names, repeatable=repeatable)
-        if fails and (memory.unknown or memory.failed):
-            raise _error(requests, memory, max_failed)
-        options: dict[str, Any] = {
-            **_common(template),
+        if self._fails and (memory.unknown or memory.failed):
+            raise self._error()
+
+    def _options(self) -> dict[str, Any]:
+        operator = self._operator
+        options = {
+            **_common(self._template),
             "concurrency": rendered("concurrency", operator.concurrency, int),
             "on_error": operator.on_error,
             "response_filter": operator.response_filter and _Filter(operator.response_filter),
-            "total": len(memory.left),
-            "report": memory.report,
-            **({} if fails else {"max_failed": 1.0}),  # here all of them are judged, not those of this try
+            "total": len(self._memory.left),
+            "report": self._memory.report,
         }
-        items = [_item(request, at in memory.maybe_applied) for at, request in enumerate(requests)]
-        try:
-            hook.bulk(template.method, memory.watched(items), **options)
-        except BulkError:
-            raise _error(requests, memory, max_failed) from None
-        except AirflowTaskTimeout as timeout:
-            error = _error(requests, memory, max_failed)
-            if error.report["ambiguous"] or _is_blind(memory):
-                raise error from timeout
-            raise
-        finally:
-            memory.remember()
-    report = _whole(requests, memory)
-    if report.has_failed(max_failed):
-        raise _error(requests, memory, max_failed)
-    return _result(report.to_dict(), operator, reads=reads)
+        # with "continue" all records are judged, not those of this try
+        return options if self._fails else {**options, "max_failed": 1.0}
+
+    def _error(self) -> BulkError:
+        error = _whole(self._requests, self._memory).error(self._max_failed)
+        if _is_blind(self._memory):
+            error.retryable = False
+        return error
 
 
 def records_of(operator: MirrorDBOperator, template: MirrorDBRequest) -> list[dict[str, Any]]:
@@ -195,14 +242,11 @@ def _prepared(
 
 def _is_blind(memory: BulkMemory) -> bool:
     """Whether a next try could not know what must not be sent again."""
-    return not memory.repeatable and not memory.works and bool(memory.report.done)
+    return not memory.repeatable and not memory.works and any(map(_was_applied, memory.report.records))
 
 
-def _error(requests: Sequence[MirrorDBRequest], memory: BulkMemory, max_failed: float | None) -> BulkError:
-    error = _whole(requests, memory).error(max_failed)
-    if _is_blind(memory):
-        error.retryable = False
-    return error
+def _was_applied(record: BulkRecord | None) -> bool:
+    return record is not None and (record.error is None or record.error.maybe_applied)
 
 
 def _whole(requests: Sequence[MirrorDBRequest], memory: BulkMemory) -> BulkReport:

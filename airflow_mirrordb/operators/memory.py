@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_mirrordb.client.answers import depends_on_the_past
+from airflow_mirrordb.client.answers import depends_on_the_past, interrupted
 from airflow_mirrordb.client.contents import content_of
 from airflow_mirrordb.client.encoding import encode
 from airflow_mirrordb.client.errors import AmbiguousWriteError, InvalidRequestError, MirrorDBError
@@ -74,7 +74,8 @@ class WriteMemory:
     def __init__(self, context: Context) -> None:
         self._memory = TaskMemory(context)
         self._noted: dict[str, Any] | None = None
-        self._maybe_applied = False
+        self._request: MirrorDBRequest | None = None  # that may not be repeated
+        self._attempts, self._maybe_applied = 0, False
 
     def begin(self, request: MirrorDBRequest, *, repeatable: bool) -> tuple[MirrorDBRequest, bool]:
         """Note a write that is about to be sent.
@@ -83,6 +84,7 @@ class WriteMemory:
         :raises AmbiguousWriteError: if one may have, and it may not be repeated
         :raises InvalidRequestError: if one may have applied other data, which was not kept
         """
+        self._request = None if repeatable else request
         if not self._memory.works or not (depends_on_the_past(request) or not repeatable):
             return request, False  # each note is a message to Airflow's supervisor
         before = self._memory.recall(NAME)
@@ -99,14 +101,26 @@ class WriteMemory:
             self._note(note, maybe_applied=True)
         return request, self._maybe_applied
 
-    def is_told(self, _attempts: int, maybe_applied: bool) -> None:  # as the client tells it
+    def is_told(self, attempts: int, maybe_applied: bool) -> None:  # as the client tells it
         """Learn whether the write may have been applied by now; see the ``note`` of a request."""
-        self._maybe_applied = maybe_applied
+        self._attempts, self._maybe_applied = attempts, maybe_applied
 
     def end(self) -> None:
         """Take the note back, if it is known by now that the write was not applied."""
         if self._noted is not None and not self._maybe_applied:
             self._take_back(self._noted)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no other try may send the write, since it may have been applied by now."""
+        return self._request is not None and self._maybe_applied
+
+    def lost_by(self, interruption: BaseException) -> AmbiguousWriteError:
+        """Return the error of such a write whose task was interrupted."""
+        assert self._request is not None  # noqa: S101  # it is final
+        lost = interrupted(interruption, self._request, self._attempts)
+        lost.__cause__ = interruption
+        return lost
 
     def end_elsewhere(self, error: MirrorDBError) -> None:
         """Take the note back, if the error of a trigger says that the write was not applied."""

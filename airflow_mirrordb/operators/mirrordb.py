@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import (
     AirflowException,
     AirflowFailException,
-    AirflowTaskTimeout,
     BaseOperator,
+    TaskDeferred,
     conf,
 )
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from airflow_mirrordb.client.protocol import MirrorDBRequest, RequestMethod
     from airflow_mirrordb.client.retry import Progress
     from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+    from airflow_mirrordb.operators.memory import WriteMemory
 
 
 class MirrorDBOperator(RemembersTemplates, BaseOperator):
@@ -199,15 +200,33 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             fail(error)
 
     def _send(self, context: Context, request: MirrorDBRequest, progress: Progress | None = None) -> Any:
+        from airflow_mirrordb.client.errors import MirrorDBError
+        from airflow_mirrordb.operators.memory import WriteMemory
+
+        memory = WriteMemory(context)
+        try:
+            try:
+                return self._send_noted(context, request, progress, memory)
+            except MirrorDBError as error:
+                fail(error)
+        except (AirflowException, TaskDeferred):
+            raise
+        except BaseException as interruption:  # may come anywhere in there, as a time-out of the task
+            if memory.is_final:
+                fail(memory.lost_by(interruption))
+            raise
+
+    def _send_noted(
+        self, context: Context, request: MirrorDBRequest, progress: Progress | None, memory: WriteMemory
+    ) -> Any:
         from airflow_mirrordb.client.retry import WaitNeeded
         from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-        from airflow_mirrordb.operators.memory import WriteMemory
         from airflow_mirrordb.triggers.mirrordb import success_event
 
         if self.deferrable:
             refuse_sensitive(request.headers)
         with MirrorDBHook(self.mirrordb_conn_id, operator=self.operator_name) as hook:
-            client, memory = hook.get_conn(), WriteMemory(context)
+            client = hook.get_conn()
             request = with_key_if_sent(self, client, client.settled(request))  # what holds in the trigger
             link(self, context, client.url_of(request))
             repeatable = client.is_repeatable(request)
@@ -217,8 +236,11 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             if self.deferrable and repeatable and not rendered("worker_timeout", self.worker_timeout, float):
                 self._defer(context, request, progress or client.begin(), repeatable=True)
             try:
-                answer = self._answer_of_a_repeatable if repeatable else self._answer_of_a_write
-                response = answer(hook, request, progress, memory.is_told)
+                if repeatable:
+                    response = self._answer_of_a_repeatable(hook, request, progress, memory.is_told)
+                else:
+                    wait, note = not self.deferrable, memory.is_told
+                    response = hook.request(request, progress=progress, wait=wait, note=note)
                 event = success_event(response, request)
             except WaitNeeded as handover:
                 if not repeatable:
@@ -244,29 +266,16 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             note=note,
         )
 
-    def _answer_of_a_write(
-        self, hook: MirrorDBHook, request: MirrorDBRequest, progress: Progress | None, note: Note
-    ) -> MirrorDBResponse:
-        from airflow_mirrordb.client.errors import AmbiguousWriteError
-
-        try:
-            return hook.request(request, progress=progress, wait=not self.deferrable, note=note)
-        except AirflowTaskTimeout as timeout:
-            lost, timeout.__cause__ = timeout.__cause__, None
-            if isinstance(lost, AmbiguousWriteError):
-                raise lost from timeout
-            raise
-
     def _result_of_a_write(self, event: Mapping[str, Any]) -> Any:
         from airflow_mirrordb.client.errors import MirrorDBError
 
         try:
             return self._result(event)  # if Airflow does not store this, the next try knows of the write
-        except (AirflowException, MirrorDBError):  # as one that skips the task
+        except (AirflowException, MirrorDBError, TaskDeferred):  # as one that skips the task
             raise
-        except Exception as error:
-            message = f"the write was applied, but response_filter raised {error!r}"
-            raise AirflowFailException(message) from error
+        except BaseException as error:
+            what = "response_filter raised" if isinstance(error, Exception) else "the task was interrupted by"
+            raise AirflowFailException(f"the write was applied, but {what} {error!r}") from error
 
     def _defer(
         self, context: Context, request: MirrorDBRequest, progress: Progress, *, repeatable: bool

@@ -1,0 +1,210 @@
+"""A task that is interrupted at any moment: no signal is lost, and nothing is sent twice.
+
+What Airflow does with a time-out is said by ``TimeoutPosix`` in ``airflow/sdk/execution_time/timeout.py``
+and ``_run_task_and_map_outcome`` in ``task_runner.py``: it raises ``AirflowTaskTimeout`` wherever the task
+just is, and leaves it to the task's retries; not so ``AirflowFailException``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout
+from typing_extensions import Self
+
+from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator
+from tests.integration.conftest import ScriptedBackend, SetConnection
+from tests.integration.test_operators_tries import Tries
+
+SIGNAL = signal.SIGUSR1
+#: Where a signal strikes in these tests: in what a call of ours consists of, but not in what Python calls
+#: when an object goes, and whose exceptions it drops.
+PLACES = ("/airflow_mirrordb/", "/asyncio/", "/aiohttp/")
+DROPPED = ("__del__", "<genexpr>", "_receive")
+
+
+class Creates(ScriptedBackend):
+    """A backend that only creates, and remembers what."""
+
+    def next_answer(self, _path: str, sent: bytes) -> tuple[int, Any, dict[str, str]]:
+        return 201, {"id": 1, **json.loads(sent)}, {}
+
+
+@pytest.fixture
+def backend(set_connection: SetConnection) -> Iterator[Creates]:
+    backend = Creates()
+    set_connection(backend.url)
+    backend.start()
+    yield backend
+    backend.stop()
+
+
+class TimeOut:
+    """The handler of a time-out: raises, and counts how often it was called."""
+
+    def __init__(self, number: int = SIGNAL) -> None:
+        self.calls, self._number = 0, number
+
+    def __enter__(self) -> Self:
+        self._before = signal.signal(self._number, self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        still: object = signal.getsignal(self._number)
+        assert still is self
+        signal.signal(self._number, self._before)
+
+    def __call__(self, *_: object) -> None:
+        self.calls += 1
+        raise AirflowTaskTimeout("Timeout")
+
+
+class Striking:
+    """Sends a signal at a step of what runs inside: at the n-th line of one of the places."""
+
+    def __init__(self, at: int | None = None) -> None:
+        self.steps, self.where, self._at = 0, "", at
+
+    def __enter__(self) -> Self:
+        self._before = sys.gettrace()
+        sys.settrace(self._trace)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(self._before)
+
+    def _trace(self, frame: Any, _event: str, _argument: Any) -> Any:
+        code = frame.f_code
+        if code.co_name in DROPPED or not any(place in code.co_filename for place in PLACES):
+            return None
+        return self._step
+
+    def _step(self, frame: Any, event: str, _argument: Any) -> Any:
+        if event in ("line", "return"):
+            self.steps += 1
+            if self.steps == self._at:
+                self.where = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+                signal.raise_signal(SIGNAL)
+        return self._step
+
+
+class Task:
+    """A task that creates records without a key, and whose tries follow one another as Airflow lets them.
+
+    :param numbers: of the records, each of which is created once at most
+    :param with_store: whether this Airflow has a task state store
+    """
+
+    def __init__(self, numbers: Sequence[int], *, with_store: bool) -> None:
+        self.numbers, self._tries, self._with_store = numbers, Tries(), with_store
+        self.ends: list[str] = []
+
+    def run(self, interruption: AbstractContextManager[object] = nullcontext()) -> Self:  # noqa: B008
+        """Make one try, in this context, and another one if Airflow would."""
+        self._try(interruption)
+        if self.ends[-1] == "AirflowTaskTimeout":
+            self._try(nullcontext())
+        return self
+
+    def _try(self, interruption: AbstractContextManager[object]) -> None:
+        many = len(self.numbers) > 1
+        data = [{"n": number} for number in self.numbers]
+        operator = MirrorDBCreateOperator(
+            task_id="task", endpoint="api/users", data=data if many else data[0], bulk=many
+        )
+        context = self._tries.context()
+        if not self._with_store:
+            del context["task_state_store"]
+        try:
+            with interruption:
+                operator.execute(context)
+        except (AirflowTaskTimeout, AirflowFailException) as error:
+            self.ends.append(type(error).__name__)
+        else:
+            self.ends.append("success")
+
+
+def created(backend: Creates, task: Task) -> list[int]:
+    """Return how often each record of a task arrived."""
+    return [backend.bodies.count(b'{"n":%d}' % number) for number in task.numbers]
+
+
+STRIKES = 40
+#: A coroutine that was made and not begun is one that nobody awaits.
+NOT_BEGUN = "ignore:Exception ignored in. <coroutine:pytest.PytestUnraisableExceptionWarning"
+
+
+@pytest.mark.filterwarnings(NOT_BEGUN)
+@pytest.mark.parametrize("part", range(3))
+@pytest.mark.parametrize("with_store", [True, False])
+@pytest.mark.parametrize("many", [1, 3])
+def test_a_time_out_at_any_step_sends_nothing_twice(
+    backend: Creates, many: int, with_store: bool, part: int
+) -> None:
+    """Its first try is struck at one of its steps, and ends as what that was, or for good."""
+    numbers = itertools.count()
+
+    def task() -> Task:
+        return Task([next(numbers) for _ in range(many)], with_store=with_store)
+
+    task().run()  # leaves a loop with its connections to all others
+    whole = Striking()
+    task().run(whole)
+    stride = whole.steps // STRIKES
+    for step in range(1 + part * stride // 3, whole.steps, stride):
+        struck, striking = task(), Striking(step)
+        with TimeOut() as handler:
+            struck.run(striking)
+        sent = created(backend, struck)
+        told = (struck.ends, sent, striking.where)
+        assert max(sent) <= 1, told
+        assert handler.calls == bool(striking.where), told
+        assert (struck.ends[0] == "success") is not bool(striking.where), told
+        assert struck.ends[-1] != "success" or min(sent) == 1, told
+    assert task().run().ends == ["success"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_time_out_at_any_time_sends_nothing_twice(
+    backend: Creates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Real signals, after random times of the processor, wherever that is then.
+
+    Python drops what strikes while it collects garbage, as it drops all exceptions there.
+    """
+    dropped = list[Any]()
+    monkeypatch.setattr(sys, "unraisablehook", dropped.append)
+    began = time.process_time()
+    for number in range(10):
+        Task([number], with_store=True).run()
+    rng, usual = random.Random(12), (time.process_time() - began) / 10
+    ends = Counter[str]()
+    for number in range(10, 110):
+        struck = Task([number], with_store=False)
+        with TimeOut(signal.SIGVTALRM) as handler:
+            signal.setitimer(signal.ITIMER_VIRTUAL, rng.uniform(usual / 20, usual))
+            struck.run(_stopping_the_timer())
+        assert created(backend, struck)[0] <= 1, struck.ends
+        assert handler.calls == (struck.ends[0] != "success") + len(dropped), struck.ends
+        dropped.clear()
+        ends[struck.ends[0]] += 1
+    assert ends["AirflowTaskTimeout"] + ends["AirflowFailException"] > 0
+    assert Task([1000], with_store=True).run().ends == ["success"]
+
+
+@contextmanager
+def _stopping_the_timer() -> Iterator[None]:
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
