@@ -27,6 +27,7 @@ from airflow_mirrordb.operators.bulk_memory import BulkMemory
 from airflow_mirrordb.operators.keys import with_key_if_sent
 from airflow_mirrordb.operators.mirrordb import fail
 from airflow_mirrordb.serialization import HALF_REPLACED, NotStorableError, readable, storable
+from airflow_mirrordb.triggers.control_flow import DECISIONS
 from airflow_mirrordb.triggers.rendering import max_failed_of, refuse_none, rendered
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ class _Filter:
         try:
             kept = self._filter(body)
             json.dumps(kept)
-        except AirflowException:  # as one that skips the task
+        except (*DECISIONS, TaskDeferred):  # any other exception of Airflow's would be retried
             raise
         except Exception as error:
             message = (

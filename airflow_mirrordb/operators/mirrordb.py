@@ -23,6 +23,7 @@ from airflow_mirrordb.compat import retry_arguments
 from airflow_mirrordb.json_types import is_list
 from airflow_mirrordb.links import MirrorDBResourceLink, keep_linked, link
 from airflow_mirrordb.operators.keys import key_of, with_key_if_sent
+from airflow_mirrordb.triggers.control_flow import DECISIONS
 from airflow_mirrordb.triggers.rendering import (
     max_failed_of,
     refuse_changed,
@@ -271,7 +272,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
 
         try:
             return self._result(event)  # if Airflow does not store this, the next try knows of the write
-        except (AirflowException, MirrorDBError, TaskDeferred):  # as one that skips the task
+        except (*DECISIONS, MirrorDBError, TaskDeferred):  # any other exception of Airflow's would be retried
             raise
         except BaseException as error:
             what = "response_filter raised" if isinstance(error, Exception) else "the task was interrupted by"

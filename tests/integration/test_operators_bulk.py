@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import (
     DAG,
+    AirflowException,
     AirflowFailException,
     AirflowSkipException,
     AirflowTaskTimeout,
@@ -317,6 +318,10 @@ def failing(body: Any) -> Any:
     return body["no such field"]
 
 
+def refusing(_body: Any) -> Any:
+    raise AirflowException("no such field")
+
+
 def skipping(_body: Any) -> Any:
     raise AirflowSkipException("nothing new")
 
@@ -326,6 +331,7 @@ def skipping(_body: Any) -> Any:
     [
         (not_json, AirflowFailException, "must return JSON values"),
         (failing, AirflowFailException, "KeyError"),
+        (refusing, AirflowFailException, "no such field"),
         (skipping, AirflowSkipException, "nothing new"),
     ],
 )

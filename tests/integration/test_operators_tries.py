@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import (
+    AirflowException,
     AirflowFailException,
     AirflowSkipException,
     AirflowTaskTimeout,
@@ -527,14 +528,22 @@ def timing_out(_data: Any) -> Any:
     raise AirflowTaskTimeout("Timeout")
 
 
+def refusing(_data: Any) -> Any:
+    raise AirflowException("no such field")
+
+
+@pytest.mark.parametrize("response_filter", [failing, refusing])
 def test_filter_that_fails_after_a_write_fails_the_task_for_good(
-    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    tries: Tries,
+    response_filter: Callable[[Any], Any],
 ) -> None:
-    """A retry would create again."""
+    """A retry would create again; Airflow retries a plain AirflowException as any other error."""
     set_connection(scripted.url)
     scripted.answer(201, {})
     with pytest.raises(AirflowFailException, match=r"the write was applied, but .*no such field"):
-        create(response_filter=failing).execute(tries.context())
+        create(response_filter=response_filter).execute(tries.context())
 
 
 def test_write_whose_result_could_not_be_stored_is_not_sent_again(
