@@ -28,10 +28,7 @@ _DELIMITERS = re.compile(r"[/?&=]")  # between the parts of a path, a query or a
 
 
 class _Empty:
-    """An empty text of the author's own, which jinja's native types would make None."""
-
-    def resolve(self, _context: Any) -> str:
-        return ""
+    """Stands for an empty text of the author's own, which jinja's native types would make None."""
 
 
 class _Expanded:
@@ -74,6 +71,9 @@ class RemembersTemplates(Templated):
             self._templates = {**templates, **self._templates}
             self._renders_unknown_names = not issubclass(jinja_env.undefined, StrictUndefined)
         super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids, **options)
+        if parent is self:
+            for name, template in self._templates.items():
+                setattr(self, name, _with_empty_texts(template, getattr(self, name)))
 
     def refuse_nothing(self) -> None:
         """Check that nothing of what was given rendered to nothing; before rendering all is as it was given.
@@ -127,6 +127,18 @@ def _templatable(value: Any, depth: int = 0) -> Any:
         return {key: _templatable(item, depth + 1) for key, item in value.items()}
     if is_list(value):
         return [_templatable(item, depth + 1) for item in value]
+    return value
+
+
+def _with_empty_texts(template: Any, value: Any) -> Any:
+    """Return a rendered value with the empty texts that its author wrote."""
+    if isinstance(template, _Empty):
+        return ""
+    if isinstance(template, dict) and isinstance(value, dict):
+        return {key: _with_empty_texts(template.get(key), item) for key, item in value.items()}
+    if isinstance(template, list) and isinstance(value, list):
+        pairs = zip(template, value, strict=False)
+        return [_with_empty_texts(item, rendered) for item, rendered in pairs]
     return value
 
 

@@ -88,12 +88,14 @@ def context_of(pushed: Any = None, map_index: int = -1) -> Any:
         task=None,
         xcom_pull=lambda **_: pushed,
         xcom_push=lambda **_: None,
+        get_relevant_upstream_map_indexes=lambda *_, **__: None,  # Airflow 2 asks for them
     )
     dag_run = SimpleNamespace(conf={}, run_id="run")
     return {
         "ti": ti,
         "run_id": "run",
         "dag_run": dag_run,
+        "expanded_ti_count": None,
         "missing": None,
         "tag": '"v1"',
         "blank": "",
