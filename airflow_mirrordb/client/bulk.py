@@ -23,6 +23,7 @@ from airflow_mirrordb.client.protocol import (
     RequestMethod,
     RequestOptions,
     checked_key,
+    update_method,
 )
 from airflow_mirrordb.client.retry import Progress
 
@@ -374,7 +375,9 @@ class Bulk:
         for name in ("endpoint", "data"):
             if name in self._known and name not in said:
                 raise _bad(f"items[{position}].{name}", "it is missing")
-        method: RequestMethod = "PATCH" if said.pop("partial", False) else self._method
+        method, partial = self._method, said.pop("partial", False)
+        if method == "update":
+            method = update_method(said["data"], partial=partial)
         request = MirrorDBRequest(method=method, **said)
         if "idempotency_key" not in arguments and (key := request.idempotency_key) is not None:
             key = f"{checked_key(key)}-{self._names.of(request)}" if method in _KEYED else None

@@ -35,6 +35,7 @@ from airflow_mirrordb.client.protocol import (
     prepare,
     probe,
     settled,
+    update_method,
 )
 from airflow_mirrordb.client.redaction import Redaction
 from airflow_mirrordb.client.retry import Progress
@@ -231,9 +232,10 @@ class GenericMirrorDB:
         """Send ``data`` by the connection's ``update_method``, or PATCH it if ``partial``.
 
         Returns the decoded answer.
-        The other arguments and the errors are those of :meth:`create_function`.
+        The other arguments and the errors are those of :meth:`create_function`, but ``data`` is never None.
         """
-        return await self._data("PATCH" if partial else "update", method_name, endpoint, data=data, **options)
+        method = update_method(data, partial=partial)
+        return await self._data(method, method_name, endpoint, data=data, **options)
 
     async def delete_function(
         self,

@@ -114,6 +114,16 @@ def settled(request: MirrorDBRequest, config: MirrorDBConfig) -> MirrorDBRequest
     return replace(request, method=_method(request, config)) if request.method == "update" else request
 
 
+def update_method(data: object, *, partial: bool) -> RequestMethod:
+    """Return the method of an update.
+
+    :raises InvalidRequestError: if there is nothing to update by; a :class:`MirrorDBRequest` may do so
+    """
+    if data is None:
+        raise _bad("data", "it is None, and an update without a body could empty the resource")
+    return "PATCH" if partial else "update"
+
+
 def prepare(request: MirrorDBRequest, config: MirrorDBConfig, registry: EndpointRegistry) -> WireRequest:
     """Check a request and build what will be sent.
 

@@ -27,7 +27,13 @@ from airflow_mirrordb.client.errors import (
     RequestTimeoutError,
 )
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
-from airflow_mirrordb.client.protocol import MirrorDBRequest, RequestMethod, RequestOptions, named
+from airflow_mirrordb.client.protocol import (
+    MirrorDBRequest,
+    RequestMethod,
+    RequestOptions,
+    named,
+    update_method,
+)
 from airflow_mirrordb.client.retry import Progress, WaitNeeded
 from airflow_mirrordb.client.threads import in_thread
 from airflow_mirrordb.compat import mask_secrets, running_operator
@@ -187,11 +193,10 @@ class MirrorDBHook(BaseHook):
         """Send ``data`` by the connection's ``update_method``, or PATCH it if ``partial``.
 
         Returns the decoded answer.
-        The other arguments and the errors are those of :meth:`create`.
+        The other arguments and the errors are those of :meth:`create`, but ``data`` is never None.
         """
-        return self._data(
-            "PATCH" if partial else "update", endpoint, data=data, method_name=method_name, **options
-        )
+        method = update_method(data, partial=partial)
+        return self._data(method, endpoint, data=data, method_name=method_name, **options)
 
     def delete(
         self,

@@ -448,13 +448,10 @@ class MirrorDBUpdateOperator(MirrorDBOperator):
         self.bulk = bulk
 
     def request(self, context: Context) -> MirrorDBRequest:
-        from airflow_mirrordb.client.errors import InvalidRequestError
+        from airflow_mirrordb.client.protocol import update_method
 
         data = _json(self.data)
-        if data is None:
-            message = "data: it is None, and an update without a body could empty the resource"
-            raise InvalidRequestError(message=message, field="data")
-        method: RequestMethod = "PATCH" if rendered("partial", self.partial, bool) else "update"
+        method = update_method(data, partial=rendered("partial", self.partial, bool))
         key = key_of(self, context, method, data)
         return self._request(method, data=data, if_match=self.if_match, idempotency_key=key)
 

@@ -168,15 +168,20 @@ class MirrorDBEventTrigger(BaseEventTrigger):
             constructor does not tell: what another version stored, with fewer arguments, must be made all
             the same.
         """
+        self._check_endpoint()
         self._check()
         self._check_is_kept()
         return f"{__name__}.{type(self).__name__}", {
             name: as_plain(getattr(self, name)) for name in _ARGUMENTS
         }
 
-    def _check(self) -> None:
+    def _check_endpoint(self) -> None:
         if not self.endpoint:
             raise ValueError("endpoint: say what is watched, as 'api/orders'")
+        if "None" in str(self.endpoint).split("/"):
+            raise ValueError(f"endpoint: {self.endpoint!r} holds 'None', as an f-string with a None does")
+
+    def _check(self) -> None:
         for kind, words, names in _KINDS:
             for name in names:
                 value = getattr(self, name)

@@ -132,6 +132,24 @@ async def test_each_create_has_a_key_of_its_own(raw_server: RawServer, config_fo
     assert (given, put, read) == ("order-7", "", "")
 
 
+@pytest.mark.parametrize("partial", [False, True])
+async def test_an_update_has_a_body(raw_server: RawServer, config_for: ConfigFor, partial: bool) -> None:
+    """Without one it could empty the resource; who wants that says so in a request of his own."""
+    async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
+        with pytest.raises(InvalidRequestError, match="data: it is None"):
+            await client.update_function("update", "api/users/7", None, partial=partial)
+        report = await client.bulk(
+            "update",
+            [{"endpoint": "api/users/7", "data": None, "partial": partial}],
+            on_error="continue",
+            max_failed=1,
+        )
+        assert [getattr(record, "status", None) for record in report.records] == ["failed"]
+        assert raw_server.requests == []
+        await client.request(MirrorDBRequest(method="PUT", endpoint="api/users/7"))
+    assert raw_server.requests[0].startswith(b"PUT /api/users/7 ")
+
+
 async def test_a_key_that_is_not_sent_is_told_once(
     raw_server: RawServer, config_for: ConfigFor, caplog: pytest.LogCaptureFixture
 ) -> None:

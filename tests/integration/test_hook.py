@@ -18,6 +18,7 @@ from airflow.providers.common.compat.sdk import AirflowTaskTimeout, Connection
 from airflow_mirrordb.client import (
     ConfigError,
     EndpointNotAllowedError,
+    InvalidRequestError,
     MirrorDBRequest,
     NotFoundError,
     Progress,
@@ -477,3 +478,11 @@ def test_key_is_masked_in_logs(scripted: ScriptedBackend, set_connection: SetCon
     set_connection(scripted.url, login="someone", password="a-long-secret")
     MirrorDBHook().get_conn()
     assert redact("c29tZW9uZTphLWxvbmctc2VjcmV0 a-long-secret") == "*** ***"
+
+
+def test_an_update_has_a_body(scripted: ScriptedBackend, set_connection: SetConnection) -> None:
+    """What an upstream task returned may be None."""
+    set_connection(scripted.url)
+    with MirrorDBHook() as hook, pytest.raises(InvalidRequestError, match="data: it is None"):
+        hook.update("api/users/7", None)
+    assert scripted.requests == []
