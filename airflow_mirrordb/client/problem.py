@@ -12,7 +12,8 @@ from airflow_mirrordb.client.redaction import CUT, shortened
 
 MAX_DETAIL = 2048
 MAX_DEPTH = 4  # what lies deeper is data, not words
-_MAX_BODY = 64 * 1024
+#: Bytes of a body that are looked at.
+MAX_BODY = 64 * 1024
 
 _TAG = re.compile(r"<[^>]{0,500}>")
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{1,500})</title", re.IGNORECASE)
@@ -30,12 +31,12 @@ def problem_from(body: bytes, *, complete: bool = True) -> tuple[str | None, str
     :param complete: whether that is all of the body
     :return: a machine-readable code if there is one, and words of at most 2 kB, "" if there are none
     """
-    text = body[:_MAX_BODY].decode("utf-8", errors="replace")
-    if len(body) > _MAX_BODY or not complete:
+    text = body[:MAX_BODY].decode("utf-8", errors="replace")
+    if len(body) > MAX_BODY or not complete:
         text += CUT
     code, detail = None, text
     try:
-        value = json.loads(body[:_MAX_BODY])
+        value = json.loads(body[:MAX_BODY])
     except (ValueError, RecursionError):
         if text.lstrip().startswith("<"):
             detail = _words_of_html(text)

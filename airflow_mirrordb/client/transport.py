@@ -39,6 +39,7 @@ from airflow_mirrordb.client.errors import (
     TLSError,
     TransportError,
 )
+from airflow_mirrordb.client.problem import MAX_BODY
 from airflow_mirrordb.client.protocol import WireRequest, base_of
 from airflow_mirrordb.client.redaction import shortened
 from airflow_mirrordb.client.streams import Stream
@@ -194,7 +195,7 @@ class Transport:
         """
         content, left = response.content, self._config.max_response_bytes
         if response.status not in _SUCCESS:
-            stream = None
+            stream, left = None, min(left, MAX_BODY)  # of an error no more is looked at
         if stream is not None:
             await stream.begin()
         if response.status in WITHOUT_BODY:
@@ -208,10 +209,10 @@ class Transport:
                     if stream is not None:
                         await stream.write(piece)
                         continue
+                    pieces.append(piece[:left])
                     left -= len(piece)
                     if left < 0:
                         return TOO_LONG
-                    pieces.append(piece)
         except packing.UnknownPackingError as error:
             return str(error)
         except FramingError as error:
@@ -226,6 +227,8 @@ async def _unpacked(response: _Response) -> AsyncGenerator[bytes, None]:
             unpacking = packing.Unpacking(", ".join(response.headers.getall(CONTENT_ENCODING, ())))
         for piece in unpacking.pieces(chunk):
             yield piece
+            if len(piece) >= packing.PIECE:  # a bomb, of which a chunk may hold gigabytes
+                await asyncio.sleep(0)
     if unpacking is not None:
         yield unpacking.end()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import zlib
@@ -15,6 +16,7 @@ import pytest
 from airflow_mirrordb.client import (
     DisconnectedError,
     GenericMirrorDB,
+    InvalidDataError,
     InvalidResponseError,
     MirrorDBError,
     MirrorDBRequest,
@@ -23,6 +25,8 @@ from airflow_mirrordb.client import (
     RequestTimeoutError,
     ServerError,
 )
+from airflow_mirrordb.client.packing import PIECE
+from airflow_mirrordb.client.problem import MAX_BODY
 from airflow_mirrordb.hooks.output import OutputFile
 from tests.conftest import ConfigFor, RawServer, Reply
 
@@ -189,6 +193,43 @@ async def test_a_damaged_error_is_still_that_error(raw_server: RawServer, config
             with pytest.raises(NotFoundError, match=f"404 Not Found.*{detail}") as error:
                 await client.request(READ)
             assert error.value.attempts == 1
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br"])
+async def test_what_a_chunk_unpacks_to_does_not_hold_up_the_loop(
+    raw_server: RawServer, config_for: ConfigFor, encoding: str
+) -> None:
+    """Sixteen megabytes in one chunk: others have their turns meanwhile, and so has the time-out."""
+    packed = PACKERS[encoding](b'"%b"' % (b"0" * (15 * 2**20)))
+    raw_server.default = Reply(framed(packed, f"Content-Encoding: {encoding}"))
+    turns = 0
+
+    async def go_round() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
+        await client.read_function("read", "api/small", timeout=100)
+        others = asyncio.create_task(go_round())
+        await raw_server.arrived.wait()
+        turns = 0
+        assert len(await client.read_function("read", "api/balance")) == 15 * 2**20
+        others.cancel()
+    assert turns > 15 * 2**20 // (4 * PIECE)
+
+
+async def test_of_an_error_no_more_is_read_than_is_looked_at(
+    raw_server: RawServer, config_for: ConfigFor
+) -> None:
+    """Its words are at its beginning; a hundred of them at a time would take gigabytes."""
+    raw_server.replies = [Reply(framed(b"word " * MAX_BODY, status="400 X")) for _ in range(2)]
+    async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
+        for _ in range(2):
+            with pytest.raises(InvalidDataError, match="400 Bad Request: word word word"):
+                await client.request(READ)
+    assert raw_server.connections == 2
 
 
 # -- cut off -------------------------------------------------------------------------------------
