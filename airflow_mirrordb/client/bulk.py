@@ -235,6 +235,7 @@ class Bulk:
         self._concurrency = min(concurrency, max_concurrency)
         self._monotonic = monotonic
         self._name = " ".join(filter(None, ["Bulk of", self._method, common.get("method_name")]))
+        self._workers: list[asyncio.Future[None]] = []
         self._stopped = False
         self._crash: BaseException | None = None
 
@@ -306,6 +307,8 @@ class Bulk:
         :raises BaseException: at once, if an interruption as a task's time-out struck inside
         """
         self.stop()
+        if not self._workers:  # it was never started
+            return
         await asyncio.wait(self._workers, return_when=asyncio.FIRST_EXCEPTION)
         for worker in self._workers:
             if worker.done() and not worker.cancelled() and (interruption := worker.exception()):

@@ -237,9 +237,9 @@ class MirrorDBHook(BaseHook):
             await stop()
             await bulk.end()  # and its record is noted
 
-        self._run(bulk.start(items)).value()
-        left = self._each(items) if isinstance(items, AsyncIterable) else iter(items)
         try:
+            self._run(bulk.start(items)).value()
+            left = self._each(items) if isinstance(items, AsyncIterable) else iter(items)
             # taken while the loop does not run: items may come from requests of this hook
             while some := _some(left, bulk):
                 if not self._run(bulk.hand(some), stop).value():

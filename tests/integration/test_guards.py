@@ -27,7 +27,7 @@ from uuid import uuid4
 import aiohttp
 import pytest
 from aiohttp.resolver import ThreadedResolver
-from airflow.providers.common.compat.sdk import redact
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout, redact
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
 from yarl import URL
 
@@ -108,7 +108,7 @@ from tests.integration.test_connection_ends import odd  # noqa: F401  # a fixtur
 from tests.integration.test_connection_test import hanging  # noqa: F401  # another one
 from tests.integration.test_framing import small_framing  # noqa: F401  # a fixture
 from tests.integration.test_hostile_answers import hostile  # noqa: F401  # another one
-from tests.integration.test_operators_tries import tries  # noqa: F401  # another one
+from tests.integration.test_operators_tries import Tries, tries  # noqa: F401  # another one
 from tests.integration.test_resources import mixed  # noqa: F401  # another one
 from tests.integration.test_sensor import scheduler  # noqa: F401  # and another one
 from tests.integration.test_tokens import token_server  # noqa: F401  # and one more
@@ -235,6 +235,17 @@ def any_credentials(self: MirrorDBHook, _config: MirrorDBConfig) -> Callable[[],
 
 def unmasked(self: MirrorDBConfig) -> dict[str, Any]:
     return {"api_key": self.api_key.get_secret_value() if self.api_key else None}
+
+
+def interrupted_write_is_final(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    tries: Tries,  # noqa: F811  # the fixture
+) -> None:
+    try:
+        tries_of_tasks.test_time_out_right_after_the_answer_is_final(scripted, set_connection, tries, "close")
+    except AirflowTaskTimeout as left:
+        raise AssertionError("Airflow would make another try") from left
 
 
 def signals_wait() -> None:
@@ -603,7 +614,13 @@ GUARDS: dict[str, Guard] = {
         without=False,
         check=runs.test_an_inherited_runner_is_not_used,
     ),
-    # signals
+    # interruptions
+    "writes of interrupted tasks": Guard(
+        owner=memory.WriteMemory,
+        name="is_final",
+        without=False,
+        check=interrupted_write_is_final,
+    ),
     "signals that wait": Guard(owner=Signals, name="hold", without=nothing, check=signals_wait),
     # headers
     "reserved headers": Guard(

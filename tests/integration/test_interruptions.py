@@ -12,10 +12,11 @@ import json
 import random
 import signal
 import sys
+import threading
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
@@ -52,17 +53,17 @@ def backend(set_connection: SetConnection) -> Iterator[Creates]:
 class TimeOut:
     """The handler of a time-out: raises, and counts how often it was called."""
 
-    def __init__(self, number: int = SIGNAL) -> None:
-        self.calls, self._number = 0, number
+    def __init__(self) -> None:
+        self.calls = 0
 
     def __enter__(self) -> Self:
-        self._before = signal.signal(self._number, self)
+        self._before = signal.signal(SIGNAL, self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        still: object = signal.getsignal(self._number)
+        still: object = signal.getsignal(SIGNAL)
         assert still is self
-        signal.signal(self._number, self._before)
+        signal.signal(SIGNAL, self._before)
 
     def __call__(self, *_: object) -> None:
         self.calls += 1
@@ -70,32 +71,30 @@ class TimeOut:
 
 
 class Striking:
-    """Sends a signal at a step of what runs inside: at the n-th line of one of the places."""
+    """Sends a signal at a step of what runs inside, where Python calls handlers.
+
+    It does so when a function begins, and after one of its own that is written in C.
+    """
 
     def __init__(self, at: int | None = None) -> None:
         self.steps, self.where, self._at = 0, "", at
 
     def __enter__(self) -> Self:
-        self._before = sys.gettrace()
-        sys.settrace(self._trace)
+        sys.setprofile(self._profile)
         return self
 
     def __exit__(self, *_: object) -> None:
-        sys.settrace(self._before)
+        sys.setprofile(None)
 
-    def _trace(self, frame: Any, _event: str, _argument: Any) -> Any:
+    def _profile(self, frame: Any, event: str, _argument: Any) -> None:
         code = frame.f_code
-        if code.co_name in DROPPED or not any(place in code.co_filename for place in PLACES):
-            return None
-        return self._step
-
-    def _step(self, frame: Any, event: str, _argument: Any) -> Any:
-        if event in ("line", "return"):
+        if event not in ("call", "c_return") or code.co_name in DROPPED:
+            return
+        if any(place in code.co_filename for place in PLACES):
             self.steps += 1
             if self.steps == self._at:
-                self.where = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+                self.where = f"{code.co_filename}:{frame.f_lineno}, {event}"
                 signal.raise_signal(SIGNAL)
-        return self._step
 
 
 class Task:
@@ -171,40 +170,50 @@ def test_a_time_out_at_any_step_sends_nothing_twice(
         assert handler.calls == bool(striking.where), told
         assert (struck.ends[0] == "success") is not bool(striking.where), told
         assert struck.ends[-1] != "success" or min(sent) == 1, told
-    assert task().run().ends == ["success"]
+    with ThreadPoolExecutor(1) as another:  # which waits for its turn
+        assert another.submit(task().run).result().ends == ["success"]
+
+
+class Sending:
+    """Sends a signal after some time, unless what runs inside is over by then."""
+
+    def __init__(self, seconds: float) -> None:
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._send, args=(seconds, threading.get_ident()))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _send(self, seconds: float, thread: int) -> None:
+        if not self._over.wait(seconds):
+            signal.pthread_kill(thread, SIGNAL)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_time_out_at_any_time_sends_nothing_twice(
     backend: Creates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Real signals, after random times of the processor, wherever that is then.
+    """Signals of another thread, which come wherever this one is just then.
 
     Python drops what strikes while it collects garbage, as it drops all exceptions there.
     """
     dropped = list[Any]()
     monkeypatch.setattr(sys, "unraisablehook", dropped.append)
-    began = time.process_time()
+    began = time.monotonic()
     for number in range(10):
         Task([number], with_store=True).run()
-    rng, usual = random.Random(12), (time.process_time() - began) / 10
-    ends = Counter[str]()
+    rng, usual = random.Random(12), (time.monotonic() - began) / 10
     for number in range(10, 110):
-        struck = Task([number], with_store=False)
-        with TimeOut(signal.SIGVTALRM) as handler:
-            signal.setitimer(signal.ITIMER_VIRTUAL, rng.uniform(usual / 20, usual))
-            struck.run(_stopping_the_timer())
+        struck = Task([number], with_store=True)
+        with TimeOut() as handler:
+            struck.run(Sending(rng.uniform(0, usual)))
         assert created(backend, struck)[0] <= 1, struck.ends
         assert handler.calls == (struck.ends[0] != "success") + len(dropped), struck.ends
         dropped.clear()
-        ends[struck.ends[0]] += 1
-    assert ends["AirflowTaskTimeout"] + ends["AirflowFailException"] > 0
-    assert Task([1000], with_store=True).run().ends == ["success"]
-
-
-@contextmanager
-def _stopping_the_timer() -> Iterator[None]:
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    with ThreadPoolExecutor(1) as another:  # which waits for its turn
+        assert another.submit(Task([1000], with_store=True).run).result().ends == ["success"]

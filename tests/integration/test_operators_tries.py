@@ -581,6 +581,28 @@ def test_time_out_between_answer_and_result_is_final(
     assert len(scripted.requests) == 1
 
 
+@pytest.mark.parametrize("method", ["request", "close"])
+def test_time_out_right_after_the_answer_is_final(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries, method: str
+) -> None:
+    """Also where no store would tell the next try: Airflow makes none."""
+    set_connection(scripted.url)
+    scripted.answer(201, {})
+    real, context = getattr(MirrorDBHook, method), tries.context()
+    del context["task_state_store"]
+
+    def struck(*arguments: Any, **options: Any) -> None:
+        real(*arguments, **options)
+        raise AirflowTaskTimeout("Timeout")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MirrorDBHook, method, struck)
+        with pytest.raises(AirflowFailException, match=r"may or may not .* AirflowTaskTimeout") as raised:
+            create().execute(context)
+    assert isinstance(raised.value.__cause__, AmbiguousWriteError)
+    assert len(scripted.requests) == 1
+
+
 def test_read_remembers_nothing(
     scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
 ) -> None:
