@@ -120,7 +120,8 @@ class _Bulk:
             **_common(self._template),
             "concurrency": rendered("concurrency", operator.concurrency, int),
             "on_error": operator.on_error,
-            "response_filter": operator.response_filter and _Filter(operator.response_filter),
+            "response_filter": operator.response_filter
+            and _Filter(operator.response_filter, reads=self._reads),
             "total": len(self._memory.left),
             "report": self._memory.report,
         }
@@ -163,16 +164,21 @@ def records_of(operator: MirrorDBOperator, template: MirrorDBRequest) -> list[di
 
 
 class _Filter:
-    """What an author makes of each answer; by then the record is done."""
+    """What an author makes of each answer; by then the record is done.
 
-    def __init__(self, response_filter: Any) -> None:
+    Of Airflow's exceptions those pass that end a task as they say; after a write no other may, since Airflow
+    would retry the task then.
+    """
+
+    def __init__(self, response_filter: Any, *, reads: bool) -> None:
         self._filter = response_filter
+        self._passing = (AirflowException,) if reads else DECISIONS
 
     def __call__(self, body: Any) -> Any:
         try:
             kept = self._filter(body)
             json.dumps(kept)
-        except (*DECISIONS, TaskDeferred):  # any other exception of Airflow's would be retried
+        except (*self._passing, TaskDeferred):
             raise
         except Exception as error:
             message = (
