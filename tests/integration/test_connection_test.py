@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from aiohttp.resolver import ThreadedResolver
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_mirrordb.client.threads import Resolver, in_thread
 from airflow_mirrordb.hooks import mirrordb as hook
@@ -164,9 +163,6 @@ asyncio.run(read())
 """
 
 
-@pytest.mark.skipif(
-    not AIRFLOW_V_3_0_PLUS, reason="the hook's fails on Airflow 2.11 with Python 3.10; why is not known yet"
-)
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("code", [WITH_THE_HOOK, WITH_THE_CLIENT], ids=["hook", "client"])
 def test_a_process_ends_though_a_name_hangs_for_ever(code: str) -> None:
