@@ -416,7 +416,7 @@ class MirrorDBHook(BaseHook):
         except MirrorDBError as error:
             return False, str(error)
         try:
-            left = math.floor(10 * (end - loop.time())) / 10
+            left = max(math.floor(10 * (end - loop.time())), 1) / 10
             quick = config.changed({"timeout": min(config.timeout, left)})
             async with GenericMirrorDB(quick) as client:
                 status = await client.probe()

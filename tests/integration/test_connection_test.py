@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,7 +126,7 @@ def test_the_look_up_leaves_the_rest_of_the_time(
 
     def slow(self: MirrorDBHook) -> Any:
         config = look_up(self)
-        loop_time.advance(hook.TEST_TIMEOUT - hook.LEAST_PROBE - 0.5)
+        loop_time.advance(hook.TEST_TIMEOUT / 3)
         return config
 
     monkeypatch.setattr(MirrorDBHook, "_look_up", slow)
@@ -140,9 +141,12 @@ async def test_the_test_is_refused_in_an_event_loop() -> None:
 
 PROCESS = f"""
 import asyncio, json, os, socket, sys, threading
+from tests.conftest import loop_time
+asyncio.BaseEventLoop.time = lambda loop: loop_time.time(loop)
 real = socket.getaddrinfo
 def getaddrinfo(host, *args, **options):
     if host == {SLOW!r}:
+        loop_time.advance(60)
         threading.Event().wait()  # for ever
     return real(host, *args, **options)
 socket.getaddrinfo = getaddrinfo
@@ -150,13 +154,12 @@ socket.getaddrinfo = getaddrinfo
 WITH_THE_HOOK = """
 os.environ["AIRFLOW_CONN_MIRRORDB_DEFAULT"] = json.dumps({"conn_type": "mirrordb", "host": "http://slow.invalid"})
 from airflow_mirrordb.hooks import mirrordb
-mirrordb.TEST_TIMEOUT, mirrordb.LEAST_PROBE = 0.3, 0.1
 print(mirrordb.MirrorDBHook().test_connection()[1])
 """
 WITH_THE_CLIENT = """
 from airflow_mirrordb.client import GenericMirrorDB
 async def read():
-    config = {"base_url": "http://slow.invalid", "max_attempts": 1, "timeout": 0.1}
+    config = {"base_url": "http://slow.invalid", "max_attempts": 1}
     async with GenericMirrorDB(config) as client:
         print((await client.call("read_function", method_name="read", endpoint="api/x"))["error"]["message"])
 asyncio.run(read())
@@ -168,7 +171,12 @@ asyncio.run(read())
 def test_a_process_ends_though_a_name_hangs_for_ever(code: str) -> None:
     """Python waits for the threads of executors before it ends, and so would ``airflow connections test``."""
     done = subprocess.run(
-        [sys.executable, "-c", PROCESS + code], capture_output=True, text=True, check=False, timeout=100
+        [sys.executable, "-c", PROCESS + code],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
     )
     assert "the name 'slow.invalid' was not resolved" in done.stdout, done.stderr
 
