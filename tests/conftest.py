@@ -9,10 +9,10 @@ import struct
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 from weakref import WeakSet, WeakValueDictionary
 
 import pytest
@@ -307,15 +307,24 @@ def answering(serve: Serve) -> Answering:
     return start
 
 
-@pytest.fixture
-async def raw_server() -> AsyncIterator[RawServer]:
-    raw = RawServer()
+AnyRawServer = TypeVar("AnyRawServer", bound=RawServer)
+
+
+@asynccontextmanager
+async def listening(raw: AnyRawServer) -> AsyncIterator[AnyRawServer]:
+    """Let a raw server listen on a free port."""
     server = await asyncio.start_server(raw.serve, "127.0.0.1", 0)
     raw.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     yield raw
     server.close()
     await raw.stop()
     await server.wait_closed()
+
+
+@pytest.fixture
+async def raw_server() -> AsyncIterator[RawServer]:
+    async with listening(RawServer()) as raw:
+        yield raw
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import brotli
 import pytest
 
 from airflow_mirrordb.client import GenericMirrorDB, InvalidResponseError, MirrorDBError, wire
-from tests.conftest import TIMEOUT, RawServer, json_answer, loop_time, turns, until
+from tests.conftest import TIMEOUT, RawServer, json_answer, listening, loop_time, turns, until
 
 if TYPE_CHECKING:
     from tests.conftest import ConfigFor
@@ -197,13 +197,8 @@ class HostileServer(RawServer):
 
 @pytest.fixture
 async def hostile() -> AsyncIterator[HostileServer]:
-    raw = HostileServer()
-    server = await asyncio.start_server(raw.serve, "127.0.0.1", 0)
-    raw.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    yield raw
-    server.close()
-    await raw.stop()
-    await server.wait_closed()
+    async with listening(HostileServer()) as raw:
+        yield raw
 
 
 @pytest.fixture(autouse=True)

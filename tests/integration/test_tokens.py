@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -12,7 +11,7 @@ import pytest
 
 from airflow_mirrordb.client import AuthenticationError, GenericMirrorDB, MirrorDBError
 from airflow_mirrordb.client.tokens import MAX_ANSWER
-from tests.conftest import FakeClock, RawServer
+from tests.conftest import FakeClock, RawServer, listening
 from tests.integration.test_secrets_forms import answer, texts_of
 
 if TYPE_CHECKING:
@@ -44,13 +43,8 @@ class TokenServer(RawServer):
 
 @pytest.fixture
 async def token_server() -> AsyncIterator[TokenServer]:
-    raw = TokenServer()
-    server = await asyncio.start_server(raw.serve, "127.0.0.1", 0)
-    raw.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    yield raw
-    server.close()
-    await raw.stop()
-    await server.wait_closed()
+    async with listening(TokenServer()) as raw:
+        yield raw
 
 
 def oauth(config_for: ConfigFor, server: RawServer, **settings: Any) -> Any:
