@@ -19,6 +19,8 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from airflow_mirrordb.client.config import HALF_A_PAIR, is_unicode
 from airflow_mirrordb.client.errors import InvalidRequestError
 from airflow_mirrordb.json_types import as_json_type, is_list
@@ -64,8 +66,12 @@ def fingerprint(value: object, place: str = "data") -> str:
     :return: a SHA-256 as 64 hexadecimal digits
     :raises InvalidRequestError: as :func:`encode`
     """
-    text = json.dumps(plain(value, place), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    body = encode(value, place)
+    try:
+        text = _SORTED.encode(msgspec.json.decode(body))  # each value takes the same way each time
+    except (ValueError, OverflowError, RecursionError):  # a number that msgspec does not take, say
+        text = json.dumps(json.loads(body), sort_keys=True).encode()
+    return hashlib.sha256(text).hexdigest()
 
 
 def text_of(value: object, place: str, wanted: str = "a string, number or boolean") -> str:
@@ -89,6 +95,7 @@ def text_of(value: object, place: str, wanted: str = "a string, number or boolea
         raise _bad(place, reason) from None
 
 
+_SORTED = msgspec.json.Encoder(order="deterministic")
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=as_json_type)
 
 
