@@ -219,7 +219,8 @@ class MirrorDBHook(BaseHook):
 
         :param method: ``create``, ``read``, ``update`` or ``delete``, or an HTTP method
         :param items: the arguments of each call, as ``{"endpoint": ..., "data": ...}``, or just its
-            endpoint; any iterable, which may be one of this hook's own, as :meth:`records`
+            endpoint; any iterable, which may be one of this hook's own, as :meth:`records`.
+            ``maybe_applied: True`` says of one that an earlier run may have applied it.
         :param options: see :class:`~airflow_mirrordb.client.BulkOptions`; also arguments that are the
             same for all items
         :raises BulkError: if a record failed, or with ``on_error`` ``continue`` more than ``max_failed``
