@@ -228,6 +228,9 @@ class MirrorDBHook(BaseHook):
         The other errors are those of :meth:`create`.
         """
         client = self.get_conn()
+        assert self._runner is not None  # noqa: S101  # get_conn() made it
+        if response_filter := options.get("response_filter"):
+            options["response_filter"] = self._runner.interruptible(response_filter)
         bulk = client.begin_bulk(method, **options)
 
         async def stop() -> None:

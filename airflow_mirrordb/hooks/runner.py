@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 from weakref import WeakSet
 
+from typing_extensions import ParamSpec
+
 from airflow_mirrordb.client import forking
 from airflow_mirrordb.hooks.signals import Signals
 
 log = logging.getLogger(__name__)
 
+P = ParamSpec("P")
 T = TypeVar("T")
 Stop = Callable[[], Awaitable[None]]
 
@@ -121,6 +124,13 @@ class LoopRunner:
         finally:
             self._signals.close()
             self._loop.close()
+
+    def interruptible(self, function: Callable[P, T]) -> Callable[P, T]:
+        """Return a function for a coroutine to call, which signals interrupt wherever it just is.
+
+        What a handler raises there is raised by the function.
+        """
+        return self._signals.interruptible(function)
 
     def leave(self, stop: Stop) -> None:
         """Let whoever uses the loop next end something first; runs nothing now."""

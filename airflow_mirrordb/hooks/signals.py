@@ -12,10 +12,17 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+from functools import wraps
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakSet
+
+from typing_extensions import ParamSpec
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 try:  # what ``signal`` is made of; its own functions turn numbers into enums, which takes ten times as long
     _functions = import_module("_signal")
@@ -101,6 +108,24 @@ class Signals:
             self._holds = True
             self.hold()
             self.replay()
+
+    def interruptible(self, function: Callable[P, T]) -> Callable[P, T]:
+        """Return a function that is called on the loop and which signals interrupt, as they do elsewhere.
+
+        For one of a user's, which may take long or never return: until it does, the loop cannot stop.
+        """
+
+        @wraps(function)
+        def called(*args: P.args, **kwargs: P.kwargs) -> T:
+            holds, self._holds = self._holds, False
+            try:
+                while self._held:
+                    signal.raise_signal(self._held.pop(0))
+                return function(*args, **kwargs)
+            finally:
+                self._holds = holds
+
+        return called
 
     def release(self) -> None:
         """Replay what is held, and put the handlers back, but for those in whose place others were set.

@@ -248,6 +248,11 @@ def interrupted_write_is_final(
         raise AssertionError("Airflow would make another try") from left
 
 
+def users_function_is_interrupted() -> None:
+    check = runs.test_a_function_of_the_users_is_interrupted_at_once
+    forks.in_child(lambda: check(LoopRunner(), is_held=False))
+
+
 def signals_wait() -> None:
     # in a process of its own: only a main thread gets any
     check = runs.test_a_signal_between_answer_and_return_keeps_the_answer
@@ -620,6 +625,12 @@ GUARDS: dict[str, Guard] = {
         name="is_final",
         without=False,
         check=interrupted_write_is_final,
+    ),
+    "signals that interrupt a user's function": Guard(
+        owner=Signals,
+        name="interruptible",
+        without=lambda _signals, function: function,
+        check=users_function_is_interrupted,
     ),
     "signals that wait": Guard(owner=Signals, name="hold", without=nothing, check=signals_wait),
     # headers

@@ -103,10 +103,12 @@ class Task:
 
     :param numbers: of the records, each of which is created once at most
     :param with_store: whether this Airflow has a task state store
+    :param arguments: further ones of its operator
     """
 
-    def __init__(self, numbers: Sequence[int], *, with_store: bool) -> None:
+    def __init__(self, numbers: Sequence[int], *, with_store: bool, **arguments: Any) -> None:
         self.numbers, self._tries, self._with_store = numbers, Tries(), with_store
+        self._arguments = arguments
         self.ends: list[str] = []
 
     def run(self, interruption: AbstractContextManager[object] = nullcontext()) -> Self:  # noqa: B008
@@ -120,7 +122,11 @@ class Task:
         many = len(self.numbers) > 1
         data = [{"n": number} for number in self.numbers]
         operator = MirrorDBCreateOperator(
-            task_id="task", endpoint="api/users", data=data if many else data[0], bulk=many
+            task_id="task",
+            endpoint="api/users",
+            data=data if many else data[0],
+            bulk=many,
+            **self._arguments,
         )
         context = self._tries.context()
         if not self._with_store:
@@ -226,3 +232,24 @@ def test_a_time_out_at_any_time_sends_nothing_twice(
         assert handler.calls == (struck.ends[0] != "success") + len(dropped), struck.ends
         dropped.clear()
     assert created_elsewhere(1000) == 1
+
+
+@pytest.mark.parametrize(("with_store", "second"), [(True, "success"), (False, None)])
+def test_a_filter_that_hangs_does_not_outlive_the_time_out(
+    backend: Creates, with_store: bool, second: str | None
+) -> None:
+    """The filter of a bulk is called on the loop, which cannot stop for a signal meanwhile."""
+    gone_on = list[int]()
+
+    def hanging(answer: Any) -> Any:
+        if not handler.calls:
+            signal.raise_signal(SIGNAL)
+            gone_on.append(answer["n"])
+        return answer
+
+    struck = Task(range(3), with_store=with_store, concurrency=1, response_filter=hanging)
+    with TimeOut() as handler:
+        struck.run()
+    assert gone_on == []
+    assert struck.ends == (["AirflowTaskTimeout", second] if second else ["AirflowFailException"])
+    assert max(created(backend, struck)) == 1

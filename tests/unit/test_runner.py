@@ -251,6 +251,35 @@ def test_a_handler_that_was_set_between_two_calls_is_the_one_that_is_called(runn
     assert (len(outer.calls), len(inner.calls)) == (1, 1)
 
 
+@pytest.mark.parametrize("is_held", [False, True])
+def test_a_function_of_the_users_is_interrupted_at_once(runner: LoopRunner, is_held: bool) -> None:
+    """It may never return by itself, whether the signal came before it was called, or during the call."""
+    calls, gone_on = list[int](), list[bool]()
+
+    def handler(number: int, _frame: Any) -> None:
+        calls.append(number)
+        raise Struck
+
+    def endless() -> None:
+        send()
+        gone_on.append(True)
+
+    async def work() -> str:
+        if is_held:
+            send(OTHER)
+        with pytest.raises(Struck):
+            runner.interruptible(endless)()
+        send()  # is held again
+        return "answer"
+
+    with handling(SIGUSR1=handler, SIGUSR2=handler):
+        outcome = runner.run(work())
+    assert gone_on == []
+    assert calls == [OTHER if is_held else SIGNAL, SIGNAL]
+    assert outcome.result == "answer"
+    assert isinstance(outcome.interruption, Struck)
+
+
 def test_a_handler_that_is_set_on_the_loop_stays(runner: LoopRunner) -> None:
     """By a function of the user's that runs there; it is called where the signal strikes, as it would be."""
     struck = list[int]()
