@@ -86,7 +86,8 @@ class Answering(Protocol):
 class Reply:
     """What the raw server does with one request: sends bytes, then keeps or ends the connection.
 
-    After ``silence`` nothing ever comes; ``time-out`` is the same, and ``TIMEOUT`` passes at once.
+    After ``silence`` nothing ever comes; ``time-out`` is the same, and ``TIMEOUT`` passes as soon as the
+    client has the bytes.
     """
 
     data: bytes = b""
@@ -141,6 +142,7 @@ class RawServer:
             writer.write(reply.data)
             await writer.drain()
         if reply.then == "time-out":
+            await turns()
             loop_time.advance(TIMEOUT)
         if reply.then in ("silence", "time-out"):
             await asyncio.Event().wait()
@@ -325,6 +327,14 @@ async def listening(raw: AnyRawServer) -> AsyncIterator[AnyRawServer]:
 async def raw_server() -> AsyncIterator[RawServer]:
     async with listening(RawServer()) as raw:
         yield raw
+
+
+@pytest.fixture(scope="session")
+def dead_port() -> Iterator[int]:
+    """A port that is taken, so that nobody else gets it, and that refuses connections."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
 
 
 @pytest.fixture

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -23,14 +22,6 @@ WRONG_KEY = secrets.token_urlsafe(24)
 
 #: What ``airflow connections test`` says of each connection of the environment, by its id.
 Outcomes = Mapping[str, str]
-
-
-@pytest.fixture(scope="module")
-def dead_port() -> Iterator[int]:
-    """A port that is taken, so that nobody else gets it, and that refuses connections."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield bound.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

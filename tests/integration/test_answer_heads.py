@@ -13,7 +13,7 @@ from airflow_mirrordb.client.wire import Handler
 from tests.conftest import Reply, json_answer
 
 if TYPE_CHECKING:
-    from tests.conftest import ConfigFor, RawServer
+    from tests.conftest import ConfigFor, FakeClock, RawServer
 
 WRITES: dict[str, tuple[str, dict[str, Any]]] = {
     "create": ("create_function", {"endpoint": "api/users", "data": {}}),
@@ -90,7 +90,7 @@ async def test_a_body_that_comes_later_is_no_answer(
 
 @pytest.mark.parametrize("status", ["204 No Content", "205 Reset Content"])
 async def test_one_that_has_none_keeps_its_connection(
-    raw_server: RawServer, config_for: ConfigFor, status: str, pieces: bool
+    raw_server: RawServer, config_for: ConfigFor, idling: FakeClock, status: str, pieces: bool
 ) -> None:
     """As nearly all are."""
     length = ["Content-Length: 0"] if status.startswith("205") else []

@@ -146,7 +146,7 @@ def test_trigger_keeps_the_method_that_the_worker_began_with(
     trigger = restored(deferred.value)
     assert isinstance(trigger, MirrorDBTrigger)
     assert trigger.request["method"] == "PATCH"
-    set_connection(scripted.url, extra={"update_method": "PUT", **KEYED, "timeout": 7})
+    set_connection(scripted.url, extra={"update_method": "PUT", **KEYED, "timeout": 70})
     scripted.answer(200, {})
     assert asyncio.run(first_event(trigger))["status"] == "success"
     assert scripted.requests == ["PATCH /api/users/1"]

@@ -22,7 +22,7 @@ from airflow_mirrordb.client import (
 from tests.conftest import loop_time
 
 if TYPE_CHECKING:
-    from tests.conftest import Answering, ConfigFor, Serve
+    from tests.conftest import Answering, ConfigFor, FakeClock, Serve
 
 KEY = "k3y-that-nobody-may-see"
 
@@ -65,7 +65,7 @@ async def test_update_config_applies_all_or_none(answering: Answering, config_fo
     backend = await answering(web.json_response({}))
     async with GenericMirrorDB(config_for(backend.base_url)) as client:
         before = await client.get_config()
-        for changes in ({"timeout": 3, "max_attempts": 0}, {"timeout": 3, "tmeout": 3}):
+        for changes in ({"timeout": 33, "max_attempts": 0}, {"timeout": 33, "tmeout": 33}):
             with pytest.raises(ConfigError):
                 await client.update_config(**changes)
             assert await client.get_config() == before
@@ -180,7 +180,9 @@ async def test_disconnect_ends_what_takes_too_long_in_the_same_moment(
 
 
 @pytest.mark.parametrize("retry", [False, True])
-async def test_disconnect_ends_what_is_in_flight(serve: Serve, config_for: ConfigFor, *, retry: bool) -> None:
+async def test_disconnect_ends_what_is_in_flight(
+    serve: Serve, config_for: ConfigFor, clock: FakeClock, *, retry: bool
+) -> None:
     """Requests that wait for an answer or for their next attempt end with DisconnectedError."""
     arrived = asyncio.Event()
 
@@ -197,7 +199,7 @@ async def test_disconnect_ends_what_is_in_flight(serve: Serve, config_for: Confi
     async def sleep_for_ever(_seconds: float) -> None:
         await asyncio.Event().wait()
 
-    client = GenericMirrorDB(config_for(await serve(app)), sleep=sleep_for_ever)
+    client = GenericMirrorDB(config_for(await serve(app)), clock=clock.now, sleep=sleep_for_ever)
     await client.connect()
     reads = [asyncio.create_task(client.read_function("read", "api/users")) for _ in range(3)]
     await arrived.wait()

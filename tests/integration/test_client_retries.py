@@ -34,13 +34,6 @@ def attempts_logged(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [found[1] for text in caplog.messages if (found := re.search(r"failed with (\w+);", text))]
 
 
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
 async def test_a_read_is_sent_again_after_a_transient_status(
     answering: Answering, config_for: ConfigFor, caplog: pytest.LogCaptureFixture, status: int
@@ -137,12 +130,12 @@ async def test_a_request_can_be_handed_over_between_attempts(
 
 
 async def test_a_refused_connection_is_tried_again(
-    config_for: ConfigFor, caplog: pytest.LogCaptureFixture
+    config_for: ConfigFor, caplog: pytest.LogCaptureFixture, dead_port: int
 ) -> None:
     """Nothing was sent, so even a create is; the error says where to."""
-    port = unused_port()
-    async with GenericMirrorDB(config_for(f"http://127.0.0.1:{port}", max_attempts=3)) as client:
-        with pytest.raises(ConnectError, match=f"cannot connect to http://127.0.0.1:{port}") as caught:
+    url = f"http://127.0.0.1:{dead_port}"
+    async with GenericMirrorDB(config_for(url, max_attempts=3)) as client:
+        with pytest.raises(ConnectError, match=f"cannot connect to {url}") as caught:
             await client.create_function("create", "api/users", {})
     assert (caught.value.attempts, caught.value.sent, caught.value.retryable) == (3, False, True)
     assert attempts_logged(caplog) == ["ConnectError"] * 3

@@ -28,7 +28,7 @@ from airflow_mirrordb.client import (
 from tests.conftest import Reply, json_answer
 
 if TYPE_CHECKING:
-    from tests.conftest import Answering, ConfigFor, RawServer
+    from tests.conftest import Answering, ConfigFor, FakeClock, RawServer
 
 TROUBLE = {
     "read timeout": Reply(then="time-out"),
@@ -212,19 +212,19 @@ async def test_a_delete_that_was_only_refused_before_its_404_is_an_error(
 
 
 async def test_a_delete_that_could_not_connect_before_its_404_is_an_error(
-    config_for: ConfigFor, raw_server: RawServer
+    config_for: ConfigFor, raw_server: RawServer, clock: FakeClock
 ) -> None:
     """What never left was not applied."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    bound = socket.socket()
+    bound.bind(("127.0.0.1", 0))  # refuses connections until it listens
     raw_server.default = Reply(json_answer("", "404 Not Found"))
     servers: list[asyncio.Server] = []
 
     async def listen_then(_seconds: float) -> None:
-        servers.append(await asyncio.start_server(raw_server.serve, "127.0.0.1", port))
+        servers.append(await asyncio.start_server(raw_server.serve, sock=bound))
 
-    config = config_for(f"http://127.0.0.1:{port}")
-    async with GenericMirrorDB(config, sleep=listen_then) as client:
+    config = config_for(f"http://127.0.0.1:{bound.getsockname()[1]}")
+    async with GenericMirrorDB(config, clock=clock.now, sleep=listen_then) as client:
         with pytest.raises(NotFoundError) as caught:
             await client.delete_function("delete", "api/users/7")
     assert caught.value.attempts == 2
@@ -320,7 +320,7 @@ async def test_a_write_that_was_refused_is_not_ambiguous_for_a_token_that_does_n
 
 
 async def test_a_write_that_is_ended_between_attempts_keeps_what_is_known(
-    answering: Answering, config_for: ConfigFor
+    answering: Answering, config_for: ConfigFor, clock: FakeClock
 ) -> None:
     """The client is closed while it waits; the attempt before may have been applied, as the error says."""
     backend = await answering(web.Response(status=504))
@@ -331,7 +331,7 @@ async def test_a_write_that_is_ended_between_attempts_keeps_what_is_known(
         await asyncio.Event().wait()
 
     config = config_for(backend.base_url, idempotency_header="Idempotency-Key")
-    async with GenericMirrorDB(config, sleep=wait_for_ever) as client:
+    async with GenericMirrorDB(config, clock=clock.now, sleep=wait_for_ever) as client:
         creating = asyncio.create_task(client.create_function("create", "api/users", {}))
         await waits.wait()
         await client.disconnect()

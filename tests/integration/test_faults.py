@@ -281,8 +281,10 @@ async def run_through_faults(config_for: ConfigFor, server: DevServer, seed: int
     async with FaultProxy(server.port, random_faults(rng, SHARE), ssl_context=tls, rng=rng) as proxy:
         # Refusals come by chance here: an hour passes at each look at the clock, and the brake is off again.
         config = config_for(proxy.base_url, max_elapsed=1e9, **settings)
-        hours = itertools.count(0.0, 3600.0)
-        async with GenericMirrorDB(config, monotonic=hours.__next__, sleep=FakeClock().sleep) as client:
+        hours, clock = itertools.count(0.0, 3600.0), FakeClock()
+        async with GenericMirrorDB(
+            config, clock=clock.now, monotonic=hours.__next__, sleep=clock.sleep
+        ) as client:
             workload = Workload(client, keyed=config.idempotency_header is not None)
             async with no_time_for_hanging(proxy, client):
                 await workload.run(seed)
@@ -365,14 +367,21 @@ each_of_all = pytest.mark.parametrize("request_", REPEATABLE + GUARDED, ids=name
 
 @asynccontextmanager
 async def through(
-    config_for: ConfigFor, server: DevServer, *faults: Fault, sleep: Any = asyncio.sleep, **settings: Any
+    config_for: ConfigFor, server: DevServer, *faults: Fault, meanwhile: Any = asyncio.sleep, **settings: Any
 ) -> AsyncIterator[tuple[GenericMirrorDB, FaultProxy]]:
-    """A client of a backend with one record, and the faults between them."""
+    """A client of a backend with one record, and the faults between them.
+
+    :param meanwhile: is called in place of the waits between attempts
+    """
     async with GenericMirrorDB(config_for(server.url)) as client:
         await client.create_function("prepare", "api/items", {"value": "old"})
     async with FaultProxy(server.port, faults) as proxy:
         config = config_for(proxy.base_url, **settings)
-        async with GenericMirrorDB(config, sleep=sleep) as client, no_time_for_hanging(proxy, client):
+        # no delay is over before it begins, or there would be no sleep
+        async with (
+            GenericMirrorDB(config, clock=FakeClock().now, sleep=meanwhile) as client,
+            no_time_for_hanging(proxy, client),
+        ):
             yield client, proxy
         await proxy.settle()
 
@@ -446,8 +455,7 @@ async def test_a_refused_connection_is_tried_again(
     async def mend(_seconds: float) -> None:
         proxy.listen()
 
-    long = {"initial_delay": 10, "max_delay": 10}  # nobody waits, but a delay that has passed is no sleep
-    async with through(config_for, server, sleep=mend, **long) as (client, proxy):
+    async with through(config_for, server, meanwhile=mend) as (client, proxy):
         proxy.stop_listening()
         assert (await client.request(request_)).attempts == 2
     assert len(proxy.requests) == 1

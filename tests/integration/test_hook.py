@@ -429,10 +429,9 @@ def test_connection_test_of_an_endpoint_that_is_not_registered(set_connection: S
 
 
 @pytest.mark.parametrize("by", ["host", "proxy"])
-def test_connection_test_of_a_dead_port(by: str, set_connection: SetConnection) -> None:
+def test_connection_test_of_a_dead_port(by: str, set_connection: SetConnection, dead_port: int) -> None:
     """Nobody listening is told in words, with the address, and with the field that is wrong."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    url = f"http://127.0.0.1:{dead_port}"
     set_connection(url, extra={"proxy": url} if by == "proxy" else {})
     worked, message = MirrorDBHook().test_connection()
     assert not worked

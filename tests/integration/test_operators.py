@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import subprocess
 import sys
 from collections import ChainMap
@@ -40,7 +39,7 @@ from tests.integration.triggering import taken
 #: How a task may run; the outcome must not depend on it.
 MODES: dict[str, dict[str, Any]] = {
     "worker": {"deferrable": False},
-    "worker first": {"deferrable": True, "worker_timeout": 5},
+    "worker first": {"deferrable": True, "worker_timeout": 600},
     "triggerer": {"deferrable": True, "worker_timeout": 0},
 }
 pytestmark = pytest.mark.usefixtures("triggerer")
@@ -123,11 +122,11 @@ def make(request: pytest.FixtureRequest) -> Callable[..., MirrorDBOperator]:
     return OPERATORS[request.param]
 
 
-def test_nobody_there_is_left_to_airflow(set_connection: SetConnection, mode: dict[str, Any]) -> None:
+def test_nobody_there_is_left_to_airflow(
+    set_connection: SetConnection, mode: dict[str, Any], dead_port: int
+) -> None:
     """A dead port is tried max_attempts times, then Airflow's retries decide."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    set_connection(url, extra={"max_attempts": 3})
+    set_connection(f"http://127.0.0.1:{dead_port}", extra={"max_attempts": 3})
     with pytest.raises(ConnectError) as raised:
         run(OPERATORS["create"](**mode))
     assert (raised.value.attempts, raised.value.retryable) == (3, True)
@@ -151,7 +150,7 @@ def test_worker_answers_at_once_when_it_can(
     set_connection(scripted.url)
     scripted.answer(200, {})
     deferrals: list[BaseTrigger] = []
-    run(make(deferrable=True), deferrals=deferrals)
+    run(make(deferrable=True, worker_timeout=600), deferrals=deferrals)
     assert deferrals == []
 
 
@@ -193,7 +192,7 @@ def test_a_delete_that_was_cut_off_is_done_only_if_it_was_sent(
         assert event["error"]["type"] == "NotFoundError"
 
 
-@pytest.mark.parametrize("worker_timeout", [0, 5])
+@pytest.mark.parametrize("worker_timeout", [0, 600])
 def test_write_that_may_not_be_repeated_is_only_sent_by_the_worker(
     scripted: ScriptedBackend, set_connection: SetConnection, worker_timeout: float
 ) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
@@ -459,7 +458,6 @@ class TimedOut:
         connection, _ = self._socket.accept()
         with connection:
             self.received = connection.recv(65536)
-            time.sleep(0.02)  # the loop is back at waiting for the network then
             signal.pthread_kill(main_thread().ident or 0, signal.SIGUSR1)
             connection.recv(65536)
 
