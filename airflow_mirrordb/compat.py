@@ -120,7 +120,7 @@ def retry_arguments(policy: Any) -> dict[str, Any]:
     """
     if not AIRFLOW_V_3_3_PLUS:
         return {} if policy is None else {"retry_policy": policy}
-    from airflow_mirrordb.operators.retries import MirrorDBRetryPolicy
+    from airflow_mirrordb.task.retry_policy import MirrorDBRetryPolicy
 
     return {"retry_policy": policy or MirrorDBRetryPolicy()}
 

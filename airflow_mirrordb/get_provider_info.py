@@ -34,7 +34,7 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
-        "extra-links": ["airflow_mirrordb.links.MirrorDBResourceLink"],
+        "extra-links": ["airflow_mirrordb.task.link.MirrorDBResourceLink"],
         "asset-uris": [
             {
                 "schemes": ["mirrordb"],

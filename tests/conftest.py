@@ -20,7 +20,8 @@ import trustme
 from aiohttp import web
 from hypothesis import HealthCheck, settings
 
-from airflow_mirrordb.client import MirrorDBConfig, limits
+from airflow_mirrordb.client import MirrorDBConfig
+from airflow_mirrordb.client.rules import rate_limiter
 
 # The gate tries the same examples every time; `--hypothesis-profile explore` tries many new ones.
 settings.register_profile("gate", deadline=None, derandomize=True, database=None)
@@ -380,7 +381,7 @@ def _loops_have_our_time() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _no_limits_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget what other tests learned of a backend: another one may get its port."""
-    monkeypatch.setattr(limits, "_brakes", WeakValueDictionary())
+    monkeypatch.setattr(rate_limiter, "_limiters", WeakValueDictionary())
 
 
 @pytest.fixture(autouse=True)

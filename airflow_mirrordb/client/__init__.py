@@ -6,14 +6,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
-    from airflow_mirrordb.client.answers import MirrorDBResponse as MirrorDBResponse
-    from airflow_mirrordb.client.bulk import (
+    from airflow_mirrordb.client.collections.bulk import (
         BulkOptions as BulkOptions,
         BulkRecord as BulkRecord,
         BulkReport as BulkReport,
     )
+    from airflow_mirrordb.client.collections.pagination import Pagination as Pagination
+    from airflow_mirrordb.client.collections.streams import Manifest as Manifest, Sink as Sink
     from airflow_mirrordb.client.config import MirrorDBConfig as MirrorDBConfig
-    from airflow_mirrordb.client.endpoints import EndpointRegistry as EndpointRegistry
     from airflow_mirrordb.client.errors import (
         AmbiguousWriteError as AmbiguousWriteError,
         AuthenticationError as AuthenticationError,
@@ -37,26 +37,26 @@ if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
         TLSError as TLSError,
         TransportError as TransportError,
     )
-    from airflow_mirrordb.client.exchange import Attempt as Attempt
     from airflow_mirrordb.client.mirrordb import GenericMirrorDB as GenericMirrorDB
-    from airflow_mirrordb.client.pages import Pagination as Pagination
-    from airflow_mirrordb.client.protocol import (
+    from airflow_mirrordb.client.request import (
         MirrorDBRequest as MirrorDBRequest,
         RequestOptions as RequestOptions,
     )
-    from airflow_mirrordb.client.retry import (
+    from airflow_mirrordb.client.response import MirrorDBResponse as MirrorDBResponse
+    from airflow_mirrordb.client.rules.endpoints import EndpointRegistry as EndpointRegistry
+    from airflow_mirrordb.client.rules.retry import (
         Progress as Progress,
         RetryPolicy as RetryPolicy,
         WaitNeeded as WaitNeeded,
         retry_with_exponential_backoff as retry_with_exponential_backoff,
     )
-    from airflow_mirrordb.client.streams import Manifest as Manifest, Sink as Sink
+    from airflow_mirrordb.client.sender import Attempt as Attempt
 
 _MODULES = {
-    "answers": ("MirrorDBResponse",),
-    "bulk": ("BulkOptions", "BulkRecord", "BulkReport"),
+    "response": ("MirrorDBResponse",),
+    "collections.bulk": ("BulkOptions", "BulkRecord", "BulkReport"),
     "config": ("MirrorDBConfig",),
-    "endpoints": ("EndpointRegistry",),
+    "rules.endpoints": ("EndpointRegistry",),
     "errors": (
         "AmbiguousWriteError",
         "AuthenticationError",
@@ -80,12 +80,12 @@ _MODULES = {
         "TLSError",
         "TransportError",
     ),
-    "exchange": ("Attempt",),
+    "sender": ("Attempt",),
     "mirrordb": ("GenericMirrorDB",),
-    "pages": ("Pagination",),
-    "protocol": ("MirrorDBRequest", "RequestOptions"),
-    "retry": ("Progress", "RetryPolicy", "WaitNeeded", "retry_with_exponential_backoff"),
-    "streams": ("Manifest", "Sink"),
+    "collections.pagination": ("Pagination",),
+    "request": ("MirrorDBRequest", "RequestOptions"),
+    "rules.retry": ("Progress", "RetryPolicy", "WaitNeeded", "retry_with_exponential_backoff"),
+    "collections.streams": ("Manifest", "Sink"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

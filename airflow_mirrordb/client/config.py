@@ -19,10 +19,10 @@ from pydantic import (
     model_validator,
 )
 
-from airflow_mirrordb.client.endpoints import METHODS, EndpointRegistry, decode_endpoint, quote_path
 from airflow_mirrordb.client.errors import ConfigError, remedy
-from airflow_mirrordb.client.retry import RETRY_STATUSES, RetryPolicy
-from airflow_mirrordb.client.urls import MAX_URL_LENGTH, origin_of, split_url
+from airflow_mirrordb.client.rules.endpoints import METHODS, EndpointRegistry, decode_endpoint, quote_path
+from airflow_mirrordb.client.rules.retry import RETRY_STATUSES, RetryPolicy
+from airflow_mirrordb.client.rules.urls import MAX_URL_LENGTH, origin_of, split_url
 
 AuthType = Literal["none", "bearer", "api_key", "basic", "oauth2"]
 UpdateMethod = Literal["PUT", "PATCH"]

@@ -17,30 +17,30 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.client import forking
-from airflow_mirrordb.client.answers import MirrorDBResponse, response_error
-from airflow_mirrordb.client.auth import secrets
-from airflow_mirrordb.client.bulk import Bulk, BulkOptions, BulkReport, Items
+from airflow_mirrordb.client.auth.credentials import Credentials, LookUp
+from airflow_mirrordb.client.auth.redaction import Redaction
+from airflow_mirrordb.client.auth.schemes import secrets
+from airflow_mirrordb.client.collections.bulk import Bulk, BulkOptions, BulkReport, Items
+from airflow_mirrordb.client.collections.pagination import collect, pages
+from airflow_mirrordb.client.collections.streams import Sink, Stream
 from airflow_mirrordb.client.config import MirrorDBConfig
-from airflow_mirrordb.client.credentials import Credentials, LookUp
-from airflow_mirrordb.client.endpoints import EndpointRegistry
 from airflow_mirrordb.client.errors import InvalidRequestError, MirrorDBError, remedy
-from airflow_mirrordb.client.exchange import Exchanges, Link, Note, Observer, State
-from airflow_mirrordb.client.gate import Gate
-from airflow_mirrordb.client.pages import collect, pages
-from airflow_mirrordb.client.protocol import (
+from airflow_mirrordb.client.request import (
     MirrorDBRequest,
     RequestMethod,
     RequestOptions,
-    named,
+    attach_request,
     prepare,
     probe,
     settled,
     update_method,
 )
-from airflow_mirrordb.client.redaction import Redaction
-from airflow_mirrordb.client.retry import Progress
-from airflow_mirrordb.client.streams import Sink, Stream
-from airflow_mirrordb.client.transport import Transport
+from airflow_mirrordb.client.response import MirrorDBResponse, response_error
+from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
+from airflow_mirrordb.client.rules.retry import Progress
+from airflow_mirrordb.client.rules.throttle import Throttle
+from airflow_mirrordb.client.sender import Note, Observer, Route, Sender, Snapshot
+from airflow_mirrordb.client.wire.transport import Transport
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -87,18 +87,18 @@ class GenericMirrorDB:
         rng: random.Random | None = None,
     ) -> None:
         config = config if isinstance(config, MirrorDBConfig) else MirrorDBConfig.model_validate(config)
-        self._state = State(config=config, registry=EndpointRegistry(declared=config.endpoints))
+        self._snapshot = Snapshot(config=config, registry=EndpointRegistry(declared=config.endpoints))
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
         self._share_connections = share_connections
-        self._link: Link | None = None
+        self._route: Route | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._generation = forking.generation
         self._retired: weakref.WeakSet[Transport] = weakref.WeakSet()  # kept by the requests that began there
         self._redaction = Redaction(secrets(config))
         self._credentials = Credentials(
-            lambda: self._state.config, self._change, look_up, clock, self._redaction
+            lambda: self._snapshot.config, self._change, look_up, clock, self._redaction
         )
-        self._exchanges = Exchanges(
+        self._sender = Sender(
             self._credentials,
             self._redaction,
             clock=clock,
@@ -123,7 +123,7 @@ class GenericMirrorDB:
     @property
     def is_connected(self) -> bool:
         """Whether it is ready for requests."""
-        return self._link is not None
+        return self._route is not None
 
     async def connect(self) -> None:
         """Make the client ready for requests. Opens no connection; that is left to the first request.
@@ -132,20 +132,20 @@ class GenericMirrorDB:
         :raises RuntimeError: if it is connected in another event loop that is not closed
         """
         self._forget_if_lost()
-        if self._link is not None:
+        if self._route is not None:
             self._connected_here()
         else:
-            config = self._state.config
+            config = self._snapshot.config
             if config.base_url.endswith("/api") and any(
-                p.startswith("api/") for p in self._state.registry.patterns
+                p.startswith("api/") for p in self._snapshot.registry.patterns
             ):
                 log.warning(
                     "The base URL ends in '/api' and so do patterns begin: requests go to '…/api/api/…'"
                 )
-            link = self._link_for(config)
+            link = self._route_to(config)
             self._credentials.connect()
             self._loop, self._generation = asyncio.get_running_loop(), forking.generation
-            self._link = link
+            self._route = link
 
     async def disconnect(self) -> None:
         """End what is in flight and close all connections, save those that are shared.
@@ -157,13 +157,13 @@ class GenericMirrorDB:
         :raises RuntimeError: if it is connected in another event loop that is not closed
         """
         self._forget_if_lost()
-        if self._link is not None:
+        if self._route is not None:
             self._connected_here()
-        transports = [*self._retired, *([self._link.transport] if self._link else [])]
-        self._link, self._retired = None, weakref.WeakSet()
+        transports = [*self._retired, *([self._route.transport] if self._route else [])]
+        self._route, self._retired = None, weakref.WeakSet()
         for transport in transports:
             transport.closing = True
-        await self._exchanges.end()
+        await self._sender.end()
         for transport in transports:
             await transport.close()
 
@@ -216,7 +216,7 @@ class GenericMirrorDB:
             method="GET", endpoint=endpoint, method_name=method_name, paginate=paginate, **options
         )
         with self._redaction:
-            async for _, records in pages(self.request, request, self._state.config.base_url):
+            async for _, records in pages(self.request, request, self._snapshot.config.base_url):
                 for record in records:
                     yield record
 
@@ -272,7 +272,7 @@ class GenericMirrorDB:
             self.request,
             method,
             options,
-            max_concurrency=self._state.config.max_concurrency,
+            max_concurrency=self._snapshot.config.max_concurrency,
             monotonic=self._monotonic,
         )
 
@@ -323,21 +323,21 @@ class GenericMirrorDB:
             async def send(page: MirrorDBRequest) -> MirrorDBResponse:
                 return await self._make(page, next(first, None), wait=wait, once=once, note=note)
 
-            answer = collect(send, request, self._state.config.base_url, stream, most_bytes)
+            answer = collect(send, request, self._snapshot.config.base_url, stream, most_bytes)
             return await (answer if stream is None else stream.keep(answer))
 
     def begin(self) -> Progress:
         """Return where a request starts: nothing sent, and ``max_elapsed`` seconds to the deadline."""
-        return Progress(deadline=self._clock() + self._state.config.max_elapsed)
+        return Progress(deadline=self._clock() + self._snapshot.config.max_elapsed)
 
     def settled(self, request: MirrorDBRequest) -> MirrorDBRequest:
         """Return a request as it is sent: an ``update`` has the connection's ``update_method``."""
-        return settled(request, self._state.config)
+        return settled(request, self._snapshot.config)
 
     @property
     def sends_keys(self) -> bool:
         """Whether the connection has an ``idempotency_header``."""
-        return self._state.config.idempotency_header is not None
+        return self._snapshot.config.idempotency_header is not None
 
     def is_repeatable(self, request: MirrorDBRequest) -> bool:
         """Check a request without sending it, and return whether sending it twice would do no harm.
@@ -345,7 +345,7 @@ class GenericMirrorDB:
         :raises EndpointNotAllowedError: if no registered pattern allows it
         :raises InvalidRequestError: if an argument cannot be sent
         """
-        return prepare(request, self._state.config, self._state.registry).repeatable
+        return prepare(request, self._snapshot.config, self._snapshot.registry).repeatable
 
     def url_of(self, request: MirrorDBRequest) -> str:
         """Check a request without sending it, and return the URL of its resource, without the query.
@@ -353,7 +353,7 @@ class GenericMirrorDB:
         :raises EndpointNotAllowedError: if no registered pattern allows it
         :raises InvalidRequestError: if an argument cannot be sent
         """
-        return str(prepare(request, self._state.config, self._state.registry).url.with_query(None))
+        return str(prepare(request, self._snapshot.config, self._snapshot.registry).url.with_query(None))
 
     def without_secrets(self, text: str) -> str:
         """Return a text with ``***`` in the place of each secret of this client, to log or to store it."""
@@ -413,34 +413,34 @@ class GenericMirrorDB:
 
     async def get_config(self) -> dict[str, Any]:
         """Return all settings as plain JSON values, every secret as ``***``."""
-        return self._state.config.masked()
+        return self._snapshot.config.masked()
 
     async def register_endpoint(self, pattern: str) -> None:
         """Allow what a pattern says as well, for this client's life.
 
-        :param pattern: see :mod:`airflow_mirrordb.client.endpoints`
+        :param pattern: see :mod:`airflow_mirrordb.client.rules.endpoints`
         :raises ConfigError: if the pattern is malformed
         """
-        self._state = replace(self._state, registry=self._state.registry.with_pattern(pattern))
+        self._snapshot = replace(self._snapshot, registry=self._snapshot.registry.with_pattern(pattern))
 
     async def registered_endpoints(self) -> list[str]:
         """Return all patterns that hold."""
-        return list(self._state.registry.patterns)
+        return list(self._snapshot.registry.patterns)
 
     # -- inside ----------------------------------------------------------------------------------
 
     def _change(self, changes: Mapping[str, Any]) -> Transport | None:
         """Apply changes, and return the transport that no further request will use, if there is one."""
-        config = self._state.config.changed(changes)
-        registry = replace(self._state.registry, declared=config.endpoints)
+        config = self._snapshot.config.changed(changes)
+        registry = replace(self._snapshot.registry, declared=config.endpoints)
         retired: Transport | None = None
-        if self._link is not None and changes.keys() - {"api_key", "login"}:
+        if self._route is not None and changes.keys() - {"api_key", "login"}:
             self._connected_here()
-            link = self._link_for(config)  # before anything is changed: it may not be able to read a file
-            retired = self._link.transport
+            link = self._route_to(config)  # before anything is changed: it may not be able to read a file
+            retired = self._route.transport
             self._retired.add(retired)
-            self._link = link
-        self._state = State(config=config, registry=registry)
+            self._route = link
+        self._snapshot = Snapshot(config=config, registry=registry)
         self._redaction.add(secrets(config))
         self._credentials.forget_token()
         return retired
@@ -456,8 +456,8 @@ class GenericMirrorDB:
         note: Note | None = None,
     ) -> Awaitable[MirrorDBResponse]:
         link = self._connected_here()
-        return self._exchanges.make(
-            request, self._state, link, progress, wait=wait, once=once, stream=stream, note=note
+        return self._sender.make(
+            request, self._snapshot, link, progress, wait=wait, once=once, stream=stream, note=note
         )
 
     async def _data(
@@ -479,37 +479,37 @@ class GenericMirrorDB:
         return await function(**arguments)
 
     async def _probe(self, transport: Transport) -> int:
-        config, registry = self._state.config, self._state.registry
+        config, registry = self._snapshot.config, self._snapshot.registry
         request = MirrorDBRequest(method="GET", endpoint=config.test_endpoint or "", method_name="test")
         wire = prepare(request, config, registry) if config.test_endpoint else probe(config)
         begin = self._monotonic()
         try:
             headers = await self._credentials.headers(config, transport)
             left = config.timeout - round(self._monotonic() - begin, 1)
-            with self._exchanges.flight(request):
+            with self._sender.in_flight(request):
                 answer = await transport.send(wire, headers, left)
         except MirrorDBError as error:
             error.attempts = 1
-            raise named(error, request) from error.__cause__
+            raise attach_request(error, request) from error.__cause__
         bad = {401, 403, 404} if config.test_endpoint else {401, 403}
         if answer.status in bad or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             refusal = response_error(answer, config, now=self._clock())
             refusal.attempts = 1
-            raise named(refusal, request)
+            raise attach_request(refusal, request)
         if answer.broken is not None:
-            raise named(answer.broken, request)
+            raise attach_request(answer.broken, request)
         return answer.status
 
-    def _link_for(self, config: MirrorDBConfig) -> Link:
-        gate = Gate(config, clock=self._clock, monotonic=self._monotonic, sleep=self._sleep)
-        return Link(transport=Transport(config, shared=self._share_connections), gate=gate)
+    def _route_to(self, config: MirrorDBConfig) -> Route:
+        throttle = Throttle(config, clock=self._clock, monotonic=self._monotonic, sleep=self._sleep)
+        return Route(transport=Transport(config, shared=self._share_connections), throttle=throttle)
 
-    def _connected(self) -> Link:
-        if self._link is None:
+    def _connected(self) -> Route:
+        if self._route is None:
             raise RuntimeError("the client is not connected: use 'async with', or await connect() first")
-        return self._link
+        return self._route
 
-    def _connected_here(self) -> Link:
+    def _connected_here(self) -> Route:
         link = self._connected()
         if self._generation != forking.generation:
             raise RuntimeError(
@@ -528,6 +528,6 @@ class GenericMirrorDB:
         if self._loop is None:
             return
         if self._generation != forking.generation or self._loop.is_closed():
-            self._link = self._loop = None
+            self._route = self._loop = None
             self._retired = weakref.WeakSet()
-            self._exchanges.forget()
+            self._sender.forget()

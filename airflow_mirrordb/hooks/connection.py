@@ -12,8 +12,8 @@ from airflow import __version__ as airflow_version
 
 from airflow_mirrordb.client.config import MirrorDBConfig, header_key
 from airflow_mirrordb.client.errors import ConfigError
-from airflow_mirrordb.client.protocol import USER_AGENT
-from airflow_mirrordb.client.urls import MAX_PORT, is_port, split_url
+from airflow_mirrordb.client.request import USER_AGENT
+from airflow_mirrordb.client.rules.urls import MAX_PORT, is_port, split_url
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ def _port(port: object) -> int | None:
     return int(text)
 
 
-def signed(config: MirrorDBConfig, operator: str | None) -> MirrorDBConfig:
+def with_user_agent(config: MirrorDBConfig, operator: str | None) -> MirrorDBConfig:
     """Say in the User-Agent which Airflow and operator sends, unless the connection has one of its own.
 
     It is a list of products and a comment (RFC 9110, section 10.1.5).

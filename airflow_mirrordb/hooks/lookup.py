@@ -13,7 +13,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from airflow_mirrordb.client import forking
-from airflow_mirrordb.client.auth import secrets
+from airflow_mirrordb.client.auth.schemes import secrets
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import ConfigError
 from airflow_mirrordb.compat import amask_secrets, async_connection

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_mirrordb.client.answers import interrupted
-from airflow_mirrordb.client.auth import secrets
-from airflow_mirrordb.client.bulk import Bulk, BulkOptions, BulkReport, Items
+from airflow_mirrordb.client.auth.schemes import secrets
+from airflow_mirrordb.client.collections.bulk import Bulk, BulkOptions, BulkReport, Items
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import (
     AmbiguousWriteError,
@@ -27,18 +26,19 @@ from airflow_mirrordb.client.errors import (
     RequestTimeoutError,
 )
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
-from airflow_mirrordb.client.protocol import (
+from airflow_mirrordb.client.request import (
     MirrorDBRequest,
     RequestMethod,
     RequestOptions,
-    named,
+    attach_request,
     update_method,
 )
-from airflow_mirrordb.client.retry import Progress, WaitNeeded
-from airflow_mirrordb.client.threads import in_thread
+from airflow_mirrordb.client.response import interrupted
+from airflow_mirrordb.client.rules.retry import Progress, WaitNeeded
+from airflow_mirrordb.client.wire.threads import in_thread
 from airflow_mirrordb.compat import mask_secrets, running_operator
 from airflow_mirrordb.hooks import form
-from airflow_mirrordb.hooks.connection import config_from, signed
+from airflow_mirrordb.hooks.connection import config_from, with_user_agent
 from airflow_mirrordb.hooks.diagnosis import diagnosis
 from airflow_mirrordb.hooks.lookup import ConnectionLookUp
 from airflow_mirrordb.hooks.observers import observer_for
@@ -56,9 +56,9 @@ from airflow_mirrordb.hooks.runner import (
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-    from airflow_mirrordb.client.answers import MirrorDBResponse
-    from airflow_mirrordb.client.credentials import LookUp
-    from airflow_mirrordb.client.exchange import Note, Observer
+    from airflow_mirrordb.client.auth.credentials import LookUp
+    from airflow_mirrordb.client.response import MirrorDBResponse
+    from airflow_mirrordb.client.sender import Note, Observer
 
 T = TypeVar("T")
 
@@ -471,7 +471,7 @@ class MirrorDBHook(BaseHook):
         return partial(self._async_look_up.credentials, config.base_url)
 
     def _signed(self, config: MirrorDBConfig) -> MirrorDBConfig:
-        return signed(config, self.operator or running_operator())
+        return with_user_agent(config, self.operator or running_operator())
 
     def _observer(self) -> Observer | None:
         # a hook of its own for lineage: the client must not hold this one, which would never be collected
@@ -505,7 +505,7 @@ class MirrorDBHook(BaseHook):
             left = replace(
                 progress, attempts=attempts, cut_off=progress.cut_off + sent, maybe_applied=maybe_applied
             )
-            handover = WaitNeeded(left, named(late, request))
+            handover = WaitNeeded(left, attach_request(late, request))
             handover.__cause__, outcome.error = outcome.error, handover
         return outcome
 

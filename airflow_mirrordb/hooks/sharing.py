@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from airflow_mirrordb.client import forking
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
-from airflow_mirrordb.hooks.connection import signed
+from airflow_mirrordb.hooks.connection import with_user_agent
 from airflow_mirrordb.hooks.lookup import ConnectionLookUp
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.observers import observer_for
@@ -52,7 +52,7 @@ class SharedClient:
         shared = self._of_loop.get((self._conn_id, self._operator))
         if shared is None or shared.config is not config:
             client = GenericMirrorDB(
-                signed(config, self._operator),
+                with_user_agent(config, self._operator),
                 look_up=partial(look_up.credentials, config.base_url),
                 share_connections=True,
                 observe=observer_for(self._conn_id, MirrorDBHook(self._conn_id)),

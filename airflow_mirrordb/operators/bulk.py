@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
 
-from airflow_mirrordb.client.bulk import BulkRecord, BulkReport, status_of
-from airflow_mirrordb.client.contents import RecordNames
+from airflow_mirrordb.client.collections.bulk import BulkRecord, BulkReport, status_of
+from airflow_mirrordb.client.collections.record_names import RecordNames
 from airflow_mirrordb.client.errors import (
     AmbiguousWriteError,
     BulkError,
@@ -19,16 +19,16 @@ from airflow_mirrordb.client.errors import (
     InvalidResponseError,
     MirrorDBError,
 )
-from airflow_mirrordb.client.protocol import MirrorDBRequest
+from airflow_mirrordb.client.request import MirrorDBRequest
 from airflow_mirrordb.compat import has_xcom_backend
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.json_types import is_list
-from airflow_mirrordb.operators.bulk_memory import BulkMemory
-from airflow_mirrordb.operators.keys import with_key_if_sent
+from airflow_mirrordb.operators.bulk_state import BulkState
 from airflow_mirrordb.operators.mirrordb import fail
-from airflow_mirrordb.serialization import HALF_REPLACED, NotStorableError, readable, storable
-from airflow_mirrordb.triggers.control_flow import DECISIONS
-from airflow_mirrordb.triggers.rendering import max_failed_of, refuse_none, rendered
+from airflow_mirrordb.task.arguments import max_failed_of, parse_argument, refuse_none
+from airflow_mirrordb.task.control_flow import DECISIONS
+from airflow_mirrordb.task.idempotency_keys import with_key_if_sent
+from airflow_mirrordb.task.serialization import HALF_REPLACED, NotStorableError, readable, storable
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -74,7 +74,7 @@ class _Bulk:
         self._operator, self._template = operator, operator.request(context)
         self._fails, self._reads = operator.on_error != "continue", self._template.method == "GET"
         self._max_failed = _max_failed(operator, fails=self._fails)
-        self._memory = BulkMemory(context, most_bytes=operator.max_event_bytes, reads=self._reads)
+        self._memory = BulkState(context, most_bytes=operator.max_event_bytes, reads=self._reads)
         self._requests: list[MirrorDBRequest] = []
 
     @property
@@ -118,7 +118,7 @@ class _Bulk:
         operator = self._operator
         options = {
             **_common(self._template),
-            "concurrency": rendered("concurrency", operator.concurrency, int),
+            "concurrency": parse_argument("concurrency", operator.concurrency, int),
             "on_error": operator.on_error,
             "response_filter": operator.response_filter
             and _Filter(operator.response_filter, reads=self._reads),
@@ -142,7 +142,7 @@ def records_of(operator: MirrorDBOperator, template: MirrorDBRequest) -> list[di
     :raises InvalidRequestError: if there is no list, or two of different lengths
     """
     endpoint, data = template.endpoint, template.data
-    bulk = rendered("bulk", operator.bulk, bool)
+    bulk = parse_argument("bulk", operator.bulk, bool)
     if operator.output_path:
         raise _bad("output_path", "a file takes one answer, and there are many")
     if bulk and not is_list(data):
@@ -247,7 +247,7 @@ def _prepared(
     return requests, names, repeatable
 
 
-def _is_blind(memory: BulkMemory) -> bool:
+def _is_blind(memory: BulkState) -> bool:
     """Whether a next try could not know what must not be sent again."""
     return not memory.repeatable and not memory.works and any(map(_was_applied, memory.report.records))
 
@@ -256,7 +256,7 @@ def _was_applied(record: BulkRecord | None) -> bool:
     return record is not None and (record.error is None or record.error.maybe_applied)
 
 
-def _whole(requests: Sequence[MirrorDBRequest], memory: BulkMemory) -> BulkReport:
+def _whole(requests: Sequence[MirrorDBRequest], memory: BulkState) -> BulkReport:
     """Return the report of all records: of this try, and of those before it."""
     total = len(requests)
     report = BulkReport(total=total, records=[BulkRecord(status="not_begun")] * total)

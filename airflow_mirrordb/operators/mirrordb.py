@@ -21,28 +21,28 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_mirrordb.compat import retry_arguments
 from airflow_mirrordb.json_types import is_list
-from airflow_mirrordb.links import MirrorDBResourceLink, keep_linked, link
-from airflow_mirrordb.operators.keys import key_of, with_key_if_sent
-from airflow_mirrordb.triggers.control_flow import DECISIONS
-from airflow_mirrordb.triggers.rendering import (
+from airflow_mirrordb.task.arguments import (
     max_failed_of,
+    parse_argument,
     refuse_changed,
     refuse_sensitive,
-    rendered,
     request_of,
 )
-from airflow_mirrordb.triggers.templates import RemembersTemplates
+from airflow_mirrordb.task.control_flow import DECISIONS
+from airflow_mirrordb.task.idempotency_keys import key_of, with_key_if_sent
+from airflow_mirrordb.task.link import MirrorDBResourceLink, keep_linked, link
+from airflow_mirrordb.task.templates import RemembersTemplates
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, RetryPolicy
 
-    from airflow_mirrordb.client.answers import MirrorDBResponse
     from airflow_mirrordb.client.errors import MirrorDBError
-    from airflow_mirrordb.client.exchange import Note
-    from airflow_mirrordb.client.protocol import MirrorDBRequest, RequestMethod
-    from airflow_mirrordb.client.retry import Progress
+    from airflow_mirrordb.client.request import MirrorDBRequest, RequestMethod
+    from airflow_mirrordb.client.response import MirrorDBResponse
+    from airflow_mirrordb.client.rules.retry import Progress
+    from airflow_mirrordb.client.sender import Note
     from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-    from airflow_mirrordb.operators.memory import WriteMemory
+    from airflow_mirrordb.task.state import WriteState
 
 
 class MirrorDBOperator(RemembersTemplates, BaseOperator):
@@ -80,7 +80,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
     :param max_failed: with ``on_error="continue"``, how many records may have failed, or be ambiguous, when
         the task succeeds: a whole number, or a share of all, as 0.05; by default none (templated)
     :param retry_policy: from Airflow 3.3 on; by default
-        :class:`~airflow_mirrordb.operators.retries.MirrorDBRetryPolicy`, which comes back when the
+        :class:`~airflow_mirrordb.task.retry_policy.MirrorDBRetryPolicy`, which comes back when the
         backend said
     """
 
@@ -154,7 +154,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
 
         :raises InvalidRequestError: if ``bulk`` was rendered to something it cannot be
         """
-        return is_list(self.endpoint) or rendered("bulk", self.bulk, bool)
+        return is_list(self.endpoint) or parse_argument("bulk", self.bulk, bool)
 
     @abstractmethod
     def request(self, context: Context) -> MirrorDBRequest:
@@ -180,10 +180,10 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
         """Go on where a trigger left off: return the answer, raise the error, or send the request now."""
         from airflow_mirrordb.client.errors import MirrorDBError
-        from airflow_mirrordb.client.protocol import MirrorDBRequest
-        from airflow_mirrordb.client.retry import Progress
+        from airflow_mirrordb.client.request import MirrorDBRequest
+        from airflow_mirrordb.client.rules.retry import Progress
         from airflow_mirrordb.hooks.observers import add_lineage
-        from airflow_mirrordb.operators.memory import WriteMemory
+        from airflow_mirrordb.task.state import WriteState
         from airflow_mirrordb.triggers.mirrordb import read_event
 
         keep_linked(self)
@@ -195,16 +195,16 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             if event["status"] == "resume":
                 return self._send(context, MirrorDBRequest(**event["request"]), Progress(**event["progress"]))
             error = MirrorDBError.from_dict(event["error"])
-            WriteMemory(context).end_elsewhere(error)
+            WriteState(context).end_elsewhere(error)
             raise error
         except MirrorDBError as error:
             fail(error)
 
     def _send(self, context: Context, request: MirrorDBRequest, progress: Progress | None = None) -> Any:
         from airflow_mirrordb.client.errors import MirrorDBError
-        from airflow_mirrordb.operators.memory import WriteMemory
+        from airflow_mirrordb.task.state import WriteState
 
-        memory = WriteMemory(context)
+        memory = WriteState(context)
         try:
             try:
                 return self._send_noted(context, request, progress, memory)
@@ -218,9 +218,9 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             raise
 
     def _send_noted(
-        self, context: Context, request: MirrorDBRequest, progress: Progress | None, memory: WriteMemory
+        self, context: Context, request: MirrorDBRequest, progress: Progress | None, memory: WriteState
     ) -> Any:
-        from airflow_mirrordb.client.retry import WaitNeeded
+        from airflow_mirrordb.client.rules.retry import WaitNeeded
         from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
         from airflow_mirrordb.triggers.mirrordb import success_event
 
@@ -234,7 +234,11 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             request, maybe_applied = memory.begin(request, repeatable=repeatable)
             if maybe_applied:
                 progress = replace(progress or client.begin(), maybe_applied=True)
-            if self.deferrable and repeatable and not rendered("worker_timeout", self.worker_timeout, float):
+            if (
+                self.deferrable
+                and repeatable
+                and not parse_argument("worker_timeout", self.worker_timeout, float)
+            ):
                 self._defer(context, request, progress or client.begin(), repeatable=True)
             try:
                 if repeatable:
@@ -255,7 +259,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
     def _answer_of_a_repeatable(
         self, hook: MirrorDBHook, request: MirrorDBRequest, progress: Progress | None, note: Note
     ) -> MirrorDBResponse:
-        worker_timeout = rendered("worker_timeout", self.worker_timeout, float)
+        worker_timeout = parse_argument("worker_timeout", self.worker_timeout, float)
         if not self.deferrable:
             return hook.request(request, progress=progress, output_path=self.output_path, note=note)
         return hook.request(
@@ -281,8 +285,8 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
     def _defer(
         self, context: Context, request: MirrorDBRequest, progress: Progress, *, repeatable: bool
     ) -> NoReturn:
+        from airflow_mirrordb.task.takeover import announce
         from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments
-        from airflow_mirrordb.triggers.takeover import announce
 
         refuse_changed("output_path", self.output_path)
         if repeatable:
@@ -304,7 +308,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         )
 
     def _result(self, event: Mapping[str, Any]) -> Any:
-        from airflow_mirrordb.operators.result import result_of
+        from airflow_mirrordb.task.result import result_of
 
         self.log.info(
             "Answered %s after %d attempt(s) in %.3f s (request id %s)",
@@ -387,7 +391,7 @@ class MirrorDBReadOperator(MirrorDBOperator):
         self.paginate = paginate
         self.output_path = output_path
         if start_from_trigger or end_from_trigger:
-            from airflow_mirrordb.operators.start import start_in_triggerer
+            from airflow_mirrordb.task.start import start_in_triggerer
 
             self.deferrable, self.worker_timeout = True, 0
             start_in_triggerer(
@@ -448,10 +452,10 @@ class MirrorDBUpdateOperator(MirrorDBOperator):
         self.bulk = bulk
 
     def request(self, context: Context) -> MirrorDBRequest:
-        from airflow_mirrordb.client.protocol import update_method
+        from airflow_mirrordb.client.request import update_method
 
         data = _json(self.data)
-        method = update_method(data, partial=rendered("partial", self.partial, bool))
+        method = update_method(data, partial=parse_argument("partial", self.partial, bool))
         key = key_of(self, context, method, data)
         return self._request(method, data=data, if_match=self.if_match, idempotency_key=key)
 
@@ -473,7 +477,7 @@ class MirrorDBDeleteOperator(MirrorDBOperator):
         self.if_match = if_match
 
     def request(self, context: Context) -> MirrorDBRequest:
-        missing_ok = rendered("missing_ok", self.missing_ok, bool)
+        missing_ok = parse_argument("missing_ok", self.missing_ok, bool)
         return self._request("DELETE", missing_ok=missing_ok, if_match=self.if_match)
 
 

@@ -22,23 +22,23 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_mirrordb.compat import retry_arguments
-from airflow_mirrordb.links import MirrorDBResourceLink, keep_linked, link
 from airflow_mirrordb.operators.mirrordb import fail
-from airflow_mirrordb.operators.start import start_in_triggerer
-from airflow_mirrordb.triggers.condition import Condition, check_choice, path_of, plain
-from airflow_mirrordb.triggers.rendering import condition_of, fields_of, refuse_sensitive, request_of
-from airflow_mirrordb.triggers.templates import RemembersTemplates
+from airflow_mirrordb.task.arguments import condition_of, fields_of, refuse_sensitive, request_of
+from airflow_mirrordb.task.conditions import Condition, check_choice, path_of, plain
+from airflow_mirrordb.task.link import MirrorDBResourceLink, keep_linked, link
+from airflow_mirrordb.task.start import start_in_triggerer
+from airflow_mirrordb.task.templates import RemembersTemplates
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow.providers.common.compat.sdk import Context, RetryPolicy
 
-    from airflow_mirrordb.client.answers import MirrorDBResponse
     from airflow_mirrordb.client.errors import MirrorDBError
-    from airflow_mirrordb.client.protocol import MirrorDBRequest
+    from airflow_mirrordb.client.request import MirrorDBRequest
+    from airflow_mirrordb.client.response import MirrorDBResponse
     from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-    from airflow_mirrordb.triggers.sensor import Look, Watch
+    from airflow_mirrordb.triggers.sensor import PollResult, PollState
 
 NAME = "mirrordb_sensor"
 GRACE = 300.0  # seconds after which Airflow ends a deferral whose trigger should have ended by itself
@@ -164,7 +164,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         self.deferrable = deferrable
         self.max_event_bytes = max_event_bytes
         self._hook: MirrorDBHook | None = None
-        self._last: Look | None = None
+        self._last: PollResult | None = None
         if start_from_trigger or end_from_trigger:
             self._start_in_triggerer(start_from_trigger=start_from_trigger, end_from_trigger=end_from_trigger)
 
@@ -188,7 +188,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         """Return what the trigger saw, or raise what it met."""
         from airflow_mirrordb.client.errors import MirrorDBError
         from airflow_mirrordb.hooks.observers import add_lineage
-        from airflow_mirrordb.triggers.control_flow import raise_again
+        from airflow_mirrordb.task.control_flow import raise_again
         from airflow_mirrordb.triggers.mirrordb import read_event
 
         keep_linked(self)
@@ -227,9 +227,9 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         except MirrorDBError as error:
             fail(error)
 
-    def _look(self, request: MirrorDBRequest, watch: Watch, context: Context) -> Look:
+    def _look(self, request: MirrorDBRequest, watch: PollState, context: Context) -> PollResult:
         from airflow_mirrordb.client.errors import MirrorDBError
-        from airflow_mirrordb.client.protocol import named
+        from airflow_mirrordb.client.request import attach_request
         from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
         from airflow_mirrordb.triggers.sensor import judge
 
@@ -245,16 +245,16 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         try:
             return judge(outcome, condition, watch, max_failures=self._most_failures, function=function)
         except MirrorDBError as error:
-            raise named(error, request) from error.__cause__
+            raise attach_request(error, request) from error.__cause__
 
     def _defer(self, started: float) -> NoReturn:
-        from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger, WatchOverError
+        from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger, WaitOverError
 
         assert self._last is not None  # noqa: S101  # the worker looked
         now, deadline = self._clock(), started + self.timeout
         try:
             wait = self._last.next_wait(self.poke_interval, deadline - now)
-        except WatchOverError as over:
+        except WaitOverError as over:
             self._time_out(over)
         longest = timedelta(seconds=deadline - now + wait + GRACE)
         # dag.test() loses the 'kwargs' of defer(): whatever is needed later is in the event.
@@ -303,14 +303,14 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         self, started_at: datetime | float, run_duration: Callable[[], float], poke_count: int
     ) -> float:
         """Airflow asks for the wait on a worker here, and would not know of a Retry-After."""
-        from airflow_mirrordb.triggers.sensor import WatchOverError
+        from airflow_mirrordb.triggers.sensor import WaitOverError
 
         interval: float = super()._get_next_poke_interval(started_at, run_duration, poke_count)
         if self._last is None:
             return interval
         try:
             return max(interval, self._last.next_wait(self.poke_interval, self.timeout - run_duration()))
-        except WatchOverError as over:
+        except WaitOverError as over:
             self._time_out(over)
 
     def _request(self) -> MirrorDBRequest:
@@ -326,13 +326,13 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
     def _most_failures(self) -> int | None:
         return None if self.silent_fail else self.max_failures
 
-    def _recall(self, context: Context) -> Watch:
+    def _recall(self, context: Context) -> PollState:
         """Return what is known of the looks before; ``mode="reschedule"`` makes each in a new process."""
         from airflow_mirrordb.client.errors import InvalidRequestError
-        from airflow_mirrordb.triggers.sensor import Watch
+        from airflow_mirrordb.triggers.sensor import PollState
 
         if not self.reschedule or self.deferrable:
-            return self._last.watch if self._last else Watch()
+            return self._last.watch if self._last else PollState()
         store: Any = context.get("task_state_store")
         if store is None and self.changed:
             message = (
@@ -340,15 +340,15 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
             )
             raise InvalidRequestError(message=message, field="changed")
         kept = store and store.get(NAME)
-        return Watch(**kept["watch"]) if kept and kept["epoch"] == _epoch(context) else Watch()
+        return PollState(**kept["watch"]) if kept and kept["epoch"] == _epoch(context) else PollState()
 
-    def _remember(self, context: Context, watch: Watch) -> None:
+    def _remember(self, context: Context, watch: PollState) -> None:
         store: Any = context.get("task_state_store")
         if self.reschedule and not self.deferrable and store is not None:
             store.set(NAME, {"epoch": _epoch(context), "watch": fields_of(watch)})
 
     def _result(self, event: Mapping[str, Any]) -> Any:
-        from airflow_mirrordb.operators.result import result_of
+        from airflow_mirrordb.task.result import result_of
 
         self.log.info("Met: answered %s (request id %s)", event["http_status"], event["request_id"])
         return result_of(self, event, None if self.gone else self.response_filter)

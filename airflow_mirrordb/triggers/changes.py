@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, TypedDict
 
-from airflow_mirrordb.triggers.condition import same, value_at
+from airflow_mirrordb.task.conditions import same, value_at
 from airflow_mirrordb.triggers.order import ORDERS, Order, order_of
 from airflow_mirrordb.triggers.selection import WHOLE, Selection
 
@@ -35,7 +35,7 @@ class RecordsEvent(TypedDict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class Observation:
     """What one look found.
 
     :param status: of the answer; 404 or 410 if there is nothing
@@ -88,16 +88,16 @@ class Version:
 
     @classmethod
     def of(
-        cls, sight: Sight, selection: Selection = WHOLE, tell: Callable[[Fault], None] = _untold
+        cls, observation: Observation, selection: Selection = WHOLE, tell: Callable[[Fault], None] = _untold
     ) -> Version:
-        if sight.missing:
+        if observation.missing:
             return cls(etag=None, fingerprint=None)
-        selected = selection.of(sight.data)
+        selected = selection.of(observation.data)
         if not selected:
             message = f"field: there is nothing at {selection.field!r}; it will be an event when it comes"
             tell(Fault(kind="no field", message=message, level=logging.WARNING))
         text = json.dumps(selected[0], sort_keys=True) if selected else "missing"
-        return cls(etag=sight.etag, fingerprint=hashlib.sha256(text.encode()).hexdigest()[:32])
+        return cls(etag=observation.etag, fingerprint=hashlib.sha256(text.encode()).hexdigest()[:32])
 
     def is_same(self, other: Version) -> bool:
         """Whether nothing changed: some backends give one body several tags, or one tag several bodies."""
@@ -126,7 +126,7 @@ class Position:
 
 def changed(
     kept: Version | None,
-    sight: Sight,
+    observation: Observation,
     endpoint: str,
     *,
     selection: Selection = WHOLE,
@@ -138,16 +138,18 @@ def changed(
     :param selection: what of the body counts
     :param tell: is called with the reason if nothing of it does
     """
-    found = Version.of(sight, selection, tell)
+    found = Version.of(observation, selection, tell)
     if kept is None or kept.is_same(found):
         return found, None
-    event = ChangeEvent(endpoint=endpoint, status=sight.status, etag=sight.etag, request_id=sight.request_id)
+    event = ChangeEvent(
+        endpoint=endpoint, status=observation.status, etag=observation.etag, request_id=observation.request_id
+    )
     return found, event
 
 
 def advanced(
     kept: Position | None,
-    sight: Sight,
+    observation: Observation,
     endpoint: str,
     *,
     cursor: str,
@@ -165,7 +167,7 @@ def advanced(
     :param where: values that fields of a record must have for it to count
     :param tell: is called with each reason why a record does not count
     """
-    records = [record for record in _records(sight) if _matches(record, where)]
+    records = [record for record in _records(observation) if _matches(record, where)]
     values = _cursors(records, cursor)
     before = None if kept is None else kept.cursor
     found_order = order_of(values, before)
@@ -184,7 +186,7 @@ def advanced(
     if kept is None or not count:
         return found, None
     event = RecordsEvent(
-        endpoint=endpoint, count=count, since=before, cursor=found.cursor, request_id=sight.request_id
+        endpoint=endpoint, count=count, since=before, cursor=found.cursor, request_id=observation.request_id
     )
     return found, event
 
@@ -241,10 +243,10 @@ def _another_order(cursor: str, order: Order, before: str | float, now: str | fl
     )
 
 
-def _records(sight: Sight) -> Sequence[Any]:
-    if sight.missing or sight.data is None:
+def _records(observation: Observation) -> Sequence[Any]:
+    if observation.missing or observation.data is None:
         return []
-    return sight.data if isinstance(sight.data, list) else [sight.data]
+    return observation.data if isinstance(observation.data, list) else [observation.data]
 
 
 def _matches(record: Any, where: Mapping[str, Any]) -> bool:

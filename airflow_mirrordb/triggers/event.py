@@ -24,18 +24,18 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.compat import asset_states
 from airflow_mirrordb.json_types import as_plain
-from airflow_mirrordb.serialization import check_exact, from_text, readable, to_text
+from airflow_mirrordb.task.arguments import refuse_sensitive
+from airflow_mirrordb.task.serialization import check_exact, from_text, readable, to_text
 from airflow_mirrordb.triggers.changes import (
     ChangeEvent,
     Fault,
+    Observation,
     Position,
     RecordsEvent,
-    Sight,
     Version,
     advanced,
     changed,
 )
-from airflow_mirrordb.triggers.rendering import refuse_sensitive
 from airflow_mirrordb.triggers.selection import WHOLE, Selection, check_selection
 
 try:
@@ -44,9 +44,9 @@ except ImportError as error:
     raise ImportError("MirrorDBEventTrigger needs Airflow 3.0 or newer, which has assets") from error
 
 if TYPE_CHECKING:
-    from airflow_mirrordb.client.answers import MirrorDBResponse
     from airflow_mirrordb.client.mirrordb import GenericMirrorDB
-    from airflow_mirrordb.client.protocol import MirrorDBRequest
+    from airflow_mirrordb.client.request import MirrorDBRequest
+    from airflow_mirrordb.client.response import MirrorDBResponse
 
 log = logging.getLogger(__name__)
 
@@ -211,8 +211,8 @@ class MirrorDBEventTrigger(BaseEventTrigger):
         return Selection(field=self.field, ignore=self.ignore or (), unordered=self.unordered)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        async with aclosing(self.looks()) as sights:
-            async for event in self._events(sights):
+        async with aclosing(self.looks()) as observations:
+            async for event in self._events(observations):
                 yield event
 
     # -- one poll for many, from Airflow 3.3 on ----------------------------------------------------
@@ -229,16 +229,18 @@ class MirrorDBEventTrigger(BaseEventTrigger):
 
     # -- inside ------------------------------------------------------------------------------------
 
-    async def _events(self, sights: AsyncIterator[Sight]) -> AsyncIterator[TriggerEvent]:
+    async def _events(self, observations: AsyncIterator[Observation]) -> AsyncIterator[TriggerEvent]:
         self._kept = await self._recall()
-        last: Sight | None = None
-        async for sight in sights:
-            if sight is last:
+        last: Observation | None = None
+        async for observation in observations:
+            if observation is last:
                 continue
-            last = sight
+            last = observation
             try:
-                large = sight.size > LARGE
-                found, event = await asyncio.to_thread(self._judge, sight) if large else self._judge(sight)
+                large = observation.size > LARGE
+                found, event = (
+                    await asyncio.to_thread(self._judge, observation) if large else self._judge(observation)
+                )
             except Exception:  # noqa: BLE001  # nothing would start us again; it is logged with its trace
                 self._tell_once("judgement", "what was found could not be judged", exc_info=True)
                 continue
@@ -248,12 +250,16 @@ class MirrorDBEventTrigger(BaseEventTrigger):
                 self._kept = found
                 await self._remember(found, settle=event is not None)
 
-    def _judge(self, sight: Sight) -> tuple[Version | Position | None, ChangeEvent | RecordsEvent | None]:
+    def _judge(
+        self, observation: Observation
+    ) -> tuple[Version | Position | None, ChangeEvent | RecordsEvent | None]:
         if self.cursor is None:
-            return changed(self._kept, sight, self.endpoint, selection=self._selection, tell=self._tell_fault)
+            return changed(
+                self._kept, observation, self.endpoint, selection=self._selection, tell=self._tell_fault
+            )
         return advanced(
             self._kept,
-            sight,
+            observation,
             self.endpoint,
             cursor=self.cursor,
             where=self.where or {},
@@ -269,10 +275,10 @@ class MirrorDBEventTrigger(BaseEventTrigger):
             self._told.add(kind)
             log.log(level, "Watching %s: %s", self.endpoint, message, **options)
 
-    async def looks(self) -> AsyncGenerator[Sight, None]:
+    async def looks(self) -> AsyncGenerator[Observation, None]:
         """Look for ever, and yield what each look found: the same object again while that is unchanged."""
         from airflow_mirrordb.client.errors import MirrorDBError
-        from airflow_mirrordb.client.protocol import MirrorDBRequest
+        from airflow_mirrordb.client.request import MirrorDBRequest
         from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 
         request = MirrorDBRequest(
@@ -297,11 +303,11 @@ class MirrorDBEventTrigger(BaseEventTrigger):
                     self.mirrordb_conn_id, ignore_unknown_extras=True, operator=type(self).__name__
                 ) as client:
                     while True:
-                        sight = await self._look(client, request, last)
-                        if sight.missing and (last is None or not last.missing):
-                            log.warning("There is nothing at %s (%d)", self.endpoint, sight.status)
-                        failures, last = 0, sight
-                        yield sight
+                        observation = await self._look(client, request, last)
+                        if observation.missing and (last is None or not last.missing):
+                            log.warning("There is nothing at %s (%d)", self.endpoint, observation.status)
+                        failures, last = 0, observation
+                        yield observation
                         await self.sleep(self.poll_interval)
             except Exception as error:  # nothing would start us again
                 failures += 1
@@ -316,7 +322,9 @@ class MirrorDBEventTrigger(BaseEventTrigger):
                 )
             await self.sleep(wait)
 
-    async def _look(self, client: GenericMirrorDB, request: MirrorDBRequest, last: Sight | None) -> Sight:
+    async def _look(
+        self, client: GenericMirrorDB, request: MirrorDBRequest, last: Observation | None
+    ) -> Observation:
         from airflow_mirrordb.client.errors import ResponseError
 
         if self.cursor_param and self._kept is not None and self._kept.cursor is not None:
@@ -326,13 +334,13 @@ class MirrorDBEventTrigger(BaseEventTrigger):
         try:
             response = await self._send(client, request)
         except ResponseError as error:
-            sight = Sight(status=error.status, request_id=error.request_id)
-            if not sight.missing:
+            observation = Observation(status=error.status, request_id=error.request_id)
+            if not observation.missing:
                 raise
-            return sight
+            return observation
         if response.status == 304 and last is not None:  # noqa: PLR2004
             return last
-        return Sight(
+        return Observation(
             status=response.status,
             etag=self._tag(client, response),
             data=response.data,
@@ -416,6 +424,6 @@ def _is_list_of_texts(value: object) -> bool:
 
 
 def _fingerprint(arguments: Mapping[str, Any]) -> str:
-    from airflow_mirrordb.client.encoding import fingerprint
+    from airflow_mirrordb.client.bodies.encoding import fingerprint
 
     return fingerprint(arguments, place="")

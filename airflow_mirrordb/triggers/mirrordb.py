@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_mirrordb.client.answers import depends_on_the_past
 from airflow_mirrordb.client.errors import InvalidResponseError, MirrorDBError
-from airflow_mirrordb.client.protocol import MirrorDBRequest
-from airflow_mirrordb.client.retry import Progress
+from airflow_mirrordb.client.request import MirrorDBRequest
+from airflow_mirrordb.client.response import depends_on_the_past
+from airflow_mirrordb.client.rules.retry import Progress
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.output import sink_for
 from airflow_mirrordb.hooks.sharing import SharedClient
-from airflow_mirrordb.serialization import from_text, to_text, to_text_beside
-from airflow_mirrordb.triggers.rendering import fields_of
-from airflow_mirrordb.triggers.takeover import may_have_been_sent
+from airflow_mirrordb.task.arguments import fields_of
+from airflow_mirrordb.task.serialization import from_text, to_text, to_text_beside
+from airflow_mirrordb.task.takeover import may_have_been_sent
 
 if TYPE_CHECKING:
-    from airflow_mirrordb.client.answers import MirrorDBResponse
+    from airflow_mirrordb.client.response import MirrorDBResponse
 
 log = logging.getLogger(__name__)  # a trigger's own costs more than its request
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_mirrordb.triggers.condition import MISSING, value_at
+from airflow_mirrordb.task.conditions import MISSING, value_at
 
 EACH = "*"  # in a path: each item of a list, or each value of an object
 

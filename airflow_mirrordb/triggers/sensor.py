@@ -13,14 +13,14 @@ from airflow.providers.common.compat.sdk import AirflowException, TaskDeferred
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
-from airflow_mirrordb.client.answers import MirrorDBResponse
 from airflow_mirrordb.client.errors import MirrorDBError, ResponseError
-from airflow_mirrordb.client.protocol import MirrorDBRequest, named
+from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
+from airflow_mirrordb.client.response import MirrorDBResponse
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.sharing import SharedClient
-from airflow_mirrordb.serialization import to_text
-from airflow_mirrordb.triggers.condition import Condition
-from airflow_mirrordb.triggers.control_flow import DECISIONS, RaisedEvent, raised_event
+from airflow_mirrordb.task.conditions import Condition
+from airflow_mirrordb.task.control_flow import DECISIONS, RaisedEvent, raised_event
+from airflow_mirrordb.task.serialization import to_text
 from airflow_mirrordb.triggers.mirrordb import (
     MAX_EVENT_BYTES,
     SuccessEvent,
@@ -41,7 +41,7 @@ class TimeoutEvent(TypedDict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class PollState:
     """What a sensor remembers of its looks; plain values.
 
     :param failures: looks in a row that failed in passing
@@ -53,7 +53,7 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class PollResult:
     """What one look at a resource brought.
 
     :param watch: what to remember
@@ -62,7 +62,7 @@ class Look:
     :param wait: seconds that the backend asked us to stay away
     """
 
-    watch: Watch
+    watch: PollState
     found: str
     response: MirrorDBResponse | None = None
     wait: float = 0.0
@@ -74,30 +74,30 @@ class Look:
 
         :param poke_interval: shortest wait, in seconds
         :param left: seconds to the time-out
-        :raises WatchOverError: if there is no next look
+        :raises WaitOverError: if there is no next look
         """
         if left < 0:
-            raise WatchOverError(f"the condition was not met in time; at last: {self.found}")
+            raise WaitOverError(f"the condition was not met in time; at last: {self.found}")
         if self.wait > max(left, poke_interval):
-            raise WatchOverError(
+            raise WaitOverError(
                 f"the condition will not be met in time: {left:.0f} s are left, and the backend asked to stay"
                 f" away for {self.wait:.0f} s; at last: {self.found}"
             )
         return max(poke_interval, self.wait)
 
 
-class WatchOverError(Exception):
+class WaitOverError(Exception):
     """A sensor timed out."""
 
 
 def judge(
     outcome: MirrorDBResponse | MirrorDBError,
     condition: Condition,
-    watch: Watch,
+    watch: PollState,
     *,
     max_failures: int | None,
     function: Callable[[Any], object] | None = None,
-) -> Look:
+) -> PollResult:
     """Return what a look means.
 
     :param outcome: what one attempt brought
@@ -110,20 +110,20 @@ def judge(
     """
     if isinstance(outcome, MirrorDBResponse):
         body = outcome.data
-        watch = Watch(first=watch.first or condition.fingerprint(body))
+        watch = PollState(first=watch.first or condition.fingerprint(body))
         try:
             holds = condition.holds(body, watch.first, function)
         except AirflowException as error:
             if max_failures is not None or isinstance(error, DECISIONS):
                 raise
-            return Look(watch=watch, found=f"the condition raised {_told(error)}")
+            return PollResult(watch=watch, found=f"the condition raised {_told(error)}")
         except Exception as error:
             message = f"the condition could not be judged: {_told(error)}"
             raise MirrorDBError(message=message) from error
         found = ", ".join(filter(None, (f"answered {outcome.status}", condition.seen(body))))
-        return Look(watch=watch, found=found, response=outcome if holds else None)
+        return PollResult(watch=watch, found=found, response=outcome if holds else None)
     if isinstance(outcome, ResponseError) and outcome.status in missing_statuses(condition):
-        return Look(
+        return PollResult(
             watch=replace(watch, failures=0),
             found=str(outcome),
             response=_nothing(outcome) if condition.gone else None,
@@ -134,7 +134,7 @@ def judge(
     if max_failures is not None and failures >= max_failures:
         outcome.attempts = failures
         raise outcome
-    return Look(
+    return PollResult(
         watch=replace(watch, failures=failures),
         found=str(outcome),
         wait=getattr(outcome, "retry_after", None) or 0.0,
@@ -173,7 +173,7 @@ class MirrorDBSensorTrigger(BaseTrigger):
     """Looks at a resource until a condition is met, and fires one event.
 
     The event is a :class:`SuccessEvent`, a :class:`TimeoutEvent`, an :class:`ErrorEvent`, or a
-    :class:`~airflow_mirrordb.triggers.control_flow.RaisedEvent` of what the condition raised; the trigger
+    :class:`~airflow_mirrordb.task.control_flow.RaisedEvent` of what the condition raised; the trigger
     never raises. Between the end of a look and the next one are at least ``poke_interval`` seconds,
     whatever the answer was, and more if the backend asks for more. A trigger that starts after
     ``resume_at`` may be the successor of one whose triggerer died, and waits ``poke_interval`` first.
@@ -184,8 +184,8 @@ class MirrorDBSensorTrigger(BaseTrigger):
 
     :param mirrordb_conn_id: id of a connection of type ``mirrordb``
     :param request: the fields of :class:`~airflow_mirrordb.client.MirrorDBRequest`, or their text
-    :param condition: the fields of :class:`~airflow_mirrordb.triggers.condition.Condition`, or their text
-    :param watch: the fields of :class:`Watch`, or their text
+    :param condition: the fields of :class:`~airflow_mirrordb.task.conditions.Condition`, or their text
+    :param watch: the fields of :class:`PollState`, or their text
     :param poke_interval: shortest wait between two looks, in seconds
     :param resume_at: unix time before which there must be no look
     :param deadline: unix time of the time-out; the first look after it is the last one
@@ -244,7 +244,7 @@ class MirrorDBSensorTrigger(BaseTrigger):
 
     async def _watched(self) -> SuccessEvent | TimeoutEvent | RaisedEvent:
         request, condition = MirrorDBRequest(**self.request), Condition(**self.condition)
-        watch = Watch(**self.watch)
+        watch = PollState(**self.watch)
         log.info(
             "Sending %s %s [%s] through connection %s every %g s",
             request.method,
@@ -272,7 +272,7 @@ class MirrorDBSensorTrigger(BaseTrigger):
                     return event
                 try:
                     wait = look.next_wait(self.poke_interval, self.deadline - self.clock())
-                except WatchOverError as over:
+                except WaitOverError as over:
                     log.info("Not met yet: %s; no next look", look.found)
                     return TimeoutEvent(status="timeout", message=str(over))
                 log.info("Not met yet: %s; next look in %g s", look.found, wait)
@@ -287,18 +287,18 @@ class MirrorDBSensorTrigger(BaseTrigger):
         outcome: MirrorDBResponse | MirrorDBError,
         request: MirrorDBRequest,
         condition: Condition,
-        watch: Watch,
-    ) -> Look:
+        watch: PollState,
+    ) -> PollResult:
         # a function of the author's may take its time, which the loop has not
         judging = sync_to_async(judge, thread_sensitive=False) if condition.function else _judge_here
         try:
             return await judging(outcome, condition, watch, max_failures=self.max_failures)
         except TaskDeferred as deferred:
             message = "the condition deferred the task, which it can only on a worker: set deferrable=False"
-            raise named(MirrorDBError(message=message), request) from deferred
+            raise attach_request(MirrorDBError(message=message), request) from deferred
         except MirrorDBError as error:
-            raise named(error, request) from error.__cause__
+            raise attach_request(error, request) from error.__cause__
 
 
-async def _judge_here(*arguments: Any, **options: Any) -> Look:
+async def _judge_here(*arguments: Any, **options: Any) -> PollResult:
     return judge(*arguments, **options)

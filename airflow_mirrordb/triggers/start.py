@@ -16,8 +16,10 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 from airflow_mirrordb.client.errors import InvalidRequestError
 from airflow_mirrordb.compat import has_xcom_backend
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-from airflow_mirrordb.serialization import HALF_REPLACED, storable
-from airflow_mirrordb.triggers.control_flow import RaisedEvent
+from airflow_mirrordb.task.arguments import condition_of, fields_of, refuse_sensitive, request_of
+from airflow_mirrordb.task.control_flow import RaisedEvent
+from airflow_mirrordb.task.serialization import HALF_REPLACED, storable
+from airflow_mirrordb.task.templates import RemembersTemplates
 from airflow_mirrordb.triggers.mirrordb import (
     MAX_EVENT_BYTES,
     MirrorDBTrigger,
@@ -25,9 +27,7 @@ from airflow_mirrordb.triggers.mirrordb import (
     event_of,
     read_event,
 )
-from airflow_mirrordb.triggers.rendering import condition_of, fields_of, refuse_sensitive, request_of
 from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger, TimeoutEvent
-from airflow_mirrordb.triggers.templates import RemembersTemplates
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from airflow_mirrordb.operators.bulk_memory import FEWEST
+from airflow_mirrordb.operators.bulk_state import FEWEST
 from tests.e2e.airflow_home import AirflowHome, wait_until
 from tests.e2e.backend_process import BackendProcess
 from tests.integration.faults import Fault, FaultProxy

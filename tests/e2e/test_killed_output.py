@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_mirrordb.client.streams import BLOCK
+from airflow_mirrordb.client.collections.streams import BLOCK
 from tests.conftest import RawServer, Reply, until
 from tests.integration.test_streams import contents, has_a_block
 

@@ -19,13 +19,13 @@ from airflow_mirrordb.client import (
     MirrorDBConfig,
     MirrorDBError,
     MirrorDBRequest,
-    answers,
-    protocol,
+    response,
 )
-from airflow_mirrordb.client.answers import Answer
-from airflow_mirrordb.client.endpoints import METHODS
+from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.errors import InvalidRequestError
-from airflow_mirrordb.client.redaction import Redaction
+from airflow_mirrordb.client.request import USER_AGENT, prepare
+from airflow_mirrordb.client.response import Answer
+from airflow_mirrordb.client.rules.endpoints import METHODS
 from tests.fuzz import oracle
 
 KEY = "s3cret-k3y"
@@ -183,7 +183,7 @@ def endpoint(data: bytes) -> None:
     config = BASES[choice(data, 0) % len(BASES)]
     number, request = asked(data)
     try:
-        wire = protocol.prepare(request, config, REGISTRIES[number])
+        wire = prepare(request, config, REGISTRIES[number])
     except (EndpointNotAllowedError, InvalidRequestError) as error:
         assert str(error).isprintable()
         return
@@ -198,11 +198,11 @@ def location(data: bytes) -> None:
     text = text_of(data[3:])
     request = MirrorDBRequest(method=method, endpoint="api/users/7")
     try:
-        sent = protocol.prepare(request, config, REGISTRIES[number])
+        sent = prepare(request, config, REGISTRIES[number])
     except EndpointNotAllowedError:
         return
     answer = Answer(status=302, headers={"Location": text}, body=b"")
-    target = answers.redirected(answer, request, sent, config, REGISTRIES[number])
+    target = response.redirected(answer, request, sent, config, REGISTRIES[number])
     if target is None:
         return
     assert (method, target.method, target.body) == ("GET", "GET", None)
@@ -227,7 +227,7 @@ def header(data: bytes) -> None:
     name, _, value = text_of(data).partition("\x01")
     request = MirrorDBRequest(method="GET", endpoint="api/users", headers={name: value})
     try:
-        wire = protocol.prepare(request, BASES[0], REGISTRIES[0])
+        wire = prepare(request, BASES[0], REGISTRIES[0])
     except InvalidRequestError as error:
         assert str(error).isprintable()
         return
@@ -235,7 +235,7 @@ def header(data: bytes) -> None:
     head = _serialize_headers("GET / HTTP/1.1", wire.headers)
     own = {
         key: text
-        for key, text in (("Accept", "application/json"), ("User-Agent", protocol.USER_AGENT))
+        for key, text in (("Accept", "application/json"), ("User-Agent", USER_AGENT))
         if key.lower() != name.lower()
     }
     oracle.check_head(head, {**own, name: value})
@@ -258,7 +258,7 @@ def answer(data: bytes) -> None:
     method = METHODS[split % len(METHODS)]
     request = MirrorDBRequest(method=method, endpoint="api/users")
     try:
-        result = answers.interpret(received, request, BASES[0], number=1, elapsed=0.0, now=1.7e9)
+        result = response.interpret(received, request, BASES[0], number=1, elapsed=0.0, now=1.7e9)
     except MirrorDBError as error:
         Redaction([KEY]).error(error)  # as where it leaves the client
         described = json.dumps(error.to_dict(), allow_nan=False, ensure_ascii=False)

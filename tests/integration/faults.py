@@ -375,7 +375,7 @@ async def no_time_for_hanging(proxy: FaultProxy, client: GenericMirrorDB) -> Asy
 
     async def watch() -> None:
         while True:
-            await until(lambda: proxy.new_hanging and len(client._exchanges) <= 2 * proxy.hanging)
+            await until(lambda: proxy.new_hanging and len(client._sender) <= 2 * proxy.hanging)
             proxy.new_hanging = 0
             loop_time.advance(TIMEOUT)
 

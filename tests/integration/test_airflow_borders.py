@@ -20,12 +20,13 @@ if not AIRFLOW_V_3_3_PLUS:
     pytest.skip("each version of Airflow has borders of its own", allow_module_level=True)
 
 from airflow_mirrordb.client import MirrorDBError, MirrorDBRequest, Progress
-from airflow_mirrordb.operators.memory import TaskMemory
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
-from airflow_mirrordb.serialization import NotStorableError, storable
-from airflow_mirrordb.triggers.changes import Sight
-from airflow_mirrordb.triggers.condition import Condition
+from airflow_mirrordb.task.arguments import fields_of
+from airflow_mirrordb.task.conditions import Condition
+from airflow_mirrordb.task.serialization import NotStorableError, storable
+from airflow_mirrordb.task.state import TaskState
+from airflow_mirrordb.triggers.changes import Observation
 from airflow_mirrordb.triggers.event import MirrorDBEventTrigger
 from airflow_mirrordb.triggers.mirrordb import (
     MirrorDBTrigger,
@@ -34,8 +35,7 @@ from airflow_mirrordb.triggers.mirrordb import (
     event_of,
     read_event,
 )
-from airflow_mirrordb.triggers.rendering import fields_of
-from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger, Watch
+from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger, PollState
 from tests.integration import airflow_borders as borders
 from tests.json_values import JSON_VALUES, nested, same
 
@@ -141,12 +141,12 @@ def test_data_that_is_shaped_like_airflows_own_is_sent_as_it_is() -> None:
 def test_a_deferred_condition_is_the_one_that_was_meant(value: Any) -> None:
     """A sensor waits for the very same value in the triggerer."""
     condition = Condition(field="a.b", is_in=[value])
-    watch = Watch(failures=1, first="\ud800")
+    watch = PollState(failures=1, first="\ud800")
     sent = MirrorDBSensorTrigger(condition=fields_of(condition), watch=fields_of(watch))
     made = borders.trigger(sent)
     assert isinstance(made, MirrorDBSensorTrigger)
     assert same(fields_of(Condition(**made.condition)), fields_of(condition))
-    assert Watch(**made.watch) == watch
+    assert PollState(**made.watch) == watch
 
 
 @given(JSON_VALUES)
@@ -207,8 +207,8 @@ def test_a_wait_hands_back_what_it_was_given(value: Any) -> None:
 def test_a_task_remembers_any_value(value: Any) -> None:
     """Answers of a bulk's records and data of a write are kept for the next try."""
     context: Any = {"task_state_store": borders.TaskStateStore(), "ti": SimpleNamespace(max_tries=1)}
-    TaskMemory(context).remember("name", {"data": value})
-    assert same(TaskMemory(context).recall("name"), {"data": value})
+    TaskState(context).remember("name", {"data": value})
+    assert same(TaskState(context).recall("name"), {"data": value})
 
 
 CURSORS = st.one_of(
@@ -224,16 +224,16 @@ def watched(*cursors: Any) -> tuple[list[Any], Any]:
     trigger, store = MirrorDBEventTrigger(endpoint="api/x", cursor="at"), borders.AssetStateStore()
     trigger.asset_state_store = SimpleNamespace(_by_name={"asset": store})  # type: ignore[assignment]
 
-    async def sights() -> AsyncIterator[Sight]:
+    async def observations() -> AsyncIterator[Observation]:
         for cursor in cursors:
-            yield Sight(status=200, data=[{"at": cursor}], request_id="\ud800")
+            yield Observation(status=200, data=[{"at": cursor}], request_id="\ud800")
 
     async def no_wait(_seconds: float) -> None:
         pass
 
     async def follow() -> tuple[list[Any], Any]:
         trigger.sleep = no_wait
-        fired = [event.payload async for event in trigger._events(sights())]
+        fired = [event.payload async for event in trigger._events(observations())]
         return fired, await trigger._recall()
 
     fired, kept = asyncio.run(follow())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_mirrordb.client import GenericMirrorDB, InvalidResponseError, MirrorDBError, NotFoundError
-from airflow_mirrordb.client.wire import Handler
+from airflow_mirrordb.client.wire.aiohttp_private import Handler
 from tests.conftest import Reply, json_answer
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from airflow_mirrordb.client import (
     GenericMirrorDB,
     MirrorDBError,
     ServerError,
-    cancellation,
 )
+from airflow_mirrordb.client.wire import deadlines
 from tests.conftest import loop_time
 
 if TYPE_CHECKING:
@@ -37,12 +37,12 @@ async def test_a_new_key_is_used_by_the_very_next_request(
     backend = await answering(web.json_response({}), web.json_response({}), web.json_response({}))
     async with GenericMirrorDB(config_for(backend.base_url)) as client:
         await client.read_function("read", "api/users")
-        link = client._link
+        link = client._route
         await client.update_api_key("first")
         await client.read_function("read", "api/users")
         await client.update_api_key("second")
         await client.read_function("read", "api/users")
-        assert client._link is link
+        assert client._route is link
     sent = [request.headers.get("Authorization") for request in backend.requests]
     assert sent == [None, "Bearer first", "Bearer second"]
 
@@ -158,7 +158,7 @@ async def test_disconnect_ends_what_takes_too_long_in_the_same_moment(
 ) -> None:
     """Nothing is sent again afterwards, also by a Python that does not count cancellations."""
     if not counts:
-        monkeypatch.setattr(cancellation, "_cancellations", lambda _task: 0)
+        monkeypatch.setattr(deadlines, "_cancellations", lambda _task: 0)
     arrived = asyncio.Event()
 
     async def hang(_request: web.Request) -> web.Response:
@@ -213,7 +213,7 @@ async def test_disconnect_ends_what_is_in_flight(
             "read",
             False,
         )
-    assert not client._exchanges
+    assert not client._sender
     left = {task for task in asyncio.all_tasks() - before if "RequestHandler" not in repr(task)}
     assert not left
 
@@ -240,7 +240,7 @@ async def test_a_cancelled_caller_is_cancelled(serve: Serve, config_for: ConfigF
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reading
-        assert not client._exchanges
+        assert not client._sender
         await gone.wait()
         assert await client.read_function("read", "api/users/8") == {}
 

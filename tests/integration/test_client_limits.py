@@ -1,4 +1,4 @@
-"""The brake as the client uses it: pauses that all requests of a connection share, and hard bounds."""
+"""The rate limiter as the client uses it: pauses that all requests of a connection share, and hard bounds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from airflow_mirrordb.client import (
     RequestTimeoutError,
     WaitNeeded,
 )
-from airflow_mirrordb.client.limits import SHORT_PAUSE, START_RATE
+from airflow_mirrordb.client.rules.rate_limiter import SHORT_PAUSE, START_RATE
 from tests.conftest import Answering, ConfigFor, Crowd, FakeClock, RawServer, Reply, loop_time
 
 READ = MirrorDBRequest(method="GET", endpoint="api/users")
@@ -110,7 +110,7 @@ async def test_requests_resume_spread_out(
 async def test_a_refusal_without_a_header_takes_a_short_pause(
     answering: Answering, client_for: ClientFor, clock: FakeClock
 ) -> None:
-    """The brake's own pause begins at a tenth of a second."""
+    """The rate limiter's own pause begins at a tenth of a second."""
     backend = await answering(refusal(), web.json_response({}))
     async with client_for(backend.base_url, max_attempts=1, max_delay=60, initial_delay=1) as client:
         with pytest.raises(RateLimitError) as caught:
@@ -272,7 +272,7 @@ async def test_the_deadline_of_an_earlier_run_holds(
     raw_server: RawServer, config_for: ConfigFor, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is left of max_elapsed is the same in the process that goes on; it may still ask once."""
-    monkeypatch.setattr("airflow_mirrordb.client.exchange.LEAST_TIMEOUT", 25.0)
+    monkeypatch.setattr("airflow_mirrordb.client.sender.LEAST_TIMEOUT", 25.0)
     raw_server.default = Reply(then="time-out")
     config = config_for(raw_server.base_url, timeout=3600)
     async with GenericMirrorDB(config, clock=clock.now, monotonic=clock.now, sleep=clock.sleep) as client:

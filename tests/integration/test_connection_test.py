@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from aiohttp.resolver import ThreadedResolver
 
-from airflow_mirrordb.client.threads import Resolver, in_thread
+from airflow_mirrordb.client.wire.threads import Resolver, in_thread
 from airflow_mirrordb.hooks import mirrordb as hook
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from tests.conftest import loop_time, silent_backend

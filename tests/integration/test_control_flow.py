@@ -22,7 +22,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBReadOperator
-from airflow_mirrordb.triggers.control_flow import raise_again, raised_event
+from airflow_mirrordb.task.control_flow import raise_again, raised_event
 from airflow_mirrordb.triggers.mirrordb import MirrorDBWaitTrigger
 from tests.integration.conftest import ScriptedBackend, SetConnection
 from tests.integration.test_operators import context

@@ -25,8 +25,8 @@ from airflow_mirrordb.client import (
     RequestTimeoutError,
     ServerError,
 )
-from airflow_mirrordb.client.packing import PIECE
-from airflow_mirrordb.client.problem import MAX_BODY
+from airflow_mirrordb.client.bodies.compression import PIECE
+from airflow_mirrordb.client.bodies.error_details import MAX_BODY
 from airflow_mirrordb.hooks.output import OutputFile
 from tests.conftest import ConfigFor, RawServer, Reply
 

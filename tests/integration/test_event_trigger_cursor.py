@@ -16,7 +16,7 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 if not AIRFLOW_V_3_0_PLUS:
     pytest.skip("event triggers came with Airflow 3.0", allow_module_level=True)
 
-from airflow_mirrordb.triggers.changes import Sight
+from airflow_mirrordb.triggers.changes import Observation
 from tests.integration.watching import (
     Supervisor,
     Watching,
@@ -211,11 +211,11 @@ async def test_what_cannot_be_judged_ends_nothing(caplog: pytest.LogCaptureFixtu
     for _ in range(100_000):
         deep = [deep]
 
-    async def sights() -> AsyncIterator[Sight]:
+    async def observations() -> AsyncIterator[Observation]:
         for data in (1, deep, [deep], 2):
-            yield Sight(status=200, data=data)
+            yield Observation(status=200, data=data)
 
-    events = [event.payload async for event in trigger().filter_shared_stream(sights())]
+    events = [event.payload async for event in trigger().filter_shared_stream(observations())]
 
     assert events == [changed()]
     assert errors(caplog) == ["Watching api/users: what was found could not be judged"]
@@ -231,11 +231,11 @@ async def test_large_body_does_not_block_the_loop(size: int) -> None:
             threads.append(threading.current_thread() is threading.main_thread())
             return super().__iter__()
 
-    async def sights() -> AsyncIterator[Sight]:
+    async def observations() -> AsyncIterator[Observation]:
         for data in (orders(1), orders(1, 2)):
-            yield Sight(status=200, data=Records(data), size=size)
+            yield Observation(status=200, data=Records(data), size=size)
 
-    events = [event.payload async for event in trigger(**CURSOR).filter_shared_stream(sights())]
+    events = [event.payload async for event in trigger(**CURSOR).filter_shared_stream(observations())]
 
     assert events == [records(1, 1, 2)]
     assert set(threads) == {size == 0}

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 if not AIRFLOW_V_3_0_PLUS:
     pytest.skip("event triggers came with Airflow 3.0", allow_module_level=True)
 
-from airflow_mirrordb.serialization import from_text
+from airflow_mirrordb.task.serialization import from_text
 from tests.conftest import RawServer, Reply
 from tests.integration.conftest import SetConnection
 from tests.integration.watching import (

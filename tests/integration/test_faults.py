@@ -26,9 +26,9 @@ from airflow_mirrordb.client import (
     NotFoundError,
     ServerError,
 )
-from airflow_mirrordb.client.answers import Answer
-from airflow_mirrordb.client.protocol import WireRequest
-from airflow_mirrordb.client.transport import Transport
+from airflow_mirrordb.client.request import WireRequest
+from airflow_mirrordb.client.response import Answer
+from airflow_mirrordb.client.wire.transport import Transport
 from airflow_mirrordb.devserver import DevServer
 from tests.conftest import FakeClock, turns
 from tests.integration.faults import (
@@ -279,7 +279,7 @@ async def run_through_faults(config_for: ConfigFor, server: DevServer, seed: int
     tls: ssl.SSLContext | None = settings.pop("tls", None)
     rng = random.Random(seed)
     async with FaultProxy(server.port, random_faults(rng, SHARE), ssl_context=tls, rng=rng) as proxy:
-        # Refusals come by chance here: an hour passes at each look at the clock, and the brake is off again.
+        # Refusals come by chance here: an hour passes at each look at the clock, and ends all limits.
         config = config_for(proxy.base_url, max_elapsed=1e9, **settings)
         hours, clock = itertools.count(0.0, 3600.0), FakeClock()
         async with GenericMirrorDB(
@@ -331,7 +331,7 @@ async def test_without_the_guard_writes_are_doubled(
 
     monkeypatch.setattr(Transport, "send", with_another_key)
     if header is None:
-        monkeypatch.setattr("airflow_mirrordb.client.exchange.weigh", lambda error, *_, **__: error)
+        monkeypatch.setattr("airflow_mirrordb.client.sender.classify_failure", lambda error, *_, **__: error)
     run = await run_through_faults(config_for, server, 1, idempotency_header=header)
     assert any("exists 2 times" in difference for difference in run.found)
     assert any("carried out 2 times" in difference for difference in run.found)

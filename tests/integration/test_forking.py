@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from airflow_mirrordb.client import GenericMirrorDB, forking, limits
-from airflow_mirrordb.client.limits import brake_for
+from airflow_mirrordb.client import GenericMirrorDB, forking
+from airflow_mirrordb.client.rules import rate_limiter
+from airflow_mirrordb.client.rules.rate_limiter import rate_limiter_for
 from airflow_mirrordb.hooks import runner as runners
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.sharing import SharedClient
@@ -141,18 +142,18 @@ def test_a_client_of_the_parent_says_so(scripted: ScriptedBackend, config_for: C
 
 def test_no_lock_of_another_thread_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """The thread that would release it is not there in the child."""
-    brake = brake_for("connection")
+    limiter = rate_limiter_for("connection")
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with brake._lock, limits._brakes_lock:
+        with limiter._lock, rate_limiter._limiters_lock:
             held.set()
             release.wait()
 
     thread = threading.Thread(target=hold)
     thread.start()
     held.wait()
-    assert in_child(lambda: brake_for("connection").reserve(0.0).at <= 0.0)
+    assert in_child(lambda: rate_limiter_for("connection").reserve(0.0).at <= 0.0)
     release.set()
     thread.join()
 

@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from airflow_mirrordb.client import DisconnectedError, GenericMirrorDB, InvalidResponseError, wire
+from airflow_mirrordb.client import DisconnectedError, GenericMirrorDB, InvalidResponseError
+from airflow_mirrordb.client.wire import aiohttp_private
 from tests.conftest import ConfigFor, RawServer, Reply
 
 SMALL = 2**18  # bytes; MAX_FRAMING of these tests, which is enough for what waits to be parsed
@@ -18,7 +19,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 @pytest.fixture
 def small_framing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "MAX_FRAMING", SMALL)
+    monkeypatch.setattr(aiohttp_private, "MAX_FRAMING", SMALL)
 
 
 def in_chunks(body: bytes, size: int) -> bytes:

@@ -31,49 +31,36 @@ from airflow.providers.common.compat.sdk import AirflowTaskTimeout, redact
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
 from yarl import URL
 
-from airflow_mirrordb import serialization
 from airflow_mirrordb.client import (
     ConfigError,
     GenericMirrorDB,
     MirrorDBConfig,
     RateLimitError,
-    answers,
     config,
-    credentials,
-    endpoints,
-    exchange,
     forking,
     mirrordb as client_module,
-    packing,
-    pages,
-    problem,
-    protocol,
-    redaction,
-    streams,
-    texts,
-    tokens,
-    transport,
-    urls,
-    wire,
+    request,
+    response,
+    sender,
 )
-from airflow_mirrordb.client.answers import Answer
-from airflow_mirrordb.client.bulk import BulkReport
-from airflow_mirrordb.client.cancellation import Deadlines
-from airflow_mirrordb.client.contents import RecordNames
-from airflow_mirrordb.client.protocol import MirrorDBRequest, WireRequest
-from airflow_mirrordb.client.redaction import Redaction
+from airflow_mirrordb.client.auth import credentials, redaction, tokens
+from airflow_mirrordb.client.auth.redaction import Redaction
+from airflow_mirrordb.client.bodies import compression, error_details, texts
+from airflow_mirrordb.client.collections import pagination, streams
+from airflow_mirrordb.client.collections.bulk import BulkReport
+from airflow_mirrordb.client.collections.record_names import RecordNames
+from airflow_mirrordb.client.request import MirrorDBRequest, WireRequest
+from airflow_mirrordb.client.response import Answer
+from airflow_mirrordb.client.rules import endpoints, urls
+from airflow_mirrordb.client.wire import aiohttp_private, transport
+from airflow_mirrordb.client.wire.deadlines import Deadlines
 from airflow_mirrordb.hooks import mirrordb as hook
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.runner import LoopRunner
 from airflow_mirrordb.hooks.signals import Signals
-from airflow_mirrordb.operators import bulk, bulk_memory, memory, result, start
-from airflow_mirrordb.triggers import (
-    event as event_trigger,
-    mirrordb as mirrordb_triggers,
-    sensor,
-    takeover,
-    templates,
-)
+from airflow_mirrordb.operators import bulk, bulk_state
+from airflow_mirrordb.task import result, serialization, start, state, takeover, templates
+from airflow_mirrordb.triggers import event as event_trigger, mirrordb as mirrordb_triggers, sensor
 from tests.fuzz.targets import REGISTRIES, TARGETS
 from tests.integration import (
     test_airflow_borders as borders,
@@ -113,13 +100,13 @@ from tests.integration.test_resources import mixed  # noqa: F401  # another one
 from tests.integration.test_sensor import scheduler  # noqa: F401  # and another one
 from tests.integration.test_tokens import token_server  # noqa: F401  # and one more
 from tests.unit import (
-    test_answers as interpreted,
+    test_compression as packed,
     test_endpoints as patterns,
     test_entity_tags as entity_tags,
-    test_packing as packed,
-    test_problem as problems,
-    test_protocol_values as values,
+    test_error_details as problems,
     test_redaction as redacted,
+    test_request_values as values,
+    test_response as interpreted,
     test_runner as runs,
     test_texts as text_of_bodies,
 )
@@ -200,7 +187,7 @@ def follow_anywhere(answer: Answer, request: MirrorDBRequest, sent: WireRequest,
 async def read_much(_self: object, response: Any, pieces: list[bytes], _stream: object) -> str:
     async for piece in transport._unpacked(response):
         pieces.append(piece)
-        if len(pieces) > 32 * hostile_requests.MEGABYTE / packing.PIECE:
+        if len(pieces) > 32 * hostile_requests.MEGABYTE / compression.PIECE:
             break
     return ""
 
@@ -295,7 +282,7 @@ def remember_the_first(self: Redaction, secrets: Iterable[str]) -> None:
 
 
 def interpreted_as_it_is(*args: Any, hide: Any, **facts: Any) -> Any:
-    return answers.interpret(*args, **facts, hide=str if hide else hide)
+    return response.interpret(*args, **facts, hide=str if hide else hide)
 
 
 OTHER_ORIGIN: dict[str, Any] = {
@@ -352,17 +339,17 @@ GUARDS: dict[str, Guard] = {
     ),
     # redirects
     "redirects to other origins": Guard(
-        owner=exchange, name="redirected", without=follow_anywhere, **OTHER_ORIGIN
+        owner=sender, name="redirected", without=follow_anywhere, **OTHER_ORIGIN
     ),
     "redirects to http": Guard(
-        owner=exchange,
+        owner=sender,
         name="redirected",
         without=follow_anywhere,
         check=secrets.test_no_redirect_leads_from_https_to_http,
         arguments={"status": 302},
     ),
     "redirects of writes": Guard(
-        owner=exchange,
+        owner=sender,
         name="redirected",
         without=follow_anywhere,
         check=writes.test_a_redirected_write_is_an_error_and_not_followed,
@@ -373,55 +360,55 @@ GUARDS: dict[str, Guard] = {
     ),
     # what may have been applied
     "404 after mere refusals": Guard(
-        owner=exchange,
+        owner=sender,
         name="may_be_applied",
         without=lambda _answer: True,
         check=writes.test_a_delete_that_was_only_refused_before_its_404_is_an_error,
         arguments={"name": "429", "bulk": False},
     ),
     "404 after mere refusals in a bulk": Guard(
-        owner=exchange,
+        owner=sender,
         name="may_be_applied",
         without=lambda _answer: True,
         check=writes.test_a_delete_that_was_only_refused_before_its_404_is_an_error,
         arguments={"name": "429", "bulk": True},
     ),
     "303 after a write": Guard(
-        owner=answers,
+        owner=response,
         name="_AFTER_AN_ACTION",
         without=(),
         check=writes.test_a_redirected_write_is_an_error_and_not_followed,
         arguments={"status": 303, "header": None, "method": "POST"},
     ),
     "304 after a write": Guard(
-        owner=answers,
+        owner=response,
         name="_is_success",
         without=lambda status, _request: status in range(200, 300) or status == 304,
         check=writes.test_a_write_that_is_not_modified_is_no_success,
         arguments={"method": "PUT"},
     ),
     "409 after mere refusals": Guard(
-        owner=exchange,
+        owner=sender,
         name="may_be_applied",
         without=lambda _answer: True,
         check=tries_of_tasks.test_a_409_to_a_keyed_create_is_waited_out_only_after_a_try_that_may_be_under_way,
         arguments={"status": 429, "waits": False},
     ),
     "other data under the key of an earlier try": Guard(
-        owner=memory,
+        owner=state,
         name="content_of",
         without=lambda _request: "",
         check=tries_of_tasks.test_other_large_data_is_refused_where_the_first_may_have_been_applied,
         arguments={"change": {"query": {"a": 1}}},
     ),
     "404 after a killed try": Guard(
-        owner=memory.WriteMemory,
+        owner=state.WriteState,
         name="begin",
         without=lambda _self, request, **_: (request, False),
         check=tries_of_tasks.test_a_delete_after_a_killed_one_may_meet_its_404,
     ),
     "404 after a refused try": Guard(
-        owner=memory.WriteMemory,
+        owner=state.WriteState,
         name="end",
         without=nothing,
         check=tries_of_tasks.test_what_a_try_knows_of_its_delete_is_known_to_the_next,
@@ -454,14 +441,14 @@ GUARDS: dict[str, Guard] = {
         arguments={"extra": tries_of_tasks.KEYED},
     ),
     "lists without what may have been applied": Guard(
-        owner=bulk_memory.BulkMemory,
+        owner=bulk_state.BulkState,
         name="_outcomes",
         without=lambda _self: ({}, {}, set()),
         check=bulks.test_a_list_without_what_may_have_been_applied_is_refused,
         arguments={"extra": tries_of_tasks.KEYED, "first": 201},
     ),
     "what was in flight in a killed try": Guard(
-        owner=bulk_memory.BulkMemory,
+        owner=bulk_state.BulkState,
         name="_last_begun",
         without=lambda _self: [],
         check=bulks.test_a_killed_large_bulk_is_not_sent_with_other_data,
@@ -479,14 +466,14 @@ GUARDS: dict[str, Guard] = {
         owner=transport.Transport, name="_read", without=read_much, **hostile_case("gzip")
     ),
     "framing of bodies": Guard(
-        owner=wire.Handler,
+        owner=aiohttp_private.Handler,
         name="_end",
         without=nothing,
         check=framing.test_a_body_that_is_all_framing_is_a_final_error,
         arguments={"name": "chunks of one byte"},
     ),
     "what comes before an answer": Guard(
-        owner=wire.Handler,
+        owner=aiohttp_private.Handler,
         name="_end",
         without=nothing,
         check=framing.test_what_is_no_answer_yet_does_not_go_on_for_ever,
@@ -500,7 +487,7 @@ GUARDS: dict[str, Guard] = {
         arguments={"name": "botocore 403"},
     ),
     "names that hang": Guard(
-        owner=wire,
+        owner=aiohttp_private,
         name="Resolver",
         without=ThreadedResolver,
         check=connection_test.test_a_name_whose_look_up_hangs,
@@ -513,14 +500,14 @@ GUARDS: dict[str, Guard] = {
         check=connection_test.test_a_look_up_of_the_connection_that_hangs,
     ),
     "depth of errors": Guard(
-        owner=problem,
+        owner=error_details,
         name="MAX_DEPTH",
         without=10**9,
         check=problems.test_a_deep_body_is_an_error_like_any_other,
         arguments={"name": "error", "depth": 500},
     ),
     "length of what tells of the next page": Guard(
-        owner=pages,
+        owner=pagination,
         name="MAX_TOKEN",
         without=10**9,
         check=paginated.test_a_next_page_that_no_request_can_hold_is_one_short_error,
@@ -529,53 +516,55 @@ GUARDS: dict[str, Guard] = {
     "pages of an event": Guard(
         owner=client_module,
         name="collect",
-        without=lambda send, request, base_url, stream, _most: pages.collect(send, request, base_url, stream),
+        without=lambda send, request, base_url, stream, _most: pagination.collect(
+            send, request, base_url, stream
+        ),
         check=paginated.test_pages_that_never_end_do_not_fill_the_triggerer,
         arguments={"deferred": True},
     ),
     "memory of decoded bodies": Guard(
-        owner=answers,
+        owner=response,
         name="decoded_size",
         without=lambda *_: 0,
         check=memory_of_answers.test_a_body_that_takes_many_times_its_size_is_not_decoded,
         arguments={"name": "empty lists", "length": 2**20},
     ),
     "ends of compressed bodies": Guard(
-        owner=packing,
+        owner=compression,
         name="_end",
         without=lambda stream, _name: stream.flush(),
         check=damaged.test_the_error_says_what_is_damaged,
         arguments={"encoding": "gzip"},
     ),
     "number of members": Guard(
-        owner=packing,
+        owner=compression,
         name="MAX_MEMBERS",
         without=10**9,
         check=packed.test_endless_parts_are_refused,
         arguments={"content": b""},
     ),
     "successes that are cut off": Guard(
-        owner=answers,
+        owner=response,
         name="_without_answer",
-        without=answers.ambiguous,
+        without=response.ambiguous,
         check=damaged.test_a_success_whose_body_is_cut_off_was_applied,
         arguments={"reply": damaged.broken("201 Created"), "method": "POST"},
     ),
     "timeout": Guard(
         owner=Deadlines, name="within", without=lambda *_: nullcontext(), **hostile_case("slow_body")
     ),
-    "NaN": Guard(owner=answers, name="_JSON", without=json.JSONDecoder(), **hostile_case("nan")),
+    "NaN": Guard(owner=response, name="_JSON", without=json.JSONDecoder(), **hostile_case("nan")),
     "infinite numbers": Guard(
-        owner=answers, name="_JSON", without=json.JSONDecoder(), **hostile_case("huge_float")
+        owner=response, name="_JSON", without=json.JSONDecoder(), **hostile_case("huge_float")
     ),
     "halves of pairs in details": Guard(
-        owner=problem, name="_shorten", without=unchanged, check=seeds("answer")
+        owner=error_details, name="_shorten", without=unchanged, check=seeds("answer")
     ),
     "halves of pairs in request ids": Guard(
-        owner=answers, name="encodable", without=unchanged, check=seeds("answer")
+        owner=response, name="encodable", without=unchanged, check=seeds("answer")
     ),
     "entity tags that no request can send": Guard(
-        owner=answers,
+        owner=response,
         name="entity_tag",
         without=unchanged,
         check=interpreted.test_an_entity_tag_is_one_that_can_be_sent_back,
@@ -621,7 +610,7 @@ GUARDS: dict[str, Guard] = {
     ),
     # interruptions
     "writes of interrupted tasks": Guard(
-        owner=memory.WriteMemory,
+        owner=state.WriteState,
         name="is_final",
         without=False,
         check=interrupted_write_is_final,
@@ -635,23 +624,23 @@ GUARDS: dict[str, Guard] = {
     "signals that wait": Guard(owner=Signals, name="hold", without=nothing, check=signals_wait),
     # headers
     "reserved headers": Guard(
-        owner=protocol, name="RESERVED_HEADERS", without=frozenset(), check=seeds("header")
+        owner=request, name="RESERVED_HEADERS", without=frozenset(), check=seeds("header")
     ),
-    "spelling of headers": Guard(owner=protocol, name="header_key", without=str.lower, check=seeds("header")),
+    "spelling of headers": Guard(owner=request, name="header_key", without=str.lower, check=seeds("header")),
     "headers that override": Guard(
-        owner=protocol, name="OVERRIDES", without=frozenset(), check=seeds("header")
+        owner=request, name="OVERRIDES", without=frozenset(), check=seeds("header")
     ),
-    "names of headers": Guard(owner=protocol, name="TOKEN", without=ANYTHING, check=seeds("header")),
-    "values of headers": Guard(owner=protocol, name="CONTROL", without=NEVER, check=seeds("header")),
+    "names of headers": Guard(owner=request, name="TOKEN", without=ANYTHING, check=seeds("header")),
+    "values of headers": Guard(owner=request, name="CONTROL", without=NEVER, check=seeds("header")),
     "entity tags": Guard(
-        owner=protocol,
+        owner=request,
         name="entity_tags",
         without=unchanged,
         check=entity_tags.test_a_condition_that_says_nothing_is_refused,
         arguments={"argument": "if_match", "value": "None", "reason": "a missing XCom"},
     ),
     "idempotency keys that say nothing": Guard(
-        owner=protocol,
+        owner=request,
         name="checked_key",
         without=unchanged,
         check=values.test_nothing_of_a_write_is_dropped,
@@ -679,7 +668,7 @@ GUARDS: dict[str, Guard] = {
         arguments={"pushed": []},
     ),
     "heads of answers": Guard(
-        owner=wire.Handler,
+        owner=aiohttp_private.Handler,
         name="_feed_head",
         without=lambda _self: False,
         check=heads.test_an_answer_without_a_body_ends_with_its_head,
@@ -782,13 +771,13 @@ GUARDS: dict[str, Guard] = {
         owner=Redaction, name="add", without=remember_the_first, check=forms.test_a_key_of_before_is_hidden
     ),
     "redaction of request ids of successes": Guard(
-        owner=exchange,
+        owner=sender,
         name="interpret",
         without=interpreted_as_it_is,
         check=forms.test_the_request_id_of_a_success_is_logged_without_the_key,
     ),
     "redaction of what is logged": Guard(
-        owner=exchange._Exchange,
+        owner=sender._Call,
         name="__str__",
         without=lambda self: self._request.endpoint,
         check=forms.test_a_link_that_leads_to_the_key,
@@ -851,14 +840,14 @@ GUARDS: dict[str, Guard] = {
         arguments={"key": "api"},
     ),
     "queries of redirects": Guard(
-        owner=answers,
+        owner=response,
         name="shown",
         without=unchanged,
         check=forms.test_a_redirect_is_shown_without_its_query,
         arguments={"method": "GET", "url": "/a?s1gnature-0123456789", "shown": "/a?…"},
     ),
     "queries of links": Guard(
-        owner=pages,
+        owner=pagination,
         name="shown",
         without=unchanged,
         check=forms.test_a_link_is_shown_without_its_query,

@@ -239,19 +239,19 @@ def test_hook_is_shared_by_threads(set_connection: SetConnection) -> None:
 def test_interruption_between_two_steps_of_a_request_leaves_nothing_that_is_waited_for(
     scripted: ScriptedBackend, set_connection: SetConnection
 ) -> None:
-    """A request that did not land, because a signal came in that moment, is none in flight later."""
+    """A request that did not land, because a signal came in that moment, is none in in_flight later."""
     set_connection(scripted.url)
     scripted.answers = [(200, 1, {}), (200, 2, {}), (200, 3, {})]
 
     class Interrupted(set[Any]):
-        def discard(self, flight: Any) -> None:
+        def discard(self, in_flight: Any) -> None:
             if not scripted.answers:
-                return super().discard(flight)
+                return super().discard(in_flight)
             raise AirflowTaskTimeout
 
     with MirrorDBHook() as hook:
         assert hook.read("api/users") == 1
-        hook.get_conn()._exchanges._flights = Interrupted()
+        hook.get_conn()._sender._in_flight = Interrupted()
         with pytest.raises(AirflowTaskTimeout):
             hook.read("api/users")
         assert hook.read("api/users") == 3

@@ -12,7 +12,7 @@ from aiohttp import web
 from airflow.providers.common.compat import connection as compat
 
 from airflow_mirrordb.client import AuthenticationError, ConfigError, GenericMirrorDB, MirrorDBConfig
-from airflow_mirrordb.client.transport import IDLE_LIMIT
+from airflow_mirrordb.client.wire.transport import IDLE_LIMIT
 from airflow_mirrordb.hooks.lookup import SHARED_FOR
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.sharing import SharedClient
@@ -88,7 +88,7 @@ async def test_who_comes_just_as_the_time_runs_out_keeps_the_connections(
     raw_server: RawServer, set_connection: SetConnection
 ) -> None:
     """Both happen in the same turn of the loop; the connections are not closed under the newcomer."""
-    from airflow_mirrordb.client import transport
+    from airflow_mirrordb.client.wire import transport
 
     set_connection(raw_server.base_url)
     await read()
@@ -109,7 +109,7 @@ async def test_other_settings_of_the_way_share_nothing(
     change: dict[str, Any],
 ) -> None:
     """A connection that is verified otherwise, or goes another way, is another one."""
-    from airflow_mirrordb.client import transport
+    from airflow_mirrordb.client.wire import transport
 
     set_connection(raw_server.base_url)
     async with MirrorDBHook():
@@ -133,7 +133,7 @@ async def test_a_user_who_is_cancelled_gives_back(
     raw_server: RawServer, set_connection: SetConnection
 ) -> None:
     """A trigger that is cancelled leaves nothing behind; the others go on."""
-    from airflow_mirrordb.client import transport
+    from airflow_mirrordb.client.wire import transport
 
     set_connection(raw_server.base_url)
     request = {"method": "GET", "endpoint": "api/users"}

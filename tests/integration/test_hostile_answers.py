@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import brotli
 import pytest
 
-from airflow_mirrordb.client import GenericMirrorDB, InvalidResponseError, MirrorDBError, wire
+from airflow_mirrordb.client import GenericMirrorDB, InvalidResponseError, MirrorDBError
+from airflow_mirrordb.client.wire import aiohttp_private
 from tests.conftest import TIMEOUT, RawServer, json_answer, listening, loop_time, turns, until
 
 if TYPE_CHECKING:
@@ -203,7 +204,9 @@ async def hostile() -> AsyncIterator[HostileServer]:
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "MAX_FRAMING", MEGABYTE // 2)  # the memory that these tests ask for takes time
+    monkeypatch.setattr(
+        aiohttp_private, "MAX_FRAMING", MEGABYTE // 2
+    )  # the memory that these tests ask for takes time
 
 
 async def meet(hostile: HostileServer, config_for: ConfigFor, name: str) -> tuple[Any, int]:

@@ -14,9 +14,9 @@ from airflow.providers_manager import ProvidersManager
 
 from airflow_mirrordb.assets import create_asset
 from airflow_mirrordb.get_provider_info import get_provider_info
-from airflow_mirrordb.links import MirrorDBResourceLink
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBReadOperator
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
+from airflow_mirrordb.task.link import MirrorDBResourceLink
 from tests.integration.conftest import ScriptedBackend, SetConnection
 
 TI: Any = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, xcom_push=lambda **_: None)

@@ -30,9 +30,9 @@ from airflow_mirrordb.client import (
     MirrorDBError,
     MirrorDBRequest,
 )
-from airflow_mirrordb.client.contents import NAME_LENGTH, RecordNames
+from airflow_mirrordb.client.collections.record_names import NAME_LENGTH, RecordNames
 from airflow_mirrordb.devserver import DevServer
-from airflow_mirrordb.operators.bulk_memory import FEWEST, BulkMemory
+from airflow_mirrordb.operators.bulk_state import FEWEST, BulkState
 from airflow_mirrordb.operators.mirrordb import (
     MirrorDBCreateOperator,
     MirrorDBDeleteOperator,
@@ -40,7 +40,7 @@ from airflow_mirrordb.operators.mirrordb import (
     MirrorDBReadOperator,
     MirrorDBUpdateOperator,
 )
-from airflow_mirrordb.serialization import from_text
+from airflow_mirrordb.task.serialization import from_text
 from tests.integration.conftest import ScriptedBackend, SetConnection
 from tests.integration.faults import DELIVERED, Fault, FaultProxy
 from tests.integration.test_operators_tries import KEYED, TimedOut, Tries, since_3_3
@@ -807,8 +807,8 @@ def test_what_was_taken_but_not_begun_may_be_in_flight(tries: Tries) -> None:
     """A sender takes some records at once; one that is killed right after a note may have sent them all."""
     names = [f"{number:0{NAME_LENGTH}}" for number in range(2 * FEWEST)]
 
-    def memory_of_a_try() -> BulkMemory:
-        memory = BulkMemory(tries.context(), most_bytes=2**20, reads=False)
+    def memory_of_a_try() -> BulkState:
+        memory = BulkState(tries.context(), most_bytes=2**20, reads=False)
         memory.recall(None, records(len(names)))
         memory.begin(names, repeatable=False)
         return memory
@@ -922,7 +922,7 @@ def test_the_next_try_comes_when_the_backend_said() -> None:
     """The wait that a record was asked for is that of the task."""
     from airflow.providers.common.compat.sdk import RetryAction
 
-    from airflow_mirrordb.operators.retries import MirrorDBRetryPolicy
+    from airflow_mirrordb.task.retry_policy import MirrorDBRetryPolicy
 
     policy = MirrorDBRetryPolicy()
     decision = policy.evaluate(BulkError(message="429", retry_after=90.0), 1, 3)

@@ -32,7 +32,6 @@ from airflow_mirrordb.client import (
     ServerError,
 )
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-from airflow_mirrordb.operators.memory import LARGEST, NAME, WriteMemory
 from airflow_mirrordb.operators.mirrordb import (
     MirrorDBCreateOperator,
     MirrorDBDeleteOperator,
@@ -40,7 +39,8 @@ from airflow_mirrordb.operators.mirrordb import (
     MirrorDBReadOperator,
     MirrorDBUpdateOperator,
 )
-from airflow_mirrordb.triggers.takeover import NAME as SENT
+from airflow_mirrordb.task.state import LARGEST, NAME, WriteState
+from airflow_mirrordb.task.takeover import NAME as SENT
 from tests.integration.conftest import ScriptedBackend, SetConnection
 from tests.integration.test_operators import first_event, restored
 
@@ -222,7 +222,7 @@ def test_deferred_write_is_kept_before_it_leaves_the_worker(
 def killed_in_flight(operator: MirrorDBOperator, tries: Tries, *, repeatable: bool = False) -> None:
     """What a worker has done of a write at the moment it is killed."""
     context = tries.context()
-    WriteMemory(context).begin(operator.request(context), repeatable=repeatable)
+    WriteState(context).begin(operator.request(context), repeatable=repeatable)
 
 
 @pytest.mark.parametrize(
@@ -393,7 +393,7 @@ def test_what_a_trigger_knows_of_its_write_is_known_to_the_next_try(
     if case != "never came back":
         with pytest.raises(RateLimitError if case == "refused" else ServerError):
             first().execute_complete(tries.context(), event)
-    memory = WriteMemory(tries.context())
+    memory = WriteState(tries.context())
     context = tries.context()
     assert memory.begin(first().request(context), repeatable=True)[1] is (case != "refused")
 
@@ -616,7 +616,7 @@ def test_rate_limit_is_retried_when_the_backend_said() -> None:
     """Airflow's next try comes exactly after ``retry_after``; other failures follow the task's settings."""
     from airflow.providers.common.compat.sdk import RetryAction
 
-    from airflow_mirrordb.operators.retries import MirrorDBRetryPolicy
+    from airflow_mirrordb.task.retry_policy import MirrorDBRetryPolicy
 
     policy = MirrorDBRetryPolicy()
     limited = policy.evaluate(RateLimitError(message="429", retry_after=90.0), 1, 3)
@@ -628,7 +628,7 @@ def test_rate_limit_is_retried_when_the_backend_said() -> None:
 @since_3_3
 def test_operators_bring_their_retry_policy() -> None:
     """It is the default, mapped tasks included, and an author's own wins."""
-    from airflow_mirrordb.operators.retries import MirrorDBRetryPolicy
+    from airflow_mirrordb.task.retry_policy import MirrorDBRetryPolicy
 
     assert isinstance(create().retry_policy, MirrorDBRetryPolicy)
     mapped = MirrorDBCreateOperator.partial(task_id="t", endpoint="api/users")

@@ -15,7 +15,7 @@ from airflow_mirrordb.client import (
     InvalidRequestError,
     InvalidResponseError,
 )
-from airflow_mirrordb.client.pages import next_link
+from airflow_mirrordb.client.collections.pagination import next_link
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, read_event

@@ -139,7 +139,7 @@ async def test_requests_leave_nothing_behind(
         assert tasks == before[1]
         assert now - before[0] <= 2 * 2 * 20  # both ends of the sockets that both sessions may keep
         assert not any(transport._connections for transport in client._retired)
-        assert len(client._exchanges) == 0
+        assert len(client._sender) == 0
     assert await settled() == before
     assert grown < FAR, f"{grown:,} bytes"
     assert ends.total() == REQUESTS

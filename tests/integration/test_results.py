@@ -14,10 +14,11 @@ from hypothesis import given, settings
 
 from airflow_mirrordb import compat
 from airflow_mirrordb.client import InvalidResponseError
-from airflow_mirrordb.operators import bulk, result
+from airflow_mirrordb.operators import bulk
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBOperator, MirrorDBReadOperator
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
-from airflow_mirrordb.serialization import NotStorableError, storable
+from airflow_mirrordb.task import result
+from airflow_mirrordb.task.serialization import NotStorableError, storable
 from tests.integration.conftest import ScriptedBackend, SetConnection
 from tests.integration.test_operators import KEYED, MODES, context, run
 from tests.json_values import JSON_VALUES, nested, same

@@ -135,7 +135,13 @@ def assert_nowhere(texts: list[str]) -> None:
 
 async def everything_of(client: GenericMirrorDB, caplog: pytest.LogCaptureFixture) -> list[str]:
     records = [f"{record.getMessage()} {record.__dict__}" for record in caplog.records]
-    return [caplog.text, *records, repr(client), json.dumps(await client.get_config()), repr(client._state)]
+    return [
+        caplog.text,
+        *records,
+        repr(client),
+        json.dumps(await client.get_config()),
+        repr(client._snapshot),
+    ]
 
 
 @pytest.mark.parametrize("auth", AUTH)

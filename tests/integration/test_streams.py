@@ -38,7 +38,7 @@ from airflow_mirrordb.client import (
     RequestTimeoutError,
     ServerError,
 )
-from airflow_mirrordb.client.streams import BLOCK
+from airflow_mirrordb.client.collections.streams import BLOCK
 from airflow_mirrordb.hooks.output import OutputFile
 from tests.conftest import TIMEOUT, Answering, ConfigFor, RawServer, Reply, loop_time, turns, until
 

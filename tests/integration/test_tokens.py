@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_mirrordb.client import AuthenticationError, GenericMirrorDB, MirrorDBError
-from airflow_mirrordb.client.tokens import MAX_ANSWER
+from airflow_mirrordb.client.auth.tokens import MAX_ANSWER
 from tests.conftest import FakeClock, RawServer, listening
 from tests.integration.test_secrets_forms import answer, texts_of
 

@@ -28,7 +28,7 @@ from airflow_mirrordb.client import (
     TLSError,
     TransportError,
 )
-from airflow_mirrordb.client.transport import _own_error, tls_context
+from airflow_mirrordb.client.wire.transport import _own_error, tls_context
 from tests.conftest import TIMEOUT, loop_time
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from airflow_mirrordb.client import (
     RateLimitError,
     ServerError,
 )
-from airflow_mirrordb.client.bulk import LOG_EVERY, Bulk
+from airflow_mirrordb.client.collections.bulk import LOG_EVERY, Bulk
 from tests.conftest import FakeClock
 
 TOLERANT: dict[str, Any] = {"on_error": "continue", "max_failed": 1.0}

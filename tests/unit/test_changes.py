@@ -12,9 +12,9 @@ import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
-from airflow_mirrordb.client.answers import decode
-from airflow_mirrordb.serialization import from_text, readable, to_text
-from airflow_mirrordb.triggers.changes import Fault, Position, Sight, Version, advanced, changed
+from airflow_mirrordb.client.response import decode
+from airflow_mirrordb.task.serialization import from_text, readable, to_text
+from airflow_mirrordb.triggers.changes import Fault, Observation, Position, Version, advanced, changed
 from airflow_mirrordb.triggers.selection import Selection
 
 START = datetime(2026, 5, 1, tzinfo=timezone.utc)
@@ -56,7 +56,7 @@ def test_any_body_is_a_version(bodies: list[Any]) -> None:
     for selection in (Selection(), Selection(field="at", ignore=["at.*", "at.id.0"], unordered=True)):
         kept, before = None, None
         for body in map(as_received, bodies):
-            kept, event = changed(kept, Sight(status=200, data=body), "api/x", selection=selection)
+            kept, event = changed(kept, Observation(status=200, data=body), "api/x", selection=selection)
             carried(event, kept)
             now = json.dumps(selection.of(body), sort_keys=True)
             assert (event is not None) == (before is not None and now != before)
@@ -69,8 +69,8 @@ def test_any_cursor_is_a_position_or_a_fault(looks: list[list[Any]], body: Any) 
     kept: Position | None = None
     faults: list[Fault] = []
     for data in [*([{"at": cursor} for cursor in look] for look in looks), body]:
-        sight = Sight(status=200, data=as_received(data))
-        kept, event = advanced(kept, sight, "api/x", cursor="at", where={}, tell=faults.append)
+        observation = Observation(status=200, data=as_received(data))
+        kept, event = advanced(kept, observation, "api/x", cursor="at", where={}, tell=faults.append)
         carried(event, kept)
     assert all(fault.message.startswith("cursor: ") for fault in faults)
 
@@ -108,6 +108,6 @@ def test_each_record_is_counted_once(
             since = datetime.fromisoformat(str(kept.cursor).replace("Z", "+00:00"))
             shown = [moment for moment in moments if moment >= since]
         data = [{"at": writings.choice(WRITINGS)(moment)} for moment in shown]
-        kept, event = advanced(kept, Sight(status=200, data=data), "api/x", cursor="at", where={})
+        kept, event = advanced(kept, Observation(status=200, data=data), "api/x", cursor="at", where={})
         told += event["count"] if event else 0
     assert told == len(moments) - first

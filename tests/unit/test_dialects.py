@@ -17,9 +17,9 @@ from airflow_mirrordb.client import (
     MirrorDBConfig,
     MirrorDBRequest,
 )
-from airflow_mirrordb.client.answers import Answer, interpret, unwrapped
-from airflow_mirrordb.client.auth import auth_headers, secrets
-from airflow_mirrordb.client.protocol import WireRequest, prepare
+from airflow_mirrordb.client.auth.schemes import auth_headers, secrets
+from airflow_mirrordb.client.request import WireRequest, prepare
+from airflow_mirrordb.client.response import Answer, interpret, unwrapped
 
 UPDATE = MirrorDBRequest(method="update", endpoint="api/users/7", data={"a": 1}, idempotency_key="k")
 KEYED = {"idempotency_header": "Idempotency-Key"}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, example, given, strategies as st
 
 from airflow_mirrordb.client import ConfigError, EndpointNotAllowedError, EndpointRegistry
-from airflow_mirrordb.client.endpoints import METHODS, decode_endpoint, parse_pattern
+from airflow_mirrordb.client.rules.endpoints import METHODS, decode_endpoint, parse_pattern
 
 PREDEFINED = EndpointRegistry()
 SAFE_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-._~!$&'()*,=:@%/")

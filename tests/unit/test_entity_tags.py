@@ -13,8 +13,8 @@ from airflow_mirrordb.client import (
     MirrorDBConfig,
     MirrorDBRequest,
 )
-from airflow_mirrordb.client.entity_tags import entity_tags
-from airflow_mirrordb.client.protocol import prepare
+from airflow_mirrordb.client.request import prepare
+from airflow_mirrordb.client.rules.entity_tags import entity_tags
 
 CONDITIONS = {"if_match": "If-Match", "if_none_match": "If-None-Match"}
 

@@ -16,8 +16,7 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from airflow_mirrordb.client import AmbiguousWriteError, BulkError, MirrorDBError, OutputError, ResponseError
-from airflow_mirrordb.client.errors import _classes
-from airflow_mirrordb.client.redaction import (
+from airflow_mirrordb.client.auth.redaction import (
     CUT,
     LEAST,
     LONG,
@@ -27,6 +26,7 @@ from airflow_mirrordb.client.redaction import (
     _Spelling,
     shortened,
 )
+from airflow_mirrordb.client.errors import _classes
 
 KEY = 'a/b+c="CANARY"\\é&<d>%41 e'
 

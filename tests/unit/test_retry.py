@@ -24,7 +24,7 @@ from airflow_mirrordb.client import (
     WaitNeeded,
     retry_with_exponential_backoff,
 )
-from airflow_mirrordb.client.retry import Retrying, back_off, rate_limit_reset, retry_after
+from airflow_mirrordb.client.rules.retry import Retrying, back_off, rate_limit_reset, retry_after
 
 if TYPE_CHECKING:
     from tests.conftest import FakeClock

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from airflow_mirrordb.triggers.changes import Sight, changed
+from airflow_mirrordb.triggers.changes import Observation, changed
 from airflow_mirrordb.triggers.selection import Selection
 
 BODY = {
@@ -88,9 +88,11 @@ def test_the_same_records_with_another_date_are_no_event() -> None:
     kept, fired = None, 0
     for look in range(5):
         rows = [{"id": 1, "age": look}, {"id": 2, "age": 7 * look}]
-        sight = Sight(status=200, data={"rows": rows[:: 1 if look % 2 else -1], "generated_at": look})
+        observation = Observation(
+            status=200, data={"rows": rows[:: 1 if look % 2 else -1], "generated_at": look}
+        )
         selection = Selection(ignore=["generated_at", "rows.*.age"], unordered=True)
-        kept, event = changed(kept, sight, "api/x", selection=selection)
+        kept, event = changed(kept, observation, "api/x", selection=selection)
         fired += event is not None
     assert fired == 0
 
@@ -100,6 +102,8 @@ def test_what_is_not_left_out_is_an_event() -> None:
     bodies: list[Any] = [{"a": 1, "b": 1}, {"a": 1, "b": 2}, {"a": 2}, {}, {"b": 3}, {"a": None}, {"a": None}]
     kept, fired = None, []
     for look, body in enumerate(bodies):
-        kept, event = changed(kept, Sight(status=200, data=body), "api/x", selection=Selection(field="a"))
+        kept, event = changed(
+            kept, Observation(status=200, data=body), "api/x", selection=Selection(field="a")
+        )
         fired += [look] if event else []
     assert fired == [2, 3, 5]

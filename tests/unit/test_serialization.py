@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from airflow_mirrordb.serialization import (
+from airflow_mirrordb.task.serialization import (
     COMPRESSED_FROM,
     MAX_DEPTH,
     NotStorableError,

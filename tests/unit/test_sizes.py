@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from airflow_mirrordb.client.answers import decode
-from airflow_mirrordb.client.sizes import MAX_EXPANSION, decoded_size
+from airflow_mirrordb.client.bodies.sizes import MAX_EXPANSION, decoded_size
+from airflow_mirrordb.client.response import decode
 
 LENGTH = 2**17  # bytes of a body here; its size grows with it
 

@@ -7,7 +7,7 @@ import time
 import pytest
 from hypothesis import given, strategies as st
 
-from airflow_mirrordb.client.texts import text_from
+from airflow_mirrordb.client.bodies.texts import text_from
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Who asks: credentials, tokens, and how secrets stay out of what is shown."""

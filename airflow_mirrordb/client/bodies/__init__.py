@@ -1,0 +1,1 @@
+"""What goes into bodies, and what comes out of them."""

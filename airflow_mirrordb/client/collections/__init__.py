@@ -1,0 +1,1 @@
+"""Requests for many records: pages, bulks, streams."""

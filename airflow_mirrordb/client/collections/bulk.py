@@ -1,0 +1,435 @@
+"""Many requests of one kind: so many in flight at a time, in order, and what became of each."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections import deque
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping, Sized
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from airflow_mirrordb.client.collections.record_names import RecordNames
+from airflow_mirrordb.client.errors import (
+    AmbiguousWriteError,
+    BulkError,
+    InvalidRequestError,
+    MirrorDBError,
+    remedy,
+)
+from airflow_mirrordb.client.request import (
+    MirrorDBRequest,
+    RequestMethod,
+    RequestOptions,
+    checked_key,
+    update_method,
+)
+from airflow_mirrordb.client.rules.retry import Progress
+
+if TYPE_CHECKING:
+    from airflow_mirrordb.client.response import MirrorDBResponse
+
+log = logging.getLogger(__name__)
+
+OnError = Literal["fail", "continue"]
+
+#: Seconds from one line of progress to the next.
+LOG_EVERY = 10.0
+CONCURRENCY = 32
+
+_HTTP: tuple[RequestMethod, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_CRUD: dict[str, RequestMethod] = {"create": "POST", "read": "GET", "update": "update", "delete": "DELETE"}
+_METHODS: dict[str, RequestMethod] = {
+    **_CRUD,
+    **{f"{name}_function": method for name, method in _CRUD.items()},
+    **{method: method for method in _HTTP},
+}
+_COMMON = {"endpoint", "method_name", *RequestOptions.__annotations__}
+_KEYED = ("POST", "PATCH", "update")  # what idempotency keys go with, or may
+_MAYBE_APPLIED = Progress(maybe_applied=True)
+_OWN = {
+    "GET": {"paginate"},
+    "POST": {"data"},
+    "PUT": {"data"},
+    "PATCH": {"data"},
+    "update": {"data", "partial"},
+    "DELETE": {"missing_ok"},
+}
+
+
+_NOT_BEGUN = {"status": "not_begun"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkRecord:
+    """What became of one record.
+
+    :param status: ``ambiguous`` if the write may or may not have been applied, and must not be repeated;
+        what ``failed`` was not applied, unless the error is ``maybe_applied``
+    :param response: the decoded answer, or what ``response_filter`` made of it
+    :param error: why there is none
+    """
+
+    status: Literal["done", "failed", "ambiguous", "not_begun"]
+    response: Any = None
+    error: MirrorDBError | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        if self.error is not None:
+            return {"status": self.status, "error": self.error.to_dict()}
+        return {"status": self.status, "response": self.response} if self.status == "done" else _NOT_BEGUN
+
+
+@dataclass(slots=True, kw_only=True)
+class BulkReport:
+    """What became of the records of a bulk.
+
+    :param total: number of all records, if it is known
+    :param records: those that were begun, in the order of the items; None is still in flight, or was
+        when the bulk was interrupted
+    """
+
+    total: int | None = None
+    records: list[BulkRecord | None] = field(default_factory=list, repr=False)
+    done: int = 0
+    failed: int = 0
+    ambiguous: int = 0
+
+    @property
+    def not_begun(self) -> int | None:
+        """Number of the records that were not sent; None if it is not known."""
+        if self.total is None:
+            return None
+        return self.total - self.done - self.failed - self.ambiguous - self.records.count(None)
+
+    def note(self, position: int, record: BulkRecord) -> None:
+        """Write down what became of a record that was begun."""
+        self.records[position] = record
+        setattr(self, record.status, getattr(self, record.status) + 1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values; ``records`` has all, also those that were not begun."""
+        records = [{"status": "in_flight"} if it is None else it.to_dict() for it in self.records]
+        records += [_NOT_BEGUN] * ((self.total or 0) - len(records))
+        counts = {name: getattr(self, name) for name in ("done", "failed", "ambiguous", "not_begun")}
+        return {**counts, "records": records}
+
+    def has_failed(self, max_failed: float | None) -> bool:
+        """Return whether more records failed, or are ambiguous, than may.
+
+        :param max_failed: see :class:`BulkOptions`
+        """
+        return self.failed + self.ambiguous > self._allowed(max_failed)
+
+    def _allowed(self, max_failed: float | None) -> int:
+        if isinstance(max_failed, float):
+            number = len(self.records) if self.total is None else self.total
+            return math.floor(max_failed * number + 1e-9)  # 0.29 * 100 is a little below 29
+        return max_failed or 0
+
+    def error(self, max_failed: float | None = None) -> BulkError:
+        """Return the error of a bulk that failed.
+
+        :param max_failed: see :class:`BulkOptions`
+        """
+        failures = [(at, it.error) for at, it in enumerate(self.records) if it is not None and it.error]
+        at, first = failures[0] if failures else (None, MirrorDBError(message=""))
+        waits = [wait for _, error in failures if (wait := getattr(error, "retry_after", None)) is not None]
+        return BulkError(
+            message=f"{self}; record {at}: {first.message}" if failures else str(self),
+            method=first.method,
+            endpoint=first.endpoint,
+            method_name=first.method_name,
+            attempts=first.attempts,
+            retryable=sum(not error.retryable for _, error in failures) <= self._allowed(max_failed),
+            maybe_applied=any(error.maybe_applied for _, error in failures),
+            retry_after=max(waits, default=None),
+            report=self.to_dict(),
+        )
+
+    def __str__(self) -> str:
+        rest = "the rest" if self.not_begun is None else f"{self.not_begun:,}"
+        text = f"{self.done:,} records are done, {self.failed:,} failed, {self.ambiguous:,} are ambiguous"
+        return f"{text}, {rest} not begun"
+
+
+class BulkOptions(RequestOptions, total=False):
+    """What a bulk may say beyond its method and items.
+
+    ``endpoint`` and whatever else the method takes hold for each item that does not say otherwise. An
+    ``idempotency_key`` given here gets the record's name appended, which is made of its content: a bulk
+    that is repeated in another order has the same keys, and other data has another. Of equal records
+    each has its own.
+
+    :param concurrency: records in flight at a time; 32 by default, never more than ``max_concurrency``
+    :param on_error: ``fail`` begins no further record after a failed one; ``continue`` tries all, and then
+        fails if more failed than ``max_failed``
+    :param max_failed: with ``continue``, how many records may have failed, or be ambiguous, at the end: a
+        whole number, or as a float a share of all, from 0.0 to 1.0; by default none
+    :param total: number of items, for the time left in the log; by default their length, if they have one
+    :param response_filter: function of a record's decoded answer, whose result is kept in its place
+    :param report: an empty report to be filled, for who wants to know more than an exception tells
+    """
+
+    concurrency: int
+    on_error: OnError
+    max_failed: float | None
+    total: int | None
+    response_filter: Callable[[Any], Any] | None
+    report: BulkReport | None
+    endpoint: str
+    method_name: str | None
+    data: Any
+    partial: bool
+    missing_ok: bool
+    paginate: Mapping[str, Any] | None
+
+
+Items = Iterable[Mapping[str, Any] | str] | AsyncIterable[Mapping[str, Any] | str]
+
+
+class Bulk:
+    """A bulk under way: a fixed number of workers take the records that they are handed.
+
+    Use :meth:`run`, or :meth:`start`, then :meth:`hand` as often as there are items, :meth:`end`, and
+    :meth:`result`; the latter way items are got while the event loop does not run.
+
+    :param send: sends one request, from a ``progress`` if it is given one
+    :param method: ``create``, ``read``, ``update`` or ``delete``, or an HTTP method
+    :param options: see :class:`BulkOptions`
+    :param max_concurrency: of the connection
+    :param monotonic: monotonic time in seconds
+    :raises InvalidRequestError: if an argument is wrong; names it
+    """
+
+    def __init__(
+        self,
+        send: Callable[..., Awaitable[MirrorDBResponse]],
+        method: str,
+        options: BulkOptions,
+        *,
+        max_concurrency: int,
+        monotonic: Callable[[], float],
+    ) -> None:
+        common: dict[str, Any] = dict(options)
+        concurrency = common.pop("concurrency", CONCURRENCY)
+        on_error = common.pop("on_error", "fail")
+        self._max_failed: float | None = common.pop("max_failed", None)
+        total = common.pop("total", None)
+        self._filter: Callable[[Any], Any] | None = common.pop("response_filter", None)
+        self.report: BulkReport = common.pop("report", None) or BulkReport()
+        self._method = _method(method)
+        self._known = _COMMON | _OWN[self._method]
+        _refuse_unknown(common, self._known, "")
+        if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
+            raise _bad("concurrency", f"it must be a whole number of at least 1, not {concurrency!r}")
+        if on_error not in get_args(OnError):
+            raise _bad("on_error", f"it must be 'fail' or 'continue', not {on_error!r}")
+        _check_max_failed(self._max_failed, on_error)
+        if total is not None:
+            self.report.total = total
+        self._names = RecordNames()
+        self._send, self._common, self._fails = send, common, on_error == "fail"
+        self._concurrency = min(concurrency, max_concurrency)
+        self._monotonic = monotonic
+        self._name = " ".join(filter(None, ["Bulk of", self._method, common.get("method_name")]))
+        self._workers: list[asyncio.Future[None]] = []
+        self._stopped = False
+        self._crash: BaseException | None = None
+
+    async def run(self, items: Items) -> BulkReport:
+        """Send all items, and return the report.
+
+        When it is cancelled, so is what is in flight.
+
+        :raises BulkError: if a record failed, or with ``on_error`` ``continue`` more than ``max_failed``
+        """
+        await self.start(items)
+        try:
+            try:
+                if isinstance(items, AsyncIterable):
+                    async for item in items:
+                        if not await self.hand((item,)):
+                            break
+                else:
+                    await self.hand(items)
+            except Exception as error:  # noqa: BLE001  # of the items; result() raises it
+                self.stop(error)
+            await self.end()
+        except BaseException:
+            for worker in self._workers:
+                worker.cancel()
+            await asyncio.gather(*self._workers, return_exceptions=True)
+            raise
+        return self.result()
+
+    async def start(self, items: object) -> None:
+        """Start the workers.
+
+        :param items: of which only the kind and the length is asked for
+        :raises InvalidRequestError: if they are one item, or none at all
+        """
+        if isinstance(items, str | Mapping) or not isinstance(items, Iterable | AsyncIterable):
+            raise _bad("items", f"they must be a list or another iterable, not {type(items).__name__}")
+        if self.report.total is None and isinstance(items, Sized):
+            self.report.total = len(items)
+        self._began = self._monotonic()
+        self._log_at = self._began + LOG_EVERY
+        self._items: Iterator[Any] = iter(())
+        self._waiting, self._all_taken = deque[asyncio.Future[None]](), asyncio.Event()
+        self._workers = [asyncio.ensure_future(self._work()) for _ in range(self._concurrency)]
+
+    async def hand(self, items: Iterable[Mapping[str, Any] | str]) -> bool:
+        """Let the workers take items, until all are taken; False if they will take no more."""
+        self._items = iter(items)
+        self._all_taken.clear()
+        # one more than there are items, to see that all are taken
+        self._wake(len(items) + 1 if isinstance(items, Sized) else self._concurrency)
+        if not self._stopped:
+            await self._all_taken.wait()
+        return not self._stopped
+
+    def stop(self, error: BaseException | None = None) -> None:
+        """Begin no further record.
+
+        :param error: why; :meth:`result` raises it
+        """
+        self._crash = self._crash or error
+        self._stopped = True
+        self._all_taken.set()
+        self._wake(self._concurrency)
+
+    async def end(self) -> None:
+        """Begin no further record, and await what is in flight.
+
+        :raises BaseException: at once, if an interruption as a task's time-out struck inside
+        """
+        self.stop()
+        if not self._workers:  # it was never started
+            return
+        await asyncio.wait(self._workers, return_when=asyncio.FIRST_EXCEPTION)
+        for worker in self._workers:
+            if worker.done() and not worker.cancelled() and (interruption := worker.exception()):
+                raise interruption
+        self._log(at_end=True)
+
+    def result(self) -> BulkReport:
+        """Return the report of a bulk that has ended.
+
+        :raises BulkError: if a record failed, or with ``on_error`` ``continue`` more than ``max_failed``
+        """
+        if self._crash is not None:
+            raise self._crash
+        if self.report.has_failed(self._max_failed):
+            raise self.report.error(self._max_failed)
+        return self.report
+
+    async def _work(self) -> None:
+        try:
+            while not self._stopped:
+                if (item := next(self._items, _END)) is not _END:
+                    await self._do(item)
+                    continue
+                self._all_taken.set()
+                self._waiting.append(asyncio.get_running_loop().create_future())
+                await self._waiting[-1]
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self.stop(error)
+            if not isinstance(error, Exception):  # a task's time-out strikes wherever the loop just is
+                raise
+
+    def _wake(self, number: int) -> None:
+        for _ in range(min(number, len(self._waiting))):
+            if not (waiting := self._waiting.popleft()).done():
+                waiting.set_result(None)
+
+    async def _do(self, item: Any) -> None:
+        report = self.report
+        position = len(report.records)
+        report.records.append(None)
+        try:
+            request, progress = self._request(position, item)
+            answer = self._send(request, progress=progress) if progress else self._send(request)
+            response = (await answer).data
+            report.note(position, BulkRecord(status="done", response=response))
+            if self._filter is not None:
+                report.records[position] = BulkRecord(status="done", response=self._filter(response))
+        except MirrorDBError as error:
+            status = status_of(error)
+            report.note(position, BulkRecord(status=status, error=error))
+            log.warning("%s: record %d %s: %s", self._name, position, status, error)
+            if self._fails:
+                self.stop()
+        if self._monotonic() >= self._log_at:
+            self._log()
+
+    def _request(self, position: int, item: Any) -> tuple[MirrorDBRequest, Progress | None]:
+        arguments = {"endpoint": item} if isinstance(item, str) else item
+        if not isinstance(arguments, Mapping):
+            kind = type(item).__name__
+            raise _bad(f"items[{position}]", f"it must be an endpoint or a mapping of arguments, not {kind}")
+        _refuse_unknown(arguments, self._known | {"maybe_applied"}, f"items[{position}].")
+        said: dict[str, Any] = {**self._common, **arguments}
+        progress = _MAYBE_APPLIED if said.pop("maybe_applied", False) else None
+        for name in ("endpoint", "data"):
+            if name in self._known and name not in said:
+                raise _bad(f"items[{position}].{name}", "it is missing")
+        method, partial = self._method, said.pop("partial", False)
+        if method == "update":
+            method = update_method(said["data"], partial=partial)
+        request = MirrorDBRequest(method=method, **said)
+        if "idempotency_key" not in arguments and (key := request.idempotency_key) is not None:
+            key = f"{checked_key(key)}-{self._names.of(request)}" if method in _KEYED else None
+            request = replace(request, idempotency_key=key)
+        return request, progress
+
+    def _log(self, *, at_end: bool = False) -> None:
+        now, report = self._monotonic(), self.report
+        self._log_at = now + LOG_EVERY
+        ended = report.done + report.failed + report.ambiguous
+        rate = ended / max(now - self._began, 1e-9)
+        left = ""
+        if not at_end and report.total is not None:
+            left = f", about {(report.total - ended) / rate:,.0f} s left"
+        log.info("%s: %s, after %.1f s, %.1f/s%s", self._name, str(report), now - self._began, rate, left)
+
+
+def status_of(error: MirrorDBError) -> Literal["failed", "ambiguous"]:
+    """Return the status of a record that an error ended."""
+    return "ambiguous" if isinstance(error, AmbiguousWriteError) else "failed"
+
+
+_END = object()
+
+
+def _method(name: object) -> RequestMethod:
+    if isinstance(name, str) and name in _METHODS:
+        return _METHODS[name]
+    raise _bad("method", f"unknown method {name!r}; {remedy(name, _METHODS)}")
+
+
+def _check_max_failed(value: object, on_error: OnError) -> None:
+    if value is None:
+        return
+    if on_error != "continue":
+        raise _bad("max_failed", "it needs on_error='continue'; else the first failure ends the bulk")
+    is_number = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if not is_number and not (isinstance(value, float) and 0 <= value <= 1):
+        raise _bad(
+            "max_failed",
+            f"it must be a whole number of records, or a share from 0.0 to 1.0, not {value!r}",
+        )
+
+
+def _refuse_unknown(arguments: Mapping[str, Any], known: set[str], place: str) -> None:
+    if not arguments.keys() <= known:
+        name = min(map(str, arguments.keys() - known))
+        raise _bad(f"{place}{name}", f"unknown argument; {remedy(name, sorted(known))}")
+
+
+def _bad(place: str, reason: str) -> InvalidRequestError:
+    return InvalidRequestError(message=f"{place}: {reason}", field=place)

@@ -1,0 +1,245 @@
+"""Answers that are too large for memory: where they go instead, and what feeds them there.
+
+Files and object stores block, so all work on them is done in threads, off the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from http import HTTPStatus
+from threading import Lock
+from typing import Any, Protocol, TypedDict, TypeVar
+
+from asgiref.sync import sync_to_async
+
+from airflow_mirrordb.client.errors import InvalidRequestError, OutputError
+from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
+from airflow_mirrordb.client.response import MirrorDBResponse
+
+T = TypeVar("T")
+
+#: Bytes that are gathered before a sink gets them, since each call of it costs a change of threads.
+BLOCK = 2**18
+
+#: Failures of a store that do not pass by themselves: no such place, or something else in it; no right; its
+#: kind is not known or not installed; a wrong option, or its certificate is refused (a ValueError as well).
+_FINAL = (
+    FileExistsError,
+    FileNotFoundError,
+    ImportError,
+    IsADirectoryError,
+    NotADirectoryError,
+    NotImplementedError,
+    PermissionError,
+    TypeError,
+    ValueError,
+)
+#: Those of a file system that have no class (errno(3)). All others pass: a disk or quota that is full
+#: (ENOSPC, EDQUOT) has room when other tasks have removed what they wrote; EIO, EBUSY and ESTALE come from
+#: a network.
+_FINAL_ERRNOS = frozenset(
+    {
+        errno.EROFS,  # mounted to be read only
+        errno.ENAMETOOLONG,
+        errno.EINVAL,  # as a character that the file system has in no name
+        errno.ELOOP,  # of links
+        errno.ENODEV,
+        errno.ENXIO,
+        errno.EOPNOTSUPP,
+        errno.EFBIG,  # more than a file, or one of this process, may have
+    }
+)
+#: Statuses by which a store says so over HTTP: no or wrong credentials, no right, no such bucket, no such
+#: request, too large. 400 is not among them: S3 answers it to a request that took too long.
+_FINAL_STATUSES = frozenset({401, 403, 404, 405, 413})
+
+
+class Sink(Protocol):
+    """Where an answer is written to. Its methods may block: they are called in threads, one at a time.
+
+    Nothing may be found under the final name before :meth:`finish`, and all of it after.
+    """
+
+    @property
+    def path(self) -> str:
+        """The final name, for the manifest and for errors."""
+
+    def begin(self) -> None:
+        """Begin an empty file under another name."""
+
+    def write(self, data: bytes) -> object:
+        """Add to it."""
+
+    def finish(self) -> object:
+        """Give the file its final name, in the place of what had it before."""
+
+    def abort(self) -> object:
+        """Remove what was begun and is not finished; may be called at any time, and twice."""
+
+
+class Manifest(TypedDict):
+    """What was written.
+
+    ``path`` is the sink's, ``records`` their number where the answer came in pages; ``bytes`` and
+    ``sha256`` are those of the file.
+    """
+
+    path: str
+    records: int | None
+    bytes: int
+    sha256: str
+
+
+class Stream:
+    """Feeds a sink from an event loop, and keeps account of it.
+
+    :param sink: of this request alone
+    :param request: whose answer is written
+    :raises InvalidRequestError: if that is no GET; what a write answers must not be lost with a file
+    """
+
+    def __init__(self, sink: Sink, request: MirrorDBRequest) -> None:
+        if request.method != "GET":
+            message = "sink: only the answer to a GET can be written to a file"
+            raise attach_request(InvalidRequestError(message=message, field="sink"), request)
+        self._sink, self._request = sink, request
+        self._turn = Lock()  # a thread goes on when the task that waits for it is cancelled
+        self._gathered: list[bytes] = []
+        self._waiting = self._bytes = 0
+        self._records: int | None = None
+        self._hash = hashlib.sha256()
+
+    async def keep(self, answer: Awaitable[MirrorDBResponse]) -> MirrorDBResponse:
+        """Wait for an answer that is written here on its way, and return it with the file's manifest.
+
+        Whatever else comes of it leaves nothing behind.
+
+        :raises OutputError: if the file cannot be written
+        :raises MirrorDBError: what awaiting the answer raises
+        """
+        try:
+            response = await answer
+            if response.status == HTTPStatus.NOT_MODIFIED:
+                return response
+            try:
+                manifest = await self._finish()
+            except OutputError as error:
+                error.attempts = response.attempts
+                raise
+            return replace(response, data=manifest, body=None, size=0)
+        finally:
+            await asyncio.shield(self._off_loop(self._sink.abort))  # to its end, even if cancelled
+
+    async def begin(self) -> None:
+        """Begin the file, or begin it anew after an attempt that broke in the middle.
+
+        :raises OutputError: if it cannot be written
+        """
+        self._gathered.clear()
+        self._waiting = self._bytes = 0
+        self._hash = hashlib.sha256()
+        await self._off_loop(self._begin)
+
+    async def write(self, data: bytes) -> None:
+        """Add bytes to the file.
+
+        :raises OutputError: if it cannot be written
+        """
+        self._gathered.append(data)
+        self._waiting += len(data)
+        if self._waiting >= BLOCK:
+            await self._flush()
+
+    async def write_records(self, records: Sequence[Any]) -> None:
+        """Add a page of records, as JSON Lines, and begin the file with the first page.
+
+        :raises OutputError: if it cannot be written
+        """
+        if self._records is None:
+            self._records = 0
+            await self.begin()
+        for record in records:
+            await self.write(_LINES.encode(record).encode() + b"\n")
+        self._records += len(records)
+
+    async def _finish(self) -> Manifest:
+        await self._flush()
+        await self._off_loop(self._sink.finish)
+        return Manifest(
+            path=self._sink.path, records=self._records, bytes=self._bytes, sha256=self._hash.hexdigest()
+        )
+
+    async def _flush(self) -> None:
+        block = b"".join(self._gathered)
+        self._gathered.clear()
+        self._waiting = 0
+        if block:
+            await self._off_loop(self._write, block)
+
+    def _begin(self) -> None:
+        self._sink.abort()
+        self._sink.begin()
+
+    def _write(self, block: bytes) -> None:
+        self._sink.write(block)
+        self._hash.update(block)
+        self._bytes += len(block)
+
+    async def _off_loop(self, work: Callable[..., T], *arguments: Any) -> T:
+        def in_turn() -> T:
+            with self._turn:
+                return work(*arguments)
+
+        try:
+            # not asyncio.to_thread: from these threads older triggerers can look a connection up
+            return await sync_to_async(in_turn, thread_sensitive=False)()
+        except Exception as error:
+            failure = OutputError(
+                message=f"cannot write to {self._sink.path}: {_words(error)}",
+                path=self._sink.path,
+                retryable=not _is_final(error),
+            )
+            raise attach_request(failure, self._request) from error
+
+
+#: Plain ASCII, so that no reader takes a character within a record for the end of its line.
+_LINES = json.JSONEncoder(separators=(",", ":"))
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether a failure of a store comes again whenever the same is written."""
+    if isinstance(error, _FINAL) or (isinstance(error, OSError) and error.errno in _FINAL_ERRNOS):
+        return True
+    link: BaseException | None = error
+    for _ in range(10):  # s3fs hides botocore's error behind an OSError; causes may be a ring
+        if link is None:
+            break
+        if _status(link) in _FINAL_STATUSES:
+            return True
+        link = link.__cause__
+    return False
+
+
+def _status(error: BaseException) -> object:
+    """Return the HTTP status that an error of a store's library tells, or None.
+
+    Each has it at another place: ``status`` (aiohttp), ``status_code`` (azure-core; Airflow, where it does
+    not know the connection), ``code`` (gcsfs, google-api-core), ``response.status_code`` (requests), and
+    ``response["ResponseMetadata"]["HTTPStatusCode"]`` (botocore).
+    """
+    response = getattr(error, "response", None)
+    if isinstance(response, Mapping):
+        metadata = response.get("ResponseMetadata")
+        return metadata.get("HTTPStatusCode") if isinstance(metadata, Mapping) else None
+    places = ((error, "status"), (error, "status_code"), (error, "code"), (response, "status_code"))
+    found = (getattr(place, name, None) for place, name in places)
+    return next((status for status in found if isinstance(status, int)), None)
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

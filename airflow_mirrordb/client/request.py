@@ -1,0 +1,304 @@
+"""From a request as its author means it to what goes over the wire. Pure; no I/O."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypedDict, TypeVar
+from urllib.parse import quote, urlencode
+
+from multidict import CIMultiDict
+from yarl import URL
+
+from airflow_mirrordb import __version__
+from airflow_mirrordb.client.auth.redaction import shortened
+from airflow_mirrordb.client.bodies.encoding import encode, text_of
+from airflow_mirrordb.client.config import (
+    CONTROL,
+    OVERRIDES,
+    RESERVED_HEADERS,
+    TOKEN,
+    MirrorDBConfig,
+    header_key,
+)
+from airflow_mirrordb.client.errors import EndpointNotAllowedError, InvalidRequestError, MirrorDBError
+from airflow_mirrordb.client.rules.endpoints import MAX_ENDPOINT_LENGTH, EndpointRegistry, Method
+from airflow_mirrordb.client.rules.entity_tags import entity_tags, joined
+from airflow_mirrordb.json_types import is_list
+
+RequestMethod = Method | Literal["update"]
+
+AnyError = TypeVar("AnyError", bound=MirrorDBError)
+
+_CONDITIONS = ("if-match", "if-none-match")
+_QUERY_VALUE = "a string, number, boolean or a list of them"
+
+#: Characters of a label, which is in each line of the log; Airflow's task ids have at most 250.
+MAX_LABEL_LENGTH = 500
+
+USER_AGENT = f"airflow-provider-mirrordb/{__version__}"
+
+
+class RequestOptions(TypedDict, total=False):
+    """What any request may say beyond its method, endpoint and data; see :class:`MirrorDBRequest`."""
+
+    query: Mapping[str, Any] | None
+    headers: Mapping[str, str] | None
+    timeout: float | None
+    if_match: str | Sequence[str] | None
+    if_none_match: str | Sequence[str] | None
+    idempotency_key: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorDBRequest:
+    """One request as its author means it; plain values, so that it can be stored and sent elsewhere.
+
+    :param method: HTTP method, or ``update`` for the one by which the connection's backend updates
+    :param endpoint: path relative to the connection's base URL
+    :param method_name: label in logs and errors
+    :param data: JSON value for the body, without the connection's envelope; None sends no body
+    :param query: values of the query; lists repeat the name; None is left out of a GET, and refused else
+    :param headers: further headers; strings or numbers
+    :param timeout: longest time that one attempt may take, in seconds; the connection's if None
+    :param if_match: entity tag which the resource must still have (RFC 9110, section 13.1.1), as ``"v1"``,
+        or a list of them; ``*`` for any
+    :param if_none_match: entity tag which the resource must no longer have (section 13.1.2), likewise
+    :param idempotency_key: key by which the backend knows a repeated POST or PATCH, sent if the
+        connection has an ``idempotency_header``
+    :param missing_ok: whether a DELETE that meets 404 is a success
+    :param paginate: how a GET goes on to further pages: the arguments of
+        :class:`~airflow_mirrordb.client.Pagination`; None if one answer is all
+    """
+
+    method: RequestMethod
+    endpoint: str
+    method_name: str | None = None
+    data: Any = None
+    query: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] | None = None
+    timeout: float | None = None
+    if_match: str | Sequence[str] | None = None
+    if_none_match: str | Sequence[str] | None = None
+    idempotency_key: str | None = None
+    missing_ok: bool = False
+    paginate: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireRequest:
+    """One HTTP request, checked and complete but for the credentials; what is sent is exactly this, and them.
+
+    :param origin: of the backend: scheme, host and port
+    :param target: percent-encoded path and query (RFC 9112, section 3.2.1)
+    :param repeatable: whether sending it twice leaves what sending it once does
+    """
+
+    method: Method
+    origin: URL
+    target: str
+    headers: CIMultiDict[str] = field(repr=False)
+    body: bytes | None = field(repr=False)
+    timeout: float
+    repeatable: bool
+
+    @property
+    def url(self) -> URL:
+        """The target as a URL."""
+        return URL(f"{self.origin}{self.target}", encoded=True)
+
+
+def settled(request: MirrorDBRequest, config: MirrorDBConfig) -> MirrorDBRequest:
+    """Return the request with the HTTP method that it is sent with; what may be repeated depends on it."""
+    return replace(request, method=_method(request, config)) if request.method == "update" else request
+
+
+def update_method(data: object, *, partial: bool) -> RequestMethod:
+    """Return the method of an update.
+
+    :raises InvalidRequestError: if there is nothing to update by; a :class:`MirrorDBRequest` may do so
+    """
+    if data is None:
+        raise _bad("data", "it is None, and an update without a body could empty the resource")
+    return "PATCH" if partial else "update"
+
+
+def prepare(request: MirrorDBRequest, config: MirrorDBConfig, registry: EndpointRegistry) -> WireRequest:
+    """Check a request and build what will be sent.
+
+    :raises EndpointNotAllowedError: if no registered pattern allows it
+    :raises InvalidRequestError: if an argument cannot be sent; names it
+    """
+    request, method = settled(request, config), _method(request, config)
+    try:
+        if request.method_name is not None:
+            _check_label(request.method_name)
+        path = registry.path_for(method, request.endpoint)
+        headers = _headers(request, config)
+        body = _body(request.data, config.request_envelope)
+        query = "" if request.query is None else _query(request.query, method)
+        timeout = _timeout(request.timeout, config.timeout)
+    except (EndpointNotAllowedError, InvalidRequestError) as error:
+        raise attach_request(error, request) from None
+    if body is not None:
+        headers.setdefault("Content-Type", "application/json")
+    origin, prefix = base_of(config.base_url)
+    slash = "/" if config.trailing_slash else ""
+    return WireRequest(
+        method=method,
+        origin=origin,
+        target=f"{prefix}/{path}{slash}{query}",
+        headers=headers,
+        body=body,
+        timeout=timeout,
+        repeatable=_is_repeatable(method, headers, config),
+    )
+
+
+def probe(config: MirrorDBConfig) -> WireRequest:
+    """Return a GET of the base URL itself, for the connection test; the registry does not apply."""
+    request = MirrorDBRequest(method="GET", endpoint="")
+    origin, prefix = base_of(config.base_url)
+    return WireRequest(
+        method="GET",
+        origin=origin,
+        target=prefix or "/",
+        headers=_headers(request, config),
+        body=None,
+        timeout=config.timeout,
+        repeatable=True,
+    )
+
+
+@functools.lru_cache(maxsize=64)  # to take a URL apart is as much work as all else that a request needs
+def base_of(base_url: str) -> tuple[URL, str]:
+    """Return the origin of a base URL, and its percent-encoded path, without a slash at the end."""
+    url = URL(base_url, encoded=True)
+    return url.origin(), url.raw_path.rstrip("/")
+
+
+def attach_request(error: AnyError, request: MirrorDBRequest) -> AnyError:
+    """Write into an error which request it belongs to."""
+    error.method, error.endpoint, error.method_name = (
+        request.method,
+        shortened(str(request.endpoint), MAX_ENDPOINT_LENGTH),
+        shortened(label, MAX_LABEL_LENGTH) if isinstance(label := request.method_name, str) else label,
+    )
+    return error
+
+
+def _check_label(label: object) -> None:
+    if not isinstance(label, str) or not label.isprintable() or len(label) > MAX_LABEL_LENGTH:
+        limit = f"of at most {MAX_LABEL_LENGTH} characters"
+        raise _bad("method_name", f"it must be one line of printable text {limit}; it appears in logs")
+
+
+def _method(request: MirrorDBRequest, config: MirrorDBConfig) -> Method:
+    return config.update_method if request.method == "update" else request.method
+
+
+def _is_repeatable(method: Method, headers: Mapping[str, str], config: MirrorDBConfig) -> bool:
+    if method in ("POST", "PATCH"):
+        return config.idempotency_header is not None
+    return method == "GET" or not ("If-Match" in headers or "If-None-Match" in headers)
+
+
+def _headers(request: MirrorDBRequest, config: MirrorDBConfig) -> CIMultiDict[str]:
+    headers = CIMultiDict({"Accept": "application/json", "User-Agent": USER_AGENT})
+    headers.update(config.headers)
+    if request.headers is not None:
+        _add_own(request.headers, config, headers)
+    if request.if_match is not None:
+        headers["If-Match"] = _condition("if_match", request.if_match)
+    if request.if_none_match is not None:
+        headers["If-None-Match"] = _condition("if_none_match", request.if_none_match)
+    if request.idempotency_key is not None:
+        key = checked_key(request.idempotency_key)
+        if config.idempotency_header and request.method in ("POST", "PATCH"):
+            headers[config.idempotency_header] = key
+    return headers
+
+
+def _add_own(own: Mapping[str, str], config: MirrorDBConfig, headers: CIMultiDict[str]) -> None:
+    """Add the headers of a request's own, if each of them may be set by it."""
+    if not isinstance(own, Mapping):
+        raise _bad("headers", f"it must be a mapping, not {type(own).__name__}")
+    taken = {header_key(name) for name in (config.auth_header, config.idempotency_header or "")}
+    for name, value in own.items():
+        place = f"headers[{name!r}]"
+        if not isinstance(name, str) or not TOKEN.fullmatch(name):
+            raise _bad(place, "this is no header name (letters, digits and !#$%&'*+-.^_`|~)")
+        if header_key(name) in RESERVED_HEADERS | taken:
+            raise _bad(place, "the client sets this header itself, from the connection or another argument")
+        if header_key(name) in OVERRIDES:
+            raise _bad(place, "this header could turn the request into one that no pattern allows")
+        headers[name] = text = _header_value(place, value)
+        if header_key(name) in _CONDITIONS:
+            _condition(place, text)  # sent as it is: some backends want no quotes
+
+
+def _header_value(place: str, value: object) -> str:
+    if isinstance(value, bool):
+        raise _bad(place, "it must be a string or number: there is no way to write a boolean that all know")
+    text = text_of(value, place, "a string or number")
+    if CONTROL.search(text):
+        raise _bad(place, "line breaks and control characters are refused")
+    return text
+
+
+def _condition(place: str, value: object) -> str:
+    """Return a condition on the resource, as If-Match, one that says something."""
+    tags = [_header_value(place, tag) for tag in value] if is_list(value) else None
+    try:
+        return entity_tags(_header_value(place, value)) if tags is None else joined(tags)
+    except ValueError as error:
+        raise _bad(place, str(error)) from None
+
+
+def checked_key(value: object, place: str = "idempotency_key") -> str:
+    """Return an idempotency key as it is sent.
+
+    :raises InvalidRequestError: if it cannot be, or is what a template renders to that had nothing to say
+    """
+    text = _header_value(place, value)
+    if text.strip() in ("", "None"):
+        raise _bad(place, f"{text!r} is no key, but what a missing XCom or a None renders to")
+    return text
+
+
+def _query(query: Mapping[str, Any], method: Method) -> str:
+    if not isinstance(query, Mapping):
+        raise _bad("query", f"it must be a mapping, not {type(query).__name__}")
+    pairs: list[tuple[str, str]] = []
+    for name, value in query.items():
+        place = f"query[{name!r}]"
+        values = list(value) if is_list(value) else [value]
+        left = [item for item in values if item is not None]
+        if method != "GET" and (not left or len(left) < len(values)):
+            raise _bad(place, "None and [] are left out of reads only: a write could mean all then")
+        if left:
+            key = text_of(name, place)
+            pairs += [(key, text_of(item, place, _QUERY_VALUE)) for item in left]
+    return f"?{urlencode(pairs, quote_via=quote)}" if pairs else ""
+
+
+def _timeout(value: float | None, default: float) -> float:
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise _bad("timeout", f"it must be a number of seconds above 0, not {value!r}")
+    return value
+
+
+def _body(data: object, envelope: str | None) -> bytes | None:
+    if data is None:
+        return None
+    body = encode(data)
+    for key in reversed(envelope.split(".") if envelope else ()):
+        body = b"{%b:%b}" % (encode(key), body)
+    return body
+
+
+def _bad(place: str, reason: str) -> InvalidRequestError:
+    return InvalidRequestError(message=f"{place}: {reason}", field=place)

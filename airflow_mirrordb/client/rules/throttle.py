@@ -1,0 +1,110 @@
+"""Where each request of a connection waits for its turn: ``max_concurrency`` first, then the rate limiter."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from http import HTTPStatus
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from airflow_mirrordb.client import forking
+from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.response import Answer, wait_asked
+from airflow_mirrordb.client.rules.rate_limiter import Slot, rate_limiter_for
+from airflow_mirrordb.client.rules.retry import Progress, back_off
+
+_REFUSALS = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+
+_Semaphores = WeakValueDictionary[Hashable, asyncio.Semaphore]
+_semaphores_of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Semaphores] = WeakKeyDictionary()
+forking.empty_when_forked(_semaphores_of_loops)
+
+
+class TurnTooLateError(Exception):
+    """The turn of a request would come after the time that its caller has; nothing was sent.
+
+    :param wait: seconds until the turn; 0 if only waiting for ``max_concurrency`` took too long
+    """
+
+    def __init__(self, wait: float) -> None:
+        super().__init__(wait)
+        self.wait = wait
+        self.progress = Progress()
+        """What came of the attempts before; whoever makes them sets it."""
+
+
+class Throttle:
+    """Lets requests go when their turn has come.
+
+    To be made inside an event loop. All throttles of a connection share a semaphore (``max_concurrency``)
+    within the loop, and a rate limiter (``rate_limit``, and what the backend's refusals teach) within the
+    process.
+
+    :param config: which says what the connection is, and its limits
+    :param clock: unix time in seconds, for a Retry-After that is a date
+    :param monotonic: monotonic time in seconds
+    :param sleep: waits the given seconds
+    """
+
+    def __init__(
+        self,
+        config: MirrorDBConfig,
+        *,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        connection = (config.base_url, config.login, config.api_key)
+        self._rate_limiter = rate_limiter_for(connection, config.rate_limit, longest_pause=config.max_delay)
+        of_loop = _semaphores_of_loops.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
+        semaphore = of_loop.get((connection, config.max_concurrency))
+        if semaphore is None:
+            semaphore = of_loop[connection, config.max_concurrency] = asyncio.Semaphore(
+                config.max_concurrency
+            )
+        self._semaphore = semaphore
+        self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
+
+    async def enter(self, latest: float) -> Slot:
+        """Wait for the turn of a request, which has to :meth:`leave` later.
+
+        :param latest: monotonic time after which it makes no sense to go
+        :raises TurnTooLateError: if its turn comes later
+        """
+        must_wait = self._semaphore.locked()
+        await self._semaphore.acquire()
+        if must_wait and self._monotonic() > latest:
+            self._semaphore.release()
+            raise TurnTooLateError(0.0)
+        try:
+            slot = self._rate_limiter.reserve(now := self._monotonic())
+            return slot if slot.at <= now else await self._wait_for(slot, now, latest)
+        except BaseException:
+            self._semaphore.release()
+            raise
+
+    def leave(self) -> None:
+        """Let the next one go."""
+        self._semaphore.release()
+
+    def learn(self, slot: Slot, answer: Answer) -> None:
+        """Let the rate limiter know what became of a request."""
+        if answer.status in _REFUSALS:
+            self._rate_limiter.refused(self._monotonic(), slot, wait_asked(answer, self._clock()))
+        else:
+            self._rate_limiter.admitted(slot)
+        if (seconds := back_off(answer.headers)) is not None:
+            self._rate_limiter.backed_off(self._monotonic(), slot, seconds)
+
+    async def _wait_for(self, slot: Slot, now: float, latest: float) -> Slot:
+        while slot.at > now:
+            if slot.at > latest:
+                self._rate_limiter.give_back(slot)
+                raise TurnTooLateError(slot.at - now)
+            try:
+                await self._sleep(slot.at - now)
+            except BaseException:
+                self._rate_limiter.give_back(slot)
+                raise
+            slot = self._rate_limiter.reserve(now := self._monotonic(), slot)
+        return slot

@@ -1,0 +1,434 @@
+"""One request of a client from its first attempt to its result: turns, credentials, retries, redirects."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from types import TracebackType
+from typing import NoReturn, TypeVar
+from uuid import uuid4
+
+from airflow_mirrordb.client.auth.credentials import Credentials
+from airflow_mirrordb.client.auth.redaction import Redaction
+from airflow_mirrordb.client.auth.schemes import auth_headers
+from airflow_mirrordb.client.collections.streams import Stream
+from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.errors import DisconnectedError, MirrorDBError, RateLimitError, TransportError
+from airflow_mirrordb.client.request import MirrorDBRequest, WireRequest, attach_request, prepare, settled
+from airflow_mirrordb.client.response import (
+    Answer,
+    MirrorDBResponse,
+    classify_failure,
+    interpret,
+    may_be_applied,
+    not_repeated,
+    redirected,
+)
+from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
+from airflow_mirrordb.client.rules.retry import Progress, Retrying, RetryPolicy, WaitNeeded
+from airflow_mirrordb.client.rules.throttle import Throttle, TurnTooLateError
+from airflow_mirrordb.client.wire.deadlines import CancelScope
+from airflow_mirrordb.client.wire.transport import DISCONNECTED, Transport
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+_GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+
+#: Methods of writes that only an idempotency key makes repeatable.
+KEYED = ("POST", "PATCH")
+NOT_SENT = (
+    "The idempotency_key is not sent: the connection has no idempotency_header, which says that its backend"
+    " knows a repeated write by its key"
+)
+#: Seconds that any attempt gets, however near the deadline: who asks wants an answer.
+LEAST_TIMEOUT = 1.0
+#: Seconds that a request waits for its turn where its caller wants to do longer waits itself.
+SHORT_WAIT = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What a request works with from its start to its end, whatever is changed meanwhile."""
+
+    config: MirrorDBConfig
+    registry: EndpointRegistry
+    policy: RetryPolicy = field(init=False, repr=False)
+    fixed_headers: Mapping[str, str] | None = field(init=False, repr=False)
+    """Headers that prove who sends; None if they have to be fetched."""
+
+    def __post_init__(self) -> None:  # made once, not for each request
+        object.__setattr__(self, "policy", self.config.retry_policy)
+        fixed = None if self.config.auth == "oauth2" else auth_headers(self.config)
+        object.__setattr__(self, "fixed_headers", fixed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """The way to the backend."""
+
+    transport: Transport
+    throttle: Throttle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One request as it went over the wire, for who watches: a redirect and a renewed key make further ones.
+
+    :param request: what it is an attempt at
+    :param number: how often that was tried by now; a retry has more than 1
+    :param status: of the answer; None if there was none
+    :param error: class of what came instead of an answer, or of the rest of its body
+    :param elapsed: seconds from the moment of its turn to the whole answer
+    """
+
+    request: MirrorDBRequest
+    number: int
+    status: int | None
+    error: str | None
+    elapsed: float
+
+
+Observer = Callable[[Attempt], None]
+Note = Callable[[int, bool], None]
+"""Is told of a request how many attempts were sent, and whether one of them may have been applied."""
+
+
+class InFlightRequest(CancelScope):
+    """A request in flight, which can be ended without ending the task that makes it.
+
+    A task of its own for each request would cost a tenth of the request.
+
+    :raises DisconnectedError: if it was ended
+    """
+
+    __slots__ = ("_ended", "_in_flight", "_request")
+
+    def __init__(self, flights: set[InFlightRequest], request: MirrorDBRequest) -> None:
+        super().__init__()
+        self._in_flight, self._request = flights, request
+        self._ended: asyncio.Future[None] | None = None
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it will land: not if it was interrupted right before, or its event loop is another one."""
+        return not self._task.done() and self._task.get_loop() is asyncio.get_running_loop()
+
+    def end(self) -> asyncio.Future[None]:
+        """End it, and return a future of its end."""
+        if self._ended is None:
+            self._ended = asyncio.get_running_loop().create_future()
+            self.cancel()
+        return self._ended
+
+    def reason(self) -> Exception:
+        return attach_request(DisconnectedError(message=DISCONNECTED, retryable=False), self._request)
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self._in_flight.add(self)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._in_flight.discard(self)
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+        super().__exit__(kind, error, traceback)
+
+
+class Sender:
+    """Makes the requests of one client, each again where that is safe, and can end all that are in flight.
+
+    :param credentials: what proves who sends
+    :param redaction: hides secrets in what appears in logs
+    :param clock: unix time in seconds
+    :param monotonic: monotonic time in seconds
+    :param sleep: waits the given seconds
+    :param rng: source of the jitter in waits
+    :param observe: called with each attempt, after its answer; must not raise
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        redaction: Redaction,
+        *,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+        rng: random.Random,
+        observe: Observer | None = None,
+    ) -> None:
+        self._credentials, self._redaction, self._observe = credentials, redaction, observe
+        self._clock, self._monotonic, self._sleep, self._rng = clock, monotonic, sleep, rng
+        self._in_flight: set[InFlightRequest] = set()
+        self._told_of_key = False
+
+    def __len__(self) -> int:
+        """How many are in flight."""
+        return len(self._in_flight)
+
+    async def make(
+        self,
+        request: MirrorDBRequest,
+        state: Snapshot,
+        link: Route,
+        progress: Progress | None,
+        *,
+        wait: bool,
+        once: bool,
+        stream: Stream | None = None,
+        note: Note | None = None,
+    ) -> MirrorDBResponse:
+        """Make a request; the arguments and errors are those of the client's own method.
+
+        :param stream: takes the body of a success, in the place of the response
+        """
+        request = self._with_key(settled(request, state.config), state.config)
+        if progress is None or progress.deadline is None:
+            end = self._clock() + state.config.max_elapsed
+            progress = replace(progress, deadline=end) if progress else Progress(deadline=end)
+        wire = prepare(request, state.config, state.registry)
+        if progress.maybe_applied and not wire.repeatable:
+            raise not_repeated(request, progress)
+        call = _Call(
+            request=request,
+            wire=wire,
+            state=state,
+            link=link,
+            credentials=self._credentials,
+            redaction=self._redaction,
+            clock=self._clock,
+            monotonic=self._monotonic,
+            deadline=self._monotonic() + (progress.deadline or 0.0) - self._clock(),
+            patient=wait and not once,
+            stream=stream,
+            observe=self._observe,
+            note=note,
+        )
+        try:
+            with self.in_flight(request):
+                if once:
+                    return await call.only_attempt(progress)
+                retrying = Retrying(policy=state.policy, clock=self._clock, sleep=self._sleep, rng=self._rng)
+                return await retrying.run(call.attempt, name=call, progress=progress, wait=wait)
+        except TurnTooLateError as late:
+            error = attach_request(_too_late(late), request)
+            if not wait and self._monotonic() + late.wait <= call.deadline:
+                resume_at = self._clock() + late.wait
+                raise WaitNeeded(replace(late.progress, resume_at=resume_at), error) from None
+            raise error from None
+        except MirrorDBError as error:
+            attach_request(
+                error, request
+            ).maybe_applied |= call.maybe_applied  # it may have been ended in a wait
+            raise
+
+    def _with_key(self, request: MirrorDBRequest, config: MirrorDBConfig) -> MirrorDBRequest:
+        """Give a create or partial update its idempotency key, if the backend promises to heed one."""
+        key = request.idempotency_key
+        if config.idempotency_header is not None and request.method in KEYED:
+            return request if key is not None else replace(request, idempotency_key=str(uuid4()))
+        if key is None:
+            return request
+        if request.method in KEYED and not self._told_of_key:
+            self._told_of_key = True  # a bulk has many
+            log.warning(NOT_SENT)
+        return replace(request, idempotency_key=None)
+
+    def in_flight(self, request: MirrorDBRequest) -> InFlightRequest:
+        """Return the context in which a request is made, so that :meth:`end` can end it."""
+        return InFlightRequest(self._in_flight, request)
+
+    def forget(self) -> None:
+        """Forget what is in flight, since its event loop will not run again."""
+        self._in_flight = set()
+
+    async def end(self) -> None:
+        """End what is in flight; whose transports are to be marked as closing before."""
+        flights, self._in_flight = self._in_flight, set()
+        await asyncio.gather(*(in_flight.end() for in_flight in flights if in_flight.is_under_way))
+
+
+class _Call:
+    """One request through all its attempts."""
+
+    def __init__(
+        self,
+        *,
+        request: MirrorDBRequest,
+        wire: WireRequest,
+        state: Snapshot,
+        link: Route,
+        credentials: Credentials,
+        redaction: Redaction,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+        deadline: float,
+        patient: bool,
+        stream: Stream | None,
+        observe: Observer | None,
+        note: Note | None,
+    ) -> None:
+        self._request, self._wire, self._snapshot, self._route = request, wire, state, link
+        self._credentials, self._renewals, self._redaction = credentials, credentials.renewals, redaction
+        self._clock, self._monotonic, self._started = clock, monotonic, monotonic()
+        self.deadline, self._patient, self._stream = deadline, patient, stream
+        self._observe, self._note = observe, note
+        self._number, self._progress, self.maybe_applied = 0, Progress(), False
+
+    def __str__(self) -> str:
+        """Return what the request is called in logs; a link may have brought a secret into its endpoint."""
+        label = f" [{self._request.method_name}]" if self._request.method_name else ""
+        return f"{self._request.method} {self._redaction.text(self._request.endpoint)}{label}"
+
+    async def attempt(self, progress: Progress) -> MirrorDBResponse:
+        """Make one attempt; decide of a failure whether there may be another.
+
+        :param progress: what came of the attempts before it
+        """
+        self._progress, self._number = progress, progress.attempts + 1
+        self.maybe_applied = progress.maybe_applied
+        config, transport = self._snapshot.config, self._route.transport
+        try:
+            headers = self._snapshot.fixed_headers
+            if headers is None:
+                headers = await self._credentials.headers(config, transport)
+            answer = await self._answer(headers)
+            if answer.status == HTTPStatus.UNAUTHORIZED and (
+                fresh := await self._credentials.renewed(headers, config, transport, self._renewals)
+            ):
+                answer = await self._answer(fresh)  # a 401 was not applied: a write may go out again
+            return self._result(answer)
+        except TurnTooLateError as late:
+            late.progress = progress
+            raise
+        except MirrorDBError as error:
+            error.maybe_applied |= self.maybe_applied
+            raise
+
+    async def only_attempt(self, progress: Progress) -> MirrorDBResponse:
+        """Make one attempt; what follows a failure is for the caller to say."""
+        try:
+            return await self.attempt(progress)
+        except MirrorDBError as error:
+            error.attempts = self._number
+            raise
+
+    def _result(self, answer: Answer) -> MirrorDBResponse:
+        try:
+            response = interpret(
+                answer,
+                self._request,
+                self._snapshot.config,
+                number=self._number,
+                elapsed=self._monotonic() - self._started,
+                now=self._clock(),
+                maybe_applied=self._progress.maybe_applied,
+                hide=self._redaction.text,
+            )
+        except MirrorDBError as error:
+            self._raise(error)
+        if not response.is_json:
+            log.warning(
+                "%s: %d, so the write was applied, but its answer of %d bytes is not JSON (content type %r):"
+                " the result is %s",
+                str(self),
+                response.status,
+                response.size,
+                self._redaction.text(response.headers.get("Content-Type", "none")[:200]),
+                "None, since it is no text" if response.body is None else "its text",
+            )
+        if response.status in _GONE and not self._request.missing_ok:
+            log.warning(
+                "%s: %d counts as done, since an attempt before may have been applied; whether the resource"
+                " was ever there is not known",
+                str(self),
+                response.status,
+            )
+        return response
+
+    def _raise(self, error: MirrorDBError) -> NoReturn:
+        """Raise what an error of the request itself is for who made it."""
+        error.maybe_applied = self.maybe_applied
+        before = self._progress.maybe_applied
+        classified = classify_failure(
+            attach_request(error, self._request), self._request, self._wire, maybe_applied=before
+        )
+        if classified is error:
+            raise error
+        raise classified from error
+
+    async def _answer(self, headers: Mapping[str, str]) -> Answer:
+        answer = await self._send(self._wire, headers)
+        follow = redirected(answer, self._request, self._wire, self._snapshot.config, self._snapshot.registry)
+        return await self._send(follow, headers) if follow else answer
+
+    async def _send(self, wire: WireRequest, headers: Mapping[str, str]) -> Answer:
+        """Send a request when its turn has come."""
+        latest = self.deadline if self._patient else min(self.deadline, self._monotonic() + SHORT_WAIT)
+        throttle = self._route.throttle
+        slot = await throttle.enter(latest)
+        try:
+            left = max(self.deadline - self._monotonic(), LEAST_TIMEOUT)
+            sending = self._route.transport.send(wire, headers, left, self._stream, self._begin)
+            answer = await (self._watched(sending) if self._observe else sending)
+        except TransportError as error:
+            self._raise(error)
+        finally:
+            throttle.leave()
+        throttle.learn(slot, answer)
+        self._stands(self._progress.maybe_applied or (wire.method != "GET" and may_be_applied(answer)))
+        return answer
+
+    def _begin(self) -> None:
+        """Note that the attempt goes out: from now on it may be applied, until an answer says otherwise."""
+        self._stands(self.maybe_applied or self._wire.method != "GET")
+
+    def _stands(self, maybe_applied: bool) -> None:  # a fact
+        self.maybe_applied = maybe_applied
+        if self._note is not None:
+            self._note(self._number, maybe_applied)
+
+    async def _watched(self, sending: Awaitable[Answer]) -> Answer:
+        started = self._monotonic()
+        status, error = None, None
+        try:
+            answer = await sending
+            status, error = answer.status, type(answer.broken).__name__ if answer.broken else None
+        except BaseException as failure:  # a caller that gives up has sent a request, too
+            error = type(failure).__name__
+            raise
+        else:
+            return answer
+        finally:
+            assert self._observe is not None  # noqa: S101  # somebody watches
+            self._observe(
+                Attempt(
+                    request=self._request,
+                    number=self._number,
+                    status=status,
+                    error=error,
+                    elapsed=self._monotonic() - started,
+                )
+            )
+
+
+def _too_late(late: TurnTooLateError) -> RateLimitError:
+    reason = f"the connection is paused, or limited, for another {late.wait:.1f} s"
+    if not late.wait:
+        reason = "until its deadline max_concurrency other requests were in flight"
+    return RateLimitError(
+        message=f"it was not sent: {reason}",
+        attempts=late.progress.attempts,
+        maybe_applied=late.progress.maybe_applied,
+        status=HTTPStatus.TOO_MANY_REQUESTS.value,
+        retry_after=late.wait,
+        retryable=True,
+    )

@@ -1,0 +1,163 @@
+"""From the rendered arguments of a task, or of a trigger that stands for one, to its request.
+
+Light: a DAG file that imports an operator loads no client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow_mirrordb.task.serialization import NotStorableError, check_exact
+
+if TYPE_CHECKING:
+    from airflow_mirrordb.client.request import MirrorDBRequest, RequestMethod
+    from airflow_mirrordb.task.conditions import Condition
+
+T = TypeVar("T")
+
+
+def request_of(task: Any, method: RequestMethod, **arguments: Any) -> MirrorDBRequest:
+    """Return the request that the rendered arguments of a task describe.
+
+    :param task: an operator, a sensor, or a trigger that Airflow renders
+    :param arguments: what else the request says
+    :raises InvalidRequestError: if an argument was rendered to something it cannot be
+    """
+    from airflow_mirrordb.client.request import MirrorDBRequest
+
+    task.refuse_nothing()
+    refuse_none(task.endpoint)
+    timeout, query = task.request_timeout, plain_if_json(task.query)
+    task.refuse_vanished(query)
+    return MirrorDBRequest(
+        method=method,
+        endpoint=task.endpoint,
+        method_name=task.method_name or task.task_id,
+        query=query,
+        headers=plain_if_json(task.headers),
+        timeout=None if timeout in (None, "") else parse_argument("request_timeout", timeout, float),
+        **{name: plain_if_json(value) for name, value in arguments.items()},
+    )
+
+
+def refuse_changed(name: str, value: object) -> None:
+    """An argument that is no text of ours must arrive in the triggerer as it is."""
+    from airflow_mirrordb.client.errors import InvalidRequestError
+
+    try:
+        check_exact(value)
+    except NotStorableError as error:
+        message = f"{name}: {error}; Airflow cannot hand it to the triggerer, set deferrable=False"
+        raise InvalidRequestError(message=message, field=name) from None
+
+
+def fields_of(value: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass and their values; ``asdict`` would copy all that is in them."""
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
+def plain_if_json(value: Any) -> Any:
+    """Return a value made of Python's own types, so that Airflow can store it; another one as it is.
+
+    What is no JSON is refused where it is sent, with its place.
+    """
+    from airflow_mirrordb.client.bodies.encoding import plain
+    from airflow_mirrordb.client.errors import InvalidRequestError
+
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    try:
+        return plain(value)
+    except InvalidRequestError:
+        return value
+
+
+def refuse_none(endpoint: object) -> None:
+    """An id that is missing must not become a resource of that name."""
+    from airflow_mirrordb.client.errors import InvalidRequestError
+
+    if "None" in str(endpoint).split("/"):
+        message = f"endpoint: {endpoint!r} holds 'None', as a missing XCom or a None renders"
+        raise InvalidRequestError(message=message, field="endpoint")
+
+
+def condition_of(
+    task: Any, given: str | Callable[[Any], object] | None, *, by_path: bool = True
+) -> tuple[Condition, Callable[[Any], object] | None]:
+    """Return the condition that the rendered arguments of a sensor describe, and its function.
+
+    :param task: a sensor, or a trigger
+    :param given: its ``condition``
+    :param by_path: whether another process must find that function by its path
+    :raises InvalidRequestError: if they are not one condition
+    """
+    from airflow_mirrordb.client.errors import InvalidRequestError
+    from airflow_mirrordb.task.conditions import Condition, function_at, path_of
+
+    try:
+        path, function = None, given
+        if isinstance(function, str):
+            path, function = function, function_at(function)
+        elif function and by_path:
+            path = path_of(function)
+        condition = Condition(
+            gone=task.gone,
+            field=task.field,
+            equals=plain_if_json(task.equals),
+            is_in=plain_if_json(task.is_in),
+            changed=task.changed,
+            function=path,
+        )
+    except ValueError as error:
+        raise InvalidRequestError(message=str(error), field=str(error).partition(":")[0]) from error
+    return condition, function
+
+
+def parse_argument(name: str, value: object, kind: type[T]) -> T:
+    """Return an argument as the type it stands for: a template renders to a string."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from airflow_mirrordb.client.errors import InvalidRequestError
+
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError:
+        message = f"{name}: {value!r} is not a {kind.__name__}"
+        raise InvalidRequestError(message=message, field=name) from None
+
+
+def max_failed_of(value: object) -> float | None:
+    """Return how many records of a list may fail: a whole number, or as a float a share of all.
+
+    :raises ValueError: if it is none
+    """
+    number = value
+    if isinstance(value, str):
+        with suppress(ValueError):
+            number = int(value) if value.strip().isdecimal() else float(value)
+    if number is None:
+        return None
+    if isinstance(number, int) and not isinstance(number, bool) and number >= 0:
+        return number
+    if isinstance(number, float) and 0 <= number <= 1:
+        return number
+    raise ValueError(
+        f"max_failed: it must be a whole number of records, or a share from 0.0 to 1.0, not {value!r}"
+    )
+
+
+def refuse_sensitive(headers: Mapping[str, str] | None) -> None:
+    """What a trigger is given is stored in clear text."""
+    from airflow_mirrordb.client.errors import InvalidRequestError
+
+    words = ("auth", "token", "secret", "password", "cookie", "credential", "api-key", "apikey", "signature")
+    for name in headers or {}:
+        if any(word in str(name).lower() for word in words):
+            message = (
+                f"headers[{name!r}]: what a trigger is given is stored in clear text; put the secret into the"
+                " connection's Password, or, for a task, set deferrable=False"
+            )
+            raise InvalidRequestError(message=message, field=f"headers[{name!r}]")

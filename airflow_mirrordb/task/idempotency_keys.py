@@ -1,0 +1,69 @@
+"""The idempotency key of a task's write; light: a DAG file that imports an operator loads no client."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_mirrordb.compat import installation_url
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_mirrordb.client.mirrordb import GenericMirrorDB
+    from airflow_mirrordb.client.request import MirrorDBRequest
+
+log = logging.getLogger(__name__)
+
+
+def key_of(operator: Any, context: Context, method: str, data: object) -> str:
+    """Return the idempotency key that the author gave, or one that is derived.
+
+    :raises InvalidRequestError: if it cannot be sent, or says nothing
+    """
+    from airflow_mirrordb.client.request import checked_key
+
+    if operator.idempotency_key is None:
+        return derive_key(operator, context, method, data)
+    return checked_key(operator.idempotency_key)
+
+
+def with_key_if_sent(operator: Any, client: GenericMirrorDB, request: MirrorDBRequest) -> MirrorDBRequest:
+    """Return a request without an idempotency key that its connection would not send.
+
+    The author of one is warned; a derived one is nobody's loss.
+    """
+    from airflow_mirrordb.client.sender import KEYED, NOT_SENT
+
+    if request.idempotency_key is None or client.sends_keys:
+        return request
+    if getattr(operator, "idempotency_key", None) is not None and request.method in KEYED:
+        log.warning(NOT_SENT)
+    return replace(request, idempotency_key=None)
+
+
+def derive_key(operator: Any, context: Context, method: str, data: object) -> str:
+    """Return the idempotency key of a task's write, or of many what is the same in all their keys.
+
+    It is the same over the retries of the client, of the task and of the triggerer, and another for
+    another task, run, map index, installation of Airflow, or other data, and after the task was cleared:
+    Airflow changes ``max_tries`` then, and never else, not even with the task's ``retries``
+    (``clear_task_instances`` in ``airflow/models/taskinstance.py``). It is made of the data as it is sent;
+    only the order of names in it tells nothing. What cannot be sent is refused where it would be, with its
+    place.
+    """
+    from airflow_mirrordb.client.bodies.encoding import fingerprint
+    from airflow_mirrordb.client.errors import InvalidRequestError
+
+    task = context["ti"]
+    cleared = getattr(task, "max_tries", None)
+    identity = [installation_url(), task.dag_id, task.run_id, task.task_id, task.map_index, cleared]
+    said = {"endpoint": operator.endpoint, "query": operator.query, "data": data}
+    if operator.is_many:  # each has its own, by its content
+        said = {}
+    said |= {"task": identity, "method": method}
+    try:
+        return fingerprint(said)[:40]
+    except InvalidRequestError:
+        return fingerprint(repr(said))[:40]
