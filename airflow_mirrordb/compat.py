@@ -113,16 +113,9 @@ def kept_link(key: str, ti_key: Any) -> str:
     return XCom.get_value(key=key, ti_key=ti_key) or ""
 
 
-def retry_arguments(policy: Any) -> dict[str, Any]:
-    """Return how a task's failures are judged, as an operator takes it; nothing before Airflow 3.3.
-
-    :param policy: an Airflow ``RetryPolicy``; None stands for ours
-    """
-    if not AIRFLOW_V_3_3_PLUS:
-        return {} if policy is None else {"retry_policy": policy}
-    from airflow_mirrordb.task.retry_policy import MirrorDBRetryPolicy
-
-    return {"retry_policy": policy or MirrorDBRetryPolicy()}
+def has_retry_policies() -> bool:
+    """Whether a policy may say how a task's failures are retried."""
+    return bool(AIRFLOW_V_3_3_PLUS)
 
 
 def asset_states(trigger: Any) -> list[Any]:

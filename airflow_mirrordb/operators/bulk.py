@@ -24,9 +24,9 @@ from airflow_mirrordb.compat import has_xcom_backend
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.json_types import is_list
 from airflow_mirrordb.operators.bulk_state import BulkState
-from airflow_mirrordb.operators.mirrordb import fail
 from airflow_mirrordb.task.arguments import max_failed_of, parse_argument, refuse_none
 from airflow_mirrordb.task.control_flow import DECISIONS
+from airflow_mirrordb.task.failures import fail
 from airflow_mirrordb.task.idempotency_keys import with_key_if_sent
 from airflow_mirrordb.task.serialization import HALF_REPLACED, NotStorableError, readable, storable
 

@@ -19,7 +19,6 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_mirrordb.compat import retry_arguments
 from airflow_mirrordb.json_types import is_list
 from airflow_mirrordb.task.arguments import (
     max_failed_of,
@@ -29,6 +28,7 @@ from airflow_mirrordb.task.arguments import (
     request_of,
 )
 from airflow_mirrordb.task.control_flow import DECISIONS
+from airflow_mirrordb.task.failures import fail, retry_arguments
 from airflow_mirrordb.task.idempotency_keys import key_of, with_key_if_sent
 from airflow_mirrordb.task.link import MirrorDBResourceLink, keep_linked, link
 from airflow_mirrordb.task.templates import RemembersTemplates
@@ -36,7 +36,6 @@ from airflow_mirrordb.task.templates import RemembersTemplates
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, RetryPolicy
 
-    from airflow_mirrordb.client.errors import MirrorDBError
     from airflow_mirrordb.client.request import MirrorDBRequest, RequestMethod
     from airflow_mirrordb.client.response import MirrorDBResponse
     from airflow_mirrordb.client.rules.retry import Progress
@@ -183,8 +182,8 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         from airflow_mirrordb.client.request import MirrorDBRequest
         from airflow_mirrordb.client.rules.retry import Progress
         from airflow_mirrordb.hooks.observers import add_lineage
+        from airflow_mirrordb.task.events import read_event
         from airflow_mirrordb.task.state import WriteState
-        from airflow_mirrordb.triggers.mirrordb import read_event
 
         keep_linked(self)
         event = read_event(event)
@@ -222,7 +221,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
     ) -> Any:
         from airflow_mirrordb.client.rules.retry import WaitNeeded
         from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-        from airflow_mirrordb.triggers.mirrordb import success_event
+        from airflow_mirrordb.task.events import success_event
 
         if self.deferrable:
             refuse_sensitive(request.headers)
@@ -498,10 +497,3 @@ def _json(data: Any) -> Any:
         message = f"data: {data!r} is null, as a None renders to JSON, and would send no body"
         raise InvalidRequestError(message=message, field="data")
     return value
-
-
-def fail(error: MirrorDBError) -> NoReturn:
-    """End a task: Airflow's retries help only against what passes by itself."""
-    if error.retryable:
-        raise error
-    raise AirflowFailException(str(error)) from error

@@ -21,10 +21,9 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_mirrordb.compat import retry_arguments
-from airflow_mirrordb.operators.mirrordb import fail
 from airflow_mirrordb.task.arguments import condition_of, fields_of, refuse_sensitive, request_of
 from airflow_mirrordb.task.conditions import Condition, check_choice, path_of, plain
+from airflow_mirrordb.task.failures import fail, retry_arguments
 from airflow_mirrordb.task.link import MirrorDBResourceLink, keep_linked, link
 from airflow_mirrordb.task.start import start_in_triggerer
 from airflow_mirrordb.task.templates import RemembersTemplates
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from airflow_mirrordb.client.request import MirrorDBRequest
     from airflow_mirrordb.client.response import MirrorDBResponse
     from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-    from airflow_mirrordb.triggers.sensor import PollResult, PollState
+    from airflow_mirrordb.task.polls import PollResult, PollState
 
 NAME = "mirrordb_sensor"
 GRACE = 300.0  # seconds after which Airflow ends a deferral whose trigger should have ended by itself
@@ -47,16 +46,16 @@ GRACE = 300.0  # seconds after which Airflow ends a deferral whose trigger shoul
 class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
     """Waits until a resource exists, or one condition more is met; its result is the decoded body.
 
-    Each look is one GET, without retries of the client: between two looks are at least
+    Each poll is one GET, without retries of the client: between two polls are at least
     ``poke_interval`` seconds, whatever the answer was, and more if the backend asked for more
     (``Retry-After``). A 404 means that the resource is not there yet. A failure that may pass counts,
     and ``max_failures`` of them in a row end the task; a permanent one, as 403, ends it at once, with
     the reason and without Airflow's retries.
 
-    With ``deferrable=True`` the worker looks once, and hands over to the triggerer if it has to wait.
-    Result, errors and looks are the same as in ``mode="poke"`` and ``mode="reschedule"``; only
+    With ``deferrable=True`` the worker polls once, and hands over to the triggerer if it has to wait.
+    Result, errors and polls are the same as in ``mode="poke"`` and ``mode="reschedule"``; only
     ``exponential_backoff`` and ``max_wait`` do not apply in the triggerer, nor does ``mode``. As with
-    any sensor, the first look after ``timeout`` is the last one; a backend that asks to stay away for
+    any sensor, the first poll after ``timeout`` is the last one; a backend that asks to stay away for
     longer than is left ends the wait at once. With ``silent_fail`` no number of passing failures is
     too many.
 
@@ -72,7 +71,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
     :param field: dotted way into the decoded body, as ``job.steps.0.state`` (templated)
     :param equals: JSON value that the field must have; ``"1"`` is not ``1`` (templated)
     :param is_in: JSON values of which the field must have one; null is None (templated)
-    :param changed: True to wait until the field, or without one the body, differs from the first look
+    :param changed: True to wait until the field, or without one the body, differs from the first poll
     :param condition: function of the decoded body that must return something true, or its dotted path.
         A deferrable sensor needs one that the triggerer can import. An error in it fails the task; an
         exception of Airflow's, as ``AirflowSkipException``, does what it does in any task.
@@ -80,7 +79,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
     :param method_name: label in logs and errors; the task id by default (templated)
     :param query: values of the query (templated)
     :param headers: further headers (templated); no secrets, they show in the UI
-    :param request_timeout: longest time that one look may take, in seconds; the connection's by default
+    :param request_timeout: longest time that one poll may take, in seconds; the connection's by default
         (templated)
     :param response_filter: function of the decoded body whose result becomes the task's result; runs on
         the worker, and not for ``gone``
@@ -169,7 +168,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
             self._start_in_triggerer(start_from_trigger=start_from_trigger, end_from_trigger=end_from_trigger)
 
     def execute(self, context: Context) -> Any:
-        """Look until the condition is met, or once and then defer; return the decoded body."""
+        """Poll until the condition is met, or once and then defer; return the decoded body."""
         started = self._clock()
         self._last = None
         try:
@@ -189,7 +188,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         from airflow_mirrordb.client.errors import MirrorDBError
         from airflow_mirrordb.hooks.observers import add_lineage
         from airflow_mirrordb.task.control_flow import raise_again
-        from airflow_mirrordb.triggers.mirrordb import read_event
+        from airflow_mirrordb.task.events import read_event
 
         keep_linked(self)
         event = read_event(event)
@@ -207,31 +206,31 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
                 fail(error)
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once.
+        """Poll once.
 
-        :raises AirflowFailException: if the look failed for good
+        :raises AirflowFailException: if the poll failed for good
         :raises MirrorDBError: if it was one passing failure too many
         """
         from airflow_mirrordb.client.errors import MirrorDBError
-        from airflow_mirrordb.triggers.mirrordb import success_event
+        from airflow_mirrordb.task.events import success_event
 
         try:
             request = self._request()
-            look = self._last = self._look(request, self._recall(context), context)
-            if look.response is None:
-                self._remember(context, look.watch)
-                self.log.info("Not met yet: %s", look.found)
+            result = self._last = self._poll(request, self._recall(context), context)
+            if result.response is None:
+                self._remember(context, result.state)
+                self.log.info("Not met yet: %s", result.found)
                 return PokeReturnValue(is_done=False)
-            event = success_event(look.response, request)
+            event = success_event(result.response, request)
             return PokeReturnValue(is_done=True, xcom_value=self._result(event))
         except MirrorDBError as error:
             fail(error)
 
-    def _look(self, request: MirrorDBRequest, watch: PollState, context: Context) -> PollResult:
+    def _poll(self, request: MirrorDBRequest, state: PollState, context: Context) -> PollResult:
         from airflow_mirrordb.client.errors import MirrorDBError
         from airflow_mirrordb.client.request import attach_request
         from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-        from airflow_mirrordb.triggers.sensor import judge
+        from airflow_mirrordb.task.polls import judge
 
         condition, function = self._condition()
         if self._hook is None:
@@ -243,14 +242,15 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         except MirrorDBError as error:
             outcome = error
         try:
-            return judge(outcome, condition, watch, max_failures=self._most_failures, function=function)
+            return judge(outcome, condition, state, max_failures=self._most_failures, function=function)
         except MirrorDBError as error:
             raise attach_request(error, request) from error.__cause__
 
     def _defer(self, started: float) -> NoReturn:
-        from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger, WaitOverError
+        from airflow_mirrordb.task.polls import WaitOverError
+        from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger
 
-        assert self._last is not None  # noqa: S101  # the worker looked
+        assert self._last is not None  # noqa: S101  # the worker polled
         now, deadline = self._clock(), started + self.timeout
         try:
             wait = self._last.next_wait(self.poke_interval, deadline - now)
@@ -263,7 +263,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
                 self.mirrordb_conn_id,
                 request=fields_of(self._request()),
                 condition=fields_of(self._condition()[0]),
-                watch=fields_of(self._last.watch),
+                state=fields_of(self._last.state),
                 poke_interval=self.poke_interval,
                 resume_at=now + wait,
                 deadline=deadline,
@@ -303,7 +303,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         self, started_at: datetime | float, run_duration: Callable[[], float], poke_count: int
     ) -> float:
         """Airflow asks for the wait on a worker here, and would not know of a Retry-After."""
-        from airflow_mirrordb.triggers.sensor import WaitOverError
+        from airflow_mirrordb.task.polls import WaitOverError
 
         interval: float = super()._get_next_poke_interval(started_at, run_duration, poke_count)
         if self._last is None:
@@ -327,25 +327,26 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         return None if self.silent_fail else self.max_failures
 
     def _recall(self, context: Context) -> PollState:
-        """Return what is known of the looks before; ``mode="reschedule"`` makes each in a new process."""
+        """Return what is known of the polls before; ``mode="reschedule"`` makes each in a new process."""
         from airflow_mirrordb.client.errors import InvalidRequestError
-        from airflow_mirrordb.triggers.sensor import PollState
+        from airflow_mirrordb.task.polls import PollState
+        from airflow_mirrordb.task.state import TaskState
 
         if not self.reschedule or self.deferrable:
-            return self._last.watch if self._last else PollState()
-        store: Any = context.get("task_state_store")
-        if store is None and self.changed:
+            return self._last.state if self._last else PollState()
+        kept = TaskState(context, of_try=True)
+        if not kept.works and self.changed:
             message = (
                 "changed: with mode='reschedule' it needs Airflow 3.3; use deferrable=True or mode='poke'"
             )
             raise InvalidRequestError(message=message, field="changed")
-        kept = store and store.get(NAME)
-        return PollState(**kept["watch"]) if kept and kept["epoch"] == _epoch(context) else PollState()
+        return PollState(**(kept.recall(NAME) or {}))
 
-    def _remember(self, context: Context, watch: PollState) -> None:
-        store: Any = context.get("task_state_store")
-        if self.reschedule and not self.deferrable and store is not None:
-            store.set(NAME, {"epoch": _epoch(context), "watch": fields_of(watch)})
+    def _remember(self, context: Context, state: PollState) -> None:
+        from airflow_mirrordb.task.state import TaskState
+
+        if self.reschedule and not self.deferrable:
+            TaskState(context, of_try=True).remember(NAME, fields_of(state))
 
     def _result(self, event: Mapping[str, Any]) -> Any:
         from airflow_mirrordb.task.result import result_of
@@ -373,8 +374,3 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
             if self.never_fail:
                 raise AirflowSkipException(f"Skipped, as never_fail is set: {error}") from error
             raise
-
-
-def _epoch(context: Context) -> list[int | None]:
-    """A retry begins anew, and so does a cleared task, for which Airflow raises ``max_tries``."""
-    return [getattr(context["ti"], name, None) for name in ("max_tries", "try_number")]

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow_mirrordb.compat import has_xcom_backend, serialize_object
+from airflow_mirrordb.task.events import OR_FILE, check_size, unusable
 from airflow_mirrordb.task.serialization import HALF_REPLACED, NotStorableError, storable
-from airflow_mirrordb.triggers.mirrordb import OR_FILE, check_size, unusable
 
 
 def result_of(

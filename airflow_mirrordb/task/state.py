@@ -29,11 +29,17 @@ class TaskState:
 
     Clearing the task forgets them: Airflow changes ``max_tries`` then, which tells it from a retry.
     Without a task state store, before Airflow 3.3, nothing is remembered.
+
+    :param of_try: True for what a retry forgets as well, and only a task that is rescheduled remembers
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, of_try: bool = False) -> None:
         self._store: Any = context.get("task_state_store")
-        self._epoch = None if self._store is None else getattr(context["ti"], "max_tries", None)
+        self._epoch: Any = None
+        if self._store is not None:
+            self._epoch = getattr(context["ti"], "max_tries", None)
+            if of_try:
+                self._epoch = [self._epoch, getattr(context["ti"], "try_number", None)]
 
     @property
     def works(self) -> bool:

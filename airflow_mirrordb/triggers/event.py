@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LONGEST_BACKOFF = 600.0  # seconds between two looks that failed, unless the interval or the backend says more
+LONGEST_BACKOFF = 600.0  # seconds between two polls that failed, unless the interval or the backend says more
 _KINDS: tuple[tuple[type, str, tuple[str, ...]], ...] = (
     (str, "a string", ("mirrordb_conn_id", "endpoint", "cursor", "cursor_param", "field")),
     (Mapping, "a mapping", ("query", "headers", "paginate", "where")),
@@ -78,17 +78,17 @@ SETTLE = 5.0  # seconds after which Airflow has surely stored an event
 
 
 class MirrorDBEventTrigger(BaseEventTrigger):
-    """Looks at a resource or a collection again and again, and fires an event at each change.
+    """Polls a resource or a collection again and again, and fires an event at each change.
 
     It is for the ``watchers`` of an asset::
 
         Asset("prices", watchers=[AssetWatcher("prices", MirrorDBEventTrigger(endpoint="api/prices"))])
 
-    Each look is one GET, without retries of the client. Between the end of a look and the next one are
-    at least ``poll_interval`` seconds, whatever the answer was. The first look fires nothing.
+    Each poll is one GET, without retries of the client. Between the end of a poll and the next one are
+    at least ``poll_interval`` seconds, whatever the answer was. The first poll fires nothing.
 
     Without a ``cursor`` the event is a :class:`~airflow_mirrordb.triggers.changes.ChangeEvent`: the body is
-    another than before, or the resource came or went (404, 410). What changes at each look without meaning
+    another than before, or the resource came or went (404, 410). What changes at each poll without meaning
     anything can be left out by ``ignore`` and ``unordered``, or a ``field`` alone be watched.
     ``If-None-Match`` is sent where the backend has entity tags. With a ``cursor`` it is a
     :class:`~airflow_mirrordb.triggers.changes.RecordsEvent`: records came, or were changed, whose cursor is
@@ -101,7 +101,7 @@ class MirrorDBEventTrigger(BaseEventTrigger):
     From Airflow 3.3 on, what was seen last is kept with the asset, so that a change while no triggerer
     ran fires when one is back; if a triggerer dies within seconds of an event, it may fire twice. Before
     3.3 a trigger that is started again takes what it sees first as unchanged. Triggers with equal
-    endpoint, connection, query, headers, pages and interval share their looks from 3.3 on, unless they
+    endpoint, connection, query, headers, pages and interval share their polls from 3.3 on, unless they
     have a ``cursor_param``.
 
     :param mirrordb_conn_id: id of a connection of type ``mirrordb``
@@ -117,7 +117,7 @@ class MirrorDBEventTrigger(BaseEventTrigger):
         records from there on
     :param where: values that fields of a record must have for it to count, as ``{"customer": "acme"}``;
         only with a ``cursor``
-    :param poll_interval: shortest wait between two looks, in seconds
+    :param poll_interval: shortest wait between two polls, in seconds
     :param field: dotted way to the only value in the body that counts, as ``job.steps.0.state``, digits
         count in a list; not with a ``cursor``, and neither are the next two
     :param ignore: dotted ways, from the top of the body, to what does not count, as ``generated_at``;
@@ -211,7 +211,7 @@ class MirrorDBEventTrigger(BaseEventTrigger):
         return Selection(field=self.field, ignore=self.ignore or (), unordered=self.unordered)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        async with aclosing(self.looks()) as observations:
+        async with aclosing(self.polls()) as observations:
             async for event in self._events(observations):
                 yield event
 
@@ -222,7 +222,7 @@ class MirrorDBEventTrigger(BaseEventTrigger):
 
     @classmethod
     def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Any]:
-        return cls(**kwargs).looks()
+        return cls(**kwargs).polls()
 
     def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
         return self._events(shared_stream)
@@ -270,13 +270,13 @@ class MirrorDBEventTrigger(BaseEventTrigger):
         self._tell_once(fault.kind, fault.message, fault.level)
 
     def _tell_once(self, kind: str, message: str, level: int = logging.ERROR, **options: Any) -> None:
-        """Write a line to the log, unless one of its kind was written before: each look may find it."""
+        """Write a line to the log, unless one of its kind was written before: each poll may find it."""
         if kind not in self._told:
             self._told.add(kind)
             log.log(level, "Watching %s: %s", self.endpoint, message, **options)
 
-    async def looks(self) -> AsyncGenerator[Observation, None]:
-        """Look for ever, and yield what each look found: the same object again while that is unchanged."""
+    async def polls(self) -> AsyncGenerator[Observation, None]:
+        """Poll for ever, and yield what each poll found: the same object again while that is unchanged."""
         from airflow_mirrordb.client.errors import MirrorDBError
         from airflow_mirrordb.client.request import MirrorDBRequest
         from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
@@ -303,7 +303,7 @@ class MirrorDBEventTrigger(BaseEventTrigger):
                     self.mirrordb_conn_id, ignore_unknown_extras=True, operator=type(self).__name__
                 ) as client:
                     while True:
-                        observation = await self._look(client, request, last)
+                        observation = await self._poll(client, request, last)
                         if observation.missing and (last is None or not last.missing):
                             log.warning("There is nothing at %s (%d)", self.endpoint, observation.status)
                         failures, last = 0, observation
@@ -314,7 +314,7 @@ class MirrorDBEventTrigger(BaseEventTrigger):
                 wait = self._backoff(failures, getattr(error, "retry_after", None))
                 log.log(
                     logging.WARNING if getattr(error, "retryable", False) else logging.ERROR,
-                    "Watching %s failed: %s; next look in %g s",
+                    "Watching %s failed: %s; next poll in %g s",
                     self.endpoint,
                     error,
                     wait,
@@ -322,7 +322,7 @@ class MirrorDBEventTrigger(BaseEventTrigger):
                 )
             await self.sleep(wait)
 
-    async def _look(
+    async def _poll(
         self, client: GenericMirrorDB, request: MirrorDBRequest, last: Observation | None
     ) -> Observation:
         from airflow_mirrordb.client.errors import ResponseError

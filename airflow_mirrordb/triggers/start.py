@@ -18,16 +18,11 @@ from airflow_mirrordb.compat import has_xcom_backend
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.task.arguments import condition_of, fields_of, refuse_sensitive, request_of
 from airflow_mirrordb.task.control_flow import RaisedEvent
+from airflow_mirrordb.task.events import MAX_EVENT_BYTES, SuccessEvent, TimeoutEvent, event_of, read_event
 from airflow_mirrordb.task.serialization import HALF_REPLACED, storable
 from airflow_mirrordb.task.templates import RemembersTemplates
-from airflow_mirrordb.triggers.mirrordb import (
-    MAX_EVENT_BYTES,
-    MirrorDBTrigger,
-    SuccessEvent,
-    event_of,
-    read_event,
-)
-from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger, TimeoutEvent
+from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
+from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger
 
 log = logging.getLogger(__name__)
 
@@ -147,15 +142,15 @@ class MirrorDBSensorStartTrigger(RemembersTemplates, MirrorDBSensorTrigger):
         return _serialized(self, *condition, "poke_interval", "timeout", "longest", "max_failures")
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        yield await _ended(self, await event_of(self._watched()))
+        yield await _ended(self, await event_of(self._poll_until_met()))
 
-    async def _watched(self) -> SuccessEvent | TimeoutEvent | RaisedEvent:
+    async def _poll_until_met(self) -> SuccessEvent | TimeoutEvent | RaisedEvent:
         refuse_sensitive(self.headers)
         self.request = fields_of(request_of(self, "GET"))
         self.condition = fields_of(condition_of(self, self.function)[0])
         started = self.timeout_after.timestamp() - self.longest if self.timeout_after else self.clock()
         self.deadline = started + self.timeout
-        return await super()._watched()
+        return await super()._poll_until_met()
 
     def _first_wait(self) -> float:
         return 0.0

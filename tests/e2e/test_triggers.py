@@ -21,10 +21,12 @@ import airflow_mirrordb.triggers
 from airflow_mirrordb.client import MirrorDBError, MirrorDBRequest, NotFoundError, Progress
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 from airflow_mirrordb.task.conditions import Condition
+from airflow_mirrordb.task.events import read_event
+from airflow_mirrordb.task.polls import PollState
 from airflow_mirrordb.task.serialization import from_text, to_text
 from airflow_mirrordb.triggers.event import MirrorDBEventTrigger
-from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments, read_event
-from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger, PollState
+from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments
+from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger
 from airflow_mirrordb.triggers.start import MirrorDBReadStartTrigger, MirrorDBSensorStartTrigger
 from tests.conftest import Answering
 
@@ -54,7 +56,7 @@ TRIGGERS = [
         "elsewhere",
         request=asdict(REQUEST),
         condition=asdict(Condition(field="job.state", is_in=["done", None, 1.5, True])),
-        watch=asdict(PollState(failures=2, first="5a4c")),
+        state=asdict(PollState(failures=2, first="5a4c")),
         poke_interval=7.5,
         resume_at=1_800_000_000.5,
         deadline=1_900_000_000.25,

@@ -24,18 +24,14 @@ from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from airflow_mirrordb.task.arguments import fields_of
 from airflow_mirrordb.task.conditions import Condition
+from airflow_mirrordb.task.events import event_of, read_event
+from airflow_mirrordb.task.polls import PollState
 from airflow_mirrordb.task.serialization import NotStorableError, storable
 from airflow_mirrordb.task.state import TaskState
 from airflow_mirrordb.triggers.changes import Observation
 from airflow_mirrordb.triggers.event import MirrorDBEventTrigger
-from airflow_mirrordb.triggers.mirrordb import (
-    MirrorDBTrigger,
-    MirrorDBWaitTrigger,
-    arguments,
-    event_of,
-    read_event,
-)
-from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger, PollState
+from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments
+from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger
 from tests.integration import airflow_borders as borders
 from tests.json_values import JSON_VALUES, nested, same
 
@@ -141,12 +137,12 @@ def test_data_that_is_shaped_like_airflows_own_is_sent_as_it_is() -> None:
 def test_a_deferred_condition_is_the_one_that_was_meant(value: Any) -> None:
     """A sensor waits for the very same value in the triggerer."""
     condition = Condition(field="a.b", is_in=[value])
-    watch = PollState(failures=1, first="\ud800")
-    sent = MirrorDBSensorTrigger(condition=fields_of(condition), watch=fields_of(watch))
+    state = PollState(failures=1, first="\ud800")
+    sent = MirrorDBSensorTrigger(condition=fields_of(condition), state=fields_of(state))
     made = borders.trigger(sent)
     assert isinstance(made, MirrorDBSensorTrigger)
     assert same(fields_of(Condition(**made.condition)), fields_of(condition))
-    assert PollState(**made.watch) == watch
+    assert PollState(**made.state) == state
 
 
 @given(JSON_VALUES)

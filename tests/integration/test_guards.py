@@ -59,7 +59,7 @@ from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.runner import LoopRunner
 from airflow_mirrordb.hooks.signals import Signals
 from airflow_mirrordb.operators import bulk, bulk_state
-from airflow_mirrordb.task import result, serialization, start, state, takeover, templates
+from airflow_mirrordb.task import events, result, serialization, start, state, takeover, templates
 from airflow_mirrordb.triggers import event as event_trigger, mirrordb as mirrordb_triggers, sensor
 from tests.fuzz.targets import REGISTRIES, TARGETS
 from tests.integration import (
@@ -915,7 +915,7 @@ GUARDS: dict[str, Guard] = {
         check=borders.test_data_that_is_shaped_like_airflows_own_is_sent_as_it_is,
     ),
     "events": Guard(
-        owner=mirrordb_triggers,
+        owner=events,
         name="to_text_beside",
         without=json_as_it_is,
         check=borders.test_no_answer_ends_the_triggerer,

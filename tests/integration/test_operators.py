@@ -31,7 +31,8 @@ from airflow_mirrordb.operators.mirrordb import (
     MirrorDBReadOperator,
     MirrorDBUpdateOperator,
 )
-from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, read_event
+from airflow_mirrordb.task.events import read_event
+from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger
 from tests.conftest import silent_backend
 from tests.integration.conftest import ScriptedBackend, SetConnection
 from tests.integration.triggering import taken

@@ -23,7 +23,8 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
-from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, arguments, read_event
+from airflow_mirrordb.task.events import read_event
+from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, arguments
 from tests.conftest import RawServer, Reply, loop_time, until
 from tests.integration.conftest import ScriptedBackend, SetConnection
 from tests.integration.test_operators import MODES, first_event, run

@@ -18,7 +18,8 @@ from airflow_mirrordb.client import (
 from airflow_mirrordb.client.collections.pagination import next_link
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
-from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, read_event
+from airflow_mirrordb.task.events import read_event
+from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
 from tests.conftest import Answering, Backend, ConfigFor
 from tests.integration.conftest import ScriptedBackend, SetConnection
 from tests.integration.test_operators import context

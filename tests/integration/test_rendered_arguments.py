@@ -33,7 +33,7 @@ from airflow_mirrordb.operators.mirrordb import (
     MirrorDBUpdateOperator,
 )
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
-from airflow_mirrordb.triggers.mirrordb import read_event
+from airflow_mirrordb.task.events import read_event
 from airflow_mirrordb.triggers.start import MirrorDBReadStartTrigger, MirrorDBSensorStartTrigger
 from tests.integration.conftest import ScriptedBackend, SetConnection
 

@@ -11,9 +11,10 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_mirrordb.client import Progress
 from airflow_mirrordb.task.arguments import fields_of
+from airflow_mirrordb.task.events import read_event
 from airflow_mirrordb.task.takeover import NAME
 from airflow_mirrordb.triggers import mirrordb as triggers
-from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, read_event
+from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
 from tests.conftest import RawServer, Reply, json_answer
 from tests.integration.test_operators import first_event
 from tests.integration.test_operators_tries import KEYED
