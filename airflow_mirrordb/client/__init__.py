@@ -40,6 +40,7 @@ if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
     from airflow_mirrordb.client.mirrordb import GenericMirrorDB as GenericMirrorDB
     from airflow_mirrordb.client.request import (
         MirrorDBRequest as MirrorDBRequest,
+        PreparedRequest as PreparedRequest,
         RequestOptions as RequestOptions,
     )
     from airflow_mirrordb.client.response import MirrorDBResponse as MirrorDBResponse
@@ -83,7 +84,7 @@ _MODULES = {
     "sender": ("Attempt",),
     "mirrordb": ("GenericMirrorDB",),
     "collections.pagination": ("Pagination",),
-    "request": ("MirrorDBRequest", "RequestOptions"),
+    "request": ("MirrorDBRequest", "PreparedRequest", "RequestOptions"),
     "rules.retry": ("Progress", "RetryPolicy", "WaitNeeded", "retry_with_exponential_backoff"),
     "collections.streams": ("Manifest", "Sink"),
 }

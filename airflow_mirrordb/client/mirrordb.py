@@ -27,16 +27,15 @@ from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import InvalidRequestError, MirrorDBError, remedy
 from airflow_mirrordb.client.request import (
     MirrorDBRequest,
-    RequestMethod,
+    PreparedRequest,
     RequestOptions,
     attach_request,
     prepare,
     probe,
-    settled,
     update_method,
 )
 from airflow_mirrordb.client.response import MirrorDBResponse, response_error
-from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
+from airflow_mirrordb.client.rules.endpoints import EndpointRegistry, Method
 from airflow_mirrordb.client.rules.retry import Progress
 from airflow_mirrordb.client.rules.throttle import Throttle
 from airflow_mirrordb.client.sender import Note, Observer, Route, Sender, Snapshot
@@ -142,10 +141,10 @@ class GenericMirrorDB:
                 log.warning(
                     "The base URL ends in '/api' and so do patterns begin: requests go to '…/api/api/…'"
                 )
-            link = self._route_to(config)
+            route = self._route_to(config)
             self._credentials.connect()
             self._loop, self._generation = asyncio.get_running_loop(), forking.generation
-            self._route = link
+            self._route = route
 
     async def disconnect(self) -> None:
         """End what is in flight and close all connections, save those that are shared.
@@ -234,7 +233,7 @@ class GenericMirrorDB:
         Returns the decoded answer.
         The other arguments and the errors are those of :meth:`create_function`, but ``data`` is never None.
         """
-        method = update_method(data, partial=partial)
+        method = self.update_method(data, partial=partial)
         return await self._data(method, method_name, endpoint, data=data, **options)
 
     async def delete_function(
@@ -270,6 +269,7 @@ class GenericMirrorDB:
         self._connected()
         return Bulk(
             self.request,
+            self.update_method,
             method,
             options,
             max_concurrency=self._snapshot.config.max_concurrency,
@@ -313,15 +313,52 @@ class GenericMirrorDB:
         :raises RateLimitError: also if its turn would come after the deadline; nothing was sent then
         :raises WaitNeeded: see ``wait``
         """
+        return await self.send(
+            self.prepare(request),
+            progress=progress,
+            wait=wait,
+            once=once,
+            sink=sink,
+            note=note,
+            most_bytes=most_bytes,
+        )
+
+    def prepare(self, request: MirrorDBRequest) -> PreparedRequest:
+        """Check and encode a request without sending it, for :meth:`send`.
+
+        :raises EndpointNotAllowedError: if no registered pattern allows it
+        :raises InvalidRequestError: if an argument cannot be sent
+        """
+        with self._redaction:
+            return self._sender.prepare(request, self._snapshot)
+
+    async def send(
+        self,
+        prepared: PreparedRequest,
+        *,
+        progress: Progress | None = None,
+        wait: bool = True,
+        once: bool = False,
+        sink: Sink | None = None,
+        note: Note | None = None,
+        most_bytes: float = math.inf,
+    ) -> MirrorDBResponse:
+        """Send what :meth:`prepare` returned.
+
+        The arguments and the other errors are those of :meth:`request`.
+        """
+        request = prepared.request
         with self._redaction:
             stream = None if sink is None else Stream(sink, request)
             if request.paginate is None:
-                answer = self._make(request, progress, wait=wait, once=once, stream=stream, note=note)
+                answer = self._send(prepared, progress, wait=wait, once=once, stream=stream, note=note)
                 return await (answer if stream is None else stream.keep(answer))
             first = iter([progress])
 
             async def send(page: MirrorDBRequest) -> MirrorDBResponse:
-                return await self._make(page, next(first, None), wait=wait, once=once, note=note)
+                return await self._send(
+                    self.prepare(page), next(first, None), wait=wait, once=once, note=note
+                )
 
             answer = collect(send, request, self._snapshot.config.base_url, stream, most_bytes)
             return await (answer if stream is None else stream.keep(answer))
@@ -330,30 +367,17 @@ class GenericMirrorDB:
         """Return where a request starts: nothing sent, and ``max_elapsed`` seconds to the deadline."""
         return Progress(deadline=self._clock() + self._snapshot.config.max_elapsed)
 
-    def settled(self, request: MirrorDBRequest) -> MirrorDBRequest:
-        """Return a request as it is sent: an ``update`` has the connection's ``update_method``."""
-        return settled(request, self._snapshot.config)
+    def update_method(self, data: object, *, partial: bool) -> Method:
+        """Return the method of an update: PATCH of a partial one, else the connection's ``update_method``.
+
+        :raises InvalidRequestError: if the data is None
+        """
+        return update_method(self._snapshot.config, data, partial=partial)
 
     @property
     def sends_keys(self) -> bool:
         """Whether the connection has an ``idempotency_header``."""
         return self._snapshot.config.idempotency_header is not None
-
-    def is_repeatable(self, request: MirrorDBRequest) -> bool:
-        """Check a request without sending it, and return whether sending it twice would do no harm.
-
-        :raises EndpointNotAllowedError: if no registered pattern allows it
-        :raises InvalidRequestError: if an argument cannot be sent
-        """
-        return prepare(request, self._snapshot.config, self._snapshot.registry).repeatable
-
-    def url_of(self, request: MirrorDBRequest) -> str:
-        """Check a request without sending it, and return the URL of its resource, without the query.
-
-        :raises EndpointNotAllowedError: if no registered pattern allows it
-        :raises InvalidRequestError: if an argument cannot be sent
-        """
-        return str(prepare(request, self._snapshot.config, self._snapshot.registry).url.with_query(None))
 
     def without_secrets(self, text: str) -> str:
         """Return a text with ``***`` in the place of each secret of this client, to log or to store it."""
@@ -436,18 +460,18 @@ class GenericMirrorDB:
         retired: Transport | None = None
         if self._route is not None and changes.keys() - {"api_key", "login"}:
             self._connected_here()
-            link = self._route_to(config)  # before anything is changed: it may not be able to read a file
+            route = self._route_to(config)  # before anything is changed: it may not be able to read a file
             retired = self._route.transport
             self._retired.add(retired)
-            self._route = link
+            self._route = route
         self._snapshot = Snapshot(config=config, registry=registry)
         self._redaction.add(secrets(config))
         self._credentials.forget_token()
         return retired
 
-    def _make(
+    def _send(
         self,
-        request: MirrorDBRequest,
+        prepared: PreparedRequest,
         progress: Progress | None,
         *,
         wait: bool,
@@ -455,14 +479,12 @@ class GenericMirrorDB:
         stream: Stream | None = None,
         note: Note | None = None,
     ) -> Awaitable[MirrorDBResponse]:
-        link = self._connected_here()
-        return self._sender.make(
-            request, self._snapshot, link, progress, wait=wait, once=once, stream=stream, note=note
+        route = self._connected_here()
+        return self._sender.send(
+            prepared, self._snapshot, route, progress, wait=wait, once=once, stream=stream, note=note
         )
 
-    async def _data(
-        self, method: RequestMethod, method_name: str | None, endpoint: str, **options: Any
-    ) -> Any:
+    async def _data(self, method: Method, method_name: str | None, endpoint: str, **options: Any) -> Any:
         request = MirrorDBRequest(method=method, endpoint=endpoint, method_name=method_name, **options)
         return (await self.request(request)).data
 
@@ -510,7 +532,7 @@ class GenericMirrorDB:
         return self._route
 
     def _connected_here(self) -> Route:
-        link = self._connected()
+        route = self._connected()
         if self._generation != forking.generation:
             raise RuntimeError(
                 "the client was connected before this process was forked, and its connections are the"
@@ -521,7 +543,7 @@ class GenericMirrorDB:
                 "the client is connected in another event loop:"
                 " make one for each, or disconnect() it there and connect() it here"
             )
-        return link
+        return route
 
     def _forget_if_lost(self) -> None:
         """Forget connections that nobody can end here: their event loop is closed, or the parent's."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypedDict, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, TypedDict, TypeVar
 from urllib.parse import quote, urlencode
 
 from multidict import CIMultiDict
@@ -26,8 +26,6 @@ from airflow_mirrordb.client.errors import EndpointNotAllowedError, InvalidReque
 from airflow_mirrordb.client.rules.endpoints import MAX_ENDPOINT_LENGTH, EndpointRegistry, Method
 from airflow_mirrordb.client.rules.entity_tags import entity_tags, joined
 from airflow_mirrordb.json_types import is_list
-
-RequestMethod = Method | Literal["update"]
 
 AnyError = TypeVar("AnyError", bound=MirrorDBError)
 
@@ -55,7 +53,7 @@ class RequestOptions(TypedDict, total=False):
 class MirrorDBRequest:
     """One request as its author means it; plain values, so that it can be stored and sent elsewhere.
 
-    :param method: HTTP method, or ``update`` for the one by which the connection's backend updates
+    :param method: HTTP method
     :param endpoint: path relative to the connection's base URL
     :param method_name: label in logs and errors
     :param data: JSON value for the body, without the connection's envelope; None sends no body
@@ -72,7 +70,7 @@ class MirrorDBRequest:
         :class:`~airflow_mirrordb.client.Pagination`; None if one answer is all
     """
 
-    method: RequestMethod
+    method: Method
     endpoint: str
     method_name: str | None = None
     data: Any = None
@@ -109,19 +107,41 @@ class WireRequest:
         return URL(f"{self.origin}{self.target}", encoded=True)
 
 
-def settled(request: MirrorDBRequest, config: MirrorDBConfig) -> MirrorDBRequest:
-    """Return the request with the HTTP method that it is sent with; what may be repeated depends on it."""
-    return replace(request, method=_method(request, config)) if request.method == "update" else request
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedRequest:
+    """A request that is checked and encoded, for who looks at it before it is sent.
+
+    :param request: what its author means, with the idempotency key that it is sent with
+    :param wire: what is sent
+    """
+
+    request: MirrorDBRequest
+    wire: WireRequest = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """The URL of its resource, without the query."""
+        return str(self.wire.url.with_query(None))
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether sending it twice leaves what sending it once does."""
+        return self.wire.repeatable
+
+    @property
+    def body(self) -> bytes | None:
+        """The body as it is sent; None if there is none."""
+        return self.wire.body
 
 
-def update_method(data: object, *, partial: bool) -> RequestMethod:
+def update_method(config: MirrorDBConfig, data: object, *, partial: bool) -> Method:
     """Return the method of an update.
 
     :raises InvalidRequestError: if there is nothing to update by; a :class:`MirrorDBRequest` may do so
     """
     if data is None:
         raise _bad("data", "it is None, and an update without a body could empty the resource")
-    return "PATCH" if partial else "update"
+    return "PATCH" if partial else config.update_method
 
 
 def prepare(request: MirrorDBRequest, config: MirrorDBConfig, registry: EndpointRegistry) -> WireRequest:
@@ -130,7 +150,7 @@ def prepare(request: MirrorDBRequest, config: MirrorDBConfig, registry: Endpoint
     :raises EndpointNotAllowedError: if no registered pattern allows it
     :raises InvalidRequestError: if an argument cannot be sent; names it
     """
-    request, method = settled(request, config), _method(request, config)
+    method = request.method
     try:
         if request.method_name is not None:
             _check_label(request.method_name)
@@ -192,10 +212,6 @@ def _check_label(label: object) -> None:
     if not isinstance(label, str) or not label.isprintable() or len(label) > MAX_LABEL_LENGTH:
         limit = f"of at most {MAX_LABEL_LENGTH} characters"
         raise _bad("method_name", f"it must be one line of printable text {limit}; it appears in logs")
-
-
-def _method(request: MirrorDBRequest, config: MirrorDBConfig) -> Method:
-    return config.update_method if request.method == "update" else request.method
 
 
 def _is_repeatable(method: Method, headers: Mapping[str, str], config: MirrorDBConfig) -> bool:

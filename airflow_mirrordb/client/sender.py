@@ -18,7 +18,13 @@ from airflow_mirrordb.client.auth.schemes import auth_headers
 from airflow_mirrordb.client.collections.streams import Stream
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import DisconnectedError, MirrorDBError, RateLimitError, TransportError
-from airflow_mirrordb.client.request import MirrorDBRequest, WireRequest, attach_request, prepare, settled
+from airflow_mirrordb.client.request import (
+    MirrorDBRequest,
+    PreparedRequest,
+    WireRequest,
+    attach_request,
+    prepare,
+)
 from airflow_mirrordb.client.response import (
     Answer,
     MirrorDBResponse,
@@ -174,11 +180,16 @@ class Sender:
         """How many are in flight."""
         return len(self._in_flight)
 
-    async def make(
+    def prepare(self, request: MirrorDBRequest, snapshot: Snapshot) -> PreparedRequest:
+        """Check and encode a request; the errors are those of the client's own method."""
+        request = self._with_key(request, snapshot.config)
+        return PreparedRequest(request=request, wire=prepare(request, snapshot.config, snapshot.registry))
+
+    async def send(
         self,
-        request: MirrorDBRequest,
-        state: Snapshot,
-        link: Route,
+        prepared: PreparedRequest,
+        snapshot: Snapshot,
+        route: Route,
         progress: Progress | None,
         *,
         wait: bool,
@@ -186,22 +197,21 @@ class Sender:
         stream: Stream | None = None,
         note: Note | None = None,
     ) -> MirrorDBResponse:
-        """Make a request; the arguments and errors are those of the client's own method.
+        """Send a request; the arguments and errors are those of the client's own method.
 
         :param stream: takes the body of a success, in the place of the response
         """
-        request = self._with_key(settled(request, state.config), state.config)
+        request = prepared.request
         if progress is None or progress.deadline is None:
-            end = self._clock() + state.config.max_elapsed
+            end = self._clock() + snapshot.config.max_elapsed
             progress = replace(progress, deadline=end) if progress else Progress(deadline=end)
-        wire = prepare(request, state.config, state.registry)
-        if progress.maybe_applied and not wire.repeatable:
+        if progress.maybe_applied and not prepared.repeatable:
             raise not_repeated(request, progress)
         call = _Call(
             request=request,
-            wire=wire,
-            state=state,
-            link=link,
+            wire=prepared.wire,
+            snapshot=snapshot,
+            route=route,
             credentials=self._credentials,
             redaction=self._redaction,
             clock=self._clock,
@@ -216,7 +226,9 @@ class Sender:
             with self.in_flight(request):
                 if once:
                     return await call.only_attempt(progress)
-                retrying = Retrying(policy=state.policy, clock=self._clock, sleep=self._sleep, rng=self._rng)
+                retrying = Retrying(
+                    policy=snapshot.policy, clock=self._clock, sleep=self._sleep, rng=self._rng
+                )
                 return await retrying.run(call.attempt, name=call, progress=progress, wait=wait)
         except TurnTooLateError as late:
             error = attach_request(_too_late(late), request)
@@ -264,8 +276,8 @@ class _Call:
         *,
         request: MirrorDBRequest,
         wire: WireRequest,
-        state: Snapshot,
-        link: Route,
+        snapshot: Snapshot,
+        route: Route,
         credentials: Credentials,
         redaction: Redaction,
         clock: Callable[[], float],
@@ -276,7 +288,7 @@ class _Call:
         observe: Observer | None,
         note: Note | None,
     ) -> None:
-        self._request, self._wire, self._snapshot, self._route = request, wire, state, link
+        self._request, self._wire, self._snapshot, self._route = request, wire, snapshot, route
         self._credentials, self._renewals, self._redaction = credentials, credentials.renewals, redaction
         self._clock, self._monotonic, self._started = clock, monotonic, monotonic()
         self.deadline, self._patient, self._stream = deadline, patient, stream

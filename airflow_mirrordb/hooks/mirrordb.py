@@ -28,12 +28,12 @@ from airflow_mirrordb.client.errors import (
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
 from airflow_mirrordb.client.request import (
     MirrorDBRequest,
-    RequestMethod,
+    PreparedRequest,
     RequestOptions,
     attach_request,
-    update_method,
 )
 from airflow_mirrordb.client.response import interrupted
+from airflow_mirrordb.client.rules.endpoints import Method
 from airflow_mirrordb.client.rules.retry import Progress, WaitNeeded
 from airflow_mirrordb.client.wire.threads import in_thread
 from airflow_mirrordb.compat import mask_secrets, running_operator
@@ -195,7 +195,7 @@ class MirrorDBHook(BaseHook):
         Returns the decoded answer.
         The other arguments and the errors are those of :meth:`create`, but ``data`` is never None.
         """
-        method = update_method(data, partial=partial)
+        method = self.get_conn().update_method(data, partial=partial)
         return self._data(method, endpoint, data=data, method_name=method_name, **options)
 
     def delete(
@@ -267,6 +267,31 @@ class MirrorDBHook(BaseHook):
     ) -> MirrorDBResponse:
         """Send a request and return the whole answer.
 
+        The arguments and errors are those of :meth:`send`.
+        """
+        return self.send(
+            self.get_conn().prepare(request),
+            progress=progress,
+            wait=wait,
+            once=once,
+            cut_off=cut_off,
+            output_path=output_path,
+            note=note,
+        )
+
+    def send(
+        self,
+        prepared: PreparedRequest,
+        *,
+        progress: Progress | None = None,
+        wait: bool = True,
+        once: bool = False,
+        cut_off: float | None = None,
+        output_path: str | None = None,
+        note: Note | None = None,
+    ) -> MirrorDBResponse:
+        """Send what :meth:`GenericMirrorDB.prepare` returned, and return the whole answer.
+
         :param progress: where an earlier run left off
         :param wait: False to raise :class:`WaitNeeded` instead of waiting before a further attempt
         :param once: True to leave all further attempts to the caller, see :meth:`GenericMirrorDB.request`
@@ -294,10 +319,10 @@ class MirrorDBHook(BaseHook):
             if note is not None:
                 note(attempts, maybe_applied)
 
-        sending = client.request(request, progress=progress, wait=wait, once=once, sink=sink, note=noted)
+        sending = client.send(prepared, progress=progress, wait=wait, once=once, sink=sink, note=noted)
         return self._told(
             self._run(sending if cut_off is None else asyncio.wait_for(sending, cut_off)),
-            request,
+            prepared,
             progress,
             facts,
             cut_off,
@@ -477,13 +502,13 @@ class MirrorDBHook(BaseHook):
         # a hook of its own for lineage: the client must not hold this one, which would never be collected
         return observer_for(self.mirrordb_conn_id, MirrorDBHook(self.mirrordb_conn_id))
 
-    def _data(self, method: RequestMethod, endpoint: str, **options: Any) -> Any:
+    def _data(self, method: Method, endpoint: str, **options: Any) -> Any:
         return self.request(MirrorDBRequest(method=method, endpoint=endpoint, **options)).data
 
     def _told(
         self,
         outcome: Outcome[MirrorDBResponse],
-        request: MirrorDBRequest,
+        prepared: PreparedRequest,
         progress: Progress,
         facts: Sequence[tuple[int, bool]],
         cut_off: float | None,
@@ -495,9 +520,8 @@ class MirrorDBHook(BaseHook):
         attempts, maybe_applied = facts[-1] if facts else (progress.attempts, progress.maybe_applied)
         if outcome.interruption is not None:
             is_unknown = outcome.error is None or isinstance(outcome.error, AmbiguousWriteError)
-            if is_unknown and maybe_applied and not self.get_conn().is_repeatable(request):
-                request = self.get_conn().settled(request)
-                outcome.error = interrupted(outcome.interruption, request, attempts)
+            if is_unknown and maybe_applied and not prepared.repeatable:
+                outcome.error = interrupted(outcome.interruption, prepared.request, attempts)
         elif cut_off is not None and isinstance(outcome.error, asyncio.TimeoutError):
             late = RequestTimeoutError(message=f"no answer within {cut_off:g} s", sent=bool(facts))
             late.maybe_applied = maybe_applied
@@ -505,7 +529,7 @@ class MirrorDBHook(BaseHook):
             left = replace(
                 progress, attempts=attempts, cut_off=progress.cut_off + sent, maybe_applied=maybe_applied
             )
-            handover = WaitNeeded(left, attach_request(late, request))
+            handover = WaitNeeded(left, attach_request(late, prepared.request))
             handover.__cause__, outcome.error = outcome.error, handover
         return outcome
 

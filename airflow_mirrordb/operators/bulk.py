@@ -27,7 +27,6 @@ from airflow_mirrordb.operators.bulk_state import BulkState
 from airflow_mirrordb.task.arguments import max_failed_of, parse_argument, refuse_none
 from airflow_mirrordb.task.control_flow import DECISIONS
 from airflow_mirrordb.task.failures import fail
-from airflow_mirrordb.task.idempotency_keys import with_key_if_sent
 from airflow_mirrordb.task.serialization import HALF_REPLACED, NotStorableError, readable, storable
 
 if TYPE_CHECKING:
@@ -71,11 +70,12 @@ class _Bulk:
             value: Any = getattr(operator, name, None)
             if is_list(value):
                 setattr(operator, name, list(value))  # one that is lazy, from XCom, is read once
-        self._operator, self._template = operator, operator.request(context)
-        self._fails, self._reads = operator.on_error != "continue", self._template.method == "GET"
+        self._operator, self._context = operator, context
+        self._fails, self._reads = operator.on_error != "continue", operator.only_reads
         self._max_failed = _max_failed(operator, fails=self._fails)
         self._memory = BulkState(context, most_bytes=operator.max_event_bytes, reads=self._reads)
         self._requests: list[MirrorDBRequest] = []
+        self._template: MirrorDBRequest
 
     @property
     def is_final(self) -> bool:
@@ -107,7 +107,7 @@ class _Bulk:
 
     def _prepare(self, hook: MirrorDBHook) -> None:
         memory = self._memory
-        template = self._template = with_key_if_sent(self._operator, hook.get_conn(), self._template)
+        template = self._template = self._operator.request(self._context, hook.get_conn())
         key, records = memory.recall(template.idempotency_key, records_of(self._operator, template))
         self._requests, names, repeatable = _prepared(hook, template, key, records, fails=self._fails)
         memory.begin(names, repeatable=repeatable)
@@ -236,7 +236,7 @@ def _prepared(
     for position, record in enumerate(records):
         request, name = replace(template, **record), ""
         try:
-            repeatable &= hook.get_conn().is_repeatable(request)
+            repeatable &= hook.get_conn().prepare(request).repeatable
             name = name_of(request)
         except MirrorDBError as error:
             if fails:

@@ -29,15 +29,17 @@ from airflow_mirrordb.task.arguments import (
 )
 from airflow_mirrordb.task.control_flow import DECISIONS
 from airflow_mirrordb.task.failures import fail, retry_arguments
-from airflow_mirrordb.task.idempotency_keys import key_of, with_key_if_sent
+from airflow_mirrordb.task.idempotency_keys import key_of
 from airflow_mirrordb.task.link import MirrorDBResourceLink, keep_linked, link
 from airflow_mirrordb.task.templates import RemembersTemplates
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, RetryPolicy
 
-    from airflow_mirrordb.client.request import MirrorDBRequest, RequestMethod
+    from airflow_mirrordb.client.mirrordb import GenericMirrorDB
+    from airflow_mirrordb.client.request import MirrorDBRequest, PreparedRequest
     from airflow_mirrordb.client.response import MirrorDBResponse
+    from airflow_mirrordb.client.rules.endpoints import Method
     from airflow_mirrordb.client.rules.retry import Progress
     from airflow_mirrordb.client.sender import Note
     from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
@@ -99,6 +101,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
     ui_color = "#dbe9f6"
     operator_extra_links = (MirrorDBResourceLink(),)
     output_path: str | None = None  # only reads have one
+    only_reads = False
 
     def __init__(
         self,
@@ -156,8 +159,10 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         return is_list(self.endpoint) or parse_argument("bulk", self.bulk, bool)
 
     @abstractmethod
-    def request(self, context: Context) -> MirrorDBRequest:
+    def request(self, context: Context, client: GenericMirrorDB) -> MirrorDBRequest:
         """Return the request that this task makes.
+
+        :param client: that will send it
 
         :raises InvalidRequestError: if an argument was rendered to something it cannot be
         """
@@ -172,7 +177,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
                 from airflow_mirrordb.operators.bulk import send_all
 
                 return send_all(self, context)
-            return self._send(context, self.request(context))
+            return self._send(context)
         except MirrorDBError as error:
             fail(error)
 
@@ -199,70 +204,76 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         except MirrorDBError as error:
             fail(error)
 
-    def _send(self, context: Context, request: MirrorDBRequest, progress: Progress | None = None) -> Any:
+    def _send(
+        self,
+        context: Context,
+        request: MirrorDBRequest | None = None,
+        progress: Progress | None = None,
+    ) -> Any:
         from airflow_mirrordb.client.errors import MirrorDBError
         from airflow_mirrordb.task.state import WriteState
 
-        memory = WriteState(context)
+        state = WriteState(context)
         try:
             try:
-                return self._send_noted(context, request, progress, memory)
+                return self._send_noted(context, request, progress, state)
             except MirrorDBError as error:
                 fail(error)
         except (AirflowException, TaskDeferred):
             raise
         except BaseException as interruption:  # may come anywhere in there, as a time-out of the task
-            if memory.is_final:
-                fail(memory.lost_by(interruption))
+            if state.is_final:
+                fail(state.lost_by(interruption))
             raise
 
     def _send_noted(
-        self, context: Context, request: MirrorDBRequest, progress: Progress | None, memory: WriteState
+        self, context: Context, request: MirrorDBRequest | None, progress: Progress | None, state: WriteState
     ) -> Any:
         from airflow_mirrordb.client.rules.retry import WaitNeeded
         from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
         from airflow_mirrordb.task.events import success_event
 
-        if self.deferrable:
-            refuse_sensitive(request.headers)
         with MirrorDBHook(self.mirrordb_conn_id, operator=self.operator_name) as hook:
             client = hook.get_conn()
-            request = with_key_if_sent(self, client, client.settled(request))  # what holds in the trigger
-            link(self, context, client.url_of(request))
-            repeatable = client.is_repeatable(request)
-            request, maybe_applied = memory.begin(request, repeatable=repeatable)
+            prepared = client.prepare(request or self.request(context, client))
+            link(self, context, prepared.url)
+            same, maybe_applied = state.begin(prepared.request, repeatable=prepared.repeatable)
+            if same is not prepared.request:  # that of an earlier try
+                prepared = client.prepare(same)
             if maybe_applied:
                 progress = replace(progress or client.begin(), maybe_applied=True)
-            if (
-                self.deferrable
-                and repeatable
-                and not parse_argument("worker_timeout", self.worker_timeout, float)
-            ):
-                self._defer(context, request, progress or client.begin(), repeatable=True)
+            if self._goes_straight_to_the_triggerer(prepared):
+                self._defer(context, prepared, progress or client.begin())
             try:
-                if repeatable:
-                    response = self._answer_of_a_repeatable(hook, request, progress, memory.is_told)
+                if prepared.repeatable:
+                    response = self._answer_of_a_repeatable(hook, prepared, progress, state.is_told)
                 else:
-                    wait, note = not self.deferrable, memory.is_told
-                    response = hook.request(request, progress=progress, wait=wait, note=note)
-                event = success_event(response, request)
+                    wait, note = not self.deferrable, state.is_told
+                    response = hook.send(prepared, progress=progress, wait=wait, note=note)
+                event = success_event(response, prepared.request)
             except WaitNeeded as handover:
-                if not repeatable:
-                    memory.end()
-                self._defer(context, request, handover.progress, repeatable=repeatable)
+                if not prepared.repeatable:
+                    state.end()
+                self._defer(context, prepared, handover.progress)
             except BaseException:
-                memory.end()
+                state.end()
                 raise
-        return self._result(event) if repeatable else self._result_of_a_write(event)
+        return self._result(event) if prepared.repeatable else self._result_of_a_write(event)
+
+    def _goes_straight_to_the_triggerer(self, prepared: PreparedRequest) -> bool:
+        if not self.deferrable:
+            return False
+        refuse_sensitive(prepared.request.headers)
+        return prepared.repeatable and not parse_argument("worker_timeout", self.worker_timeout, float)
 
     def _answer_of_a_repeatable(
-        self, hook: MirrorDBHook, request: MirrorDBRequest, progress: Progress | None, note: Note
+        self, hook: MirrorDBHook, prepared: PreparedRequest, progress: Progress | None, note: Note
     ) -> MirrorDBResponse:
         worker_timeout = parse_argument("worker_timeout", self.worker_timeout, float)
         if not self.deferrable:
-            return hook.request(request, progress=progress, output_path=self.output_path, note=note)
-        return hook.request(
-            request,
+            return hook.send(prepared, progress=progress, output_path=self.output_path, note=note)
+        return hook.send(
+            prepared,
             progress=progress,
             wait=False,
             cut_off=worker_timeout,
@@ -281,17 +292,15 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             what = "response_filter raised" if isinstance(error, Exception) else "the task was interrupted by"
             raise AirflowFailException(f"the write was applied, but {what} {error!r}") from error
 
-    def _defer(
-        self, context: Context, request: MirrorDBRequest, progress: Progress, *, repeatable: bool
-    ) -> NoReturn:
+    def _defer(self, context: Context, prepared: PreparedRequest, progress: Progress) -> NoReturn:
         from airflow_mirrordb.task.takeover import announce
         from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments
 
         refuse_changed("output_path", self.output_path)
-        if repeatable:
-            announce(context["ti"], request, progress)
+        if prepared.repeatable:
+            announce(context["ti"], prepared.request, progress)
         # dag.test() loses the 'kwargs' of defer(): whatever is needed later comes back in the event.
-        common = arguments(request, progress)
+        common = arguments(prepared.request, progress)
         self.defer(
             trigger=MirrorDBTrigger(
                 self.mirrordb_conn_id,
@@ -300,7 +309,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
                 output_path=self.output_path,
                 operator=self.operator_name,
             )
-            if repeatable
+            if prepared.repeatable
             else MirrorDBWaitTrigger(**common),
             method_name="execute_complete",
             timeout=self.execution_timeout,
@@ -318,7 +327,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         )
         return result_of(self, event, self.response_filter)
 
-    def _request(self, method: RequestMethod, **arguments: Any) -> MirrorDBRequest:
+    def _request(self, method: Method, **arguments: Any) -> MirrorDBRequest:
         return request_of(self, method, **arguments)
 
 
@@ -346,9 +355,9 @@ class MirrorDBCreateOperator(MirrorDBOperator):
         self.idempotency_key = idempotency_key
         self.bulk = bulk
 
-    def request(self, context: Context) -> MirrorDBRequest:
+    def request(self, context: Context, client: GenericMirrorDB) -> MirrorDBRequest:
         data = _json(self.data)
-        key = key_of(self, context, "POST", data)
+        key = key_of(self, context, client, "POST", data)
         return self._request("POST", data=data, idempotency_key=key)
 
 
@@ -376,6 +385,7 @@ class MirrorDBReadOperator(MirrorDBOperator):
     """
 
     template_fields: Sequence[str] = (*MirrorDBOperator.template_fields, "paginate", "output_path")
+    only_reads = True
 
     def __init__(
         self,
@@ -405,7 +415,7 @@ class MirrorDBReadOperator(MirrorDBOperator):
                 end_from_trigger=end_from_trigger,
             )
 
-    def request(self, context: Context) -> MirrorDBRequest:
+    def request(self, context: Context, client: GenericMirrorDB) -> MirrorDBRequest:
         return self._request("GET", paginate=self.paginate)
 
 
@@ -450,12 +460,10 @@ class MirrorDBUpdateOperator(MirrorDBOperator):
         self.idempotency_key = idempotency_key
         self.bulk = bulk
 
-    def request(self, context: Context) -> MirrorDBRequest:
-        from airflow_mirrordb.client.request import update_method
-
+    def request(self, context: Context, client: GenericMirrorDB) -> MirrorDBRequest:
         data = _json(self.data)
-        method = update_method(data, partial=parse_argument("partial", self.partial, bool))
-        key = key_of(self, context, method, data)
+        method = client.update_method(data, partial=parse_argument("partial", self.partial, bool))
+        key = key_of(self, context, client, method, data)
         return self._request(method, data=data, if_match=self.if_match, idempotency_key=key)
 
 
@@ -475,7 +483,7 @@ class MirrorDBDeleteOperator(MirrorDBOperator):
         self.missing_ok = missing_ok
         self.if_match = if_match
 
-    def request(self, context: Context) -> MirrorDBRequest:
+    def request(self, context: Context, client: GenericMirrorDB) -> MirrorDBRequest:
         missing_ok = parse_argument("missing_ok", self.missing_ok, bool)
         return self._request("DELETE", missing_ok=missing_ok, if_match=self.if_match)
 

@@ -237,8 +237,9 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
             self._hook = MirrorDBHook(self.mirrordb_conn_id, operator=self.operator_name)
         outcome: MirrorDBResponse | MirrorDBError
         try:
-            link(self, context, self._hook.get_conn().url_of(request))
-            outcome = self._hook.request(request, once=True)
+            prepared = self._hook.get_conn().prepare(request)
+            link(self, context, prepared.url)
+            outcome = self._hook.send(prepared, once=True)
         except MirrorDBError as error:
             outcome = error
         try:

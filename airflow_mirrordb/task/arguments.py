@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow_mirrordb.task.serialization import NotStorableError, check_exact, from_text
 
 if TYPE_CHECKING:
-    from airflow_mirrordb.client.request import MirrorDBRequest, RequestMethod
+    from airflow_mirrordb.client.request import MirrorDBRequest
+    from airflow_mirrordb.client.rules.endpoints import Method
     from airflow_mirrordb.task.conditions import Condition
 
 T = TypeVar("T")
 
 
-def request_of(task: Any, method: RequestMethod, **arguments: Any) -> MirrorDBRequest:
+def request_of(task: Any, method: Method, **arguments: Any) -> MirrorDBRequest:
     """Return the request that the rendered arguments of a task describe.
 
     :param task: an operator, a sensor, or a trigger that Airflow renders

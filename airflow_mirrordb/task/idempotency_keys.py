@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.compat import installation_url
@@ -12,35 +10,18 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_mirrordb.client.mirrordb import GenericMirrorDB
-    from airflow_mirrordb.client.request import MirrorDBRequest
-
-log = logging.getLogger(__name__)
 
 
-def key_of(operator: Any, context: Context, method: str, data: object) -> str:
-    """Return the idempotency key that the author gave, or one that is derived.
+def key_of(operator: Any, context: Context, client: GenericMirrorDB, method: str, data: object) -> str | None:
+    """Return the idempotency key that the author gave, or one that is derived; None if none is ever sent.
 
     :raises InvalidRequestError: if it cannot be sent, or says nothing
     """
     from airflow_mirrordb.client.request import checked_key
 
-    if operator.idempotency_key is None:
-        return derive_key(operator, context, method, data)
-    return checked_key(operator.idempotency_key)
-
-
-def with_key_if_sent(operator: Any, client: GenericMirrorDB, request: MirrorDBRequest) -> MirrorDBRequest:
-    """Return a request without an idempotency key that its connection would not send.
-
-    The author of one is warned; a derived one is nobody's loss.
-    """
-    from airflow_mirrordb.client.sender import KEYED, NOT_SENT
-
-    if request.idempotency_key is None or client.sends_keys:
-        return request
-    if getattr(operator, "idempotency_key", None) is not None and request.method in KEYED:
-        log.warning(NOT_SENT)
-    return replace(request, idempotency_key=None)
+    if operator.idempotency_key is not None:
+        return checked_key(operator.idempotency_key)
+    return derive_key(operator, context, method, data) if client.sends_keys else None
 
 
 def derive_key(operator: Any, context: Context, method: str, data: object) -> str:

@@ -222,7 +222,9 @@ def test_deferred_write_is_kept_before_it_leaves_the_worker(
 def killed_in_flight(operator: MirrorDBOperator, tries: Tries, *, repeatable: bool = False) -> None:
     """What a worker has done of a write at the moment it is killed."""
     context = tries.context()
-    WriteState(context).begin(operator.request(context), repeatable=repeatable)
+    with MirrorDBHook() as hook:
+        request = operator.request(context, hook.get_conn())
+    WriteState(context).begin(request, repeatable=repeatable)
 
 
 @pytest.mark.parametrize(
@@ -395,7 +397,9 @@ def test_what_a_trigger_knows_of_its_write_is_known_to_the_next_try(
             first().execute_complete(tries.context(), event)
     memory = WriteState(tries.context())
     context = tries.context()
-    assert memory.begin(first().request(context), repeatable=True)[1] is (case != "refused")
+    with MirrorDBHook() as hook:
+        request = first().request(context, hook.get_conn())
+    assert memory.begin(request, repeatable=True)[1] is (case != "refused")
 
 
 @pytest.mark.parametrize(
@@ -579,7 +583,7 @@ def test_time_out_between_answer_and_result_is_final(
     assert len(scripted.requests) == 1
 
 
-@pytest.mark.parametrize("method", ["request", "close"])
+@pytest.mark.parametrize("method", ["send", "close"])
 def test_time_out_right_after_the_answer_is_final(
     scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries, method: str
 ) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ from airflow_mirrordb.client import (
     BulkError,
     BulkReport,
     InvalidRequestError,
+    MirrorDBConfig,
     MirrorDBError,
     MirrorDBRequest,
     NotFoundError,
@@ -24,6 +26,7 @@ from airflow_mirrordb.client import (
     ServerError,
 )
 from airflow_mirrordb.client.collections.bulk import LOG_EVERY, Bulk
+from airflow_mirrordb.client.request import update_method
 from tests.conftest import FakeClock
 
 TOLERANT: dict[str, Any] = {"on_error": "continue", "max_failed": 1.0}
@@ -36,7 +39,9 @@ def bulk(
     if method == "create":
         options.setdefault("endpoint", "api/users")
     clock = monotonic or asyncio.get_running_loop().time
-    return Bulk(send, method, options, max_concurrency=most, monotonic=clock)  # type: ignore[arg-type]
+    config = MirrorDBConfig(base_url="https://example.com")
+    method_of_update = partial(update_method, config)
+    return Bulk(send, method_of_update, method, options, max_concurrency=most, monotonic=clock)  # type: ignore[arg-type]
 
 
 def users(number: int) -> list[dict[str, Any]]:

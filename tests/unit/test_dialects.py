@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,10 +19,10 @@ from airflow_mirrordb.client import (
     MirrorDBRequest,
 )
 from airflow_mirrordb.client.auth.schemes import auth_headers, secrets
-from airflow_mirrordb.client.request import WireRequest, prepare
+from airflow_mirrordb.client.request import WireRequest, prepare, update_method
 from airflow_mirrordb.client.response import Answer, interpret, unwrapped
 
-UPDATE = MirrorDBRequest(method="update", endpoint="api/users/7", data={"a": 1}, idempotency_key="k")
+UPDATE = MirrorDBRequest(method="PUT", endpoint="api/users/7", data={"a": 1}, idempotency_key="k")
 KEYED = {"idempotency_header": "Idempotency-Key"}
 
 
@@ -29,8 +30,11 @@ def config(**settings: Any) -> MirrorDBConfig:
     return MirrorDBConfig(**{"base_url": "https://example.com", **settings})
 
 
-def wire(request: MirrorDBRequest = UPDATE, **settings: Any) -> WireRequest:
+def wire(request: MirrorDBRequest | None = None, **settings: Any) -> WireRequest:
+    """Return what is sent by a request, by default an update."""
     made = config(**settings)
+    if request is None:
+        request = replace(UPDATE, method=update_method(made, UPDATE.data, partial=False))
     return prepare(request, made, EndpointRegistry(declared=made.endpoints))
 
 

@@ -52,7 +52,7 @@ IMPORTS = {name: imports_of(path) for name, path in MODULES.items()}
 
 
 def layer_of(module: str) -> str:
-    return module.split(".")[0]
+    return module.split(".", maxsplit=1)[0]
 
 
 def test_what_is_imported_is_known() -> None:

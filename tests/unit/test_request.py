@@ -21,7 +21,7 @@ from airflow_mirrordb.client import (
     MirrorDBRequest,
 )
 from airflow_mirrordb.client.auth.schemes import auth_headers
-from airflow_mirrordb.client.request import USER_AGENT, RequestMethod, WireRequest, prepare, probe
+from airflow_mirrordb.client.request import USER_AGENT, WireRequest, prepare, probe
 from airflow_mirrordb.client.rules.endpoints import Method
 
 BASE = "https://example.com/v1"
@@ -128,7 +128,7 @@ def test_a_query_that_cannot_be_sent_is_named(query: Any, field: str) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("nothing", [None, []])
-def test_a_write_with_an_empty_filter_is_refused(method: RequestMethod, nothing: Any) -> None:
+def test_a_write_with_an_empty_filter_is_refused(method: Method, nothing: Any) -> None:
     """Without the filter it might mean all; a read without it just returns more."""
     endpoint = "api/users" if method == "POST" else "api/users/7"
     assert problem(method=method, endpoint=endpoint, query={"a": 1, "b": nothing}).field == "query['b']"

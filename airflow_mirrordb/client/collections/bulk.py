@@ -20,11 +20,10 @@ from airflow_mirrordb.client.errors import (
 )
 from airflow_mirrordb.client.request import (
     MirrorDBRequest,
-    RequestMethod,
     RequestOptions,
     checked_key,
-    update_method,
 )
+from airflow_mirrordb.client.rules.endpoints import Method
 from airflow_mirrordb.client.rules.retry import Progress
 
 if TYPE_CHECKING:
@@ -38,15 +37,16 @@ OnError = Literal["fail", "continue"]
 LOG_EVERY = 10.0
 CONCURRENCY = 32
 
-_HTTP: tuple[RequestMethod, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_CRUD: dict[str, RequestMethod] = {"create": "POST", "read": "GET", "update": "update", "delete": "DELETE"}
-_METHODS: dict[str, RequestMethod] = {
+_HTTP: tuple[Method, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_Operation = Method | Literal["update"]
+_CRUD: dict[str, _Operation] = {"create": "POST", "read": "GET", "update": "update", "delete": "DELETE"}
+_METHODS: dict[str, _Operation] = {
     **_CRUD,
     **{f"{name}_function": method for name, method in _CRUD.items()},
     **{method: method for method in _HTTP},
 }
 _COMMON = {"endpoint", "method_name", *RequestOptions.__annotations__}
-_KEYED = ("POST", "PATCH", "update")  # what idempotency keys go with, or may
+_KEYED = ("POST", "PATCH")  # what idempotency keys go with
 _MAYBE_APPLIED = Progress(maybe_applied=True)
 _OWN = {
     "GET": {"paginate"},
@@ -197,6 +197,7 @@ class Bulk:
     :meth:`result`; the latter way items are got while the event loop does not run.
 
     :param send: sends one request, from a ``progress`` if it is given one
+    :param update_method: returns the HTTP method of an update
     :param method: ``create``, ``read``, ``update`` or ``delete``, or an HTTP method
     :param options: see :class:`BulkOptions`
     :param max_concurrency: of the connection
@@ -207,6 +208,7 @@ class Bulk:
     def __init__(
         self,
         send: Callable[..., Awaitable[MirrorDBResponse]],
+        update_method: Callable[..., Method],
         method: str,
         options: BulkOptions,
         *,
@@ -220,8 +222,8 @@ class Bulk:
         total = common.pop("total", None)
         self._filter: Callable[[Any], Any] | None = common.pop("response_filter", None)
         self.report: BulkReport = common.pop("report", None) or BulkReport()
-        self._method = _method(method)
-        self._known = _COMMON | _OWN[self._method]
+        self._operation = _operation(method)
+        self._known = _COMMON | _OWN[self._operation]
         _refuse_unknown(common, self._known, "")
         if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
             raise _bad("concurrency", f"it must be a whole number of at least 1, not {concurrency!r}")
@@ -231,10 +233,11 @@ class Bulk:
         if total is not None:
             self.report.total = total
         self._names = RecordNames()
-        self._send, self._common, self._fails = send, common, on_error == "fail"
+        self._send, self._update_method = send, update_method
+        self._common, self._fails = common, on_error == "fail"
         self._concurrency = min(concurrency, max_concurrency)
         self._monotonic = monotonic
-        self._name = " ".join(filter(None, ["Bulk of", self._method, common.get("method_name")]))
+        self._name = " ".join(filter(None, ["Bulk of", self._operation, common.get("method_name")]))
         self._workers: list[asyncio.Future[None]] = []
         self._stopped = False
         self._crash: BaseException | None = None
@@ -378,9 +381,10 @@ class Bulk:
         for name in ("endpoint", "data"):
             if name in self._known and name not in said:
                 raise _bad(f"items[{position}].{name}", "it is missing")
-        method, partial = self._method, said.pop("partial", False)
-        if method == "update":
-            method = update_method(said["data"], partial=partial)
+        partial, operation = said.pop("partial", False), self._operation
+        if operation == "update":
+            operation = self._update_method(said["data"], partial=partial)
+        method = operation
         request = MirrorDBRequest(method=method, **said)
         if "idempotency_key" not in arguments and (key := request.idempotency_key) is not None:
             key = f"{checked_key(key)}-{self._names.of(request)}" if method in _KEYED else None
@@ -406,7 +410,7 @@ def status_of(error: MirrorDBError) -> Literal["failed", "ambiguous"]:
 _END = object()
 
 
-def _method(name: object) -> RequestMethod:
+def _operation(name: object) -> _Operation:
     if isinstance(name, str) and name in _METHODS:
         return _METHODS[name]
     raise _bad("method", f"unknown method {name!r}; {remedy(name, _METHODS)}")
