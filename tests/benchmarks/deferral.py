@@ -13,8 +13,8 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
-from tests.e2e.airflow_home import AirflowHome
-from tests.e2e.backend_process import running_backend
+from tests.support.airflow_home import AirflowHome
+from tests.support.backend_process import running_backend
 
 DAG_ID = "deferral"
 DAG_FILE = f"""

@@ -19,9 +19,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tests.distributed.servers import Postgres, SlowWay, postgres, redis
-from tests.e2e.airflow_home import COMPONENTS, AirflowHome, wait_until
-from tests.e2e.backend_process import BackendProcess, running_backend
 from tests.lanes import build, install
+from tests.support.airflow_home import COMPONENTS, AirflowHome, wait_until
+from tests.support.backend_process import BackendProcess, running_backend
 
 TASKS = 200
 HELD = 20.0  # seconds that an answer takes

@@ -16,8 +16,8 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from tests.debian import program
-from tests.e2e.airflow_home import free_port, wait_until
+from tests.support.airflow_home import free_port, wait_until
+from tests.support.debian import program
 
 
 def needs(command: str, package: str) -> str:

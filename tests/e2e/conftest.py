@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.airflow_home import AirflowHome
-from tests.e2e.backend_process import BackendProcess, running_backend
-from tests.e2e.metrics import Metrics, receiving
+from tests.support.airflow_home import AirflowHome
+from tests.support.backend_process import BackendProcess, running_backend
+from tests.support.metrics import Metrics, receiving
 
 if "airflow" not in sys.modules:  # it reads its configuration when it is imported
     _home = tempfile.TemporaryDirectory(prefix="mirrordb-airflow-")

@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.airflow_home import CHECKOUT, AirflowHome
-from tests.e2e.backend_process import running_backend
-from tests.e2e.browser import ConnectionList, signed_in, task_page
+from tests.support.airflow_home import CHECKOUT, AirflowHome
+from tests.support.backend_process import running_backend
+from tests.support.browser import ConnectionList, signed_in, task_page
 
 FOLDER = Path(__file__).parent / "screenshots"
 DAG = "mirrordb_crud"

@@ -22,10 +22,10 @@ from playwright.sync_api import Page, expect
 from airflow_mirrordb.client import MirrorDBConfig
 from airflow_mirrordb.get_provider_info import get_provider_info
 from airflow_mirrordb.hooks.connection import config_from
-from tests.e2e.airflow_home import AirflowHome
-from tests.e2e.backend_process import BackendProcess
-from tests.e2e.browser import ConnectionForm, ConnectionList, signed_in, task_page
-from tests.integration.conftest import ScriptedBackend
+from tests.support.airflow_home import AirflowHome
+from tests.support.backend_process import BackendProcess
+from tests.support.backends import ScriptedBackend
+from tests.support.browser import ConnectionForm, ConnectionList, signed_in, task_page
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 

@@ -11,8 +11,8 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from tests.e2e.airflow_home import AirflowHome
-from tests.e2e.backend_process import BackendProcess
+from tests.support.airflow_home import AirflowHome
+from tests.support.backend_process import BackendProcess
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 

@@ -19,11 +19,11 @@ import pytest
 
 import airflow_mirrordb
 from airflow_mirrordb.get_provider_info import get_provider_info
-from tests.e2e.airflow_home import wait_until
-from tests.e2e.backend_process import BackendProcess
 from tests.e2e.test_running_sensor import put
-from tests.integration.conftest import ScriptedBackend
 from tests.run_example import airflow_environment, post
+from tests.support.airflow_home import wait_until
+from tests.support.backend_process import BackendProcess
+from tests.support.backends import ScriptedBackend
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 

@@ -16,10 +16,10 @@ import psutil
 import pytest
 
 from airflow_mirrordb.operators.bulk_state import FEWEST
-from tests.e2e.airflow_home import AirflowHome, wait_until
-from tests.e2e.backend_process import BackendProcess
-from tests.integration.faults import Fault, FaultProxy
 from tests.run_example import post
+from tests.support.airflow_home import AirflowHome, wait_until
+from tests.support.backend_process import BackendProcess
+from tests.support.faults import Fault, FaultProxy
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from airflow_mirrordb.client.collections.streams import BLOCK
-from tests.conftest import RawServer, Reply, until
 from tests.integration.test_streams import contents, has_a_block
+from tests.support.clocks import until
+from tests.support.raw_server import RawServer, Reply
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 

@@ -12,10 +12,10 @@ from aiohttp import web
 from airflow import __version__ as airflow_version
 
 from airflow_mirrordb import __version__
-from tests.conftest import Answering
-from tests.e2e.airflow_home import AirflowHome, wait_until
-from tests.e2e.backend_process import BackendProcess
-from tests.e2e.metrics import Metrics
+from tests.support.airflow_home import AirflowHome, wait_until
+from tests.support.backend_process import BackendProcess
+from tests.support.backends import Answering
+from tests.support.metrics import Metrics
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 

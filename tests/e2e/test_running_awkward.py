@@ -10,7 +10,7 @@ from threading import Event, Thread
 
 import pytest
 
-from tests.e2e.airflow_home import AirflowHome, wait_until
+from tests.support.airflow_home import AirflowHome, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 

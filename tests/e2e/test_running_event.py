@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.airflow_home import AirflowHome, wait_until
-from tests.e2e.backend_process import BackendProcess
 from tests.e2e.test_running_sensor import put
 from tests.run_example import post
+from tests.support.airflow_home import AirflowHome, wait_until
+from tests.support.backend_process import BackendProcess
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.airflow_home import AirflowHome, wait_until
-from tests.e2e.backend_process import BackendProcess
 from tests.run_example import post
+from tests.support.airflow_home import AirflowHome, wait_until
+from tests.support.backend_process import BackendProcess
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 

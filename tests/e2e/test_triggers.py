@@ -28,7 +28,7 @@ from airflow_mirrordb.triggers.event import MirrorDBEventTrigger
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments
 from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger
 from airflow_mirrordb.triggers.start import MirrorDBReadStartTrigger, MirrorDBSensorStartTrigger
-from tests.conftest import Answering
+from tests.support.backends import Answering
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 

@@ -32,8 +32,8 @@ from airflow_mirrordb.triggers.changes import Observation
 from airflow_mirrordb.triggers.event import MirrorDBEventTrigger
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments
 from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger
-from tests.integration import airflow_borders as borders
-from tests.json_values import JSON_VALUES, nested, same
+from tests.support import airflow_borders as borders
+from tests.support.json_values import JSON_VALUES, nested, same
 
 
 def crosses(value: Any) -> bool:

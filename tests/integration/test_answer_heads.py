@@ -10,10 +10,12 @@ import pytest
 
 from airflow_mirrordb.client import GenericMirrorDB, InvalidResponseError, MirrorDBError, NotFoundError
 from airflow_mirrordb.client.wire.aiohttp_private import Handler
-from tests.conftest import Reply, json_answer
+from tests.support.raw_server import Reply, json_answer
 
 if TYPE_CHECKING:
-    from tests.conftest import ConfigFor, FakeClock, RawServer
+    from tests.support.clocks import FakeClock
+    from tests.support.connections import ConfigFor
+    from tests.support.raw_server import RawServer
 
 WRITES: dict[str, tuple[str, dict[str, Any]]] = {
     "create": ("create_function", {"endpoint": "api/users", "data": {}}),

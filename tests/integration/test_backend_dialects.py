@@ -18,10 +18,10 @@ from airflow_mirrordb.client import (
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import MirrorDBUpdateOperator
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
-from tests.conftest import ConfigFor
-from tests.integration.conftest import ScriptedBackend, SetConnection
 from tests.integration.test_operators import MODES, first_event, restored, run
 from tests.integration.test_operators_tries import Tries
+from tests.support.backends import ScriptedBackend
+from tests.support.connections import ConfigFor, SetConnection
 
 PATCHING = {"update_method": "PATCH"}
 KEYED = {"idempotency_header": "Idempotency-Key"}

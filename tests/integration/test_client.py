@@ -20,7 +20,9 @@ from airflow_mirrordb.client import (
 )
 
 if TYPE_CHECKING:
-    from tests.conftest import Answering, ConfigFor, FakeClock
+    from tests.support.backends import Answering
+    from tests.support.clocks import FakeClock
+    from tests.support.connections import ConfigFor
 
 KEY = "k3y-that-nobody-may-see"
 

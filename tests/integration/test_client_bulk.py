@@ -20,13 +20,14 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.devserver import DevServer
 from airflow_mirrordb.hooks.mirrordb import AT_A_TIME, MirrorDBHook
-from tests.conftest import FakeClock, RawServer, Reply
-from tests.integration.faults import Fault, FaultProxy, no_time_for_hanging, random_faults
 from tests.integration.test_operators_tries import TimedOut
+from tests.support.clocks import FakeClock
+from tests.support.faults import Fault, FaultProxy, no_time_for_hanging, random_faults
+from tests.support.raw_server import RawServer, Reply
 
 if TYPE_CHECKING:
-    from tests.conftest import ConfigFor
-    from tests.integration.conftest import ScriptedBackend, SetConnection
+    from tests.support.backends import ScriptedBackend
+    from tests.support.connections import ConfigFor, SetConnection
 
 HEADER = "Idempotency-Key"
 

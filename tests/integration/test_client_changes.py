@@ -19,10 +19,12 @@ from airflow_mirrordb.client import (
     ServerError,
 )
 from airflow_mirrordb.client.wire import deadlines
-from tests.conftest import loop_time
+from tests.support.clocks import loop_time
 
 if TYPE_CHECKING:
-    from tests.conftest import Answering, ConfigFor, FakeClock, Serve
+    from tests.support.backends import Answering, Serve
+    from tests.support.clocks import FakeClock
+    from tests.support.connections import ConfigFor
 
 KEY = "k3y-that-nobody-may-see"
 

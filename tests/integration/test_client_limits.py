@@ -18,7 +18,10 @@ from airflow_mirrordb.client import (
     WaitNeeded,
 )
 from airflow_mirrordb.client.rules.rate_limiter import SHORT_PAUSE, START_RATE
-from tests.conftest import Answering, ConfigFor, Crowd, FakeClock, RawServer, Reply, loop_time
+from tests.support.backends import Answering, Crowd
+from tests.support.clocks import FakeClock, loop_time
+from tests.support.connections import ConfigFor
+from tests.support.raw_server import RawServer, Reply
 
 READ = MirrorDBRequest(method="GET", endpoint="api/users")
 ClientFor = Callable[..., GenericMirrorDB]

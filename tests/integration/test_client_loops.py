@@ -13,8 +13,9 @@ import pytest
 
 from airflow_mirrordb.client import GenericMirrorDB
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-from tests.conftest import TIMEOUT, ConfigFor
-from tests.integration.conftest import ScriptedBackend, SetConnection
+from tests.support.backends import ScriptedBackend
+from tests.support.clocks import TIMEOUT
+from tests.support.connections import ConfigFor, SetConnection
 
 AT_ONCE = 5
 TOKEN = {"access_token": "a-token", "expires_in": 60}

@@ -23,10 +23,15 @@ from airflow_mirrordb.client import (
     TransportError,
     WaitNeeded,
 )
-from tests.conftest import TIMEOUT, Crowd, Reply, json_answer
+from tests.support.backends import Crowd
+from tests.support.clocks import TIMEOUT
+from tests.support.raw_server import Reply, json_answer
 
 if TYPE_CHECKING:
-    from tests.conftest import Answering, ConfigFor, FakeClock, RawServer
+    from tests.support.backends import Answering
+    from tests.support.clocks import FakeClock
+    from tests.support.connections import ConfigFor
+    from tests.support.raw_server import RawServer
 
 
 def attempts_logged(caplog: pytest.LogCaptureFixture) -> list[str]:

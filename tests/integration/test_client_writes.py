@@ -25,10 +25,13 @@ from airflow_mirrordb.client import (
     ResponseError,
     ServerError,
 )
-from tests.conftest import Reply, json_answer
+from tests.support.raw_server import Reply, json_answer
 
 if TYPE_CHECKING:
-    from tests.conftest import Answering, ConfigFor, FakeClock, RawServer
+    from tests.support.backends import Answering
+    from tests.support.clocks import FakeClock
+    from tests.support.connections import ConfigFor
+    from tests.support.raw_server import RawServer
 
 TROUBLE = {
     "read timeout": Reply(then="time-out"),

@@ -17,7 +17,8 @@ from typing import Any, Literal, Protocol
 import pytest
 
 from airflow_mirrordb.client import DisconnectedError, GenericMirrorDB, MirrorDBConfig, MirrorDBRequest
-from tests.conftest import ConfigFor, json_answer
+from tests.support.connections import ConfigFor
+from tests.support.raw_server import json_answer
 
 Step = bytes | asyncio.Event | Literal["close", "half-close", "reset", "cut", "read the body"]
 HEAD = b"HTTP/1.1 200 OK\r\n"

@@ -17,8 +17,9 @@ from aiohttp.resolver import ThreadedResolver
 from airflow_mirrordb.client.wire.threads import Resolver, in_thread
 from airflow_mirrordb.hooks import mirrordb as hook
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-from tests.conftest import loop_time, silent_backend
-from tests.integration.conftest import ScriptedBackend, SetConnection
+from tests.support.backends import ScriptedBackend, silent_backend
+from tests.support.clocks import loop_time
+from tests.support.connections import SetConnection
 
 SLOW = "slow.invalid"
 OAUTH = {"auth_type": "oauth2", "oauth_url": f"https://{SLOW}/token"}
@@ -141,7 +142,7 @@ async def test_the_test_is_refused_in_an_event_loop() -> None:
 
 PROCESS = f"""
 import asyncio, json, os, socket, sys, threading
-from tests.conftest import loop_time
+from tests.support.clocks import loop_time
 asyncio.BaseEventLoop.time = lambda loop: loop_time.time(loop)
 real = socket.getaddrinfo
 def getaddrinfo(host, *args, **options):

@@ -24,9 +24,10 @@ from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBReadOperator
 from airflow_mirrordb.task.control_flow import raise_again, raised_event
 from airflow_mirrordb.triggers.mirrordb import MirrorDBWaitTrigger
-from tests.integration.conftest import ScriptedBackend, SetConnection
 from tests.integration.test_operators import context
 from tests.integration.test_sensor import Scheduler, mode, scheduler  # noqa: F401  # fixtures
+from tests.support.backends import ScriptedBackend
+from tests.support.connections import SetConnection
 
 LATER = datetime(2026, 12, 24, 18, 30, tzinfo=timezone.utc)
 

@@ -21,8 +21,9 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.devserver import DevServer
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-from tests.conftest import Answering, ConfigFor, FakeClock, Serve
-from tests.integration.conftest import ScriptedBackend, SetConnection
+from tests.support.backends import Answering, ScriptedBackend, Serve
+from tests.support.clocks import FakeClock
+from tests.support.connections import ConfigFor, SetConnection
 
 
 class Guarded:

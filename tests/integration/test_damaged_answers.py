@@ -28,7 +28,8 @@ from airflow_mirrordb.client import (
 from airflow_mirrordb.client.bodies.compression import PIECE
 from airflow_mirrordb.client.bodies.error_details import MAX_BODY
 from airflow_mirrordb.hooks.output import OutputFile
-from tests.conftest import ConfigFor, RawServer, Reply
+from tests.support.connections import ConfigFor
+from tests.support.raw_server import RawServer, Reply
 
 NUMBER = b"123456789012345"
 #: By the names of RFC 9110, section 8.4.1.

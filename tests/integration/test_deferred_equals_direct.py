@@ -29,9 +29,10 @@ from airflow_mirrordb.client import (
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator, MirrorDBUpdateOperator
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger
-from tests.conftest import FakeClock
 from tests.integration import test_operators as operators, test_sensor as sensors
-from tests.integration.conftest import ScriptedBackend, SetConnection
+from tests.support.backends import ScriptedBackend
+from tests.support.clocks import FakeClock
+from tests.support.connections import SetConnection
 
 pytestmark = pytest.mark.usefixtures("triggerer")
 

@@ -17,8 +17,8 @@ if not AIRFLOW_V_3_0_PLUS:
     pytest.skip("event triggers came with Airflow 3.0", allow_module_level=True)
 
 from airflow_mirrordb.triggers.event import MirrorDBEventTrigger
-from tests.conftest import turns, until
-from tests.integration.watching import (
+from tests.support.clocks import turns, until
+from tests.support.watching import (
     ADA,
     BOB,
     INTERVAL,

@@ -17,7 +17,7 @@ if not AIRFLOW_V_3_0_PLUS:
     pytest.skip("event triggers came with Airflow 3.0", allow_module_level=True)
 
 from airflow_mirrordb.triggers.changes import Observation
-from tests.integration.watching import (
+from tests.support.watching import (
     Supervisor,
     Watching,
     at,

@@ -13,9 +13,9 @@ if not AIRFLOW_V_3_0_PLUS:
     pytest.skip("event triggers came with Airflow 3.0", allow_module_level=True)
 
 from airflow_mirrordb.task.serialization import from_text
-from tests.conftest import RawServer, Reply
-from tests.integration.conftest import SetConnection
-from tests.integration.watching import (
+from tests.support.connections import SetConnection
+from tests.support.raw_server import RawServer, Reply
+from tests.support.watching import (
     ADA,
     BOB,
     INTERVAL,

@@ -15,8 +15,8 @@ import aiohttp
 import pytest
 
 from airflow_mirrordb.devserver import DevServer
-from tests.conftest import TIMEOUT, Reply, json_answer, loop_time, turns, until
-from tests.integration.faults import (
+from tests.support.clocks import TIMEOUT, loop_time, turns, until
+from tests.support.faults import (
     BETWEEN_REQUESTS,
     DELIVERED,
     HIDING,
@@ -26,9 +26,10 @@ from tests.integration.faults import (
     random_faults,
     read_message,
 )
+from tests.support.raw_server import Reply, json_answer
 
 if TYPE_CHECKING:
-    from tests.conftest import RawServer
+    from tests.support.raw_server import RawServer
 
 BODY = b'{"name": "Ada"}'
 CREATE = b"POST /api/users HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)

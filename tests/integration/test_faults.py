@@ -30,8 +30,8 @@ from airflow_mirrordb.client.request import WireRequest
 from airflow_mirrordb.client.response import Answer
 from airflow_mirrordb.client.wire.transport import Transport
 from airflow_mirrordb.devserver import DevServer
-from tests.conftest import FakeClock, turns
-from tests.integration.faults import (
+from tests.support.clocks import FakeClock, turns
+from tests.support.faults import (
     DELIVERED,
     HIDING,
     REFUSALS,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     import ssl
 
     from airflow_mirrordb.devserver import RequestLogEntry
-    from tests.conftest import ConfigFor
+    from tests.support.connections import ConfigFor
 
 HEADER = "Idempotency-Key"
 WORKERS, OPERATIONS, SHARE = 20, 2000, 0.35

@@ -23,8 +23,8 @@ from airflow_mirrordb.client.rules.rate_limiter import rate_limiter_for
 from airflow_mirrordb.hooks import runner as runners
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.sharing import SharedClient
-from tests.conftest import ConfigFor, Serve
-from tests.integration.conftest import ScriptedBackend, SetConnection
+from tests.support.backends import ScriptedBackend, Serve
+from tests.support.connections import ConfigFor, SetConnection
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 

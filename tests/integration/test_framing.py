@@ -9,7 +9,8 @@ import pytest
 
 from airflow_mirrordb.client import DisconnectedError, GenericMirrorDB, InvalidResponseError
 from airflow_mirrordb.client.wire import aiohttp_private
-from tests.conftest import ConfigFor, RawServer, Reply
+from tests.support.connections import ConfigFor
+from tests.support.raw_server import RawServer, Reply
 
 SMALL = 2**18  # bytes; MAX_FRAMING of these tests, which is enough for what waits to be parsed
 FLOOD = 4 * SMALL

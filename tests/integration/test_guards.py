@@ -113,9 +113,9 @@ from tests.unit import (
 from tests.unit.test_runner import runner  # noqa: F401  # and one more
 
 if TYPE_CHECKING:
-    from tests.conftest import Answering, ConfigFor
-    from tests.integration.conftest import ScriptedBackend, SetConnection
-    from tests.integration.triggering import Triggerer
+    from tests.support.backends import Answering, ScriptedBackend
+    from tests.support.connections import ConfigFor, SetConnection
+    from tests.support.triggering import Triggerer
 
 DEFAULT_CONTEXT = ssl.create_default_context
 NEVER = re.compile(r"(?!)")

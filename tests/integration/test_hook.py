@@ -28,8 +28,8 @@ from airflow_mirrordb.devserver import DevServer
 from airflow_mirrordb.hooks import runner as runners
 from airflow_mirrordb.hooks.connection import base_url, config_from
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-from tests.conftest import Answering, silent_backend
-from tests.integration.conftest import ScriptedBackend, SetConnection
+from tests.support.backends import Answering, ScriptedBackend, silent_backend
+from tests.support.connections import SetConnection
 
 
 def test_hook_creates_reads_updates_and_deletes(set_connection: SetConnection) -> None:

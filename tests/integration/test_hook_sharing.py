@@ -17,8 +17,10 @@ from airflow_mirrordb.hooks.lookup import SHARED_FOR
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.sharing import SharedClient
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
-from tests.conftest import Answering, ConfigFor, RawServer, loop_time, turns, until
-from tests.integration.conftest import ScriptedBackend, SetConnection
+from tests.support.backends import Answering, ScriptedBackend
+from tests.support.clocks import loop_time, turns, until
+from tests.support.connections import ConfigFor, SetConnection
+from tests.support.raw_server import RawServer
 
 
 async def read() -> Any:

@@ -16,7 +16,7 @@ from airflow.providers.common.compat.sdk import Connection
 
 from airflow_mirrordb.devserver import DevServer
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-from tests.conftest import Answering
+from tests.support.backends import Answering
 
 comms = pytest.importorskip("airflow.sdk.execution_time.comms", reason="older Airflows have no supervisor")
 REQUESTS = 1000

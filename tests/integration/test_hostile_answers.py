@@ -15,10 +15,11 @@ import pytest
 
 from airflow_mirrordb.client import GenericMirrorDB, InvalidResponseError, MirrorDBError
 from airflow_mirrordb.client.wire import aiohttp_private
-from tests.conftest import TIMEOUT, RawServer, json_answer, listening, loop_time, turns, until
+from tests.support.clocks import TIMEOUT, loop_time, turns, until
+from tests.support.raw_server import RawServer, json_answer, listening
 
 if TYPE_CHECKING:
-    from tests.conftest import ConfigFor
+    from tests.support.connections import ConfigFor
 
 MEGABYTE = 2**20
 MAX_BYTES = MEGABYTE

@@ -25,8 +25,9 @@ from typing_extensions import Self
 
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator
-from tests.integration.conftest import ScriptedBackend, SetConnection
 from tests.integration.test_operators_tries import Tries
+from tests.support.backends import ScriptedBackend
+from tests.support.connections import SetConnection
 
 SIGNAL = signal.SIGUSR1
 #: Where a signal strikes in these tests: in what a call of ours consists of, but not in what Python calls

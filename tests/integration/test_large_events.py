@@ -12,8 +12,9 @@ import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
-from tests.integration.conftest import ScriptedBackend, SetConnection
 from tests.integration.test_operators import context, first_event, restored
+from tests.support.backends import ScriptedBackend
+from tests.support.connections import SetConnection
 
 MEGABYTE = 10**6
 RANDOM = random.Random(1)

@@ -17,7 +17,8 @@ from airflow_mirrordb.get_provider_info import get_provider_info
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBReadOperator
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from airflow_mirrordb.task.link import MirrorDBResourceLink
-from tests.integration.conftest import ScriptedBackend, SetConnection
+from tests.support.backends import ScriptedBackend
+from tests.support.connections import SetConnection
 
 TI: Any = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, xcom_push=lambda **_: None)
 CONTEXT: Any = {"ti": TI}

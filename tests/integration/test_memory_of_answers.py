@@ -9,7 +9,8 @@ import pytest
 
 from airflow_mirrordb.client import GenericMirrorDB, InvalidResponseError, MirrorDBRequest
 from airflow_mirrordb.hooks.output import OutputFile
-from tests.conftest import ConfigFor, RawServer, Reply
+from tests.support.connections import ConfigFor
+from tests.support.raw_server import RawServer, Reply
 from tests.unit.test_sizes import REAL
 
 MEGABYTE = 2**20

@@ -34,9 +34,10 @@ from airflow_mirrordb.operators.mirrordb import (
 )
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
-from tests.conftest import Answering, ConfigFor, RawServer, Reply, json_answer
-from tests.integration.conftest import ScriptedBackend, SetConnection
 from tests.integration.test_operators import context
+from tests.support.backends import Answering, ScriptedBackend
+from tests.support.connections import ConfigFor, SetConnection
+from tests.support.raw_server import RawServer, Reply, json_answer
 
 _module = "airflow.sdk.execution_time.context" if AIRFLOW_V_3_0_PLUS else "airflow.models.taskinstance"
 set_current_context: Any = import_string(f"{_module}.set_current_context")

@@ -33,9 +33,9 @@ from airflow_mirrordb.operators.mirrordb import (
 )
 from airflow_mirrordb.task.events import read_event
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger
-from tests.conftest import silent_backend
-from tests.integration.conftest import ScriptedBackend, SetConnection
-from tests.integration.triggering import taken
+from tests.support.backends import ScriptedBackend, silent_backend
+from tests.support.connections import SetConnection
+from tests.support.triggering import taken
 
 #: How a task may run; the outcome must not depend on it.
 MODES: dict[str, dict[str, Any]] = {

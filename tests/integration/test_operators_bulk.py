@@ -41,9 +41,10 @@ from airflow_mirrordb.operators.mirrordb import (
     MirrorDBUpdateOperator,
 )
 from airflow_mirrordb.task.serialization import from_text
-from tests.integration.conftest import ScriptedBackend, SetConnection
-from tests.integration.faults import DELIVERED, Fault, FaultProxy
 from tests.integration.test_operators_tries import KEYED, TimedOut, Tries, since_3_3
+from tests.support.backends import ScriptedBackend
+from tests.support.connections import SetConnection
+from tests.support.faults import DELIVERED, Fault, FaultProxy
 
 #: Faults that make nobody wait.
 QUICK = (

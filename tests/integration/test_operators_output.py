@@ -25,10 +25,12 @@ from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 from airflow_mirrordb.task.events import read_event
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, arguments
-from tests.conftest import RawServer, Reply, loop_time, until
-from tests.integration.conftest import ScriptedBackend, SetConnection
 from tests.integration.test_operators import MODES, first_event, run
 from tests.integration.test_streams import contents, has_a_block
+from tests.support.backends import ScriptedBackend
+from tests.support.clocks import loop_time, until
+from tests.support.connections import SetConnection
+from tests.support.raw_server import RawServer, Reply
 
 OLD = b"what was there before"
 CSV = b"id;name\n" + b"7;Ada\n" * 1_000_000

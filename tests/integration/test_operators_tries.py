@@ -41,8 +41,9 @@ from airflow_mirrordb.operators.mirrordb import (
 )
 from airflow_mirrordb.task.state import LARGEST, NAME, WriteState
 from airflow_mirrordb.task.takeover import NAME as SENT
-from tests.integration.conftest import ScriptedBackend, SetConnection
 from tests.integration.test_operators import first_event, restored
+from tests.support.backends import ScriptedBackend
+from tests.support.connections import SetConnection
 
 KEYED = {"idempotency_header": "Idempotency-Key"}
 since_3_3 = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="retry policies came with Airflow 3.3")

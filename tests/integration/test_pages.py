@@ -20,9 +20,9 @@ from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 from airflow_mirrordb.task.events import read_event
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
-from tests.conftest import Answering, Backend, ConfigFor
-from tests.integration.conftest import ScriptedBackend, SetConnection
 from tests.integration.test_operators import context
+from tests.support.backends import Answering, Backend, ScriptedBackend
+from tests.support.connections import ConfigFor, SetConnection
 
 RECORDS = [{"id": number} for number in range(1, 8)]
 SIZE = 3

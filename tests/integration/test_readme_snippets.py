@@ -24,8 +24,9 @@ from airflow_mirrordb.hooks.connection import config_from
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators import mirrordb as operators
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
-from tests.integration.conftest import ScriptedBackend, SetConnection
 from tests.integration.test_operators import run
+from tests.support.backends import ScriptedBackend
+from tests.support.connections import SetConnection
 
 __all__ = ["mirrordb_server"]
 

@@ -27,8 +27,8 @@ from airflow_mirrordb.client import (
     NotFoundError,
 )
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-from tests.debian import program
-from tests.integration.conftest import SetConnection
+from tests.support.connections import SetConnection
+from tests.support.debian import program
 
 pytestmark = pytest.mark.timeout(300)  # the first test installs what it needs, maybe node as well
 

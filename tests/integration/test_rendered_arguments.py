@@ -35,7 +35,8 @@ from airflow_mirrordb.operators.mirrordb import (
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from airflow_mirrordb.task.events import read_event
 from airflow_mirrordb.triggers.start import MirrorDBReadStartTrigger, MirrorDBSensorStartTrigger
-from tests.integration.conftest import ScriptedBackend, SetConnection
+from tests.support.backends import ScriptedBackend
+from tests.support.connections import SetConnection
 
 ENDPOINTS = {
     "endpoints": ["GET {p:path}", "POST {p:path}", "PUT {p:path}", "PATCH {p:path}", "DELETE {p:path}"]

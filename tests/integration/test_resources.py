@@ -19,11 +19,11 @@ import pytest
 
 from airflow_mirrordb.client import GenericMirrorDB, MirrorDBError
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
-from tests.conftest import json_answer, turns, until
+from tests.support.clocks import turns, until
+from tests.support.raw_server import json_answer
 
 if TYPE_CHECKING:
-    from tests.conftest import ConfigFor
-    from tests.integration.conftest import SetConnection
+    from tests.support.connections import ConfigFor, SetConnection
 
 SOAK = bool(os.environ.get("MIRRORDB_SOAK"))
 REQUESTS, TRIGGERS = (100_000, 10_000) if SOAK else (2_000, 200)

@@ -19,9 +19,10 @@ from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDB
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from airflow_mirrordb.task import result
 from airflow_mirrordb.task.serialization import NotStorableError, storable
-from tests.integration.conftest import ScriptedBackend, SetConnection
 from tests.integration.test_operators import KEYED, MODES, context, run
-from tests.json_values import JSON_VALUES, nested, same
+from tests.support.backends import ScriptedBackend
+from tests.support.connections import SetConnection
+from tests.support.json_values import JSON_VALUES, nested, same
 
 BIG = {"items": [{"id": 1}, {"id": 2**64}]}
 HALF = b'{"text": "great day \\ud83d", "n": 1}'  # a text that was cut in the middle of an emoji

@@ -27,11 +27,11 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, arguments
-from tests.conftest import RawServer, Reply, json_answer
+from tests.support.raw_server import RawServer, Reply, json_answer
 
 if TYPE_CHECKING:
-    from tests.conftest import Answering, ConfigFor
-    from tests.integration.conftest import ScriptedBackend, SetConnection
+    from tests.support.backends import Answering, ScriptedBackend
+    from tests.support.connections import ConfigFor, SetConnection
 
 KEY = "c4nary/k3y+that&nobody=may see"
 LOGIN = "user"

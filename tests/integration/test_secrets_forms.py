@@ -24,12 +24,12 @@ from airflow_mirrordb.client import (
     WaitNeeded,
 )
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-from tests.conftest import RawServer, Reply
+from tests.support.raw_server import RawServer, Reply
 from tests.unit.test_redaction import FORMS
 
 if TYPE_CHECKING:
-    from tests.conftest import ConfigFor
-    from tests.integration.conftest import ScriptedBackend, SetConnection
+    from tests.support.backends import ScriptedBackend
+    from tests.support.connections import ConfigFor, SetConnection
 
 KEY = 'c4nary/k3y+that&nobody=may\\see"é%41 it'
 PLAIN_KEY = "c4nary-k3y-0123456789"

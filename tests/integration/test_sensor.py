@@ -40,8 +40,9 @@ from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from airflow_mirrordb.task.events import read_event
 from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger
 from airflow_mirrordb.triggers.start import MirrorDBSensorStartTrigger
-from tests.conftest import FakeClock
-from tests.integration.conftest import ScriptedBackend, SetConnection
+from tests.support.backends import ScriptedBackend
+from tests.support.clocks import FakeClock
+from tests.support.connections import SetConnection
 
 #: How a sensor may run; the outcome must not depend on it.
 MODES: dict[str, dict[str, Any]] = {

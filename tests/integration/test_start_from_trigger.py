@@ -18,8 +18,9 @@ from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
 from airflow_mirrordb.triggers.start import MirrorDBReadStartTrigger
-from tests.integration.conftest import ScriptedBackend, SetConnection
 from tests.integration.test_operators import context, first_event, run
+from tests.support.backends import ScriptedBackend
+from tests.support.connections import SetConnection
 
 since_airflow_3_3 = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="came with Airflow 3.3")
 STARTED: dict[str, Any] = {"start_from_trigger": True}

@@ -40,7 +40,10 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.client.collections.streams import BLOCK
 from airflow_mirrordb.hooks.output import OutputFile
-from tests.conftest import TIMEOUT, Answering, ConfigFor, RawServer, Reply, loop_time, turns, until
+from tests.support.backends import Answering
+from tests.support.clocks import TIMEOUT, loop_time, turns, until
+from tests.support.connections import ConfigFor
+from tests.support.raw_server import RawServer, Reply
 
 MEGABYTE = 2**20
 BODY = b'{ "name":"Ada",\n"born": 1815 }\n'

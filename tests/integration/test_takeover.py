@@ -15,14 +15,14 @@ from airflow_mirrordb.task.events import read_event
 from airflow_mirrordb.task.takeover import NAME
 from airflow_mirrordb.triggers import mirrordb as triggers
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
-from tests.conftest import RawServer, Reply, json_answer
 from tests.integration.test_operators import first_event
 from tests.integration.test_operators_tries import KEYED
-from tests.integration.triggering import taken
+from tests.support.raw_server import RawServer, Reply, json_answer
+from tests.support.triggering import taken
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import SetConnection
-    from tests.integration.triggering import Triggerer
+    from tests.support.connections import SetConnection
+    from tests.support.triggering import Triggerer
 
 DELETE = {"method": "DELETE", "endpoint": "api/users/1"}
 CREATE = {"method": "POST", "endpoint": "api/users", "data": {}, "idempotency_key": "k"}

@@ -11,11 +11,12 @@ import pytest
 
 from airflow_mirrordb.client import AuthenticationError, GenericMirrorDB, MirrorDBError
 from airflow_mirrordb.client.auth.tokens import MAX_ANSWER
-from tests.conftest import FakeClock, RawServer, listening
 from tests.integration.test_secrets_forms import answer, texts_of
+from tests.support.clocks import FakeClock
+from tests.support.raw_server import RawServer, listening
 
 if TYPE_CHECKING:
-    from tests.conftest import ConfigFor
+    from tests.support.connections import ConfigFor
 
 TOKEN = "SECRET-ACCESS-TOKEN-0123"
 REFRESH = "SECRET-REFRESH-0123"

@@ -29,12 +29,14 @@ from airflow_mirrordb.client import (
     TransportError,
 )
 from airflow_mirrordb.client.wire.transport import _own_error, tls_context
-from tests.conftest import TIMEOUT, loop_time
+from tests.support.clocks import TIMEOUT, loop_time
 
 if TYPE_CHECKING:
     import trustme
 
-    from tests.conftest import Answering, ConfigFor, RawServer
+    from tests.support.backends import Answering
+    from tests.support.connections import ConfigFor
+    from tests.support.raw_server import RawServer
 
 KEY = "k3y-that-nobody-may-see"
 PASSPHRASE = "passphr4se-that-nobody-may-see"

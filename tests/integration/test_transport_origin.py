@@ -15,10 +15,12 @@ from airflow_mirrordb.client import (
     GenericMirrorDB,
     ResponseError,
 )
-from tests.conftest import Reply, json_answer
+from tests.support.raw_server import Reply, json_answer
 
 if TYPE_CHECKING:
-    from tests.conftest import Answering, ConfigFor, RawServer
+    from tests.support.backends import Answering
+    from tests.support.connections import ConfigFor
+    from tests.support.raw_server import RawServer
 
 KEY = "k3y-that-nobody-may-see"
 PASSPHRASE = "passphr4se-that-nobody-may-see"

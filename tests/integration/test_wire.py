@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from airflow_mirrordb.client import ConfigError, GenericMirrorDB, MirrorDBRequest
 
 if TYPE_CHECKING:
-    from tests.conftest import ConfigFor, RawServer
+    from tests.support.connections import ConfigFor
+    from tests.support.raw_server import RawServer
 
 # The server is the same for all examples of a test; each one looks only at what it sent itself.
 one_server = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -22,7 +22,8 @@ from tests.fuzz import oracle
 from tests.fuzz.targets import PIECES, asked
 
 if TYPE_CHECKING:
-    from tests.conftest import ConfigFor, RawServer
+    from tests.support.connections import ConfigFor
+    from tests.support.raw_server import RawServer
 
 MEGABYTE = 2**20
 LIMIT = 0.1  # seconds of the processor; it takes a hundredth of that

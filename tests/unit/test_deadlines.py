@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from airflow_mirrordb.client.wire.deadlines import CancelScope, Deadlines
-from tests.conftest import loop_time, until
+from tests.support.clocks import loop_time, until
 
 SHORT, LONG = 3600.0, 7200.0  # seconds that no test waits
 

@@ -27,7 +27,7 @@ from airflow_mirrordb.client import (
 from airflow_mirrordb.client.rules.retry import Retrying, back_off, rate_limit_reset, retry_after
 
 if TYPE_CHECKING:
-    from tests.conftest import FakeClock
+    from tests.support.clocks import FakeClock
 
 NOW = 1_700_000_000.0
 

@@ -23,7 +23,7 @@ from airflow_mirrordb.task.serialization import (
     to_text,
     to_text_beside,
 )
-from tests.json_values import JSON_VALUES, nested, same
+from tests.support.json_values import JSON_VALUES, nested, same
 
 
 @given(JSON_VALUES)

@@ -12,8 +12,9 @@ from aiohttp import web
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
 from airflow_mirrordb.triggers.event import SETTLE, MirrorDBEventTrigger
-from tests.conftest import Answering, Backend, FakeClock
-from tests.integration.conftest import SetConnection
+from tests.support.backends import Answering, Backend
+from tests.support.clocks import FakeClock
+from tests.support.connections import SetConnection
 
 since_airflow_3_3 = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="came with Airflow 3.3")
 

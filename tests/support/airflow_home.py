@@ -75,7 +75,7 @@ class AirflowHome:
             "AIRFLOW__API__SECRET_KEY": signing,
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__API_AUTH__JWT_SECRET": signing,
-            "AIRFLOW__CORE__EXECUTOR": "tests.e2e.patient_executor.PatientExecutor",
+            "AIRFLOW__CORE__EXECUTOR": "tests.support.patient_executor.PatientExecutor",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__CORE__FERNET_KEY": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "AIRFLOW__CORE__PARALLELISM": "3",

@@ -17,7 +17,8 @@ from enum import Enum
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from tests.conftest import TIMEOUT, json_answer, loop_time, until
+from tests.support.clocks import TIMEOUT, loop_time, until
+from tests.support.raw_server import json_answer
 
 if TYPE_CHECKING:
     from typing_extensions import Self

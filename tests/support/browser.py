@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
-from tests.debian import program
-from tests.e2e.airflow_home import AirflowHome
+from tests.support.airflow_home import AirflowHome
+from tests.support.debian import program
 
 PATIENCE = 120_000.0  # milliseconds that a page may take to show what is expected
 
