@@ -6,8 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
-    from airflow_mirrordb.client.collections.bulk import (
-        BulkOptions as BulkOptions,
+    from airflow_mirrordb.client.collections.bulk import BulkOptions as BulkOptions
+    from airflow_mirrordb.client.collections.bulk_report import (
         BulkRecord as BulkRecord,
         BulkReport as BulkReport,
     )

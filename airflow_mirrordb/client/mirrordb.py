@@ -20,7 +20,8 @@ from airflow_mirrordb.client import forking
 from airflow_mirrordb.client.auth.credentials import Credentials, LookUp
 from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.auth.schemes import secrets
-from airflow_mirrordb.client.collections.bulk import Bulk, BulkOptions, BulkReport, Items
+from airflow_mirrordb.client.collections.bulk import Bulk, BulkOptions, Items
+from airflow_mirrordb.client.collections.bulk_report import BulkReport
 from airflow_mirrordb.client.collections.pagination import collect, pages
 from airflow_mirrordb.client.collections.streams import Sink, Stream
 from airflow_mirrordb.client.config import MirrorDBConfig

@@ -32,6 +32,8 @@ AnyError = TypeVar("AnyError", bound=MirrorDBError)
 _CONDITIONS = ("if-match", "if-none-match")
 _QUERY_VALUE = "a string, number, boolean or a list of them"
 
+#: The methods that an idempotency key goes with.
+KEYED = ("POST", "PATCH")
 #: Characters of a label, which is in each line of the log; Airflow's task ids have at most 250.
 MAX_LABEL_LENGTH = 500
 
@@ -215,7 +217,7 @@ def _check_label(label: object) -> None:
 
 
 def _is_repeatable(method: Method, headers: Mapping[str, str], config: MirrorDBConfig) -> bool:
-    if method in ("POST", "PATCH"):
+    if method in KEYED:
         return config.idempotency_header is not None
     return method == "GET" or not ("If-Match" in headers or "If-None-Match" in headers)
 
@@ -231,7 +233,7 @@ def _headers(request: MirrorDBRequest, config: MirrorDBConfig) -> CIMultiDict[st
         headers["If-None-Match"] = _condition("if_none_match", request.if_none_match)
     if request.idempotency_key is not None:
         key = checked_key(request.idempotency_key)
-        if config.idempotency_header and request.method in ("POST", "PATCH"):
+        if config.idempotency_header and request.method in KEYED:
             headers[config.idempotency_header] = key
     return headers
 

@@ -1,16 +1,15 @@
-"""From an answer to a result or an error, and what may be done after an error. Pure; no I/O."""
+"""From an answer to a result or an error. Pure; no I/O."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from yarl import URL
 
 from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.bodies.error_details import encodable, problem_from
@@ -18,27 +17,18 @@ from airflow_mirrordb.client.bodies.sizes import MAX_EXPANSION, decoded_size
 from airflow_mirrordb.client.bodies.texts import text_from
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import (
-    AmbiguousWriteError,
-    DisconnectedError,
-    EndpointNotAllowedError,
     InvalidResponseError,
-    MirrorDBError,
     ResponseError,
     TransportError,
     response_error_class,
 )
-from airflow_mirrordb.client.request import MirrorDBRequest, WireRequest, attach_request, base_of
-from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
+from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
 from airflow_mirrordb.client.rules.entity_tags import entity_tag
-from airflow_mirrordb.client.rules.retry import Progress, rate_limit_reset, retry_after
+from airflow_mirrordb.client.rules.retry import rate_limit_reset, retry_after
 from airflow_mirrordb.client.rules.urls import shown
 
-_SUCCESS = range(200, 300)
-_AFTER_AN_ACTION = (HTTPStatus.FOUND, HTTPStatus.SEE_OTHER)  # redirects to what came of it
-_KEYED = ("POST", "PATCH")  # the methods that an idempotency key goes with
-#: Statuses by which a backend says that it did not even try; 503 counts only with a Retry-After.
-_NOT_TRIED = (HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-_APPLIED = "; the write itself was applied"
+SUCCESS = range(200, 300)
+APPLIED = "; the write itself was applied"
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REQUEST_ID_HEADERS = ("X-Request-ID", "Request-ID", "X-Correlation-ID", "X-Amzn-RequestId", "CF-Ray")
 
@@ -209,137 +199,9 @@ def wait_asked(answer: Answer, now: float) -> float | None:
     return asked
 
 
-def redirected(
-    answer: Answer,
-    request: MirrorDBRequest,
-    sent: WireRequest,
-    config: MirrorDBConfig,
-    registry: EndpointRegistry,
-) -> WireRequest | None:
-    """Return the request that a redirect asks for, if it may be followed.
-
-    Followed is only a GET, to the same origin, under the same path prefix, to an endpoint that is
-    registered; everything else could carry the key elsewhere or turn a write into a read.
-    """
-    location = answer.headers.get("Location")
-    if request.method != "GET" or answer.status not in REDIRECTS or not location:
-        return None
-    try:
-        target = sent.url.join(URL(location))
-        prefix = f"{config.base_url}/"  # begins with the origin
-        address = str(target.with_query(None).with_fragment(None))
-        if not address.startswith(prefix):
-            return None
-        path = address[len(prefix) :]
-        checked = registry.path_for("GET", path.removesuffix("/"))
-    except (ValueError, EndpointNotAllowedError):
-        return None
-    slash = "/" if path.endswith("/") else ""
-    query = f"?{target.raw_query_string}" if target.raw_query_string else ""
-    return replace(sent, target=f"{base_of(config.base_url)[1]}/{checked}{slash}{query}")
-
-
-def may_be_applied(answer: Answer) -> bool:
-    """Return whether the backend may have applied a write that it answered so.
-
-    It says that it has not by most 3xx and 4xx, 501, 505, and by a 503 that names a time to come back.
-    302 and 303 may follow an action, to show what came of it (RFC 9110, sections 15.4.3 and 15.4.4:
-    most frameworks send 302 for 303); 408 comes from gateways that did not get an answer either. A 1xx is
-    no final answer (section 15.2).
-    """
-    status = answer.status
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        return retry_after(answer.headers, 0.0) is None
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return status not in (HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
-    decided = status >= HTTPStatus.MULTIPLE_CHOICES and status not in _AFTER_AN_ACTION
-    return not decided or status == HTTPStatus.REQUEST_TIMEOUT
-
-
-def depends_on_the_past(request: MirrorDBRequest) -> bool:
-    """Return whether an answer may mean a success after an attempt that may have been applied, and else not.
-
-    So does a 404 to a DELETE, and a 409 to a write with a key. (Of a PUT the past tells only which error a
-    409 or 412 is.)
-    """
-    if request.method == "DELETE":
-        return not request.missing_ok
-    return request.method in _KEYED
-
-
-def classify_failure(
-    error: MirrorDBError, request: MirrorDBRequest, sent: WireRequest, *, maybe_applied: bool
-) -> MirrorDBError:
-    """Return the error to act on: what repeating would risk decides whether it stays retryable.
-
-    A request that is not repeatable is sent again only when the backend cannot have applied it:
-    the connection was never made, 425, 429, or 503 with Retry-After. Any other failure that may hide
-    a success is an :class:`AmbiguousWriteError`. So is a conflict that an earlier attempt may have caused.
-    Where an answer began that is a success, only the result is lost: an :class:`InvalidResponseError`.
-
-    :param error: of an attempt; its ``maybe_applied`` says whether the backend may have applied that one
-    :param maybe_applied: whether an attempt before it may have been applied
-    """
-    if sent.method == "GET":
-        return error
-    status = error.status if isinstance(error, ResponseError) else None
-    hides_success = error.maybe_applied and not isinstance(error, InvalidResponseError)
-    conflicts = maybe_applied and status in (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
-    if conflicts and status == HTTPStatus.CONFLICT and sent.repeatable and sent.method in _KEYED:
-        error.retryable = True  # the backend is still busy with an attempt of our own
-    elif conflicts or status in _AFTER_AN_ACTION:
-        return ambiguous(error, request)
-    elif hides_success and not sent.repeatable:
-        return _without_answer(error, request)
-    elif isinstance(error, ResponseError) and not sent.repeatable:
-        error.retryable &= status in _NOT_TRIED
-    return error
-
-
-def not_repeated(request: MirrorDBRequest, progress: Progress) -> AmbiguousWriteError:
-    """Return the error for a write that may have been applied, and must not be sent again."""
-    reason = "an earlier run was ended before it had the answer"
-    return ambiguous(MirrorDBError(message=reason, attempts=progress.attempts), request)
-
-
-def interrupted(interruption: BaseException, request: MirrorDBRequest, attempts: int) -> AmbiguousWriteError:
-    """Return the error for a write that may have been applied, but whose caller did not get the answer."""
-    reason = f"it was interrupted by {type(interruption).__name__}: {interruption}"
-    return ambiguous(DisconnectedError(message=reason, attempts=attempts, sent=True), request)
-
-
-def ambiguous(error: MirrorDBError, request: MirrorDBRequest) -> AmbiguousWriteError:
-    """Return the error for a write whose outcome is hidden by another error."""
-    advice = ""
-    if request.method in ("POST", "PATCH") and not request.idempotency_key:
-        advice = "; a connection with an idempotency_header could repeat it safely"
-    unknown = f"the write may or may not have been applied ({error.message})"
-    return AmbiguousWriteError(
-        message=f"{unknown}; look before you repeat it{advice}",
-        method=request.method,
-        endpoint=request.endpoint,
-        method_name=request.method_name,
-        attempts=error.attempts,
-        idempotency_key=request.idempotency_key,
-        cause=error.to_dict(),
-    )
-
-
-def _without_answer(error: MirrorDBError, request: MirrorDBRequest) -> MirrorDBError:
-    if not isinstance(error, TransportError) or error.status is None or error.status not in _SUCCESS:
-        return ambiguous(error, request)
-    lost = InvalidResponseError(
-        message=f"{error.status}, but {error.message}{_APPLIED}",
-        status=error.status,
-        attempts=error.attempts,
-        maybe_applied=True,
-    )
-    return attach_request(lost, request)
-
-
 def _is_success(status: int, request: MirrorDBRequest) -> bool:
     """304 answers reads alone (RFC 9110, section 15.4.5): by it a backend says that it changed nothing."""
-    return status in _SUCCESS or (status == HTTPStatus.NOT_MODIFIED and request.method == "GET")
+    return status in SUCCESS or (status == HTTPStatus.NOT_MODIFIED and request.method == "GET")
 
 
 def _is_gone(status: int, request: MirrorDBRequest, *, maybe_applied: bool) -> bool:
@@ -373,7 +235,7 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
                 f"the body of {len(answer.body):,} bytes is not JSON (content type"
                 f" {shortened(content_type, 200)!r}); output_path, or a sink, takes a body of any kind"
             )
-    applied = "" if request.method == "GET" else _APPLIED
+    applied = "" if request.method == "GET" else APPLIED
     error = InvalidResponseError(
         message=f"{answer.status}, but {reason}{applied}",
         status=answer.status,

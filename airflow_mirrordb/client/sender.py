@@ -19,24 +19,19 @@ from airflow_mirrordb.client.collections.streams import Stream
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import DisconnectedError, MirrorDBError, RateLimitError, TransportError
 from airflow_mirrordb.client.request import (
+    KEYED,
     MirrorDBRequest,
     PreparedRequest,
     WireRequest,
     attach_request,
     prepare,
 )
-from airflow_mirrordb.client.response import (
-    Answer,
-    MirrorDBResponse,
-    classify_failure,
-    interpret,
-    may_be_applied,
-    not_repeated,
-    redirected,
-)
+from airflow_mirrordb.client.response import Answer, MirrorDBResponse, interpret
 from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
+from airflow_mirrordb.client.rules.redirects import redirected
 from airflow_mirrordb.client.rules.retry import Progress, Retrying, RetryPolicy, WaitNeeded
 from airflow_mirrordb.client.rules.throttle import Throttle, TurnTooLateError
+from airflow_mirrordb.client.rules.write_safety import classify_failure, may_be_applied, not_repeated
 from airflow_mirrordb.client.wire.deadlines import CancelScope
 from airflow_mirrordb.client.wire.transport import DISCONNECTED, Transport
 
@@ -46,8 +41,6 @@ log = logging.getLogger(__name__)
 
 _GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 
-#: Methods of writes that only an idempotency key makes repeatable.
-KEYED = ("POST", "PATCH")
 NOT_SENT = (
     "The idempotency_key is not sent: the connection has no idempotency_header, which says that its backend"
     " knows a repeated write by its key"

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_mirrordb.client.auth.schemes import secrets
-from airflow_mirrordb.client.collections.bulk import Bulk, BulkOptions, BulkReport, Items
+from airflow_mirrordb.client.collections.bulk import Bulk, BulkOptions, Items
+from airflow_mirrordb.client.collections.bulk_report import BulkReport
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import (
     AmbiguousWriteError,
@@ -32,9 +33,9 @@ from airflow_mirrordb.client.request import (
     RequestOptions,
     attach_request,
 )
-from airflow_mirrordb.client.response import interrupted
 from airflow_mirrordb.client.rules.endpoints import Method
 from airflow_mirrordb.client.rules.retry import Progress, WaitNeeded
+from airflow_mirrordb.client.rules.write_safety import interrupted
 from airflow_mirrordb.client.wire.threads import in_thread
 from airflow_mirrordb.compat import mask_secrets, running_operator
 from airflow_mirrordb.hooks import form

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
 
-from airflow_mirrordb.client.collections.bulk import BulkRecord, BulkReport, status_of
+from airflow_mirrordb.client.collections.bulk_report import BulkRecord, BulkReport, status_of
 from airflow_mirrordb.client.collections.record_names import RecordNames
 from airflow_mirrordb.client.errors import (
     AmbiguousWriteError,
@@ -32,7 +32,7 @@ from airflow_mirrordb.task.serialization import HALF_REPLACED, NotStorableError,
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_mirrordb.operators.mirrordb import MirrorDBOperator
+    from airflow_mirrordb.operators.base import MirrorDBOperator
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_mirrordb.client.bodies.encoding import encode
-from airflow_mirrordb.client.collections.bulk import BulkRecord, BulkReport
+from airflow_mirrordb.client.collections.bulk_report import BulkRecord, BulkReport
 from airflow_mirrordb.client.collections.record_names import NAME_LENGTH
 from airflow_mirrordb.client.errors import (
     DisconnectedError,

@@ -10,7 +10,7 @@ from airflow_mirrordb.client.bodies.encoding import encode
 from airflow_mirrordb.client.collections.record_names import content_of
 from airflow_mirrordb.client.errors import AmbiguousWriteError, InvalidRequestError, MirrorDBError
 from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
-from airflow_mirrordb.client.response import depends_on_the_past, interrupted
+from airflow_mirrordb.client.rules.write_safety import depends_on_the_past, interrupted
 from airflow_mirrordb.task.serialization import from_text, to_text
 
 if TYPE_CHECKING:

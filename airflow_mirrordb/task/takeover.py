@@ -11,7 +11,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from airflow_mirrordb.client.response import depends_on_the_past
+from airflow_mirrordb.client.rules.write_safety import depends_on_the_past
 from airflow_mirrordb.compat import get_xcom, has_xcom_backend, set_xcom
 
 if TYPE_CHECKING:

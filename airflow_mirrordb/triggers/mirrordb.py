@@ -12,8 +12,8 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_mirrordb.client.request import MirrorDBRequest
-from airflow_mirrordb.client.response import depends_on_the_past
 from airflow_mirrordb.client.rules.retry import Progress
+from airflow_mirrordb.client.rules.write_safety import depends_on_the_past
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.output import sink_for
 from airflow_mirrordb.hooks.sharing import SharedClient

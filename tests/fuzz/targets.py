@@ -26,6 +26,7 @@ from airflow_mirrordb.client.errors import InvalidRequestError
 from airflow_mirrordb.client.request import USER_AGENT, prepare
 from airflow_mirrordb.client.response import Answer
 from airflow_mirrordb.client.rules.endpoints import METHODS
+from airflow_mirrordb.client.rules.redirects import redirected
 from tests.fuzz import oracle
 
 KEY = "s3cret-k3y"
@@ -202,7 +203,7 @@ def location(data: bytes) -> None:
     except EndpointNotAllowedError:
         return
     answer = Answer(status=302, headers={"Location": text}, body=b"")
-    target = response.redirected(answer, request, sent, config, REGISTRIES[number])
+    target = redirected(answer, request, sent, config, REGISTRIES[number])
     if target is None:
         return
     assert (method, target.method, target.body) == ("GET", "GET", None)

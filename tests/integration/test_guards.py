@@ -47,11 +47,11 @@ from airflow_mirrordb.client.auth import credentials, redaction, tokens
 from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.bodies import compression, error_details, texts
 from airflow_mirrordb.client.collections import pagination, streams
-from airflow_mirrordb.client.collections.bulk import BulkReport
+from airflow_mirrordb.client.collections.bulk_report import BulkReport
 from airflow_mirrordb.client.collections.record_names import RecordNames
 from airflow_mirrordb.client.request import MirrorDBRequest, WireRequest
 from airflow_mirrordb.client.response import Answer
-from airflow_mirrordb.client.rules import endpoints, urls
+from airflow_mirrordb.client.rules import endpoints, urls, write_safety
 from airflow_mirrordb.client.wire import aiohttp_private, transport
 from airflow_mirrordb.client.wire.deadlines import Deadlines
 from airflow_mirrordb.hooks import mirrordb as hook
@@ -374,7 +374,7 @@ GUARDS: dict[str, Guard] = {
         arguments={"name": "429", "bulk": True},
     ),
     "303 after a write": Guard(
-        owner=response,
+        owner=write_safety,
         name="_AFTER_AN_ACTION",
         without=(),
         check=writes.test_a_redirected_write_is_an_error_and_not_followed,
@@ -544,9 +544,9 @@ GUARDS: dict[str, Guard] = {
         arguments={"content": b""},
     ),
     "successes that are cut off": Guard(
-        owner=response,
+        owner=write_safety,
         name="_without_answer",
-        without=response.ambiguous,
+        without=write_safety.ambiguous,
         check=damaged.test_a_success_whose_body_is_cut_off_was_applied,
         arguments={"reply": damaged.broken("201 Created"), "method": "POST"},
     ),

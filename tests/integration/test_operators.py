@@ -24,10 +24,10 @@ from airflow_mirrordb.client import (
     RateLimitError,
 )
 from airflow_mirrordb.devserver import DevServer
+from airflow_mirrordb.operators.base import MirrorDBOperator
 from airflow_mirrordb.operators.mirrordb import (
     MirrorDBCreateOperator,
     MirrorDBDeleteOperator,
-    MirrorDBOperator,
     MirrorDBReadOperator,
     MirrorDBUpdateOperator,
 )

@@ -32,11 +32,11 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.client.collections.record_names import NAME_LENGTH, RecordNames
 from airflow_mirrordb.devserver import DevServer
+from airflow_mirrordb.operators.base import MirrorDBOperator
 from airflow_mirrordb.operators.bulk_state import FEWEST, BulkState
 from airflow_mirrordb.operators.mirrordb import (
     MirrorDBCreateOperator,
     MirrorDBDeleteOperator,
-    MirrorDBOperator,
     MirrorDBReadOperator,
     MirrorDBUpdateOperator,
 )

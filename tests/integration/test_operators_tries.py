@@ -32,10 +32,10 @@ from airflow_mirrordb.client import (
     ServerError,
 )
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from airflow_mirrordb.operators.base import MirrorDBOperator
 from airflow_mirrordb.operators.mirrordb import (
     MirrorDBCreateOperator,
     MirrorDBDeleteOperator,
-    MirrorDBOperator,
     MirrorDBReadOperator,
     MirrorDBUpdateOperator,
 )

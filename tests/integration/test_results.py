@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from airflow_mirrordb import compat
 from airflow_mirrordb.client import InvalidResponseError
 from airflow_mirrordb.operators import bulk
-from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBOperator, MirrorDBReadOperator
+from airflow_mirrordb.operators.base import MirrorDBOperator
+from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBReadOperator
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from airflow_mirrordb.task import result
 from airflow_mirrordb.task.serialization import NotStorableError, storable

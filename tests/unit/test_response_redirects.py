@@ -13,8 +13,9 @@ from airflow_mirrordb.client import (
     MirrorDBRequest,
 )
 from airflow_mirrordb.client.request import prepare
-from airflow_mirrordb.client.response import Answer, redirected
+from airflow_mirrordb.client.response import Answer
 from airflow_mirrordb.client.rules.endpoints import Method
+from airflow_mirrordb.client.rules.redirects import redirected
 
 BASE = "https://example.com/v1"
 KEY = "k3y-that-nobody-may-see"

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping, Sized
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from airflow_mirrordb.client.collections.bulk_report import BulkRecord, BulkReport, status_of
 from airflow_mirrordb.client.collections.record_names import RecordNames
 from airflow_mirrordb.client.errors import (
-    AmbiguousWriteError,
-    BulkError,
     InvalidRequestError,
     MirrorDBError,
     remedy,
 )
 from airflow_mirrordb.client.request import (
+    KEYED,
     MirrorDBRequest,
     RequestOptions,
     checked_key,
@@ -46,7 +45,6 @@ _METHODS: dict[str, _Operation] = {
     **{method: method for method in _HTTP},
 }
 _COMMON = {"endpoint", "method_name", *RequestOptions.__annotations__}
-_KEYED = ("POST", "PATCH")  # what idempotency keys go with
 _MAYBE_APPLIED = Progress(maybe_applied=True)
 _OWN = {
     "GET": {"paginate"},
@@ -56,103 +54,6 @@ _OWN = {
     "update": {"data", "partial"},
     "DELETE": {"missing_ok"},
 }
-
-
-_NOT_BEGUN = {"status": "not_begun"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BulkRecord:
-    """What became of one record.
-
-    :param status: ``ambiguous`` if the write may or may not have been applied, and must not be repeated;
-        what ``failed`` was not applied, unless the error is ``maybe_applied``
-    :param response: the decoded answer, or what ``response_filter`` made of it
-    :param error: why there is none
-    """
-
-    status: Literal["done", "failed", "ambiguous", "not_begun"]
-    response: Any = None
-    error: MirrorDBError | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        if self.error is not None:
-            return {"status": self.status, "error": self.error.to_dict()}
-        return {"status": self.status, "response": self.response} if self.status == "done" else _NOT_BEGUN
-
-
-@dataclass(slots=True, kw_only=True)
-class BulkReport:
-    """What became of the records of a bulk.
-
-    :param total: number of all records, if it is known
-    :param records: those that were begun, in the order of the items; None is still in flight, or was
-        when the bulk was interrupted
-    """
-
-    total: int | None = None
-    records: list[BulkRecord | None] = field(default_factory=list, repr=False)
-    done: int = 0
-    failed: int = 0
-    ambiguous: int = 0
-
-    @property
-    def not_begun(self) -> int | None:
-        """Number of the records that were not sent; None if it is not known."""
-        if self.total is None:
-            return None
-        return self.total - self.done - self.failed - self.ambiguous - self.records.count(None)
-
-    def note(self, position: int, record: BulkRecord) -> None:
-        """Write down what became of a record that was begun."""
-        self.records[position] = record
-        setattr(self, record.status, getattr(self, record.status) + 1)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values; ``records`` has all, also those that were not begun."""
-        records = [{"status": "in_flight"} if it is None else it.to_dict() for it in self.records]
-        records += [_NOT_BEGUN] * ((self.total or 0) - len(records))
-        counts = {name: getattr(self, name) for name in ("done", "failed", "ambiguous", "not_begun")}
-        return {**counts, "records": records}
-
-    def has_failed(self, max_failed: float | None) -> bool:
-        """Return whether more records failed, or are ambiguous, than may.
-
-        :param max_failed: see :class:`BulkOptions`
-        """
-        return self.failed + self.ambiguous > self._allowed(max_failed)
-
-    def _allowed(self, max_failed: float | None) -> int:
-        if isinstance(max_failed, float):
-            number = len(self.records) if self.total is None else self.total
-            return math.floor(max_failed * number + 1e-9)  # 0.29 * 100 is a little below 29
-        return max_failed or 0
-
-    def error(self, max_failed: float | None = None) -> BulkError:
-        """Return the error of a bulk that failed.
-
-        :param max_failed: see :class:`BulkOptions`
-        """
-        failures = [(at, it.error) for at, it in enumerate(self.records) if it is not None and it.error]
-        at, first = failures[0] if failures else (None, MirrorDBError(message=""))
-        waits = [wait for _, error in failures if (wait := getattr(error, "retry_after", None)) is not None]
-        return BulkError(
-            message=f"{self}; record {at}: {first.message}" if failures else str(self),
-            method=first.method,
-            endpoint=first.endpoint,
-            method_name=first.method_name,
-            attempts=first.attempts,
-            retryable=sum(not error.retryable for _, error in failures) <= self._allowed(max_failed),
-            maybe_applied=any(error.maybe_applied for _, error in failures),
-            retry_after=max(waits, default=None),
-            report=self.to_dict(),
-        )
-
-    def __str__(self) -> str:
-        rest = "the rest" if self.not_begun is None else f"{self.not_begun:,}"
-        text = f"{self.done:,} records are done, {self.failed:,} failed, {self.ambiguous:,} are ambiguous"
-        return f"{text}, {rest} not begun"
 
 
 class BulkOptions(RequestOptions, total=False):
@@ -387,7 +288,7 @@ class Bulk:
         method = operation
         request = MirrorDBRequest(method=method, **said)
         if "idempotency_key" not in arguments and (key := request.idempotency_key) is not None:
-            key = f"{checked_key(key)}-{self._names.of(request)}" if method in _KEYED else None
+            key = f"{checked_key(key)}-{self._names.of(request)}" if method in KEYED else None
             request = replace(request, idempotency_key=key)
         return request, progress
 
@@ -400,11 +301,6 @@ class Bulk:
         if not at_end and report.total is not None:
             left = f", about {(report.total - ended) / rate:,.0f} s left"
         log.info("%s: %s, after %.1f s, %.1f/s%s", self._name, str(report), now - self._began, rate, left)
-
-
-def status_of(error: MirrorDBError) -> Literal["failed", "ambiguous"]:
-    """Return the status of a record that an error ended."""
-    return "ambiguous" if isinstance(error, AmbiguousWriteError) else "failed"
 
 
 _END = object()

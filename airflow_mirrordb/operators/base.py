@@ -1,0 +1,329 @@
+"""What the operators that create, read, update and delete a resource have in common.
+
+Importing this module loads neither aiohttp nor the client: a DAG file is parsed often, and sends nothing.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    BaseOperator,
+    TaskDeferred,
+    conf,
+)
+
+from airflow_mirrordb.json_types import is_list
+from airflow_mirrordb.task.arguments import (
+    max_failed_of,
+    parse_argument,
+    refuse_changed,
+    refuse_sensitive,
+    request_of,
+)
+from airflow_mirrordb.task.control_flow import DECISIONS
+from airflow_mirrordb.task.failures import fail, retry_arguments
+from airflow_mirrordb.task.link import MirrorDBResourceLink, keep_linked, link
+from airflow_mirrordb.task.templates import RemembersTemplates
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context, RetryPolicy
+
+    from airflow_mirrordb.client.mirrordb import GenericMirrorDB
+    from airflow_mirrordb.client.request import MirrorDBRequest, PreparedRequest
+    from airflow_mirrordb.client.response import MirrorDBResponse
+    from airflow_mirrordb.client.rules.endpoints import Method
+    from airflow_mirrordb.client.rules.retry import Progress
+    from airflow_mirrordb.client.sender import Note
+    from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+    from airflow_mirrordb.task.state import WriteState
+
+
+class MirrorDBOperator(RemembersTemplates, BaseOperator):
+    """What the four operators have in common.
+
+    With ``deferrable=True`` the worker makes the first attempt, at most ``worker_timeout`` seconds
+    long; what is not answered by then, or must wait before a further attempt, is handed to the
+    triggerer. A write that may not be repeated is only ever sent by a worker; just its waits are
+    handed over. Arguments and result are the same either way.
+
+    A permanent error fails the task at once, without Airflow's retries; a passing one leaves it to them.
+
+    A list of endpoints, or of records by ``bulk``, is sent as so many requests, always on the worker. The
+    result is the report then: ``done``, ``failed``, ``ambiguous`` and ``not_begun`` count the records,
+    and ``records`` has the ``status`` of each, in order, with its ``response`` or ``error``.
+
+    :param endpoint: path relative to the connection's base URL, as ``api/users/7``, or a list of them
+        (templated)
+    :param mirrordb_conn_id: id of a connection of type ``mirrordb`` (templated)
+    :param method_name: label in logs and errors; the task id by default (templated)
+    :param query: values of the query (templated)
+    :param headers: further headers (templated); no secrets, they show in the UI
+    :param request_timeout: longest time that one attempt may take, in seconds; the connection's by
+        default (templated)
+    :param response_filter: function of the decoded body whose result becomes the task's result;
+        runs on the worker
+    :param deferrable: whether to wait in the triggerer; ``[operators] default_deferrable`` by default
+    :param worker_timeout: seconds that the worker waits for the first answer before it hands over;
+        0 goes straight to the triggerer (templated)
+    :param max_event_bytes: largest result that is stored, in bytes: what ``response_filter`` makes of the
+        answer; an answer that comes from the triggerer is stored before that, and must not be larger either
+    :param concurrency: records of a list that are in flight at a time (templated)
+    :param on_error: ``fail`` fails the task when a record of a list failed, and begins no further one;
+        with ``continue`` all are tried, and it fails then if more failed than ``max_failed`` (templated)
+    :param max_failed: with ``on_error="continue"``, how many records may have failed, or be ambiguous, when
+        the task succeeds: a whole number, or a share of all, as 0.05; by default none (templated)
+    :param retry_policy: from Airflow 3.3 on; by default
+        :class:`~airflow_mirrordb.task.retry_policy.MirrorDBRetryPolicy`, which comes back when the
+        backend said
+    """
+
+    template_fields: Sequence[str] = (
+        "mirrordb_conn_id",
+        "endpoint",
+        "method_name",
+        "query",
+        "headers",
+        "request_timeout",
+        "worker_timeout",
+        "concurrency",
+        "on_error",
+        "max_failed",
+    )
+    bulk: bool | str = False
+    ui_color = "#dbe9f6"
+    operator_extra_links = (MirrorDBResourceLink(),)
+    output_path: str | None = None  # only reads have one
+    only_reads = False
+
+    def __init__(
+        self,
+        *,
+        endpoint: str | Sequence[str],
+        mirrordb_conn_id: str = "mirrordb_default",
+        method_name: str | None = None,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        request_timeout: float | str | None = None,
+        response_filter: Callable[[Any], Any] | None = None,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        worker_timeout: float | str = 5.0,
+        max_event_bytes: int = 2**20,
+        concurrency: int | str = 32,
+        on_error: str = "fail",
+        max_failed: float | str | None = None,
+        retry_policy: RetryPolicy | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if not isinstance(max_event_bytes, int) or max_event_bytes < 1:
+            raise ValueError(
+                f"max_event_bytes: it must be a number of bytes above 0, not {max_event_bytes!r}"
+            )
+        if response_filter is not None and not callable(response_filter):
+            raise ValueError(f"response_filter: it must be a function, not {response_filter!r}")
+        if isinstance(on_error, str) and "{" not in on_error and on_error not in ("fail", "continue"):
+            raise ValueError(f"on_error: it must be 'fail' or 'continue', not {on_error!r}")
+        if isinstance(concurrency, int) and concurrency < 1:
+            raise ValueError(f"concurrency: it must be at least 1, not {concurrency}")
+        is_template = isinstance(max_failed, str) and "{" in max_failed
+        if not is_template and max_failed_of(max_failed) is not None and on_error == "fail":
+            raise ValueError("max_failed: it needs on_error='continue'; else the first failure ends all")
+        super().__init__(**retry_arguments(retry_policy), **kwargs)
+        self.endpoint = endpoint
+        self.mirrordb_conn_id = mirrordb_conn_id
+        self.method_name = method_name
+        self.query = query
+        self.headers = headers
+        self.request_timeout = request_timeout
+        self.response_filter = response_filter
+        self.deferrable = deferrable
+        self.worker_timeout = worker_timeout
+        self.max_event_bytes = max_event_bytes
+        self.concurrency = concurrency
+        self.on_error = on_error
+        self.max_failed = max_failed
+
+    @property
+    def is_many(self) -> bool:
+        """Whether the task sends a request for each of a list.
+
+        :raises InvalidRequestError: if ``bulk`` was rendered to something it cannot be
+        """
+        return is_list(self.endpoint) or parse_argument("bulk", self.bulk, bool)
+
+    @abstractmethod
+    def request(self, context: Context, client: GenericMirrorDB) -> MirrorDBRequest:
+        """Return the request that this task makes.
+
+        :param client: that will send it
+
+        :raises InvalidRequestError: if an argument was rendered to something it cannot be
+        """
+
+    def execute(self, context: Context) -> Any:
+        """Send the request and return the decoded answer, or the report of many."""
+        from airflow_mirrordb.client.errors import MirrorDBError
+
+        try:
+            self.refuse_nothing()
+            if self.is_many:
+                from airflow_mirrordb.operators.bulk import send_all
+
+                return send_all(self, context)
+            return self._send(context)
+        except MirrorDBError as error:
+            fail(error)
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
+        """Go on where a trigger left off: return the answer, raise the error, or send the request now."""
+        from airflow_mirrordb.client.errors import MirrorDBError
+        from airflow_mirrordb.client.request import MirrorDBRequest
+        from airflow_mirrordb.client.rules.retry import Progress
+        from airflow_mirrordb.hooks.observers import add_lineage
+        from airflow_mirrordb.task.events import read_event
+        from airflow_mirrordb.task.state import WriteState
+
+        keep_linked(self)
+        event = read_event(event)
+        try:
+            if event["status"] == "success":
+                add_lineage(self, self.mirrordb_conn_id, event)
+                return self._result(event)
+            if event["status"] == "resume":
+                return self._send(context, MirrorDBRequest(**event["request"]), Progress(**event["progress"]))
+            error = MirrorDBError.from_dict(event["error"])
+            WriteState(context).end_elsewhere(error)
+            raise error
+        except MirrorDBError as error:
+            fail(error)
+
+    def _send(
+        self,
+        context: Context,
+        request: MirrorDBRequest | None = None,
+        progress: Progress | None = None,
+    ) -> Any:
+        from airflow_mirrordb.client.errors import MirrorDBError
+        from airflow_mirrordb.task.state import WriteState
+
+        state = WriteState(context)
+        try:
+            try:
+                return self._send_noted(context, request, progress, state)
+            except MirrorDBError as error:
+                fail(error)
+        except (AirflowException, TaskDeferred):
+            raise
+        except BaseException as interruption:  # may come anywhere in there, as a time-out of the task
+            if state.is_final:
+                fail(state.lost_by(interruption))
+            raise
+
+    def _send_noted(
+        self, context: Context, request: MirrorDBRequest | None, progress: Progress | None, state: WriteState
+    ) -> Any:
+        from airflow_mirrordb.client.rules.retry import WaitNeeded
+        from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+        from airflow_mirrordb.task.events import success_event
+
+        with MirrorDBHook(self.mirrordb_conn_id, operator=self.operator_name) as hook:
+            client = hook.get_conn()
+            prepared = client.prepare(request or self.request(context, client))
+            link(self, context, prepared.url)
+            same, maybe_applied = state.begin(prepared.request, repeatable=prepared.repeatable)
+            if same is not prepared.request:  # that of an earlier try
+                prepared = client.prepare(same)
+            if maybe_applied:
+                progress = replace(progress or client.begin(), maybe_applied=True)
+            if self._goes_straight_to_the_triggerer(prepared):
+                self._defer(context, prepared, progress or client.begin())
+            try:
+                if prepared.repeatable:
+                    response = self._answer_of_a_repeatable(hook, prepared, progress, state.is_told)
+                else:
+                    wait, note = not self.deferrable, state.is_told
+                    response = hook.send(prepared, progress=progress, wait=wait, note=note)
+                event = success_event(response, prepared.request)
+            except WaitNeeded as handover:
+                if not prepared.repeatable:
+                    state.end()
+                self._defer(context, prepared, handover.progress)
+            except BaseException:
+                state.end()
+                raise
+        return self._result(event) if prepared.repeatable else self._result_of_a_write(event)
+
+    def _goes_straight_to_the_triggerer(self, prepared: PreparedRequest) -> bool:
+        if not self.deferrable:
+            return False
+        refuse_sensitive(prepared.request.headers)
+        return prepared.repeatable and not parse_argument("worker_timeout", self.worker_timeout, float)
+
+    def _answer_of_a_repeatable(
+        self, hook: MirrorDBHook, prepared: PreparedRequest, progress: Progress | None, note: Note
+    ) -> MirrorDBResponse:
+        worker_timeout = parse_argument("worker_timeout", self.worker_timeout, float)
+        if not self.deferrable:
+            return hook.send(prepared, progress=progress, output_path=self.output_path, note=note)
+        return hook.send(
+            prepared,
+            progress=progress,
+            wait=False,
+            cut_off=worker_timeout,
+            output_path=self.output_path,
+            note=note,
+        )
+
+    def _result_of_a_write(self, event: Mapping[str, Any]) -> Any:
+        from airflow_mirrordb.client.errors import MirrorDBError
+
+        try:
+            return self._result(event)  # if Airflow does not store this, the next try knows of the write
+        except (*DECISIONS, MirrorDBError, TaskDeferred):  # any other exception of Airflow's would be retried
+            raise
+        except BaseException as error:
+            what = "response_filter raised" if isinstance(error, Exception) else "the task was interrupted by"
+            raise AirflowFailException(f"the write was applied, but {what} {error!r}") from error
+
+    def _defer(self, context: Context, prepared: PreparedRequest, progress: Progress) -> NoReturn:
+        from airflow_mirrordb.task.takeover import announce
+        from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments
+
+        refuse_changed("output_path", self.output_path)
+        if prepared.repeatable:
+            announce(context["ti"], prepared.request, progress)
+        # dag.test() loses the 'kwargs' of defer(): whatever is needed later comes back in the event.
+        common = arguments(prepared.request, progress)
+        self.defer(
+            trigger=MirrorDBTrigger(
+                self.mirrordb_conn_id,
+                **common,
+                max_event_bytes=self.max_event_bytes,
+                output_path=self.output_path,
+                operator=self.operator_name,
+            )
+            if prepared.repeatable
+            else MirrorDBWaitTrigger(**common),
+            method_name="execute_complete",
+            timeout=self.execution_timeout,
+        )
+
+    def _result(self, event: Mapping[str, Any]) -> Any:
+        from airflow_mirrordb.task.result import result_of
+
+        self.log.info(
+            "Answered %s after %d attempt(s) in %.3f s (request id %s)",
+            event["http_status"],
+            event["attempts"],
+            event["elapsed"],
+            event["request_id"],
+        )
+        return result_of(self, event, self.response_filter)
+
+    def _request(self, method: Method, **arguments: Any) -> MirrorDBRequest:
+        return request_of(self, method, **arguments)
