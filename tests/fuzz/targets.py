@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aiohttp.http_writer import _serialize_headers
 from yarl import URL
 
 from airflow_mirrordb.client import (
@@ -27,6 +26,7 @@ from airflow_mirrordb.client.request import USER_AGENT, prepare
 from airflow_mirrordb.client.response import Answer
 from airflow_mirrordb.client.rules.endpoints import METHODS
 from airflow_mirrordb.client.rules.redirects import redirected
+from airflow_mirrordb.client.wire.aiohttp_private import serialize_headers
 from tests.fuzz import oracle
 
 KEY = "s3cret-k3y"
@@ -233,7 +233,7 @@ def header(data: bytes) -> None:
         assert str(error).isprintable()
         return
     oracle.check_names([name])
-    head = _serialize_headers("GET / HTTP/1.1", wire.headers)
+    head = serialize_headers("GET / HTTP/1.1", wire.headers)
     own = {
         key: text
         for key, text in (("Accept", "application/json"), ("User-Agent", USER_AGENT))

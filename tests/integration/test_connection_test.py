@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.resolver import ThreadedResolver
+from aiohttp import ThreadedResolver
 
 from airflow_mirrordb.client.wire.threads import Resolver, in_thread
 from airflow_mirrordb.hooks import mirrordb as hook

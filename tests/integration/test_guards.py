@@ -26,7 +26,6 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
-from aiohttp.resolver import ThreadedResolver
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, redact
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
 from yarl import URL
@@ -52,8 +51,9 @@ from airflow_mirrordb.client.collections.record_names import RecordNames
 from airflow_mirrordb.client.request import MirrorDBRequest, WireRequest
 from airflow_mirrordb.client.response import Answer
 from airflow_mirrordb.client.rules import endpoints, urls, write_safety
-from airflow_mirrordb.client.wire import aiohttp_private, transport
+from airflow_mirrordb.client.wire import aiohttp_private, body_ends, failures, pool, transport
 from airflow_mirrordb.client.wire.deadlines import Deadlines
+from airflow_mirrordb.client.wire.tls import tls_context
 from airflow_mirrordb.hooks import mirrordb as hook
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.runner import LoopRunner
@@ -193,7 +193,7 @@ async def read_much(_self: object, response: Any, pieces: list[bytes], _stream: 
 
 
 def tls_without(**changes: Any) -> Callable[..., ssl.SSLContext]:
-    real = transport.tls_context
+    real = tls_context
 
     def lax(**settings: Any) -> ssl.SSLContext:
         context = real.__wrapped__(**settings)
@@ -489,7 +489,7 @@ GUARDS: dict[str, Guard] = {
     "names that hang": Guard(
         owner=aiohttp_private,
         name="Resolver",
-        without=ThreadedResolver,
+        without=aiohttp.ThreadedResolver,
         check=connection_test.test_a_name_whose_look_up_hangs,
         arguments={"host": "https://slow.invalid", "extra": {}},
     ),
@@ -572,21 +572,21 @@ GUARDS: dict[str, Guard] = {
     ),
     "resets in the middle of a body": Guard(
         owner=transport,
-        name="_check_end",
+        name="check_end",
         without=nothing,
         check=connection_ends.test_a_reset_cuts_a_body_that_ends_with_its_connection,
     ),
     "closure alerts of TLS": Guard(
-        owner=transport,
-        name="_has_closure_alert",
+        owner=body_ends,
+        name="has_closure_alert",
         without=lambda _tls: True,
         check=connection_ends.test_over_tls_the_end_of_a_body_has_to_be_said,
         arguments={"end": "cut", "expected": "DisconnectedError"},
     ),
     "answers nobody asked for": Guard(
-        owner=transport,
-        name="Connector",
-        without=aiohttp.TCPConnector,
+        owner=aiohttp_private.Connector,
+        name="_get",
+        without=aiohttp.TCPConnector._get,
         check=hostile_answers.test_what_nobody_asked_for_is_no_answer,
     ),
     "sessions of earlier settings": Guard(
@@ -683,7 +683,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "connections with a body to come": Guard(
         owner=transport,
-        name="_is_body_to_come",
+        name="is_body_to_come",
         without=lambda _response: False,
         check=heads.test_a_body_that_comes_later_is_no_answer,
         arguments={"announced": "Content-Length: 2"},
@@ -711,28 +711,28 @@ GUARDS: dict[str, Guard] = {
     ),
     # TLS
     "certificates": Guard(
-        owner=transport,
+        owner=pool,
         name="tls_context",
         without=tls_without(check_hostname=False, verify_mode=ssl.CERT_NONE),
         check=CERTIFICATE,
         arguments={"name": "expired", "trusted": True, "words": "expired"},
     ),
     "authorities": Guard(
-        owner=transport,
+        owner=pool,
         name="tls_context",
         without=tls_without(check_hostname=False, verify_mode=ssl.CERT_NONE),
         check=CERTIFICATE,
         arguments={"name": "localhost", "trusted": False, "words": "self.signed|unable to get local issuer"},
     ),
     "host names": Guard(
-        owner=transport,
+        owner=pool,
         name="tls_context",
         without=tls_without(check_hostname=False),
         check=CERTIFICATE,
         arguments={"name": "other.example", "trusted": True, "words": "Hostname mismatch"},
     ),
     "old versions of TLS": Guard(
-        owner=transport,
+        owner=pool,
         name="tls_context",
         without=tls_without(minimum_version=ssl.TLSVersion.TLSv1),
         check=tls.test_old_tls_is_refused,
@@ -744,8 +744,8 @@ GUARDS: dict[str, Guard] = {
         check=tls.test_the_authorities_are_those_of_certifi,
     ),
     "TLS settings of the token endpoint": Guard(
-        owner=transport,
-        name="_tls_servers",
+        owner=pool,
+        name="tls_servers",
         without=lambda config: config.base_url.startswith("https:"),
         check=tls.test_the_token_endpoint_is_checked_as_the_backend_is,
         arguments={"verify": False, "shared": False},
@@ -878,10 +878,10 @@ GUARDS: dict[str, Guard] = {
         check=token_answers.test_an_answer_of_megabytes_is_refused,
     ),
     "bytes of broken answers": Guard(
-        owner=transport, name="_forget", without=nothing, check=forms.test_garbage_is_not_quoted
+        owner=failures, name="_forget", without=nothing, check=forms.test_garbage_is_not_quoted
     ),
     "credentials of a proxy": Guard(
-        owner=transport,
+        owner=failures,
         name="_forget",
         without=nothing,
         check=secrets.test_a_proxy_that_repeats_its_password,

@@ -12,7 +12,7 @@ from aiohttp import web
 from airflow.providers.common.compat import connection as compat
 
 from airflow_mirrordb.client import AuthenticationError, ConfigError, GenericMirrorDB, MirrorDBConfig
-from airflow_mirrordb.client.wire.transport import IDLE_LIMIT
+from airflow_mirrordb.client.wire.pool import IDLE_LIMIT
 from airflow_mirrordb.hooks.lookup import SHARED_FOR
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.sharing import SharedClient
@@ -90,16 +90,16 @@ async def test_who_comes_just_as_the_time_runs_out_keeps_the_connections(
     raw_server: RawServer, set_connection: SetConnection
 ) -> None:
     """Both happen in the same turn of the loop; the connections are not closed under the newcomer."""
-    from airflow_mirrordb.client.wire import transport
+    from airflow_mirrordb.client.wire import pool
 
     set_connection(raw_server.base_url)
     await read()
-    loop, newcomers = asyncio.get_running_loop(), list[transport._Shared]()
+    loop, newcomers = asyncio.get_running_loop(), list[pool.SharedConnections]()
     config = MirrorDBConfig(base_url=raw_server.base_url)
-    loop.call_later(IDLE_LIMIT, lambda: newcomers.append(transport._share(config)))
+    loop.call_later(IDLE_LIMIT, lambda: newcomers.append(pool.share_connections(config)))
     loop_time.advance(IDLE_LIMIT)  # both timers are due when the loop goes on
     await turns()
-    assert list(transport._shared[loop].values()) == newcomers
+    assert list(pool._shared[loop].values()) == newcomers
     assert not newcomers[0]._end.done()
 
 
@@ -111,14 +111,14 @@ async def test_other_settings_of_the_way_share_nothing(
     change: dict[str, Any],
 ) -> None:
     """A connection that is verified otherwise, or goes another way, is another one."""
-    from airflow_mirrordb.client.wire import transport
+    from airflow_mirrordb.client.wire import pool
 
     set_connection(raw_server.base_url)
     async with MirrorDBHook():
         connection = {"conn_type": "mirrordb", "host": raw_server.base_url, "extra": change}
         monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(connection))
         async with MirrorDBHook("other"):
-            assert len(transport._shared[asyncio.get_running_loop()]) == 2
+            assert len(pool._shared[asyncio.get_running_loop()]) == 2
 
 
 def test_the_end_of_the_loop_closes_shared_connections(
@@ -135,7 +135,7 @@ async def test_a_user_who_is_cancelled_gives_back(
     raw_server: RawServer, set_connection: SetConnection
 ) -> None:
     """A trigger that is cancelled leaves nothing behind; the others go on."""
-    from airflow_mirrordb.client.wire import transport
+    from airflow_mirrordb.client.wire import pool
 
     set_connection(raw_server.base_url)
     request = {"method": "GET", "endpoint": "api/users"}
@@ -145,7 +145,7 @@ async def test_a_user_who_is_cancelled_gives_back(
         task.cancel()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert {event["status"] for event in outcomes if isinstance(event, dict)} == {"success"}
-    (shared,) = transport._shared[asyncio.get_running_loop()].values()
+    (shared,) = pool._shared[asyncio.get_running_loop()].values()
     assert shared._users == 0
 
 

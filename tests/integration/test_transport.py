@@ -28,7 +28,8 @@ from airflow_mirrordb.client import (
     TLSError,
     TransportError,
 )
-from airflow_mirrordb.client.wire.transport import _own_error, tls_context
+from airflow_mirrordb.client.wire.failures import own_error
+from airflow_mirrordb.client.wire.tls import tls_context
 from tests.support.clocks import TIMEOUT, loop_time
 
 if TYPE_CHECKING:
@@ -364,7 +365,7 @@ def test_every_error_of_aiohttp_becomes_one_of_ours(name: str) -> None:
         return
     error_class = getattr(client_exceptions, name)
     arguments = next(ARGUMENTS[base] for base in error_class.__mro__ if base in ARGUMENTS)
-    error = _own_error(error_class(*arguments), URL("http://h/"), 1.0, sent=True)
+    error = own_error(error_class(*arguments), URL("http://h/"), 1.0, sent=True)
     assert error is not None
     assert "http://h" in error.message
     never_connected = issubclass(

@@ -16,6 +16,26 @@ LAYERS = ("client", "assets", "hooks", "task", "triggers", "operators", "sensors
 #: Layers that know nothing of each other.
 BESIDE = {"operators": "sensors", "sensors": "operators"}
 
+#: The only module that may use what aiohttp does not document, or change a class of it.
+WALL = "client.wire.aiohttp_private"
+#: What the others use of aiohttp: names that its reference documents
+#: (https://docs.aiohttp.org/en/stable/client_reference.html, abc.html and web_reference.html).
+DOCUMENTED = {
+    "abc.AbstractResolver",
+    "abc.ResolveResult",
+    "ClientConnectorCertificateError",
+    "ClientConnectorError",
+    "ClientError",
+    "ClientHttpProxyError",
+    "ClientPayloadError",
+    "ClientResponseError",
+    "ClientSSLError",
+    "InvalidURL",
+    "RequestInfo",
+    "ServerDisconnectedError",
+}
+DOCUMENTED_MODULES = {"hdrs", "web"}
+
 
 def modules() -> dict[str, Path]:
     """Return all modules of the package but those of the embedded backend, by name."""
@@ -48,6 +68,19 @@ def imports_of(path: Path) -> set[str]:
     return found
 
 
+def aiohttp_names_of(tree: ast.AST) -> set[str]:
+    """Return what some code names of aiohttp, with its way there, as ``web`` and ``abc.AbstractResolver``."""
+    found = set[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "aiohttp":
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names if alias.name.startswith("aiohttp."))
+        elif isinstance(node, ast.Attribute) and ast.unparse(node).startswith("aiohttp."):
+            found.add(ast.unparse(node))
+    return {name.removeprefix("aiohttp.") for name in found}
+
+
 IMPORTS = {name: imports_of(path) for name, path in MODULES.items()}
 
 
@@ -76,3 +109,17 @@ def test_no_import_leads_up(module: str) -> None:
         other = layer_of(target)
         assert other not in LAYERS or LAYERS.index(other) <= height, target
         assert BESIDE.get(layer) != other, target
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module != WALL])
+def test_what_aiohttp_does_not_document_stands_behind_one_wall(module: str) -> None:
+    """The linter says so where it may: in rooms that import Airflow it looks for no forbidden name."""
+    for name in aiohttp_names_of(ast.parse(MODULES[module].read_text())):
+        assert name in DOCUMENTED or name.split(".")[0] in DOCUMENTED_MODULES, name
+
+
+def test_a_breach_of_the_wall_is_seen() -> None:
+    """However it is written, as the wall itself, which has many."""
+    code = "import aiohttp.http\nfrom aiohttp.connector import Connection\naiohttp.TCPConnector._get"
+    assert aiohttp_names_of(ast.parse(code)) >= {"http", "connector.Connection", "TCPConnector._get"}
+    assert len(aiohttp_names_of(ast.parse(MODULES[WALL].read_text())) - DOCUMENTED) > 5

@@ -1,26 +1,53 @@
-"""Connections of aiohttp that keep to limits of their own. What it does not document is used here."""
+"""All that is used of aiohttp beyond what it documents; the linter forbids it everywhere else.
+
+Its connections are used below its session: that halves the CPU of a request. They keep to limits of our own
+here, and nothing is read twice.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import functools
 import re
-from http import HTTPStatus
+import ssl
+from collections.abc import Awaitable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+from aiohttp.hdrs import ACCEPT_ENCODING, CONTENT_LENGTH
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawResponseMessage
-from aiohttp.resolver import DefaultResolver, ThreadedResolver
+from aiohttp.http_writer import _serialize_headers as serialize_headers
+from yarl import URL
 
 from airflow_mirrordb.client import forking
+from airflow_mirrordb.client.request import WireRequest
+from airflow_mirrordb.client.wire.body_ends import WITHOUT_BODY, is_final
 from airflow_mirrordb.client.wire.threads import Resolver
 
-#: Answers that end with their head, whatever it announces (RFC 9112, section 6.3); a 205 has no body either
-#: (RFC 9110, section 15.3.6).
-WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED)
+__all__ = [
+    "Connection",
+    "Connector",
+    "FramingError",
+    "Opener",
+    "Response",
+    "UnparsableError",
+    "exchange",
+    "head_of",
+    "opener_to",
+    "serialize_headers",
+]
+
+#: What opens a connection: a request of aiohttp that is never sent.
+Opener = aiohttp.ClientRequest
+#: The bytes of an answer that are no HTTP.
+UnparsableError = HttpProcessingError
+#: Bytes of an answer that wait unread before the backend has to.
+READ_SIZE = 2**16
+_NO_TIMEOUT = aiohttp.ClientTimeout()  # the request's own covers all of it
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})")
 #: Bytes that may have come of an answer beside its body: its head, and those of 1xx answers before it; the
 #: sizes and extensions of chunks; trailers; and up to 256 kB that wait to be parsed. A body may have half
@@ -29,7 +56,7 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})")
 MAX_FRAMING = 2**22
 
 
-class FramingError(HttpProcessingError):
+class FramingError(UnparsableError):
     """Too little of what comes is the body of an answer, and it could go on so for ever."""
 
 
@@ -41,11 +68,15 @@ class Connector(aiohttp.TCPConnector):
 
     def __init__(self, **options: Any) -> None:
         # aiodns, where aiohttp finds it, needs no threads
-        resolver = Resolver() if DefaultResolver is ThreadedResolver else None
+        resolver = Resolver() if aiohttp.DefaultResolver is aiohttp.ThreadedResolver else None
         super().__init__(resolver=resolver, **options)
         self._factory: Any = functools.partial(Handler, loop=self._loop)
         self._steps: WeakKeyDictionary[asyncio.Task[Any], str] = WeakKeyDictionary()
         _connectors.add(self)
+
+    def connection_for(self, opener: Opener) -> Awaitable[Connection]:
+        """Return a connection to where an opener leads, a used one if there is one."""
+        return self.connect(opener, [], _NO_TIMEOUT)
 
     def interrupted_step(self) -> str:
         """Return in which step of connecting the current task was interrupted, if it was in one."""
@@ -192,6 +223,72 @@ def _split(raw: bytes) -> tuple[bytes, bytes] | None:
     return None
 
 
-def is_final(status: int) -> bool:
-    """Whether no other answer follows (RFC 9110, section 15.2)."""
-    return status >= HTTPStatus.OK or status == HTTPStatus.SWITCHING_PROTOCOLS
+# -- one request ---------------------------------------------------------------------------------
+
+
+def opener_to(origin: URL, proxy: URL | None, accepted: str) -> Opener:
+    """Return what opens connections to a backend.
+
+    :param proxy: through which they go
+    :param accepted: the Accept-Encoding of all requests
+    """
+    opener = Opener("GET", origin, proxy=proxy)
+    opener.headers[ACCEPT_ENCODING] = accepted
+    return opener
+
+
+def head_of(request: WireRequest, opener: Opener, credentials: Mapping[str, str]) -> bytes:
+    """Return a request as it goes over the wire, up to its body.
+
+    :raises ValueError: if a header has a line break
+    """
+    headers = opener.headers.copy()  # Host, Accept-Encoding, and what an HTTP proxy wants to know
+    headers.update(request.headers)
+    headers.update(credentials)
+    if request.body is not None or request.method != "GET":
+        headers[CONTENT_LENGTH] = str(len(request.body or b""))
+    through_proxy = opener.proxy is not None and not opener.is_ssl()
+    target = str(request.url) if through_proxy else request.target
+    return serialize_headers(f"{request.method} {target} HTTP/1.1", headers)
+
+
+class Response:
+    """The head of an answer, and its body while it comes in over a connection."""
+
+    __slots__ = ("_protocol", "_transport", "content", "headers", "status")
+
+    def __init__(
+        self,
+        message: RawResponseMessage,
+        content: aiohttp.StreamReader,
+        protocol: ResponseHandler,
+        transport: asyncio.Transport,
+    ) -> None:
+        self.status, self.headers, self.content = message.code, message.headers, content
+        self._protocol, self._transport = protocol, transport
+
+    def connection_error(self) -> BaseException | None:
+        """Return how the connection ended, None if it has not."""
+        return self._protocol.exception()
+
+    def tls(self) -> ssl.SSLObject | None:
+        """Return the TLS of the connection, None if it has none."""
+        found: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object")
+        return found
+
+
+async def exchange(connection: Connection, head: bytes, body: bytes | None) -> Response:
+    """Send a request, and return what the backend answers as soon as its headers are there.
+
+    :raises aiohttp.ClientError: if the connection ends before
+    """
+    protocol = connection.protocol
+    transport = None if protocol is None else protocol.transport
+    if protocol is None or transport is None:
+        raise aiohttp.ServerDisconnectedError
+    protocol.set_response_params(read_until_eof=True, read_bufsize=READ_SIZE, auto_decompress=False)
+    transport.writelines([head, body] if body else [head])
+    while True:
+        message, content = await protocol.read()
+        if is_final(message.code):
+            return Response(message, content, protocol, transport)

@@ -1,0 +1,64 @@
+"""Where the body of an answer ends, and whether it came whole (RFC 9112, sections 6.3 and 8)."""
+
+from __future__ import annotations
+
+import ssl
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import aiohttp
+from aiohttp.hdrs import CONTENT_LENGTH, TRANSFER_ENCODING
+
+if TYPE_CHECKING:
+    from airflow_mirrordb.client.wire.aiohttp_private import Response
+
+#: Answers that end with their head, whatever it announces (RFC 9112, section 6.3); a 205 has no body either
+#: (RFC 9110, section 15.3.6).
+WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED)
+
+
+def is_final(status: int) -> bool:
+    """Whether no other answer follows (RFC 9110, section 15.2)."""
+    return status >= HTTPStatus.OK or status == HTTPStatus.SWITCHING_PROTOCOLS
+
+
+def is_body_to_come(response: Response) -> bool:
+    """Whether an answer that must not have a body announces one, which would be taken for the next answer.
+
+    A 304 says in Content-Length how long the body is that it does not have (RFC 9110, section 8.6).
+    """
+    if response.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+        return False  # of a 205 the body is parsed, though not read
+    length = response.headers.get(CONTENT_LENGTH, "0") if response.status == HTTPStatus.NO_CONTENT else "0"
+    return length != "0" or TRANSFER_ENCODING in response.headers
+
+
+def check_end(response: Response) -> None:
+    """Check a body that ends with its connection. Only how that ended tells whether it is whole.
+
+    A reset cuts it off. Over TLS so does an end without a closure alert, which anybody on the way can
+    cause (RFC 9112, sections 8 and 9.8; RFC 8446, section 6.1).
+
+    :raises aiohttp.ClientError: if it was cut off
+    """
+    has_end = CONTENT_LENGTH in response.headers or TRANSFER_ENCODING in response.headers
+    if has_end or response.status in WITHOUT_BODY:
+        return
+    end = response.connection_error()
+    if end is None:  # the connection goes on: there is no body
+        return
+    if not isinstance(end, aiohttp.ServerDisconnectedError):
+        raise end
+    if (tls := response.tls()) is not None and not has_closure_alert(tls):
+        raise aiohttp.ClientPayloadError("it ended without a closure alert of TLS")
+
+
+def has_closure_alert(tls: ssl.SSLObject) -> bool:
+    """Whether the other side said that nothing more comes."""
+    try:
+        tls.read(1)
+    except ssl.SSLZeroReturnError:
+        return True
+    except ssl.SSLError:
+        return False
+    return False

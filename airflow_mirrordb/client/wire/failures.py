@@ -1,0 +1,100 @@
+"""What aiohttp raises, as errors of the client, without the secrets that it shows."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from http import HTTPStatus
+
+import aiohttp
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from airflow_mirrordb.client.auth.redaction import shortened
+from airflow_mirrordb.client.bodies.compression import PackingError
+from airflow_mirrordb.client.errors import (
+    ConnectError,
+    DisconnectedError,
+    RequestTimeoutError,
+    TLSError,
+    TransportError,
+)
+from airflow_mirrordb.client.wire.aiohttp_private import UnparsableError
+
+#: How aiohttp quotes what it received, up to the end of its message.
+_QUOTED = re.compile(r"(?:\bbytearray\()?\bb['\"].*", re.DOTALL)
+
+
+def own_error(  # noqa: PLR0911  # one a kind
+    error: BaseException, backend: URL, seconds: float, *, sent: bool
+) -> TransportError | None:
+    """Return the client's error for one of aiohttp's; None if it is none of those."""
+    origin = str(backend)
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
+        reason = getattr(error, "certificate_error", error)
+        words = getattr(reason, "verify_message", "") or reason
+        return TLSError(message=f"the certificate of {origin} was refused: {words}", retryable=False)
+    if isinstance(error, aiohttp.ClientSSLError):
+        return TLSError(message=f"the TLS handshake with {origin} failed: {_words(error)}")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return ConnectError(message=f"cannot connect to {origin}: {_words(error)}")
+    if isinstance(error, aiohttp.InvalidURL):  # a host that only looks like an address
+        return ConnectError(message=f"cannot connect to {origin}: {_words(error)}", retryable=False)
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        message = f"the proxy refused the connection to {origin}: {error.status} {error.message}"
+        return ConnectError(message=message, retryable=error.status >= HTTPStatus.INTERNAL_SERVER_ERROR)
+    if isinstance(error, asyncio.TimeoutError):
+        return _timed_out(origin, seconds, sent=sent)
+    if isinstance(error, PackingError):
+        return DisconnectedError(message=f"the answer of {origin} is damaged: {error}", sent=True)
+    if isinstance(error, aiohttp.ClientError | UnparsableError | OSError):
+        broke = f"the connection to {origin} broke before the whole answer was there"
+        return DisconnectedError(message=f"{broke}: {_words(error)}", sent=sent)
+    return None
+
+
+def forget_credentials(error: BaseException) -> None:
+    """Take out of aiohttp's errors what they show: the headers sent, the proxy's user, and bytes received.
+
+    A server that repeats what it was sent would have the key in its garbage.
+    """
+    link: BaseException | None = error
+    for _ in range(10):  # a chain may be a ring
+        if link is None:
+            break
+        _forget(link)
+        link = link.__cause__ or link.__context__
+
+
+def _forget(error: BaseException) -> None:
+    if isinstance(error, aiohttp.ClientConnectorError):
+        error.args = (error.os_error,)
+    elif isinstance(error, aiohttp.ClientResponseError):
+        info = error.request_info
+        nothing = CIMultiDictProxy(CIMultiDict[str]())
+        url = info.real_url.with_user(None)
+        error.request_info = aiohttp.RequestInfo(url, info.method, nothing, url)
+        error.args = (error.request_info, error.history)
+        error.message = _without_quotes(error.message)
+    elif isinstance(error, aiohttp.ClientError | UnparsableError):
+        error.args = tuple(_without_quotes(part) if isinstance(part, str) else part for part in error.args)
+        if hasattr(error, "message"):
+            received_head = not isinstance(error.message, str)  # of a server that disconnected after it
+            error.message = "Server disconnected" if received_head else _without_quotes(error.message)
+            error.args = (error.message,)
+
+
+def _without_quotes(text: str) -> str:
+    return shortened(_QUOTED.sub("…", text), 500)
+
+
+def _timed_out(origin: str, timeout: float, *, sent: bool) -> TransportError:
+    if sent:
+        return RequestTimeoutError(message=f"{origin} did not answer within {timeout:g} s", sent=True)
+    return ConnectError(message=f"cannot connect to {origin} within {timeout:g} s")
+
+
+def _words(error: BaseException) -> str:
+    reason = getattr(error, "os_error", None) or getattr(error, "message", None) or error
+    return str(reason) or type(reason).__name__

@@ -1,0 +1,139 @@
+"""The connections to a backend, and how the clients of an event loop share them."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Hashable
+from contextvars import Context
+from weakref import WeakKeyDictionary
+
+from yarl import URL
+
+from airflow_mirrordb.client import forking
+from airflow_mirrordb.client.bodies import compression
+from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.request import WireRequest, base_of
+from airflow_mirrordb.client.wire.aiohttp_private import Connection, Connector, Opener, opener_to
+from airflow_mirrordb.client.wire.tls import tls_context, tls_servers
+
+#: A write that must not be repeated never goes out on a connection that idled longer, in seconds:
+#: the server may have closed it, and then nobody knows whether it took the request.
+IDLE_LIMIT_FOR_WRITES = 1.0
+IDLE_LIMIT = 15.0
+
+
+class Connections:
+    """The connections to one backend on one event loop: one pool for writes that must not be repeated,
+    one for all else.
+
+    The TLS settings hold for every server that is spoken to over TLS: the backend, the token endpoint and
+    the proxy. Each of them is shown the client's certificate if it asks for one (RFC 8705, section 2).
+
+    :param config: whose ``base_url``, ``oauth_url``, ``verify``, ``client_cert`` and ``proxy`` apply
+    :raises ConfigError: if a certificate or key cannot be read
+    """
+
+    def __init__(self, config: MirrorDBConfig) -> None:
+        self._proxy = URL(config.proxy.get_secret_value()) if config.proxy else None
+        self._tls: ssl.SSLContext | bool = True
+        if tls_servers(config):
+            passphrase = config.client_key_passphrase
+            self._tls = tls_context(
+                verify=config.verify,
+                client_cert=config.client_cert,
+                client_key=config.client_key,
+                passphrase=passphrase.get_secret_value() if passphrase else None,
+            )
+        self._pools: dict[float, Connector] = {}
+        self._openers: dict[URL, Opener] = {}
+
+    async def connect(self, request: WireRequest) -> tuple[Connection, Opener]:
+        """Return a connection that a request can be sent on, and what opened it."""
+        idle_limit = IDLE_LIMIT if request.repeatable else IDLE_LIMIT_FOR_WRITES
+        pool = self._pools.get(idle_limit)
+        if pool is None:
+            pool = Connector(ssl=self._tls, limit=0, keepalive_timeout=idle_limit)
+            self._pools[idle_limit] = pool
+        opener = self._openers.get(request.origin)
+        if opener is None:
+            opener = opener_to(request.origin, self._proxy, compression.ACCEPTED)
+            self._openers[request.origin] = opener
+        return await pool.connection_for(opener), opener
+
+    def interrupted_step(self) -> str:
+        """Return in which step of connecting the current task was interrupted, as the end of a message."""
+        step = "".join(pool.interrupted_step() for pool in self._pools.values())
+        return f": {step}" if step else ""
+
+    async def close(self) -> None:
+        """Close all connections, to the end even if the caller is cancelled."""
+        pools = list(self._pools.values())
+        self._pools.clear()
+        closing = asyncio.gather(*(pool.close() for pool in pools), return_exceptions=True)
+        await asyncio.shield(closing)
+
+
+class SharedConnections:
+    """Connections, and how many use them; closed when nobody has for as long as an idle connection lives.
+
+    A task closes them when it is cancelled: by the timer, or by ``asyncio.run`` when it ends the loop.
+
+    :param config: see :class:`Connections`
+    :param of_loop: what is shared on the event loop; it leaves that when it closes, or it would keep the loop
+    :param key: its name there
+    :raises ConfigError: if a certificate or key cannot be read
+    """
+
+    def __init__(
+        self, config: MirrorDBConfig, of_loop: dict[Hashable, SharedConnections], key: Hashable
+    ) -> None:
+        self.connections = Connections(config)
+        self._users, self._of_loop, self._key = 0, of_loop, key
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        # A context of its own: it outlives the task that happens to be the first user.
+        self._end = Context().run(self._loop.create_task, self._close_when_cancelled())
+
+    def enter(self) -> None:
+        self._users += 1
+        if self._timer:
+            self._timer.cancel()
+
+    def leave(self) -> None:
+        self._users -= 1
+        if not self._users:
+            self._timer = self._loop.call_later(IDLE_LIMIT, self._expire)
+
+    def _expire(self) -> None:
+        self._forget()
+        self._end.cancel()
+
+    async def _close_when_cancelled(self) -> None:
+        try:
+            await self._loop.create_future()
+        finally:
+            self._forget()
+            await self.connections.close()
+
+    def _forget(self) -> None:
+        if self._of_loop.get(self._key) is self:
+            del self._of_loop[self._key]
+
+
+_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, SharedConnections]] = WeakKeyDictionary()
+forking.empty_when_forked(_shared)
+
+
+def share_connections(config: MirrorDBConfig) -> SharedConnections:
+    """Return the connections that all clients of a connection share on the running event loop.
+
+    :raises ConfigError: if a certificate or key cannot be read
+    """
+    tls = (config.verify, config.client_cert, config.client_key, config.client_key_passphrase)
+    key = (base_of(config.base_url)[0], bool(tls_servers(config)), *tls, config.proxy)
+    of_loop = _shared.setdefault(asyncio.get_running_loop(), {})
+    if key not in of_loop:
+        of_loop[key] = SharedConnections(config, of_loop, key)
+    of_loop[key].enter()
+    return of_loop[key]
