@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
+    from airflow_mirrordb.client.clock import Clock as Clock
     from airflow_mirrordb.client.collections.bulk import BulkOptions as BulkOptions
     from airflow_mirrordb.client.collections.bulk_report import (
         BulkRecord as BulkRecord,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
 _MODULES = {
     "response": ("MirrorDBResponse",),
     "collections.bulk": ("BulkOptions", "BulkRecord", "BulkReport"),
+    "clock": ("Clock",),
     "config": ("MirrorDBConfig",),
     "rules.endpoints": ("EndpointRegistry",),
     "errors": (

@@ -6,9 +6,6 @@ import asyncio
 import inspect
 import logging
 import math
-import os
-import random
-import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -20,6 +17,7 @@ from airflow_mirrordb.client import forking
 from airflow_mirrordb.client.auth.credentials import Credentials, LookUp
 from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.auth.schemes import secrets
+from airflow_mirrordb.client.clock import SYSTEM_CLOCK, Clock
 from airflow_mirrordb.client.collections.bulk import Bulk, BulkOptions, Items
 from airflow_mirrordb.client.collections.bulk_report import BulkReport
 from airflow_mirrordb.client.collections.pagination import collect, pages
@@ -47,9 +45,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_RNG = random.Random()  # noqa: S311  # only jitter
-os.register_at_fork(after_in_child=_RNG.seed)  # or all children of a process would wait for the same time
-
 CALLABLE = ("create_function", "read_function", "update_function", "delete_function")
 
 
@@ -67,10 +62,7 @@ class GenericMirrorDB:
         event loop share, instead of its own; they are closed when they are idle, and when the loop ends
     :param observe: called with an :class:`Attempt` after each request that went over the wire, on the
         event loop; must not raise
-    :param clock: unix time in seconds
-    :param monotonic: monotonic time in seconds
-    :param sleep: waits the given seconds
-    :param rng: source of the jitter in waits
+    :param clock: what it tells the time by, waits with, and draws the jitter of its waits from
     :raises ConfigError: if a setting is wrong
     """
 
@@ -81,14 +73,11 @@ class GenericMirrorDB:
         look_up: LookUp | None = None,
         share_connections: bool = False,
         observe: Observer | None = None,
-        clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        rng: random.Random | None = None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         config = config if isinstance(config, MirrorDBConfig) else MirrorDBConfig.model_validate(config)
         self._snapshot = Snapshot(config=config, registry=EndpointRegistry(declared=config.endpoints))
-        self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
+        self._clock = clock
         self._share_connections = share_connections
         self._route: Route | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -98,15 +87,7 @@ class GenericMirrorDB:
         self._credentials = Credentials(
             lambda: self._snapshot.config, self._change, look_up, clock, self._redaction
         )
-        self._sender = Sender(
-            self._credentials,
-            self._redaction,
-            clock=clock,
-            monotonic=monotonic,
-            sleep=sleep,
-            rng=rng or _RNG,
-            observe=observe,
-        )
+        self._sender = Sender(self._credentials, self._redaction, clock, observe)
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -274,7 +255,7 @@ class GenericMirrorDB:
             method,
             options,
             max_concurrency=self._snapshot.config.max_concurrency,
-            monotonic=self._monotonic,
+            clock=self._clock,
         )
 
     async def request(
@@ -366,7 +347,7 @@ class GenericMirrorDB:
 
     def begin(self) -> Progress:
         """Return where a request starts: nothing sent, and ``max_elapsed`` seconds to the deadline."""
-        return Progress(deadline=self._clock() + self._snapshot.config.max_elapsed)
+        return Progress(deadline=self._clock.time() + self._snapshot.config.max_elapsed)
 
     def update_method(self, data: object, *, partial: bool) -> Method:
         """Return the method of an update: PATCH of a partial one, else the connection's ``update_method``.
@@ -505,10 +486,10 @@ class GenericMirrorDB:
         config, registry = self._snapshot.config, self._snapshot.registry
         request = MirrorDBRequest(method="GET", endpoint=config.test_endpoint or "", method_name="test")
         wire = prepare(request, config, registry) if config.test_endpoint else probe(config)
-        begin = self._monotonic()
+        begin = self._clock.monotonic()
         try:
             headers = await self._credentials.headers(config, transport)
-            left = config.timeout - round(self._monotonic() - begin, 1)
+            left = config.timeout - round(self._clock.monotonic() - begin, 1)
             with self._sender.in_flight(request):
                 answer = await transport.send(wire, headers, left)
         except MirrorDBError as error:
@@ -516,7 +497,7 @@ class GenericMirrorDB:
             raise attach_request(error, request) from error.__cause__
         bad = {401, 403, 404} if config.test_endpoint else {401, 403}
         if answer.status in bad or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            refusal = response_error(answer, config, now=self._clock())
+            refusal = response_error(answer, config, now=self._clock.time())
             refusal.attempts = 1
             raise attach_request(refusal, request)
         if answer.broken is not None:
@@ -524,7 +505,7 @@ class GenericMirrorDB:
         return answer.status
 
     def _route_to(self, config: MirrorDBConfig) -> Route:
-        throttle = Throttle(config, clock=self._clock, monotonic=self._monotonic, sleep=self._sleep)
+        throttle = Throttle(config, self._clock)
         return Route(transport=Transport(config, shared=self._share_connections), throttle=throttle)
 
     def _connected(self) -> Route:

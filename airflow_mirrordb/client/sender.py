@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
@@ -15,6 +14,7 @@ from uuid import uuid4
 from airflow_mirrordb.client.auth.credentials import Credentials
 from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.auth.schemes import auth_headers
+from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.streams import Stream
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import DisconnectedError, MirrorDBError, RateLimitError, TransportError
@@ -146,10 +146,7 @@ class Sender:
 
     :param credentials: what proves who sends
     :param redaction: hides secrets in what appears in logs
-    :param clock: unix time in seconds
-    :param monotonic: monotonic time in seconds
-    :param sleep: waits the given seconds
-    :param rng: source of the jitter in waits
+    :param clock: what it tells the time by, waits with, and draws the jitter from
     :param observe: called with each attempt, after its answer; must not raise
     """
 
@@ -157,15 +154,15 @@ class Sender:
         self,
         credentials: Credentials,
         redaction: Redaction,
-        *,
-        clock: Callable[[], float],
-        monotonic: Callable[[], float],
-        sleep: Callable[[float], Awaitable[None]],
-        rng: random.Random,
+        clock: Clock,
         observe: Observer | None = None,
     ) -> None:
-        self._credentials, self._redaction, self._observe = credentials, redaction, observe
-        self._clock, self._monotonic, self._sleep, self._rng = clock, monotonic, sleep, rng
+        self._credentials, self._redaction, self._clock, self._observe = (
+            credentials,
+            redaction,
+            clock,
+            observe,
+        )
         self._in_flight: set[InFlightRequest] = set()
         self._told_of_key = False
 
@@ -196,7 +193,7 @@ class Sender:
         """
         request = prepared.request
         if progress is None or progress.deadline is None:
-            end = self._clock() + snapshot.config.max_elapsed
+            end = self._clock.time() + snapshot.config.max_elapsed
             progress = replace(progress, deadline=end) if progress else Progress(deadline=end)
         if progress.maybe_applied and not prepared.repeatable:
             raise not_repeated(request, progress)
@@ -208,8 +205,7 @@ class Sender:
             credentials=self._credentials,
             redaction=self._redaction,
             clock=self._clock,
-            monotonic=self._monotonic,
-            deadline=self._monotonic() + (progress.deadline or 0.0) - self._clock(),
+            deadline=self._clock.monotonic() + (progress.deadline or 0.0) - self._clock.time(),
             patient=wait and not once,
             stream=stream,
             observe=self._observe,
@@ -219,14 +215,12 @@ class Sender:
             with self.in_flight(request):
                 if once:
                     return await call.only_attempt(progress)
-                retrying = Retrying(
-                    policy=snapshot.policy, clock=self._clock, sleep=self._sleep, rng=self._rng
-                )
+                retrying = Retrying(policy=snapshot.policy, clock=self._clock)
                 return await retrying.run(call.attempt, name=call, progress=progress, wait=wait)
         except TurnTooLateError as late:
             error = attach_request(_too_late(late), request)
-            if not wait and self._monotonic() + late.wait <= call.deadline:
-                resume_at = self._clock() + late.wait
+            if not wait and self._clock.monotonic() + late.wait <= call.deadline:
+                resume_at = self._clock.time() + late.wait
                 raise WaitNeeded(replace(late.progress, resume_at=resume_at), error) from None
             raise error from None
         except MirrorDBError as error:
@@ -273,8 +267,7 @@ class _Call:
         route: Route,
         credentials: Credentials,
         redaction: Redaction,
-        clock: Callable[[], float],
-        monotonic: Callable[[], float],
+        clock: Clock,
         deadline: float,
         patient: bool,
         stream: Stream | None,
@@ -283,7 +276,7 @@ class _Call:
     ) -> None:
         self._request, self._wire, self._snapshot, self._route = request, wire, snapshot, route
         self._credentials, self._renewals, self._redaction = credentials, credentials.renewals, redaction
-        self._clock, self._monotonic, self._started = clock, monotonic, monotonic()
+        self._clock, self._started = clock, clock.monotonic()
         self.deadline, self._patient, self._stream = deadline, patient, stream
         self._observe, self._note = observe, note
         self._number, self._progress, self.maybe_applied = 0, Progress(), False
@@ -333,8 +326,8 @@ class _Call:
                 self._request,
                 self._snapshot.config,
                 number=self._number,
-                elapsed=self._monotonic() - self._started,
-                now=self._clock(),
+                elapsed=self._clock.monotonic() - self._started,
+                now=self._clock.time(),
                 maybe_applied=self._progress.maybe_applied,
                 hide=self._redaction.text,
             )
@@ -377,11 +370,11 @@ class _Call:
 
     async def _send(self, wire: WireRequest, headers: Mapping[str, str]) -> Answer:
         """Send a request when its turn has come."""
-        latest = self.deadline if self._patient else min(self.deadline, self._monotonic() + SHORT_WAIT)
+        latest = self.deadline if self._patient else min(self.deadline, self._clock.monotonic() + SHORT_WAIT)
         throttle = self._route.throttle
         slot = await throttle.enter(latest)
         try:
-            left = max(self.deadline - self._monotonic(), LEAST_TIMEOUT)
+            left = max(self.deadline - self._clock.monotonic(), LEAST_TIMEOUT)
             sending = self._route.transport.send(wire, headers, left, self._stream, self._begin)
             answer = await (self._watched(sending) if self._observe else sending)
         except TransportError as error:
@@ -402,7 +395,7 @@ class _Call:
             self._note(self._number, maybe_applied)
 
     async def _watched(self, sending: Awaitable[Answer]) -> Answer:
-        started = self._monotonic()
+        started = self._clock.monotonic()
         status, error = None, None
         try:
             answer = await sending
@@ -420,7 +413,7 @@ class _Call:
                     number=self._number,
                     status=status,
                     error=error,
-                    elapsed=self._monotonic() - started,
+                    elapsed=self._clock.monotonic() - started,
                 )
             )
 

@@ -116,7 +116,7 @@ async def test_a_201_with_a_location_is_not_followed(
         return web.Response(status=201, headers={"Location": "/api/users/7"})
 
     backend = await answering(slowly)
-    async with GenericMirrorDB(config_for(backend.base_url), monotonic=clock.now) as client:
+    async with GenericMirrorDB(config_for(backend.base_url), clock=clock.as_clock()) as client:
         answer = await client.request(MirrorDBRequest(method="POST", endpoint="api/users", data={}))
     assert (answer.status, answer.headers["Location"], answer.attempts) == (201, "/api/users/7", 1)
     assert answer.elapsed == 2.5

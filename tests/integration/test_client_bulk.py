@@ -74,7 +74,7 @@ async def test_what_a_bulk_tells_through_faults_is_true(
     rng, clock = random.Random(7), FakeClock()
     async with FaultProxy(server.port, random_faults(rng, 0.35), rng=rng) as proxy:
         config = config_for(proxy.base_url, idempotency_header=header, max_attempts=2)
-        async with GenericMirrorDB(config, clock=clock.now, monotonic=clock.now, sleep=clock.sleep) as client:
+        async with GenericMirrorDB(config, clock=clock.as_clock()) as client:
             async with no_time_for_hanging(proxy, client):
                 report = await client.bulk(
                     "create",

@@ -201,7 +201,7 @@ async def test_disconnect_ends_what_is_in_flight(
     async def sleep_for_ever(_seconds: float) -> None:
         await asyncio.Event().wait()
 
-    client = GenericMirrorDB(config_for(await serve(app)), clock=clock.now, sleep=sleep_for_ever)
+    client = GenericMirrorDB(config_for(await serve(app)), clock=clock.as_clock(sleep=sleep_for_ever))
     await client.connect()
     reads = [asyncio.create_task(client.read_function("read", "api/users")) for _ in range(3)]
     await arrived.wait()

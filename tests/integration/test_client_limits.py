@@ -33,7 +33,7 @@ def client_for(config_for: ConfigFor, clock: FakeClock) -> ClientFor:
 
     def build(base_url: str, **settings: Any) -> GenericMirrorDB:
         config = config_for(base_url, **settings)
-        return GenericMirrorDB(config, clock=clock.now, monotonic=clock.now, sleep=clock.sleep)
+        return GenericMirrorDB(config, clock=clock.as_clock())
 
     return build
 
@@ -245,7 +245,7 @@ async def test_a_place_that_is_given_up_is_taken_by_another(
 
     backend = await answering(web.json_response({}), web.json_response({}))
     config = config_for(backend.base_url, rate_limit=1)
-    async with GenericMirrorDB(config, clock=clock.now, monotonic=clock.now, sleep=sleep) as client:
+    async with GenericMirrorDB(config, clock=clock.as_clock(sleep=sleep)) as client:
         await client.request(READ)
         cancelled = asyncio.ensure_future(client.request(READ))
         await waiting.wait()
@@ -261,7 +261,7 @@ async def test_the_deadline_cuts_a_hanging_request(
     """An answer that does not come is not waited for past max_elapsed, though timeout is longer."""
     raw_server.default = Reply(then="silence")
     config = config_for(raw_server.base_url, timeout=3600, max_elapsed=20)
-    async with GenericMirrorDB(config, clock=clock.now, monotonic=clock.now, sleep=clock.sleep) as client:
+    async with GenericMirrorDB(config, clock=clock.as_clock()) as client:
         reading = asyncio.create_task(client.request(READ))
         await raw_server.arrived.wait()
         clock.time += 20
@@ -278,7 +278,7 @@ async def test_the_deadline_of_an_earlier_run_holds(
     monkeypatch.setattr("airflow_mirrordb.client.sender.LEAST_TIMEOUT", 25.0)
     raw_server.default = Reply(then="time-out")
     config = config_for(raw_server.base_url, timeout=3600)
-    async with GenericMirrorDB(config, clock=clock.now, monotonic=clock.now, sleep=clock.sleep) as client:
+    async with GenericMirrorDB(config, clock=clock.as_clock()) as client:
         progress = client.begin()
         clock.time += config.max_elapsed + 0.01
         with pytest.raises(RequestTimeoutError, match="within 25 s"):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from airflow_mirrordb.client import GenericMirrorDB
+from airflow_mirrordb.client import Clock, GenericMirrorDB
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from tests.support.backends import ScriptedBackend
 from tests.support.clocks import TIMEOUT
@@ -38,7 +38,7 @@ def test_tokens_are_fetched_in_each_event_loop(scripted: ScriptedBackend, config
     """Requests that wait for one token do so in the second loop, too: its lock is not the first one's."""
     now = 0.0
     oauth = {"auth_type": "oauth2", "oauth_url": f"{scripted.url}/token", "login": "id", "api_key": "secret"}
-    client = GenericMirrorDB(config_for(scripted.url, **oauth), clock=lambda: now)
+    client = GenericMirrorDB(config_for(scripted.url, **oauth), clock=Clock(time=lambda: now))
     for _ in range(3):
         scripted.answer(200, TOKEN)
         for _ in range(AT_ONCE):

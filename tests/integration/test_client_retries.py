@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from airflow_mirrordb.client import (
+    Clock,
     ConnectError,
     DisconnectedError,
     GenericMirrorDB,
@@ -82,9 +83,7 @@ async def test_retry_after_is_waited_for(
         web.Response(status=503, headers={"Retry-After": "Tue, 14 Nov 2023 22:14:20 GMT"}),  # 60 s later
         web.json_response({}),
     )
-    async with GenericMirrorDB(
-        config_for(backend.base_url), clock=clock.now, monotonic=clock.now, sleep=clock.sleep
-    ) as client:
+    async with GenericMirrorDB(config_for(backend.base_url), clock=clock.as_clock()) as client:
         await client.read_function("read", "api/users")
     assert clock.slept == [7.0, 53.0]
 
@@ -94,9 +93,7 @@ async def test_a_retry_after_beyond_the_deadline_ends_the_call(
 ) -> None:
     """At once, with the wait in the error: the caller can wait without a worker."""
     backend = await answering(web.Response(status=429, headers={"Retry-After": "3600"}))
-    async with GenericMirrorDB(
-        config_for(backend.base_url), clock=clock.now, monotonic=clock.now, sleep=clock.sleep
-    ) as client:
+    async with GenericMirrorDB(config_for(backend.base_url), clock=clock.as_clock()) as client:
         with pytest.raises(RateLimitError) as caught:
             await client.read_function("read", "api/users")
     assert (caught.value.retry_after, caught.value.retryable, caught.value.attempts) == (3600.0, True, 1)
@@ -112,17 +109,13 @@ async def test_a_request_can_be_handed_over_between_attempts(
     request = MirrorDBRequest(method="DELETE", endpoint="api/users/7")
     progress: Progress | None = None
     for number in (1, 2):
-        async with GenericMirrorDB(
-            config_for(backend.base_url), clock=clock.now, monotonic=clock.now, sleep=clock.sleep
-        ) as client:
+        async with GenericMirrorDB(config_for(backend.base_url), clock=clock.as_clock()) as client:
             with pytest.raises(WaitNeeded) as pause:
                 await client.request(request, progress=progress, wait=False)
         progress = pause.value.progress
         assert (progress.attempts, progress.maybe_applied) == (number, True)
         clock.time += 5
-    async with GenericMirrorDB(
-        config_for(backend.base_url), clock=clock.now, monotonic=clock.now, sleep=clock.sleep
-    ) as client:
+    async with GenericMirrorDB(config_for(backend.base_url), clock=clock.as_clock()) as client:
         answer = await client.request(request, progress=progress, wait=False)
     assert (answer.attempts, answer.status, clock.slept) == (
         3,
@@ -212,7 +205,7 @@ async def test_the_timeout_is_per_attempt(raw_server: RawServer, config_for: Con
     """An attempt that is not answered in time is given up, and the next has its whole time."""
     raw_server.replies = [Reply(then="time-out"), Reply(b"HTTP/1.1 200 OK\r\n", then="time-out")]
     now = asyncio.get_running_loop().time
-    async with GenericMirrorDB(config_for(raw_server.base_url), monotonic=now) as client:
+    async with GenericMirrorDB(config_for(raw_server.base_url), clock=Clock(monotonic=now)) as client:
         answer = await client.request(MirrorDBRequest(method="GET", endpoint="api/users"))
     assert answer.attempts == 3
     assert answer.elapsed >= 2 * TIMEOUT

@@ -227,7 +227,7 @@ async def test_a_delete_that_could_not_connect_before_its_404_is_an_error(
         servers.append(await asyncio.start_server(raw_server.serve, sock=bound))
 
     config = config_for(f"http://127.0.0.1:{bound.getsockname()[1]}")
-    async with GenericMirrorDB(config, clock=clock.now, sleep=listen_then) as client:
+    async with GenericMirrorDB(config, clock=clock.as_clock(sleep=listen_then)) as client:
         with pytest.raises(NotFoundError) as caught:
             await client.delete_function("delete", "api/users/7")
     assert caught.value.attempts == 2
@@ -334,7 +334,7 @@ async def test_a_write_that_is_ended_between_attempts_keeps_what_is_known(
         await asyncio.Event().wait()
 
     config = config_for(backend.base_url, idempotency_header="Idempotency-Key")
-    async with GenericMirrorDB(config, clock=clock.now, sleep=wait_for_ever) as client:
+    async with GenericMirrorDB(config, clock=clock.as_clock(sleep=wait_for_ever)) as client:
         creating = asyncio.create_task(client.create_function("create", "api/users", {}))
         await waits.wait()
         await client.disconnect()

@@ -234,7 +234,7 @@ async def test_token_is_renewed_before_it_is_missed(
     """A minute before a token of an hour ends, the next request fetches another one; no 401 is met."""
     config = authorization.config(await serve(authorization.app), config_for)
     clock = FakeClock()
-    async with GenericMirrorDB(config, clock=clock.now, monotonic=clock.now, sleep=clock.sleep) as client:
+    async with GenericMirrorDB(config, clock=clock.as_clock()) as client:
         for moment, token in ((0, "token-0"), (3500, "token-0"), (45, "token-1")):
             clock.time += moment
             assert await client.read_function("read", "api/users") == [token]

@@ -17,6 +17,7 @@ import pytest
 
 from airflow_mirrordb.client import (
     AmbiguousWriteError,
+    Clock,
     ConnectError,
     GenericMirrorDB,
     InvalidResponseError,
@@ -282,9 +283,7 @@ async def run_through_faults(config_for: ConfigFor, server: DevServer, seed: int
         # Refusals come by chance here: an hour passes at each look at the clock, and ends all limits.
         config = config_for(proxy.base_url, max_elapsed=1e9, **settings)
         hours, clock = itertools.count(0.0, 3600.0), FakeClock()
-        async with GenericMirrorDB(
-            config, clock=clock.now, monotonic=hours.__next__, sleep=clock.sleep
-        ) as client:
+        async with GenericMirrorDB(config, clock=clock.as_clock(monotonic=hours.__next__)) as client:
             workload = Workload(client, keyed=config.idempotency_header is not None)
             async with no_time_for_hanging(proxy, client):
                 await workload.run(seed)
@@ -379,7 +378,7 @@ async def through(
         config = config_for(proxy.base_url, **settings)
         # no delay is over before it begins, or there would be no sleep
         async with (
-            GenericMirrorDB(config, clock=FakeClock().now, sleep=meanwhile) as client,
+            GenericMirrorDB(config, clock=Clock(time=FakeClock().now, sleep=meanwhile)) as client,
             no_time_for_hanging(proxy, client),
         ):
             yield client, proxy

@@ -160,7 +160,7 @@ def test_no_lock_of_another_thread_is_waited_for(monkeypatch: pytest.MonkeyPatch
 
 def test_children_do_not_all_wait_for_the_same_time() -> None:
     """Jitter is what keeps them from coming back together; a copied generator would give all the same."""
-    from airflow_mirrordb.client.mirrordb import _RNG
+    from airflow_mirrordb.client.clock import _RNG
 
     assert in_child(_RNG.random) != in_child(_RNG.random)
 

@@ -165,9 +165,7 @@ async def test_a_lifetime_that_cannot_be_meant_counts_as_not_said(
     """It is recommended only (section 5.1). One token serves all requests, until a 401 refuses it."""
     token_server.tokens = answer(200, f'{{"access_token": "{TOKEN}", "expires_in": {written}}}')
     clock = FakeClock()
-    async with GenericMirrorDB(
-        oauth(config_for, token_server), clock=clock.now, monotonic=clock.now, sleep=clock.sleep
-    ) as client:
+    async with GenericMirrorDB(oauth(config_for, token_server), clock=clock.as_clock()) as client:
         for _ in range(3):
             assert await client.read_function("read", "api/users") == f"Bearer {TOKEN}"
             clock.time += 10.0
@@ -179,9 +177,7 @@ async def test_a_lifetime_is_kept(config_for: ConfigFor, token_server: TokenServ
     """As a number, or as text, as Azure's older endpoint writes it; less a minute for what is on its way."""
     token_server.tokens = answer(200, f'{{"access_token": "{TOKEN}", "expires_in": {written}}}')
     clock = FakeClock()
-    async with GenericMirrorDB(
-        oauth(config_for, token_server), clock=clock.now, monotonic=clock.now, sleep=clock.sleep
-    ) as client:
+    async with GenericMirrorDB(oauth(config_for, token_server), clock=clock.as_clock()) as client:
         for moment, fetched in ((0, 1), (3539, 1), (2, 2)):
             clock.time += moment
             await client.read_function("read", "api/users")
@@ -244,9 +240,7 @@ async def test_a_refusal_says_when_to_come_back(config_for: ConfigFor, token_ser
     clock = FakeClock()
     async with GenericMirrorDB(
         oauth(config_for, token_server, max_attempts=2),
-        clock=clock.now,
-        monotonic=clock.now,
-        sleep=clock.sleep,
+        clock=clock.as_clock(),
     ) as client:
         with pytest.raises(MirrorDBError):
             await client.read_function("read", "api/users")

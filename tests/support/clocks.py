@@ -7,7 +7,10 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 from weakref import WeakSet
+
+from airflow_mirrordb.client import Clock
 
 TIMEOUT = 30.0  # seconds that an answer may take; no test waits for them: loop_time lets them pass
 
@@ -70,3 +73,7 @@ class FakeClock:
         self.slept.append(seconds)
         self.time += seconds
         await asyncio.sleep(0)
+
+    def as_clock(self, **replaced: Any) -> Clock:
+        """Return it as the clock of a client, save what is replaced."""
+        return Clock(**{"time": self.now, "monotonic": self.now, "sleep": self.sleep, **replaced})

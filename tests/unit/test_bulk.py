@@ -16,6 +16,7 @@ from airflow_mirrordb.client import (
     AmbiguousWriteError,
     BulkError,
     BulkReport,
+    Clock,
     InvalidRequestError,
     MirrorDBConfig,
     MirrorDBError,
@@ -34,14 +35,14 @@ Send = Callable[[MirrorDBRequest], Awaitable[Any]]
 
 
 def bulk(
-    send: Send, method: str = "create", *, monotonic: Any = None, most: int = 100, **options: Any
+    send: Send, method: str = "create", *, clock: Clock | None = None, most: int = 100, **options: Any
 ) -> Bulk:
     if method == "create":
         options.setdefault("endpoint", "api/users")
-    clock = monotonic or asyncio.get_running_loop().time
+    clock = clock or Clock(monotonic=asyncio.get_running_loop().time)
     config = MirrorDBConfig(base_url="https://example.com")
     method_of_update = partial(update_method, config)
-    return Bulk(send, method_of_update, method, options, max_concurrency=most, monotonic=clock)  # type: ignore[arg-type]
+    return Bulk(send, method_of_update, method, options, max_concurrency=most, clock=clock)  # type: ignore[arg-type]
 
 
 def users(number: int) -> list[dict[str, Any]]:
@@ -415,7 +416,7 @@ async def test_progress_is_logged_every_ten_seconds_and_at_the_end(
         clock.time += LOG_EVERY / 20
         return SimpleNamespace(data=None)
 
-    await bulk(slowly, monotonic=clock.now, concurrency=1, method_name="users").run(users(50))
+    await bulk(slowly, clock=clock.as_clock(), concurrency=1, method_name="users").run(users(50))
     counts = "{} records are done, 0 failed, 0 are ambiguous, {} not begun"
     assert caplog.messages == [
         f"Bulk of POST users: {counts.format(20, 30)}, after 10.0 s, 2.0/s, about 15 s left",

@@ -55,7 +55,7 @@ class Attempts:
 
 
 def retrying(clock: FakeClock, **limits: Any) -> Retrying:
-    return Retrying(policy=RetryPolicy(**limits), clock=clock.now, sleep=clock.sleep, rng=random.Random(7))
+    return Retrying(policy=RetryPolicy(**limits), clock=clock.as_clock(rng=random.Random(7)))
 
 
 # -- Retry-After ---------------------------------------------------------------------------------
@@ -349,7 +349,7 @@ async def test_the_decorator_with_arguments(clock: FakeClock) -> None:
     failures: list[MirrorDBError] = [busy(3.0), NotFoundError(message="gone")]
 
     @retry_with_exponential_backoff(
-        policy=RetryPolicy(max_attempts=4), clock=clock.now, sleep=clock.sleep, rng=random.Random(1)
+        policy=RetryPolicy(max_attempts=4), clock=clock.as_clock(rng=random.Random(1))
     )
     async def add(first: int, *, second: int) -> int:
         """Add."""
@@ -386,7 +386,7 @@ async def test_calls_of_a_decorated_function_do_not_share_their_count(clock: Fak
     """Two calls at the same time have all their attempts each."""
     counts = {"a": 0, "b": 0}
 
-    @retry_with_exponential_backoff(policy=RetryPolicy(max_attempts=3), clock=clock.now, sleep=clock.sleep)
+    @retry_with_exponential_backoff(policy=RetryPolicy(max_attempts=3), clock=clock.as_clock())
     async def fail(who: str) -> None:
         counts[who] += 1
         raise busy(1.0)

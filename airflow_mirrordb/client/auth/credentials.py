@@ -10,6 +10,7 @@ from typing import Any
 from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.auth.schemes import auth_headers
 from airflow_mirrordb.client.auth.tokens import Token, fetch_token
+from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.wire.transport import Transport
 
@@ -25,7 +26,7 @@ class Credentials:
     :param current: returns the configuration that holds now
     :param change: changes that configuration
     :param look_up: looks the credentials up again after a 401; None if there is nowhere to look
-    :param clock: unix time in seconds
+    :param clock: tells when a token has to be renewed
     :param redaction: is told each token, and hides secrets in what is logged
     """
 
@@ -34,7 +35,7 @@ class Credentials:
         current: Callable[[], MirrorDBConfig],
         change: Callable[[Mapping[str, Any]], object],
         look_up: LookUp | None,
-        clock: Callable[[], float],
+        clock: Clock,
         redaction: Redaction,
     ) -> None:
         self._current, self._change, self._look_up, self._clock = current, change, look_up, clock
@@ -92,7 +93,7 @@ class Credentials:
     async def _token_for(self, config: MirrorDBConfig, transport: Transport) -> Token:
         if self._token is not None and not self._is_stale(self._token) and not self._is_elsewhere(config):
             return self._token
-        token = await fetch_token(config, transport, now=self._clock(), learn=self._redaction.add)
+        token = await fetch_token(config, transport, now=self._clock.time(), learn=self._redaction.add)
         if not self._is_elsewhere(config):
             self._token = token
         return token
@@ -120,4 +121,4 @@ class Credentials:
         return config.base_url != self._current().base_url
 
     def _is_stale(self, token: Token) -> bool:
-        return token.renew_at <= self._clock()
+        return token.renew_at <= self._clock.time()

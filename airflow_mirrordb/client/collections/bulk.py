@@ -9,6 +9,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterat
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.bulk_report import BulkRecord, BulkReport, status_of
 from airflow_mirrordb.client.collections.record_names import RecordNames
 from airflow_mirrordb.client.errors import (
@@ -102,7 +103,7 @@ class Bulk:
     :param method: ``create``, ``read``, ``update`` or ``delete``, or an HTTP method
     :param options: see :class:`BulkOptions`
     :param max_concurrency: of the connection
-    :param monotonic: monotonic time in seconds
+    :param clock: tells when the next progress is due in the log
     :raises InvalidRequestError: if an argument is wrong; names it
     """
 
@@ -114,7 +115,7 @@ class Bulk:
         options: BulkOptions,
         *,
         max_concurrency: int,
-        monotonic: Callable[[], float],
+        clock: Clock,
     ) -> None:
         common: dict[str, Any] = dict(options)
         concurrency = common.pop("concurrency", CONCURRENCY)
@@ -137,7 +138,7 @@ class Bulk:
         self._send, self._update_method = send, update_method
         self._common, self._fails = common, on_error == "fail"
         self._concurrency = min(concurrency, max_concurrency)
-        self._monotonic = monotonic
+        self._clock = clock
         self._name = " ".join(filter(None, ["Bulk of", self._operation, common.get("method_name")]))
         self._workers: list[asyncio.Future[None]] = []
         self._stopped = False
@@ -179,7 +180,7 @@ class Bulk:
             raise _bad("items", f"they must be a list or another iterable, not {type(items).__name__}")
         if self.report.total is None and isinstance(items, Sized):
             self.report.total = len(items)
-        self._began = self._monotonic()
+        self._began = self._clock.monotonic()
         self._log_at = self._began + LOG_EVERY
         self._items: Iterator[Any] = iter(())
         self._waiting, self._all_taken = deque[asyncio.Future[None]](), asyncio.Event()
@@ -268,7 +269,7 @@ class Bulk:
             log.warning("%s: record %d %s: %s", self._name, position, status, error)
             if self._fails:
                 self.stop()
-        if self._monotonic() >= self._log_at:
+        if self._clock.monotonic() >= self._log_at:
             self._log()
 
     def _request(self, position: int, item: Any) -> tuple[MirrorDBRequest, Progress | None]:
@@ -293,7 +294,7 @@ class Bulk:
         return request, progress
 
     def _log(self, *, at_end: bool = False) -> None:
-        now, report = self._monotonic(), self.report
+        now, report = self._clock.monotonic(), self.report
         self._log_at = now + LOG_EVERY
         ended = report.done + report.failed + report.ambiguous
         rate = ended / max(now - self._began, 1e-9)

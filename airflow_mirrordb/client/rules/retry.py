@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import logging
 import math
 import random
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 from typing import ParamSpec, TypeVar, overload
 
+from airflow_mirrordb.client.clock import SYSTEM_CLOCK, Clock
 from airflow_mirrordb.client.errors import InvalidResponseError, MirrorDBError, ResponseError
 
 P = ParamSpec("P")
@@ -103,18 +102,14 @@ class WaitNeeded(Exception):  # noqa: N818  # no error: the request goes on else
 
 @dataclass(frozen=True, kw_only=True)
 class Retrying:
-    """Repeats an attempt as the policy says; clock, randomness and sleep can be replaced.
+    """Repeats an attempt as the policy says.
 
     :param policy: the limits
-    :param clock: unix time in seconds
-    :param sleep: waits the given seconds
-    :param rng: source of the jitter
+    :param clock: what it tells the time by, waits with, and draws the jitter from
     """
 
     policy: RetryPolicy = field(default_factory=RetryPolicy)
-    clock: Callable[[], float] = time.time
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    rng: random.Random = field(default_factory=random.Random)
+    clock: Clock = SYSTEM_CLOCK
 
     async def run(
         self,
@@ -135,7 +130,7 @@ class Retrying:
         """
         progress = progress or Progress()
         if progress.deadline is None:
-            progress = replace(progress, deadline=self.clock() + self.policy.max_elapsed)
+            progress = replace(progress, deadline=self.clock.time() + self.policy.max_elapsed)
         await self._sleep_until(progress.resume_at)
         while True:
             number = progress.attempts + 1
@@ -151,7 +146,7 @@ class Retrying:
                 progress = replace(
                     progress,
                     attempts=number,
-                    resume_at=self.clock() + delay,
+                    resume_at=self.clock.time() + delay,
                     maybe_applied=error.maybe_applied,
                 )
                 if not wait:
@@ -161,13 +156,13 @@ class Retrying:
     def _delay_after(self, error: MirrorDBError, progress: Progress) -> float | None:
         if not error.retryable or error.attempts >= self.policy.max_attempts + progress.cut_off:
             return None
-        delay = self.policy.delay(error.attempts, getattr(error, "retry_after", None), self.rng)
-        in_time = progress.deadline is None or self.clock() + delay <= progress.deadline
+        delay = self.policy.delay(error.attempts, getattr(error, "retry_after", None), self.clock.rng)
+        in_time = progress.deadline is None or self.clock.time() + delay <= progress.deadline
         return delay if in_time else None
 
     async def _sleep_until(self, moment: float) -> None:
-        if (seconds := moment - self.clock()) > 0:
-            await self.sleep(seconds)
+        if (seconds := moment - self.clock.time()) > 0:
+            await self.clock.sleep(seconds)
 
     def _log(self, name: str, error: MirrorDBError, delay: float | None, limit: int) -> None:
         status = error.status if isinstance(error, ResponseError | InvalidResponseError) else None
@@ -183,18 +178,14 @@ def retry_with_exponential_backoff(function: Callable[P, Awaitable[T]], /) -> Ca
 def retry_with_exponential_backoff(
     *,
     policy: RetryPolicy | None = None,
-    clock: Callable[[], float] = time.time,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    rng: random.Random | None = None,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]: ...
 def retry_with_exponential_backoff(
     function: Callable[P, Awaitable[T]] | None = None,
     /,
     *,
     policy: RetryPolicy | None = None,
-    clock: Callable[[], float] = time.time,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    rng: random.Random | None = None,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Callable[..., object]:
     """Decorate a coroutine function so that its retryable failures are tried again.
 
@@ -205,17 +196,10 @@ def retry_with_exponential_backoff(
     Warning: the function runs again from its beginning. What it does must be safe to repeat.
 
     :param policy: the limits; the defaults of :class:`RetryPolicy` if None
-    :param clock: unix time in seconds
-    :param sleep: waits the given seconds
-    :param rng: source of the jitter
+    :param clock: what it tells the time by, waits with, and draws the jitter from
     :raises MirrorDBError: the last failure, with the number of attempts
     """
-    retrying = Retrying(
-        policy=policy or RetryPolicy(),
-        clock=clock,
-        sleep=sleep,
-        rng=rng or random.Random(),  # noqa: S311
-    )
+    retrying = Retrying(policy=policy or RetryPolicy(), clock=clock)
 
     def decorate(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
         @functools.wraps(function)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Hashable
 from http import HTTPStatus
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from airflow_mirrordb.client import forking
+from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.response import Answer, wait_asked
 from airflow_mirrordb.client.rules.rate_limiter import Slot, rate_limiter_for
@@ -41,19 +42,10 @@ class Throttle:
     process.
 
     :param config: which says what the connection is, and its limits
-    :param clock: unix time in seconds, for a Retry-After that is a date
-    :param monotonic: monotonic time in seconds
-    :param sleep: waits the given seconds
+    :param clock: what it tells the time by and waits with
     """
 
-    def __init__(
-        self,
-        config: MirrorDBConfig,
-        *,
-        clock: Callable[[], float],
-        monotonic: Callable[[], float],
-        sleep: Callable[[float], Awaitable[None]],
-    ) -> None:
+    def __init__(self, config: MirrorDBConfig, clock: Clock) -> None:
         connection = (config.base_url, config.login, config.api_key)
         self._rate_limiter = rate_limiter_for(connection, config.rate_limit, longest_pause=config.max_delay)
         of_loop = _semaphores_of_loops.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
@@ -63,7 +55,7 @@ class Throttle:
                 config.max_concurrency
             )
         self._semaphore = semaphore
-        self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
+        self._clock = clock
 
     async def enter(self, latest: float) -> Slot:
         """Wait for the turn of a request, which has to :meth:`leave` later.
@@ -73,11 +65,11 @@ class Throttle:
         """
         must_wait = self._semaphore.locked()
         await self._semaphore.acquire()
-        if must_wait and self._monotonic() > latest:
+        if must_wait and self._clock.monotonic() > latest:
             self._semaphore.release()
             raise TurnTooLateError(0.0)
         try:
-            slot = self._rate_limiter.reserve(now := self._monotonic())
+            slot = self._rate_limiter.reserve(now := self._clock.monotonic())
             return slot if slot.at <= now else await self._wait_for(slot, now, latest)
         except BaseException:
             self._semaphore.release()
@@ -90,11 +82,11 @@ class Throttle:
     def learn(self, slot: Slot, answer: Answer) -> None:
         """Let the rate limiter know what became of a request."""
         if answer.status in _REFUSALS:
-            self._rate_limiter.refused(self._monotonic(), slot, wait_asked(answer, self._clock()))
+            self._rate_limiter.refused(self._clock.monotonic(), slot, wait_asked(answer, self._clock.time()))
         else:
             self._rate_limiter.admitted(slot)
         if (seconds := back_off(answer.headers)) is not None:
-            self._rate_limiter.backed_off(self._monotonic(), slot, seconds)
+            self._rate_limiter.backed_off(self._clock.monotonic(), slot, seconds)
 
     async def _wait_for(self, slot: Slot, now: float, latest: float) -> Slot:
         while slot.at > now:
@@ -102,9 +94,9 @@ class Throttle:
                 self._rate_limiter.give_back(slot)
                 raise TurnTooLateError(slot.at - now)
             try:
-                await self._sleep(slot.at - now)
+                await self._clock.sleep(slot.at - now)
             except BaseException:
                 self._rate_limiter.give_back(slot)
                 raise
-            slot = self._rate_limiter.reserve(now := self._monotonic(), slot)
+            slot = self._rate_limiter.reserve(now := self._clock.monotonic(), slot)
         return slot
