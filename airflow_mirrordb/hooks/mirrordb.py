@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import os
-import time
 import weakref
-from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from threading import RLock
 from types import TracebackType
@@ -18,29 +15,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_mirrordb.client.auth.schemes import secrets
-from airflow_mirrordb.client.collections.bulk import Bulk, BulkOptions, Items
+from airflow_mirrordb.client.collections.bulk import BulkOptions, Items
 from airflow_mirrordb.client.collections.bulk_report import BulkReport
 from airflow_mirrordb.client.config import MirrorDBConfig
-from airflow_mirrordb.client.errors import (
-    AmbiguousWriteError,
-    MirrorDBError,
-    RequestTimeoutError,
-)
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
 from airflow_mirrordb.client.request import (
     MirrorDBRequest,
     PreparedRequest,
     RequestOptions,
-    attach_request,
 )
 from airflow_mirrordb.client.rules.endpoints import Method
-from airflow_mirrordb.client.rules.retry import Progress, WaitNeeded
-from airflow_mirrordb.client.rules.write_safety import interrupted
-from airflow_mirrordb.client.wire.threads import in_thread
+from airflow_mirrordb.client.rules.retry import Progress
 from airflow_mirrordb.compat import mask_secrets, running_operator
 from airflow_mirrordb.hooks import form
+from airflow_mirrordb.hooks.blocking import Sending, items_of, send_items
 from airflow_mirrordb.hooks.connection import config_from, with_user_agent
-from airflow_mirrordb.hooks.diagnosis import diagnosis
+from airflow_mirrordb.hooks.connection_test import check_connection
 from airflow_mirrordb.hooks.lookup import ConnectionLookUp
 from airflow_mirrordb.hooks.observers import observer_for
 from airflow_mirrordb.hooks.output import sink_for
@@ -63,10 +53,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-AT_A_TIME = 32  # items of a bulk that are taken before the loop runs again
-SLOW = 0.01  # seconds after which these are enough
-TEST_TIMEOUT = 9.0  # seconds, ten with what comes around it; somebody is looking at the button
-LEAST_PROBE = 1.0  # seconds of them that are for the backend, however long the look-up takes
 
 _connecting = [RLock()]  # several threads may use a hook for the first time at once
 
@@ -180,7 +166,9 @@ class MirrorDBHook(BaseHook):
 
         The arguments and errors are those of :meth:`read`.
         """
-        yield from self._each(self.get_conn().records(method_name, endpoint, paginate=paginate, **options))
+        yield from items_of(
+            self.get_conn().records(method_name, endpoint, paginate=paginate, **options), self._run
+        )
 
     def update(
         self,
@@ -233,26 +221,7 @@ class MirrorDBHook(BaseHook):
         if response_filter := options.get("response_filter"):
             options["response_filter"] = self._runner.interruptible(response_filter)
         bulk = client.begin_bulk(method, **options)
-
-        async def stop() -> None:
-            bulk.stop()
-            await client.disconnect()  # each request in flight ends
-
-        async def end() -> None:
-            await stop()
-            await bulk.end()  # and its record is noted
-
-        try:
-            self._run(bulk.start(items)).value()
-            left = self._each(items) if isinstance(items, AsyncIterable) else iter(items)
-            # taken while the loop does not run: items may come from requests of this hook
-            while some := _some(left, bulk):
-                if not self._run(bulk.hand(some), stop).value():
-                    break
-            self._run(bulk.end(), stop).value()
-        except BaseException:
-            self._run(end(), end)
-            raise
+        send_items(bulk, client, items, self._run)
         return bulk.result()
 
     def request(
@@ -310,24 +279,18 @@ class MirrorDBHook(BaseHook):
         :raises MirrorDBError: see :meth:`GenericMirrorDB.request`
         :raises RuntimeError: if called inside an event loop
         """
-        sink = sink_for(output_path)
         client = self.get_conn()
-        progress = progress or client.begin()
-        facts: list[tuple[int, bool]] = []
-
-        def noted(attempts: int, maybe_applied: bool) -> None:  # as the client tells it
-            facts.append((attempts, maybe_applied))
-            if note is not None:
-                note(attempts, maybe_applied)
-
-        sending = client.send(prepared, progress=progress, wait=wait, once=once, sink=sink, note=noted)
-        return self._told(
-            self._run(sending if cut_off is None else asyncio.wait_for(sending, cut_off)),
+        sending = Sending(prepared, progress or client.begin(), cut_off, note)
+        sent = client.send(
             prepared,
-            progress,
-            facts,
-            cut_off,
-        ).value()
+            progress=sending.progress,
+            wait=wait,
+            once=once,
+            sink=sink_for(output_path),
+            note=sending.note,
+        )
+        outcome = self._run(sent if cut_off is None else asyncio.wait_for(sent, cut_off))
+        return sending.told(outcome).value()
 
     def register_endpoint(self, pattern: str) -> None:
         """Allow what a pattern says as well, until this hook is closed; not in a forked process.
@@ -428,31 +391,9 @@ class MirrorDBHook(BaseHook):
         :return: whether it worked, and in words what was found, and what to do about it
         """
         self._refuse_event_loop()
-        return asyncio.run(self._test_connection())
+        return asyncio.run(check_connection(self._look_up))
 
     # -- inside ----------------------------------------------------------------------------------
-
-    async def _test_connection(self) -> tuple[bool, str]:
-        loop = asyncio.get_running_loop()
-        end = loop.time() + TEST_TIMEOUT
-        longest = TEST_TIMEOUT - LEAST_PROBE
-        try:
-            config = await asyncio.wait_for(in_thread(self._look_up), longest)
-        except asyncio.TimeoutError:
-            return False, (
-                f"Connection not found: its look-up did not end within {longest:g} s."
-                " Check Airflow's secrets backends and its database."
-            )
-        except MirrorDBError as error:
-            return False, str(error)
-        try:
-            left = max(math.floor(10 * (end - loop.time())), 1) / 10
-            quick = config.changed({"timeout": min(config.timeout, left)})
-            async with GenericMirrorDB(quick) as client:
-                status = await client.probe()
-        except MirrorDBError as error:
-            return False, diagnosis(error, config)
-        return True, f"{config.base_url} answered {status}, authentication: {config.auth}"
 
     def _connected(self) -> GenericMirrorDB:
         with _connecting[0]:
@@ -506,66 +447,10 @@ class MirrorDBHook(BaseHook):
     def _data(self, method: Method, endpoint: str, **options: Any) -> Any:
         return self.request(MirrorDBRequest(method=method, endpoint=endpoint, **options)).data
 
-    def _told(
-        self,
-        outcome: Outcome[MirrorDBResponse],
-        prepared: PreparedRequest,
-        progress: Progress,
-        facts: Sequence[tuple[int, bool]],
-        cut_off: float | None,
-    ) -> Outcome[MirrorDBResponse]:
-        """Return what became of a request, for who made it.
-
-        :param facts: numbers of attempts, and whether one of them may have been applied, as it went on
-        """
-        attempts, maybe_applied = facts[-1] if facts else (progress.attempts, progress.maybe_applied)
-        if outcome.interruption is not None:
-            is_unknown = outcome.error is None or isinstance(outcome.error, AmbiguousWriteError)
-            if is_unknown and maybe_applied and not prepared.repeatable:
-                outcome.error = interrupted(outcome.interruption, prepared.request, attempts)
-        elif cut_off is not None and isinstance(outcome.error, asyncio.TimeoutError):
-            late = RequestTimeoutError(message=f"no answer within {cut_off:g} s", sent=bool(facts))
-            late.maybe_applied = maybe_applied
-            sent = attempts - progress.attempts
-            left = replace(
-                progress, attempts=attempts, cut_off=progress.cut_off + sent, maybe_applied=maybe_applied
-            )
-            handover = WaitNeeded(left, attach_request(late, prepared.request))
-            handover.__cause__, outcome.error = outcome.error, handover
-        return outcome
-
-    def _each(self, items: AsyncIterable[T]) -> Iterator[T]:
-        iterator, end = aiter(items), object()
-
-        async def following() -> Any:
-            return await anext(iterator, end)
-
-        while (item := self._run(following()).value()) is not end:
-            yield item
-
     def _run(self, work: Coroutine[Any, Any, T], stop: Stop | None = None) -> Outcome[T]:
         assert self._runner is not None  # noqa: S101  # get_conn() made it
         assert self._client is not None  # noqa: S101
         return self._runner.run(work, stop or self._client.disconnect)
-
-
-def _some(items: Iterator[T], bulk: Bulk) -> list[T]:
-    """Take some items, fewer if they are slow to come: nothing is sent or received meanwhile.
-
-    However slow the first one was, as behind a page or a note of what was done, the next ones may be there.
-    An error of the items stops the bulk, whose result raises it.
-    """
-    some, until = list[T](), 0.0
-    try:
-        for item in items:
-            until = until or time.monotonic() + SLOW
-            some.append(item)
-            if len(some) == AT_A_TIME or time.monotonic() > until:
-                break
-    except Exception as error:  # noqa: BLE001  # whatever an author's generator raises
-        bulk.stop(error)
-        return []
-    return some
 
 
 def _forget(runner: LoopRunner, client: GenericMirrorDB) -> None:

@@ -19,7 +19,8 @@ from airflow_mirrordb.client import (
     GenericMirrorDB,
 )
 from airflow_mirrordb.devserver import DevServer
-from airflow_mirrordb.hooks.mirrordb import AT_A_TIME, MirrorDBHook
+from airflow_mirrordb.hooks.blocking import AT_A_TIME
+from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from tests.integration.test_operators_tries import TimedOut
 from tests.support.clocks import FakeClock
 from tests.support.faults import Fault, FaultProxy, no_time_for_hanging, random_faults
@@ -154,7 +155,7 @@ async def test_a_client_that_is_closed_ends_its_bulk(config_for: ConfigFor, raw_
 @pytest.fixture
 def no_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hook that takes items waits for all of so many, however long a busy machine takes."""
-    monkeypatch.setattr("airflow_mirrordb.hooks.mirrordb.SLOW", 3600)
+    monkeypatch.setattr("airflow_mirrordb.hooks.blocking.SLOW", 3600)
 
 
 def test_hook_sends_a_bulk(server: DevServer, set_connection: SetConnection) -> None:

@@ -15,7 +15,7 @@ import pytest
 from aiohttp import ThreadedResolver
 
 from airflow_mirrordb.client.wire.threads import Resolver, in_thread
-from airflow_mirrordb.hooks import mirrordb as hook
+from airflow_mirrordb.hooks.connection_test import TEST_TIMEOUT
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from tests.support.backends import ScriptedBackend, silent_backend
 from tests.support.clocks import loop_time
@@ -33,7 +33,7 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
     def hang() -> None:
         assert threading.current_thread().daemon, "a loop and the process wait for the threads of executors"
-        loop_time.advance(hook.TEST_TIMEOUT)
+        loop_time.advance(TEST_TIMEOUT)
         end.wait(60)
 
     def look_up_name(host: Any, *args: Any, **options: Any) -> Any:
@@ -93,7 +93,7 @@ def test_a_server_that_says_nothing(
     set_connection: SetConnection, host: str, extra: dict[str, str], words: str
 ) -> None:
     """Whichever of them; the message names it."""
-    with silent_backend(hook.TEST_TIMEOUT) as silent:
+    with silent_backend(TEST_TIMEOUT) as silent:
         urls = {"silent": silent, "silent_tls": silent.replace("http:", "https:")}
         extras = {name: value.format(**urls) for name, value in extra.items()}
         set_connection(host.format(**urls), login="id", password="s3cret", extra=extras)
@@ -127,7 +127,7 @@ def test_the_look_up_leaves_the_rest_of_the_time(
 
     def slow(self: MirrorDBHook) -> Any:
         config = look_up(self)
-        loop_time.advance(hook.TEST_TIMEOUT / 3)
+        loop_time.advance(TEST_TIMEOUT / 3)
         return config
 
     monkeypatch.setattr(MirrorDBHook, "_look_up", slow)

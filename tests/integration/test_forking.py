@@ -21,6 +21,7 @@ from airflow_mirrordb.client import GenericMirrorDB, forking
 from airflow_mirrordb.client.rules import rate_limiter
 from airflow_mirrordb.client.rules.rate_limiter import rate_limiter_for
 from airflow_mirrordb.hooks import runner as runners
+from airflow_mirrordb.hooks.blocking import items_of
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.sharing import SharedClient
 from tests.support.backends import ScriptedBackend, Serve
@@ -252,7 +253,8 @@ def test_a_child_of_a_busy_parent_is_not_held_up(backend: EchoBackend) -> None:
 def test_an_iteration_that_the_parent_began_says_so(backend: EchoBackend) -> None:
     """Its next page would come over the parent's connection."""
     with MirrorDBHook() as hook:
-        records = hook._each(hook.get_conn().records("read", "api/users", paginate={"style": "link"}))
+        client = hook.get_conn()
+        records = items_of(client.records("read", "api/users", paginate={"style": "link"}), hook._run)
         with pytest.raises(RuntimeError, match="forked"):
             in_child(lambda: next(records))
     assert backend.requests == []

@@ -54,7 +54,7 @@ from airflow_mirrordb.client.rules import endpoints, urls, write_safety
 from airflow_mirrordb.client.wire import aiohttp_private, body_ends, failures, pool, transport
 from airflow_mirrordb.client.wire.deadlines import Deadlines
 from airflow_mirrordb.client.wire.tls import tls_context
-from airflow_mirrordb.hooks import mirrordb as hook
+from airflow_mirrordb.hooks import connection_test as test_of_connections, mirrordb as hook
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.runner import LoopRunner
 from airflow_mirrordb.hooks.signals import Signals
@@ -494,7 +494,7 @@ GUARDS: dict[str, Guard] = {
         arguments={"host": "https://slow.invalid", "extra": {}},
     ),
     "connections that hang": Guard(
-        owner=hook,
+        owner=test_of_connections,
         name="in_thread",
         without=asyncio.to_thread,
         check=connection_test.test_a_look_up_of_the_connection_that_hangs,

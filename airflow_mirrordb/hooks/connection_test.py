@@ -1,10 +1,13 @@
-"""What a failed connection test means to whoever filled in the form, in the form's own words."""
+"""The connection test, and what its failure means to whoever filled in the form, in the form's own words."""
 
 from __future__ import annotations
 
+import asyncio
+import math
 import socket
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
+from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import (
     AuthenticationError,
     ConnectError,
@@ -17,9 +20,11 @@ from airflow_mirrordb.client.errors import (
     ServerError,
     TLSError,
 )
+from airflow_mirrordb.client.mirrordb import GenericMirrorDB
+from airflow_mirrordb.client.wire.threads import in_thread
 
-if TYPE_CHECKING:
-    from airflow_mirrordb.client.config import MirrorDBConfig
+TEST_TIMEOUT = 9.0  # seconds, ten with what comes around it; somebody is looking at the button
+LEAST_PROBE = 1.0  # seconds of them that are for the backend, however long the look-up takes
 
 _CERTIFICATE = (
     "Certificate not trusted: set Verify certificate to the file of the authority that issued it,"
@@ -40,6 +45,36 @@ _MEANINGS: dict[type[MirrorDBError], str] = {
     ServerError: "The backend itself fails: it was reached, but answered with an error of its own."
     " Try again later, or look into its logs.",
 }
+
+
+async def check_connection(look_up: Callable[[], MirrorDBConfig]) -> tuple[bool, str]:
+    """Ask the backend of a connection once whether it is there and takes the key.
+
+    Takes :data:`TEST_TIMEOUT` at most, also if the look-up hangs, which then ends by itself, in a thread.
+
+    :param look_up: looks the connection up
+    :return: whether it worked, and in words what was found, and what to do about it
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + TEST_TIMEOUT
+    longest = TEST_TIMEOUT - LEAST_PROBE
+    try:
+        config = await asyncio.wait_for(in_thread(look_up), longest)
+    except asyncio.TimeoutError:
+        return False, (
+            f"Connection not found: its look-up did not end within {longest:g} s."
+            " Check Airflow's secrets backends and its database."
+        )
+    except MirrorDBError as error:
+        return False, str(error)
+    try:
+        left = max(math.floor(10 * (end - loop.time())), 1) / 10
+        quick = config.changed({"timeout": min(config.timeout, left)})
+        async with GenericMirrorDB(quick) as client:
+            status = await client.probe()
+    except MirrorDBError as error:
+        return False, diagnosis(error, config)
+    return True, f"{config.base_url} answered {status}, authentication: {config.auth}"
 
 
 def diagnosis(error: MirrorDBError, config: MirrorDBConfig) -> str:
