@@ -182,11 +182,10 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
         """Go on where a trigger left off: return the answer, raise the error, or send the request now."""
         from airflow_mirrordb.client.errors import MirrorDBError
-        from airflow_mirrordb.client.request import MirrorDBRequest
-        from airflow_mirrordb.client.rules.retry import Progress
         from airflow_mirrordb.hooks.observers import add_lineage
         from airflow_mirrordb.task.events import read_event
         from airflow_mirrordb.task.state import WriteState
+        from airflow_mirrordb.triggers.mirrordb import resumed
 
         keep_linked(self)
         event = read_event(event)
@@ -195,7 +194,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
                 add_lineage(self, self.mirrordb_conn_id, event)
                 return self._result(event)
             if event["status"] == "resume":
-                return self._send(context, MirrorDBRequest(**event["request"]), Progress(**event["progress"]))
+                return self._send(context, *resumed(event))
             error = MirrorDBError.from_dict(event["error"])
             WriteState(context).end_elsewhere(error)
             raise error

@@ -332,6 +332,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         from airflow_mirrordb.client.errors import InvalidRequestError
         from airflow_mirrordb.task.polls import PollState
         from airflow_mirrordb.task.state import TaskState
+        from airflow_mirrordb.task.stored_arguments import restored
 
         if not self.reschedule or self.deferrable:
             return self._last.state if self._last else PollState()
@@ -341,7 +342,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
                 "changed: with mode='reschedule' it needs Airflow 3.3; use deferrable=True or mode='poke'"
             )
             raise InvalidRequestError(message=message, field="changed")
-        return PollState(**(kept.recall(NAME) or {}))
+        return restored(PollState, kept.recall(NAME) or {})
 
     def _remember(self, context: Context, state: PollState) -> None:
         from airflow_mirrordb.task.state import TaskState

@@ -5,13 +5,12 @@ Light: a DAG file that imports an operator loads no client.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_mirrordb.task.serialization import NotStorableError, check_exact, from_text
+from airflow_mirrordb.task.serialization import NotStorableError, check_exact
 
 if TYPE_CHECKING:
     from airflow_mirrordb.client.request import MirrorDBRequest
@@ -163,14 +162,3 @@ def refuse_sensitive(headers: Mapping[str, str] | None) -> None:
                 " connection's Password, or, for a task, set deferrable=False"
             )
             raise InvalidRequestError(message=message, field=f"headers[{name!r}]")
-
-
-def given(argument: Mapping[str, Any] | str | None) -> dict[str, Any]:
-    """Return an argument of a trigger that is a dict, be it as its author gives it or as it was stored.
-
-    :raises TypeError: if it is neither; any other error of a constructor would end Airflow's triggerer
-    """
-    try:
-        return dict(from_text(argument) if isinstance(argument, str) else argument or {})
-    except (ValueError, zlib.error) as error:
-        raise TypeError(f"an argument of a trigger is no JSON object: {error}") from error

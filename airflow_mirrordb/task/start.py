@@ -9,6 +9,25 @@ from typing import Any
 from airflow_mirrordb.compat import starts_from_trigger
 from airflow_mirrordb.json_types import as_plain, is_list
 from airflow_mirrordb.task.serialization import check_exact
+from airflow_mirrordb.task.stored_arguments import without_defaults
+
+#: What the triggers of :mod:`airflow_mirrordb.triggers.start` take for what is not stored. It is said here as
+#: well, since a DAG file does not load them: they load the client.
+DEFAULTS: Mapping[str, Any] = {
+    "mirrordb_conn_id": "mirrordb_default",
+    "endpoint": "",
+    **dict.fromkeys(("method_name", "query", "headers", "request_timeout", "paginate", "output_path")),
+    "gone": False,
+    **dict.fromkeys(("field", "equals", "is_in")),
+    "changed": False,
+    "function": None,
+    "poke_interval": 60.0,
+    "timeout": 0.0,
+    "longest": 0.0,
+    "max_failures": 5,
+    "max_event_bytes": 2**20,
+    "end_from_trigger": False,
+}
 
 
 def start_in_triggerer(
@@ -38,7 +57,8 @@ def start_in_triggerer(
 
     names = ("mirrordb_conn_id", "endpoint", "method_name", "query", "headers", "request_timeout")
     request = {name: getattr(task, name) for name in names}
-    kwargs = {**request, **arguments, "end_from_trigger": end_from_trigger}
+    given = {**request, **arguments, "end_from_trigger": end_from_trigger}
+    kwargs = without_defaults(given, DEFAULTS)
     for name, value in kwargs.items():
         _check_value(name, value)
         try:

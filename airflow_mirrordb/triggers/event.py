@@ -26,6 +26,7 @@ from airflow_mirrordb.compat import asset_states
 from airflow_mirrordb.json_types import as_plain
 from airflow_mirrordb.task.arguments import refuse_sensitive
 from airflow_mirrordb.task.serialization import check_exact, from_text, readable, to_text
+from airflow_mirrordb.task.stored_arguments import StoredArguments, restored
 from airflow_mirrordb.triggers.changes import (
     ChangeEvent,
     Fault,
@@ -58,26 +59,12 @@ _KINDS: tuple[tuple[type, str, tuple[str, ...]], ...] = (
     (bool, "True or False", ("unordered",)),
 )
 _NEVER_NONE = ("mirrordb_conn_id", "endpoint", "poll_interval", "unordered")
-_ARGUMENTS = (
-    "mirrordb_conn_id",
-    "endpoint",
-    "query",
-    "headers",
-    "paginate",
-    "cursor",
-    "cursor_param",
-    "where",
-    "poll_interval",
-    "field",
-    "ignore",
-    "unordered",
-)
 _TAG_REFUSED = (400, 412)  # what some answer to an If-None-Match, of a GET even
 LARGE = 2**17  # bytes of a body from which on the loop does not wait until it is judged
 SETTLE = 5.0  # seconds after which Airflow has surely stored an event
 
 
-class MirrorDBEventTrigger(BaseEventTrigger):
+class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
     """Polls a resource or a collection again and again, and fires an event at each change.
 
     It is for the ``watchers`` of an asset::
@@ -160,8 +147,8 @@ class MirrorDBEventTrigger(BaseEventTrigger):
         self._sends_tags = True
         self._told: set[str] = set()
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what Airflow stores.
+    def check_arguments(self) -> None:
+        """Check what is to be stored.
 
         :raises InvalidRequestError: if a header looks like a secret
         :raises ValueError: if an argument is of a wrong type, or they contradict each other. The
@@ -171,9 +158,6 @@ class MirrorDBEventTrigger(BaseEventTrigger):
         self._check_endpoint()
         self._check()
         self._check_is_kept()
-        return f"{__name__}.{type(self).__name__}", {
-            name: as_plain(getattr(self, name)) for name in _ARGUMENTS
-        }
 
     def _check_endpoint(self) -> None:
         if not self.endpoint:
@@ -230,6 +214,7 @@ class MirrorDBEventTrigger(BaseEventTrigger):
     # -- inside ------------------------------------------------------------------------------------
 
     async def _events(self, observations: AsyncIterator[Observation]) -> AsyncIterator[TriggerEvent]:
+        self.warn_of_unknown()
         self._kept = await self._recall()
         last: Observation | None = None
         async for observation in observations:
@@ -399,11 +384,11 @@ class MirrorDBEventTrigger(BaseEventTrigger):
         return f"mirrordb_event_{_fingerprint(watched)[:16]}"
 
     async def _recall(self) -> Version | Position | None:
-        kind: type[Version | Position] = Version if self.cursor is None else Position
         for state in asset_states(self):
             try:
                 if kept := await state.aget(self._name):
-                    return kind(**(from_text(kept) if isinstance(kept, str) else kept))
+                    found = from_text(kept) if isinstance(kept, str) else kept
+                    return restored(Version, found) if self.cursor is None else restored(Position, found)
             except Exception:
                 log.exception("What %s was could not be read; what is seen first counts", self.endpoint)
         return None

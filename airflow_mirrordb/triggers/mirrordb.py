@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from airflow_mirrordb.client.rules.write_safety import depends_on_the_past
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.output import sink_for
 from airflow_mirrordb.hooks.sharing import SharedClient
-from airflow_mirrordb.task.arguments import fields_of, given
+from airflow_mirrordb.task.arguments import fields_of
 from airflow_mirrordb.task.events import (
     MAX_EVENT_BYTES,
     OR_FILE,
@@ -27,13 +27,15 @@ from airflow_mirrordb.task.events import (
     event_of,
     success_event,
 )
-from airflow_mirrordb.task.serialization import to_text
+from airflow_mirrordb.task.stored_arguments import StoredArguments, given, restored, warn_of_unknown
 from airflow_mirrordb.task.takeover import may_have_been_sent
 
 log = logging.getLogger(__name__)  # a trigger's own costs more than its request
 
+FIELDS: Mapping[str, type] = {"request": MirrorDBRequest, "progress": Progress}
 
-class MirrorDBTrigger(BaseTrigger):
+
+class MirrorDBTrigger(StoredArguments, BaseTrigger):
     """Sends a request that may be repeated, with all its retries, and fires one event.
 
     The event is a :class:`SuccessEvent` or an :class:`ErrorEvent`, see :func:`read_event`; the trigger
@@ -49,6 +51,8 @@ class MirrorDBTrigger(BaseTrigger):
         :class:`~airflow_mirrordb.client.Manifest` then
     :param operator: name of the operator, for the User-Agent
     """
+
+    fields_of_arguments = FIELDS
 
     def __init__(
         self,
@@ -68,27 +72,14 @@ class MirrorDBTrigger(BaseTrigger):
         self.operator = operator
         self._maybe_applied = False
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        return (
-            f"{__name__}.{type(self).__name__}",
-            {
-                "mirrordb_conn_id": self.mirrordb_conn_id,
-                "request": to_text(self.request),
-                "progress": to_text(self.progress),
-                "max_event_bytes": self.max_event_bytes,
-                "output_path": self.output_path,
-                "operator": self.operator,
-            },
-        )
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        yield await event_of(self._answer(), lambda: self._maybe_applied)
+    async def event(self) -> TriggerEvent:
+        return await event_of(self._answer(), lambda: self._maybe_applied)
 
     def _is_told(self, _attempts: int, maybe_applied: bool) -> None:  # as the client tells it
         self._maybe_applied = maybe_applied
 
     async def _answer(self) -> SuccessEvent:
-        request, progress = MirrorDBRequest(**self.request), Progress(**self.progress)
+        request, progress = restored(MirrorDBRequest, self.request), restored(Progress, self.progress)
         log.info(
             "Sending %s %s [%s] through connection %s, after %d attempts on the worker",
             request.method,
@@ -120,12 +111,14 @@ class MirrorDBTrigger(BaseTrigger):
         return progress
 
 
-class MirrorDBWaitTrigger(BaseTrigger):
+class MirrorDBWaitTrigger(StoredArguments, BaseTrigger):
     """Waits without a worker, for a write that only a worker may send, and fires a :class:`ResumeEvent`.
 
     :param request: the fields of :class:`~airflow_mirrordb.client.MirrorDBRequest`, handed back as they are
     :param progress: the fields of :class:`~airflow_mirrordb.client.Progress`; ``resume_at`` ends the wait
     """
+
+    fields_of_arguments = FIELDS
 
     def __init__(
         self,
@@ -136,15 +129,11 @@ class MirrorDBWaitTrigger(BaseTrigger):
         self.request = given(request)
         self.progress = given(progress)
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        arguments = {"request": to_text(self.request), "progress": to_text(self.progress)}
-        return f"{__name__}.{type(self).__name__}", arguments
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        await _sleep_until(Progress(**self.progress).resume_at)
-        yield await event_of(self._resumed())
+    async def event(self) -> TriggerEvent:
+        return await event_of(self._resumed())
 
     async def _resumed(self) -> ResumeEvent:
+        await _sleep_until(restored(Progress, self.progress).resume_at)
         return ResumeEvent(status="resume", request=self.request, progress=self.progress)
 
 
@@ -155,3 +144,9 @@ async def _sleep_until(moment: float) -> None:
 def arguments(request: MirrorDBRequest, progress: Progress) -> dict[str, Any]:
     """Return a request and its progress as triggers take them."""
     return {"request": fields_of(request), "progress": fields_of(progress)}
+
+
+def resumed(event: Mapping[str, Any]) -> tuple[MirrorDBRequest, Progress]:
+    """Return the request and the progress of a :class:`ResumeEvent`, which any version may have fired."""
+    warn_of_unknown(event, FIELDS)
+    return restored(MirrorDBRequest, event["request"]), restored(Progress, event["progress"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowException, TaskDeferred
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -17,7 +17,6 @@ from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
 from airflow_mirrordb.client.response import MirrorDBResponse
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.sharing import SharedClient
-from airflow_mirrordb.task.arguments import given
 from airflow_mirrordb.task.conditions import Condition
 from airflow_mirrordb.task.control_flow import RaisedEvent, raised_event
 from airflow_mirrordb.task.events import (
@@ -29,12 +28,12 @@ from airflow_mirrordb.task.events import (
     success_event,
 )
 from airflow_mirrordb.task.polls import PollResult, PollState, WaitOverError, judge
-from airflow_mirrordb.task.serialization import to_text
+from airflow_mirrordb.task.stored_arguments import StoredArguments, given, restored
 
 log = logging.getLogger(__name__)
 
 
-class MirrorDBSensorTrigger(BaseTrigger):
+class MirrorDBSensorTrigger(StoredArguments, BaseTrigger):
     """Looks at a resource until a condition is met, and fires one event.
 
     The event is a :class:`SuccessEvent`, a :class:`TimeoutEvent`, an :class:`ErrorEvent`, or a
@@ -58,6 +57,12 @@ class MirrorDBSensorTrigger(BaseTrigger):
     :param max_event_bytes: largest answer that is put into the event, in bytes
     :param operator: name of the operator, for the User-Agent
     """
+
+    fields_of_arguments: ClassVar[Mapping[str, type]] = {
+        "request": MirrorDBRequest,
+        "condition": Condition,
+        "state": PollState,
+    }
 
     # for tests, which do not wait
     clock: Callable[[], float] = staticmethod(time.time)
@@ -88,28 +93,12 @@ class MirrorDBSensorTrigger(BaseTrigger):
         self.max_event_bytes = max_event_bytes
         self.operator = operator
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        texts = {name: to_text(getattr(self, name)) for name in ("request", "condition", "state")}
-        names = (
-            "mirrordb_conn_id",
-            "poke_interval",
-            "resume_at",
-            "deadline",
-            "max_failures",
-            "max_event_bytes",
-            "operator",
-        )
-        return f"{__name__}.{type(self).__name__}", {
-            **texts,
-            **{name: getattr(self, name) for name in names},
-        }
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        yield await event_of(self._poll_until_met())
+    async def event(self) -> TriggerEvent:
+        return await event_of(self._poll_until_met())
 
     async def _poll_until_met(self) -> SuccessEvent | TimeoutEvent | RaisedEvent:
-        request, condition = MirrorDBRequest(**self.request), Condition(**self.condition)
-        state = PollState(**self.state)
+        request, condition = restored(MirrorDBRequest, self.request), restored(Condition, self.condition)
+        state = restored(PollState, self.state)
         log.info(
             "Sending %s %s [%s] through connection %s every %g s",
             request.method,

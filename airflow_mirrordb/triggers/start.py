@@ -7,11 +7,11 @@ of their attributes that are template fields of it, by name.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
+from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 
 from airflow_mirrordb.client.errors import InvalidRequestError
 from airflow_mirrordb.compat import has_xcom_backend
@@ -61,11 +61,8 @@ class MirrorDBReadStartTrigger(RemembersTemplates, MirrorDBTrigger):
         self.paginate = paginate
         self.end_from_trigger = end_from_trigger
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        return _serialized(self, "paginate", "output_path")
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        yield await _ended(self, await event_of(self._answer()))
+    async def event(self) -> TriggerEvent:
+        return await _ended(self, await event_of(self._answer()))
 
     async def _answer(self) -> SuccessEvent:
         refuse_sensitive(self.headers)
@@ -137,12 +134,8 @@ class MirrorDBSensorStartTrigger(RemembersTemplates, MirrorDBSensorTrigger):
         self.longest = longest
         self.end_from_trigger = end_from_trigger
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        condition = ("gone", "field", "equals", "is_in", "changed", "function")
-        return _serialized(self, *condition, "poke_interval", "timeout", "longest", "max_failures")
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        yield await _ended(self, await event_of(self._poll_until_met()))
+    async def event(self) -> TriggerEvent:
+        return await _ended(self, await event_of(self._poll_until_met()))
 
     async def _poll_until_met(self) -> SuccessEvent | TimeoutEvent | RaisedEvent:
         refuse_sensitive(self.headers)
@@ -154,14 +147,6 @@ class MirrorDBSensorStartTrigger(RemembersTemplates, MirrorDBSensorTrigger):
 
     def _first_wait(self) -> float:
         return 0.0
-
-
-def _serialized(trigger: BaseTrigger, *names: str) -> tuple[str, dict[str, Any]]:
-    request = ("mirrordb_conn_id", "endpoint", "method_name", "query", "headers", "request_timeout")
-    arguments = {
-        name: getattr(trigger, name) for name in (*request, *names, "max_event_bytes", "end_from_trigger")
-    }
-    return f"{__name__}.{type(trigger).__name__}", arguments
 
 
 async def _ended(

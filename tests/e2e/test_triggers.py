@@ -138,9 +138,19 @@ def arrived(event: TriggerEvent) -> Any:
     return resumed["event"]
 
 
-def arguments_of(trigger: BaseTrigger) -> dict[str, Any]:
-    """Return what a trigger was made with, be it serialised or not."""
+def given_to(trigger: BaseTrigger) -> dict[str, Any]:
+    """Return what a trigger was made with."""
     return {name: getattr(trigger, name) for name in inspect.signature(type(trigger)).parameters}
+
+
+def arguments_of(trigger: BaseTrigger) -> dict[str, Any]:
+    """Return what a trigger was made with, be it stored or not: fields that are left out are there."""
+    arguments = given_to(trigger)
+    kinds = {"request": MirrorDBRequest, "progress": Progress, "condition": Condition, "state": PollState}
+    for name, value in arguments.items():
+        if name in kinds and value:
+            arguments[name] = kinds[name](**value)
+    return arguments
 
 
 async def only_event(trigger: BaseTrigger) -> TriggerEvent:
@@ -177,7 +187,10 @@ def test_arguments_are_plain_json(trigger: BaseTrigger) -> None:
     """The database stores the arguments as they are, with nothing that only Python can read."""
     for name, value in json.loads(stored(trigger)[1]).items():
         given = getattr(trigger, name)
-        assert (from_text(value) if isinstance(given, dict) and isinstance(value, str) else value) == given
+        if isinstance(given, dict) and isinstance(value, str):
+            assert from_text(value).items() <= given.items()
+        else:
+            assert value == given
 
 
 @every_trigger
@@ -193,8 +206,9 @@ def test_every_argument_has_a_default(trigger: BaseTrigger) -> None:
     """A trigger that an older version stored, without one of the arguments, can still be made."""
     class_path, defaults = stored(trigger)[0], arguments_of(type(trigger)())
     for missing in defaults:
-        fewer = {name: value for name, value in arguments_of(trigger).items() if name != missing}
-        assert arguments_of(revived(class_path, json.dumps(fewer))) == {**fewer, missing: defaults[missing]}
+        fewer = {name: value for name, value in given_to(trigger).items() if name != missing}
+        made = revived(class_path, json.dumps(fewer))
+        assert arguments_of(made) == {**arguments_of(trigger), missing: defaults[missing]}
 
 
 async def test_fewest_arguments_are_enough(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,6 +83,7 @@ from tests.integration import (
     test_results as results,
     test_secrets as secrets,
     test_secrets_forms as forms,
+    test_stored_triggers as stored,
     test_streams as files,
     test_takeover as takeovers,
     test_tokens as token_answers,
@@ -98,6 +99,7 @@ from tests.integration.test_hostile_answers import hostile  # noqa: F401  # anot
 from tests.integration.test_operators_tries import Tries, tries  # noqa: F401  # another one
 from tests.integration.test_resources import mixed  # noqa: F401  # another one
 from tests.integration.test_sensor import scheduler  # noqa: F401  # and another one
+from tests.integration.test_stored_triggers import fired  # noqa: F401  # and another one
 from tests.integration.test_tokens import token_server  # noqa: F401  # and one more
 from tests.unit import (
     test_compression as packed,
@@ -980,6 +982,13 @@ GUARDS: dict[str, Guard] = {
         without=nothing,
         check=borders.test_what_the_triggerer_would_not_be_given_is_told_with_the_dag,
         arguments={"value": 2**64},
+    ),
+    "fields that another version stored": Guard(
+        owner=mirrordb_triggers,
+        name="restored",
+        without=lambda kind, fields: kind(**fields),
+        check=stored.test_what_a_version_after_stored_is_run,
+        arguments={"class_path": stored.READ},
     ),
     "Airflow's masker": Guard(owner=hook, name="mask_secrets", without=nothing, check=key_is_masked),
 }

@@ -21,6 +21,7 @@ from airflow.triggers.base import BaseTrigger
 from airflow_mirrordb.client import (
     ConnectError,
     InvalidRequestError,
+    Progress,
     RateLimitError,
 )
 from airflow_mirrordb.devserver import DevServer
@@ -183,8 +184,8 @@ def test_a_delete_that_was_cut_off_is_done_only_if_it_was_sent(
             OPERATORS["delete"](deferrable=True, worker_timeout=20).execute(context())
     trigger = restored(deferred.value)
     assert isinstance(trigger, MirrorDBTrigger)
-    progress = [trigger.progress[name] for name in ("attempts", "cut_off", "maybe_applied")]
-    assert progress == [sent, sent, sent]
+    progress = Progress(**trigger.progress)
+    assert [progress.attempts, progress.cut_off, progress.maybe_applied] == [sent, sent, sent]
     with DevServer() as server:
         set_connection(server.url)
         event = read_event(asyncio.run(first_event(trigger)))
@@ -434,8 +435,8 @@ def test_trigger_reports_what_it_did_not_expect(set_connection: SetConnection) -
     )
     assert event["status"] == "error"
     assert "no_such_connection" in read_event(event)["error"]["message"]
-    newer = MirrorDBTrigger(request={"method": "GET", "endpoint": "api/users", "of_tomorrow": 1})
-    assert "of_tomorrow" in read_event(asyncio.run(first_event(newer)))["error"]["message"]
+    newer = MirrorDBTrigger(request={"method": "GET", "endpoint_of_tomorrow": "api/users"})
+    assert "endpoint" in read_event(asyncio.run(first_event(newer)))["error"]["message"]
 
 
 def test_importing_the_operators_loads_no_client() -> None:

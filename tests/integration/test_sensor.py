@@ -653,8 +653,9 @@ def test_trigger_reports_what_it_did_not_expect(scheduler: Scheduler, set_connec
     event = asyncio.run(only_event(MirrorDBSensorTrigger("no_such_connection", request))).payload
     assert event["status"] == "error"
     assert "no_such_connection" in read_event(event)["error"]["message"]
-    newer = MirrorDBSensorTrigger(request=request, condition={"of_tomorrow": 1})
-    assert "of_tomorrow" in read_event(asyncio.run(only_event(newer)).payload)["error"]["message"]
+    newer = MirrorDBSensorTrigger(request=request, condition={"equals": 1, "field_of_tomorrow": "state"})
+    message = read_event(asyncio.run(only_event(newer)).payload)["error"]["message"]
+    assert "equals: say of which field" in message
 
 
 @pytest.mark.skipif(

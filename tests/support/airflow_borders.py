@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 from collections.abc import Callable
@@ -15,9 +16,11 @@ from airflow.api_fastapi.execution_api.datamodels.task_state_store import TaskSt
 from airflow.api_fastapi.execution_api.datamodels.taskinstance import (
     TIDeferredStatePayload as StoredDeferral,
 )
+from airflow.executors.workloads.trigger import RunTrigger
 from airflow.jobs.triggerer_job_runner import (
     ToTriggerSupervisor,
     TriggerEventEntry,
+    TriggerRunner,
     messages,
 )
 from airflow.models.asset import AssetEvent
@@ -107,20 +110,46 @@ def xcom(value: Any) -> Any:
     return BaseXCom.deserialize_value(answer)
 
 
-def trigger(sent: BaseTrigger) -> BaseTrigger:
-    """Return the trigger that the triggerer makes of the one to which a task defers."""
+def row_of(sent: BaseTrigger) -> dict[str, Any]:
+    """Return what Airflow's database stores of the trigger to which a task defers."""
     class_path, kwargs = sent.serialize()
     message = DeferTask(
         classpath=class_path, trigger_kwargs=serialize(kwargs), next_method="execute_complete", next_kwargs={}
     )
     message = request(message, _FROM_TASK)
     payload = StoredDeferral(**json.loads(message.model_dump_json(exclude={"type", "rendered_map_index"})))
-    kwargs = Trigger._decrypt_kwargs(_trigger_row(json.dumps(payload.trigger_kwargs)))
-    module, _, name = class_path.rpartition(".")
+    stored: dict[str, Any] = Trigger._decrypt_kwargs(_trigger_row(json.dumps(payload.trigger_kwargs)))
+    return stored
+
+
+def trigger(sent: BaseTrigger) -> BaseTrigger:
+    """Return the trigger that the triggerer makes of the one to which a task defers."""
+    module, _, name = sent.serialize()[0].rpartition(".")
     made: BaseTrigger = getattr(importlib.import_module(module), name)(
-        **{name: smart_decode_trigger_kwargs(value) for name, value in kwargs.items()}
+        **{name: smart_decode_trigger_kwargs(value) for name, value in row_of(sent).items()}
     )
     return made
+
+
+async def first_event(class_path: str, kwargs: str, *, of_a_deferral: bool) -> TriggerEvent:
+    """Let Airflow's triggerer make a trigger of what is stored, and return the first event that it fires.
+
+    :param kwargs: the arguments as JSON text
+    :param of_a_deferral: whether a worker deferred to it; what a DAG file names is stored encrypted
+    """
+    row = _trigger_row(kwargs if of_a_deferral else Trigger.encrypt_kwargs(json.loads(kwargs)))
+    runner = TriggerRunner()
+    runner.to_create.append(RunTrigger(id=1, classpath=class_path, encrypted_kwargs=row))
+    await runner.create_triggers()
+    assert not runner.failed_triggers, runner.failed_triggers
+    running = runner.triggers[1]["task"]
+    while not runner.events:
+        if running.done():
+            running.result()
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    return runner.events.popleft().event
 
 
 def fired(event: TriggerEvent) -> TriggerEvent:
