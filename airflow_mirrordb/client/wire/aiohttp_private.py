@@ -162,6 +162,11 @@ class Handler(ResponseHandler):
             self._before_head.append(data)
         super().data_received(data)
 
+    def resume_reading(self, *parser: Any, **options: Any) -> None:
+        """Read on after a pause; aiohttp calls this whenever somebody takes a body."""
+        if self._reading_paused:  # else its parser would look for more where there is nothing
+            super().resume_reading(*parser, **options)
+
     def feed_data(self, data: tuple[RawResponseMessage, aiohttp.StreamReader], size: int = 0) -> None:
         """Hand a head to the reader."""
         self._has_head = is_final(data[0].code)
