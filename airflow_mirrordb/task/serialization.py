@@ -58,6 +58,9 @@ class NotStorableError(ValueError):
         return f"{self.path}: {self.reason}"
 
 
+#: Made once: json.dumps() makes another one for each value.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), default=as_json_type)
+
 # -- what only this package reads ----------------------------------------------------------------
 
 
@@ -96,7 +99,7 @@ def from_text(text: str) -> Any:
 
 def _dumped(value: object) -> str:
     try:
-        return json.dumps(value, separators=(",", ":"), default=as_json_type)
+        return _ENCODER.encode(value)
     except RecursionError:
         raise NotStorableError("it is nested too deeply, or holds itself") from None
     except (TypeError, ValueError) as error:
