@@ -39,6 +39,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+_UNAUTHORIZED = HTTPStatus.UNAUTHORIZED  # to look a member of an enum up takes longer than to compare it
 _GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 
 NOT_SENT = (
@@ -205,6 +206,7 @@ class Sender:
             credentials=self._credentials,
             redaction=self._redaction,
             clock=self._clock,
+            progress=progress,
             deadline=self._clock.monotonic() + (progress.deadline or 0.0) - self._clock.time(),
             patient=wait and not once,
             stream=stream,
@@ -268,6 +270,7 @@ class _Call:
         credentials: Credentials,
         redaction: Redaction,
         clock: Clock,
+        progress: Progress,
         deadline: float,
         patient: bool,
         stream: Stream | None,
@@ -279,7 +282,7 @@ class _Call:
         self._clock, self._started = clock, clock.monotonic()
         self.deadline, self._patient, self._stream = deadline, patient, stream
         self._observe, self._note = observe, note
-        self._number, self._progress, self.maybe_applied = 0, Progress(), False
+        self._number, self._progress, self.maybe_applied = 0, progress, False
 
     def __str__(self) -> str:
         """Return what the request is called in logs; a link may have brought a secret into its endpoint."""
@@ -299,7 +302,7 @@ class _Call:
             if headers is None:
                 headers = await self._credentials.headers(config, transport)
             answer = await self._answer(headers)
-            if answer.status == HTTPStatus.UNAUTHORIZED and (
+            if answer.status == _UNAUTHORIZED and (
                 fresh := await self._credentials.renewed(headers, config, transport, self._renewals)
             ):
                 answer = await self._answer(fresh)  # a 401 was not applied: a write may go out again

@@ -123,7 +123,10 @@ class EndpointRegistry:
             path = endpoint if plain else decode_endpoint(endpoint)
         except ValueError as error:
             raise _refused(method, shortened(str(endpoint), 200), str(error)) from None
-        if not any(method in rule.methods and rule.matches(path) for rule in self._rules):
+        for rule in self._rules:
+            if method in rule.methods and rule.matches(path):
+                break
+        else:
             suggestion = self._suggestion(method, path)
             raise _refused(method, endpoint, self._reason(method, path), suggestion, self.patterns)
         if len(self._allowed) >= _MOST_REMEMBERED:

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 #: Answers that end with their head, whatever it announces (RFC 9112, section 6.3); a 205 has no body either
 #: (RFC 9110, section 15.3.6).
 WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED)
+# to look a member of an enum up takes longer than to compare it
+_OK, _SWITCHING_PROTOCOLS = HTTPStatus.OK, HTTPStatus.SWITCHING_PROTOCOLS
 
 
 def is_final(status: int) -> bool:
     """Whether no other answer follows (RFC 9110, section 15.2)."""
-    return status >= HTTPStatus.OK or status == HTTPStatus.SWITCHING_PROTOCOLS
+    return status >= _OK or status == _SWITCHING_PROTOCOLS
 
 
 def is_body_to_come(response: Response) -> bool:
@@ -27,7 +29,7 @@ def is_body_to_come(response: Response) -> bool:
 
     A 304 says in Content-Length how long the body is that it does not have (RFC 9110, section 8.6).
     """
-    if response.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+    if response.status not in WITHOUT_BODY or response.status == HTTPStatus.RESET_CONTENT:
         return False  # of a 205 the body is parsed, though not read
     length = response.headers.get(CONTENT_LENGTH, "0") if response.status == HTTPStatus.NO_CONTENT else "0"
     return length != "0" or TRANSFER_ENCODING in response.headers
