@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
+    from airflow_mirrordb.client.call import Attempt as Attempt
     from airflow_mirrordb.client.clock import Clock as Clock
     from airflow_mirrordb.client.collections.bulk import BulkOptions as BulkOptions
     from airflow_mirrordb.client.collections.bulk_report import (
@@ -52,7 +53,6 @@ if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
         WaitNeeded as WaitNeeded,
         retry_with_exponential_backoff as retry_with_exponential_backoff,
     )
-    from airflow_mirrordb.client.sender import Attempt as Attempt
 
 _MODULES = {
     "response": ("MirrorDBResponse",),
@@ -83,7 +83,7 @@ _MODULES = {
         "TLSError",
         "TransportError",
     ),
-    "sender": ("Attempt",),
+    "call": ("Attempt",),
     "mirrordb": ("GenericMirrorDB",),
     "collections.pagination": ("Pagination",),
     "request": ("MirrorDBRequest", "PreparedRequest", "RequestOptions"),

@@ -2,53 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-import logging
 import math
-import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import replace
-from http import HTTPStatus
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from airflow_mirrordb.client import forking
-from airflow_mirrordb.client.auth.credentials import Credentials, LookUp
-from airflow_mirrordb.client.auth.redaction import Redaction
-from airflow_mirrordb.client.auth.schemes import secrets
-from airflow_mirrordb.client.clock import SYSTEM_CLOCK, Clock
+from airflow_mirrordb.client.call import Note
 from airflow_mirrordb.client.collections.bulk import Bulk, BulkOptions, Items
 from airflow_mirrordb.client.collections.bulk_report import BulkReport
 from airflow_mirrordb.client.collections.pagination import collect, pages
 from airflow_mirrordb.client.collections.streams import Sink, Stream
-from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.connected import Connected
 from airflow_mirrordb.client.errors import InvalidRequestError, MirrorDBError, remedy
 from airflow_mirrordb.client.request import (
     MirrorDBRequest,
     PreparedRequest,
     RequestOptions,
-    attach_request,
-    prepare,
-    probe,
     update_method,
 )
-from airflow_mirrordb.client.response import MirrorDBResponse, response_error
-from airflow_mirrordb.client.rules.endpoints import EndpointRegistry, Method
+from airflow_mirrordb.client.response import MirrorDBResponse
+from airflow_mirrordb.client.rules.endpoints import Method
 from airflow_mirrordb.client.rules.retry import Progress
-from airflow_mirrordb.client.rules.throttle import Throttle
-from airflow_mirrordb.client.sender import Note, Observer, Route, Sender, Snapshot
-from airflow_mirrordb.client.wire.transport import Transport
 
 if TYPE_CHECKING:
-    from typing_extensions import Self, Unpack
-
-log = logging.getLogger(__name__)
+    from typing_extensions import Unpack
 
 CALLABLE = ("create_function", "read_function", "update_function", "delete_function")
 
 
-class GenericMirrorDB:
+class GenericMirrorDB(Connected):
     """An async client for one REST backend.
 
     Use it as an async context manager, or call :meth:`connect` and :meth:`disconnect`. All methods
@@ -65,88 +47,6 @@ class GenericMirrorDB:
     :param clock: what it tells the time by, waits with, and draws the jitter of its waits from
     :raises ConfigError: if a setting is wrong
     """
-
-    def __init__(
-        self,
-        config: MirrorDBConfig | Mapping[str, Any],
-        *,
-        look_up: LookUp | None = None,
-        share_connections: bool = False,
-        observe: Observer | None = None,
-        clock: Clock = SYSTEM_CLOCK,
-    ) -> None:
-        config = config if isinstance(config, MirrorDBConfig) else MirrorDBConfig.model_validate(config)
-        self._snapshot = Snapshot(config=config, registry=EndpointRegistry(declared=config.endpoints))
-        self._clock = clock
-        self._share_connections = share_connections
-        self._route: Route | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._generation = forking.generation
-        self._retired: weakref.WeakSet[Transport] = weakref.WeakSet()  # kept by the requests that began there
-        self._redaction = Redaction(secrets(config))
-        self._credentials = Credentials(
-            lambda: self._snapshot.config, self._change, look_up, clock, self._redaction
-        )
-        self._sender = Sender(self._credentials, self._redaction, clock, observe)
-
-    async def __aenter__(self) -> Self:
-        await self.connect()
-        return self
-
-    async def __aexit__(
-        self,
-        _type: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        await self.disconnect()
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether it is ready for requests."""
-        return self._route is not None
-
-    async def connect(self) -> None:
-        """Make the client ready for requests. Opens no connection; that is left to the first request.
-
-        :raises ConfigError: if a certificate or key of the configuration cannot be read
-        :raises RuntimeError: if it is connected in another event loop that is not closed
-        """
-        self._forget_if_lost()
-        if self._route is not None:
-            self._connected_here()
-        else:
-            config = self._snapshot.config
-            if config.base_url.endswith("/api") and any(
-                p.startswith("api/") for p in self._snapshot.registry.patterns
-            ):
-                log.warning(
-                    "The base URL ends in '/api' and so do patterns begin: requests go to '…/api/api/…'"
-                )
-            route = self._route_to(config)
-            self._credentials.connect()
-            self._loop, self._generation = asyncio.get_running_loop(), forking.generation
-            self._route = route
-
-    async def disconnect(self) -> None:
-        """End what is in flight and close all connections, save those that are shared.
-
-        Requests in flight end with :class:`DisconnectedError`, or :class:`AmbiguousWriteError` where
-        a write that may not be repeated was already sent. What was connected in an event loop that is
-        closed, or in the process that forked this one, is only forgotten.
-
-        :raises RuntimeError: if it is connected in another event loop that is not closed
-        """
-        self._forget_if_lost()
-        if self._route is not None:
-            self._connected_here()
-        transports = [*self._retired, *([self._route.transport] if self._route else [])]
-        self._route, self._retired = None, weakref.WeakSet()
-        for transport in transports:
-            transport.closing = True
-        await self._sender.end()
-        for transport in transports:
-            await transport.close()
 
     # -- requests --------------------------------------------------------------------------------
 
@@ -248,7 +148,7 @@ class GenericMirrorDB:
 
     def begin_bulk(self, method: str, **options: Unpack[BulkOptions]) -> Bulk:
         """Return a bulk to which the caller hands the items; see :meth:`bulk`."""
-        self._connected()
+        self._routes.any()
         return Bulk(
             self.request,
             self.update_method,
@@ -376,7 +276,7 @@ class GenericMirrorDB:
         :raises EndpointNotAllowedError: if ``test_endpoint`` is not registered
         """
         with self._redaction:
-            return await self._probe(self._connected_here().transport)
+            return await self._sender.probe(self._snapshot, self._routes.here())
 
     async def call(self, method: str, **arguments: Any) -> dict[str, Any]:
         """Call one of the four ``*_function`` methods by name, and return plain data whatever happens.
@@ -389,67 +289,11 @@ class GenericMirrorDB:
             if method not in CALLABLE:
                 message = f"unknown method {method!r}; {remedy(method, CALLABLE)}"
                 raise InvalidRequestError(message=message, field="method")
-            return {"response": await self._call(getattr(self, method), arguments)}
+            return {"response": await _called(getattr(self, method), arguments)}
         except MirrorDBError as error:
             return {"error": error.to_dict()}
 
-    # -- changes at run time ---------------------------------------------------------------------
-
-    async def update_api_key(self, key: str) -> None:
-        """Use another key from the next request on, until the client is closed.
-
-        A client without a key sends it as a bearer token.
-
-        :raises ConfigError: if the key cannot be sent in a header
-        """
-        self._change({"api_key": key})
-        self._credentials.pin()
-
-    async def update_config(self, **changes: Any) -> None:
-        """Change settings from the next request on; all of them, or none if one is wrong.
-
-        :param changes: fields of :class:`MirrorDBConfig`; None restores a default
-        :raises ConfigError: names the setting, what is wrong with it, and the nearest valid name
-        """
-        retired = self._change(changes)
-        if "api_key" in changes:
-            self._credentials.pin()
-        if retired is not None:
-            await asyncio.shield(retired.retire())  # to its end, even if the caller is cancelled
-
-    async def get_config(self) -> dict[str, Any]:
-        """Return all settings as plain JSON values, every secret as ``***``."""
-        return self._snapshot.config.masked()
-
-    async def register_endpoint(self, pattern: str) -> None:
-        """Allow what a pattern says as well, for this client's life.
-
-        :param pattern: see :mod:`airflow_mirrordb.client.rules.endpoints`
-        :raises ConfigError: if the pattern is malformed
-        """
-        self._snapshot = replace(self._snapshot, registry=self._snapshot.registry.with_pattern(pattern))
-
-    async def registered_endpoints(self) -> list[str]:
-        """Return all patterns that hold."""
-        return list(self._snapshot.registry.patterns)
-
     # -- inside ----------------------------------------------------------------------------------
-
-    def _change(self, changes: Mapping[str, Any]) -> Transport | None:
-        """Apply changes, and return the transport that no further request will use, if there is one."""
-        config = self._snapshot.config.changed(changes)
-        registry = replace(self._snapshot.registry, declared=config.endpoints)
-        retired: Transport | None = None
-        if self._route is not None and changes.keys() - {"api_key", "login"}:
-            self._connected_here()
-            route = self._route_to(config)  # before anything is changed: it may not be able to read a file
-            retired = self._route.transport
-            self._retired.add(retired)
-            self._route = route
-        self._snapshot = Snapshot(config=config, registry=registry)
-        self._redaction.add(secrets(config))
-        self._credentials.forget_token()
-        return retired
 
     def _send(
         self,
@@ -461,77 +305,24 @@ class GenericMirrorDB:
         stream: Stream | None = None,
         note: Note | None = None,
     ) -> Awaitable[MirrorDBResponse]:
-        route = self._connected_here()
+        route = self._routes.here()
         return self._sender.send(
             prepared, self._snapshot, route, progress, wait=wait, once=once, stream=stream, note=note
         )
 
     async def _data(self, method: Method, method_name: str | None, endpoint: str, **options: Any) -> Any:
         request = MirrorDBRequest(method=method, endpoint=endpoint, method_name=method_name, **options)
-        return (await self.request(request)).data
+        return (await self.send(self.prepare(request))).data
 
-    async def _call(self, function: Callable[..., Awaitable[Any]], arguments: Mapping[str, Any]) -> Any:
-        signature = inspect.signature(function)
-        known = RequestOptions.__annotations__.keys() | (signature.parameters.keys() - {"options"})
-        try:
-            signature.bind(**arguments)
-            if unknown := arguments.keys() - known:
-                raise TypeError(f"got an unexpected keyword argument {min(unknown)!r}")  # noqa: TRY301
-        except TypeError as error:
-            message = f"{function.__name__}: {error}"
-            raise InvalidRequestError(message=message, field="arguments") from error
-        return await function(**arguments)
 
-    async def _probe(self, transport: Transport) -> int:
-        config, registry = self._snapshot.config, self._snapshot.registry
-        request = MirrorDBRequest(method="GET", endpoint=config.test_endpoint or "", method_name="test")
-        wire = prepare(request, config, registry) if config.test_endpoint else probe(config)
-        begin = self._clock.monotonic()
-        try:
-            headers = await self._credentials.headers(config, transport)
-            left = config.timeout - round(self._clock.monotonic() - begin, 1)
-            with self._sender.in_flight(request):
-                answer = await transport.send(wire, headers, left)
-        except MirrorDBError as error:
-            error.attempts = 1
-            raise attach_request(error, request) from error.__cause__
-        bad = {401, 403, 404} if config.test_endpoint else {401, 403}
-        if answer.status in bad or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            refusal = response_error(answer, config, now=self._clock.time())
-            refusal.attempts = 1
-            raise attach_request(refusal, request)
-        if answer.broken is not None:
-            raise attach_request(answer.broken, request)
-        return answer.status
-
-    def _route_to(self, config: MirrorDBConfig) -> Route:
-        throttle = Throttle(config, self._clock)
-        return Route(transport=Transport(config, shared=self._share_connections), throttle=throttle)
-
-    def _connected(self) -> Route:
-        if self._route is None:
-            raise RuntimeError("the client is not connected: use 'async with', or await connect() first")
-        return self._route
-
-    def _connected_here(self) -> Route:
-        route = self._connected()
-        if self._generation != forking.generation:
-            raise RuntimeError(
-                "the client was connected before this process was forked, and its connections are the"
-                " parent's: make another one here, or disconnect() and connect() it"
-            )
-        if self._loop is not asyncio.get_running_loop():
-            raise RuntimeError(
-                "the client is connected in another event loop:"
-                " make one for each, or disconnect() it there and connect() it here"
-            )
-        return route
-
-    def _forget_if_lost(self) -> None:
-        """Forget connections that nobody can end here: their event loop is closed, or the parent's."""
-        if self._loop is None:
-            return
-        if self._generation != forking.generation or self._loop.is_closed():
-            self._route = self._loop = None
-            self._retired = weakref.WeakSet()
-            self._sender.forget()
+async def _called(function: Callable[..., Awaitable[Any]], arguments: Mapping[str, Any]) -> Any:
+    signature = inspect.signature(function)
+    known = RequestOptions.__annotations__.keys() | (signature.parameters.keys() - {"options"})
+    try:
+        signature.bind(**arguments)
+        if unknown := arguments.keys() - known:
+            raise TypeError(f"got an unexpected keyword argument {min(unknown)!r}")  # noqa: TRY301
+    except TypeError as error:
+        message = f"{function.__name__}: {error}"
+        raise InvalidRequestError(message=message, field="arguments") from error
+    return await function(**arguments)

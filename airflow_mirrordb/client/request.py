@@ -178,7 +178,7 @@ def prepare(request: MirrorDBRequest, config: MirrorDBConfig, registry: Endpoint
     )
 
 
-def probe(config: MirrorDBConfig) -> WireRequest:
+def request_of_base_url(config: MirrorDBConfig) -> WireRequest:
     """Return a GET of the base URL itself, for the connection test; the registry does not apply."""
     request = MirrorDBRequest(method="GET", endpoint="")
     origin, prefix = base_of(config.base_url)

@@ -1,102 +1,46 @@
-"""One request of a client from its first attempt to its result: turns, credentials, retries, redirects."""
+"""The requests of a client: each is checked, sent, again where that is safe, and can be ended."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from http import HTTPStatus
 from types import TracebackType
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 from uuid import uuid4
 
 from airflow_mirrordb.client.auth.credentials import Credentials
 from airflow_mirrordb.client.auth.redaction import Redaction
-from airflow_mirrordb.client.auth.schemes import auth_headers
+from airflow_mirrordb.client.call import Call, Note, Observer, Snapshot
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.streams import Stream
 from airflow_mirrordb.client.config import MirrorDBConfig
-from airflow_mirrordb.client.errors import DisconnectedError, MirrorDBError, RateLimitError, TransportError
+from airflow_mirrordb.client.errors import DisconnectedError, MirrorDBError, RateLimitError
 from airflow_mirrordb.client.request import (
     KEYED,
     MirrorDBRequest,
     PreparedRequest,
-    WireRequest,
     attach_request,
     prepare,
+    request_of_base_url,
 )
-from airflow_mirrordb.client.response import Answer, MirrorDBResponse, interpret
-from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
-from airflow_mirrordb.client.rules.redirects import redirected
-from airflow_mirrordb.client.rules.retry import Progress, Retrying, RetryPolicy, WaitNeeded
-from airflow_mirrordb.client.rules.throttle import Throttle, TurnTooLateError
-from airflow_mirrordb.client.rules.write_safety import classify_failure, may_be_applied, not_repeated
+from airflow_mirrordb.client.response import MirrorDBResponse, response_error
+from airflow_mirrordb.client.route import Route
+from airflow_mirrordb.client.rules.retry import Progress, Retrying, WaitNeeded
+from airflow_mirrordb.client.rules.throttle import TurnTooLateError
+from airflow_mirrordb.client.rules.write_safety import not_repeated
 from airflow_mirrordb.client.wire.deadlines import CancelScope
-from airflow_mirrordb.client.wire.transport import DISCONNECTED, Transport
+from airflow_mirrordb.client.wire.transport import DISCONNECTED
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-_UNAUTHORIZED = HTTPStatus.UNAUTHORIZED  # to look a member of an enum up takes longer than to compare it
-_GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
-
 NOT_SENT = (
     "The idempotency_key is not sent: the connection has no idempotency_header, which says that its backend"
     " knows a repeated write by its key"
 )
-#: Seconds that any attempt gets, however near the deadline: who asks wants an answer.
-LEAST_TIMEOUT = 1.0
-#: Seconds that a request waits for its turn where its caller wants to do longer waits itself.
-SHORT_WAIT = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """What a request works with from its start to its end, whatever is changed meanwhile."""
-
-    config: MirrorDBConfig
-    registry: EndpointRegistry
-    policy: RetryPolicy = field(init=False, repr=False)
-    fixed_headers: Mapping[str, str] | None = field(init=False, repr=False)
-    """Headers that prove who sends; None if they have to be fetched."""
-
-    def __post_init__(self) -> None:  # made once, not for each request
-        object.__setattr__(self, "policy", self.config.retry_policy)
-        fixed = None if self.config.auth == "oauth2" else auth_headers(self.config)
-        object.__setattr__(self, "fixed_headers", fixed)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """The way to the backend."""
-
-    transport: Transport
-    throttle: Throttle
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One request as it went over the wire, for who watches: a redirect and a renewed key make further ones.
-
-    :param request: what it is an attempt at
-    :param number: how often that was tried by now; a retry has more than 1
-    :param status: of the answer; None if there was none
-    :param error: class of what came instead of an answer, or of the rest of its body
-    :param elapsed: seconds from the moment of its turn to the whole answer
-    """
-
-    request: MirrorDBRequest
-    number: int
-    status: int | None
-    error: str | None
-    elapsed: float
-
-
-Observer = Callable[[Attempt], None]
-Note = Callable[[int, bool], None]
-"""Is told of a request how many attempts were sent, and whether one of them may have been applied."""
 
 
 class InFlightRequest(CancelScope):
@@ -198,7 +142,7 @@ class Sender:
             progress = replace(progress, deadline=end) if progress else Progress(deadline=end)
         if progress.maybe_applied and not prepared.repeatable:
             raise not_repeated(request, progress)
-        call = _Call(
+        call = Call(
             request=request,
             wire=prepared.wire,
             snapshot=snapshot,
@@ -231,6 +175,29 @@ class Sender:
             ).maybe_applied |= call.maybe_applied  # it may have been ended in a wait
             raise
 
+    async def probe(self, snapshot: Snapshot, route: Route) -> int:
+        """Send one GET to ``test_endpoint``, or to the base URL; see the client's own method."""
+        config, registry, transport = snapshot.config, snapshot.registry, route.transport
+        request = MirrorDBRequest(method="GET", endpoint=config.test_endpoint or "", method_name="test")
+        wire = prepare(request, config, registry) if config.test_endpoint else request_of_base_url(config)
+        begin = self._clock.monotonic()
+        try:
+            headers = await self._credentials.headers(config, transport)
+            left = config.timeout - round(self._clock.monotonic() - begin, 1)
+            with self.in_flight(request):
+                answer = await transport.send(wire, headers, left)
+        except MirrorDBError as error:
+            error.attempts = 1
+            raise attach_request(error, request) from error.__cause__
+        bad = {401, 403, 404} if config.test_endpoint else {401, 403}
+        if answer.status in bad or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            refusal = response_error(answer, config, now=self._clock.time())
+            refusal.attempts = 1
+            raise attach_request(refusal, request)
+        if answer.broken is not None:
+            raise attach_request(answer.broken, request)
+        return answer.status
+
     def _with_key(self, request: MirrorDBRequest, config: MirrorDBConfig) -> MirrorDBRequest:
         """Give a create or partial update its idempotency key, if the backend promises to heed one."""
         key = request.idempotency_key
@@ -255,170 +222,6 @@ class Sender:
         """End what is in flight; whose transports are to be marked as closing before."""
         flights, self._in_flight = self._in_flight, set()
         await asyncio.gather(*(in_flight.end() for in_flight in flights if in_flight.is_under_way))
-
-
-class _Call:
-    """One request through all its attempts."""
-
-    def __init__(
-        self,
-        *,
-        request: MirrorDBRequest,
-        wire: WireRequest,
-        snapshot: Snapshot,
-        route: Route,
-        credentials: Credentials,
-        redaction: Redaction,
-        clock: Clock,
-        progress: Progress,
-        deadline: float,
-        patient: bool,
-        stream: Stream | None,
-        observe: Observer | None,
-        note: Note | None,
-    ) -> None:
-        self._request, self._wire, self._snapshot, self._route = request, wire, snapshot, route
-        self._credentials, self._renewals, self._redaction = credentials, credentials.renewals, redaction
-        self._clock, self._started = clock, clock.monotonic()
-        self.deadline, self._patient, self._stream = deadline, patient, stream
-        self._observe, self._note = observe, note
-        self._number, self._progress, self.maybe_applied = 0, progress, False
-
-    def __str__(self) -> str:
-        """Return what the request is called in logs; a link may have brought a secret into its endpoint."""
-        label = f" [{self._request.method_name}]" if self._request.method_name else ""
-        return f"{self._request.method} {self._redaction.text(self._request.endpoint)}{label}"
-
-    async def attempt(self, progress: Progress) -> MirrorDBResponse:
-        """Make one attempt; decide of a failure whether there may be another.
-
-        :param progress: what came of the attempts before it
-        """
-        self._progress, self._number = progress, progress.attempts + 1
-        self.maybe_applied = progress.maybe_applied
-        config, transport = self._snapshot.config, self._route.transport
-        try:
-            headers = self._snapshot.fixed_headers
-            if headers is None:
-                headers = await self._credentials.headers(config, transport)
-            answer = await self._answer(headers)
-            if answer.status == _UNAUTHORIZED and (
-                fresh := await self._credentials.renewed(headers, config, transport, self._renewals)
-            ):
-                answer = await self._answer(fresh)  # a 401 was not applied: a write may go out again
-            return self._result(answer)
-        except TurnTooLateError as late:
-            late.progress = progress
-            raise
-        except MirrorDBError as error:
-            error.maybe_applied |= self.maybe_applied
-            raise
-
-    async def only_attempt(self, progress: Progress) -> MirrorDBResponse:
-        """Make one attempt; what follows a failure is for the caller to say."""
-        try:
-            return await self.attempt(progress)
-        except MirrorDBError as error:
-            error.attempts = self._number
-            raise
-
-    def _result(self, answer: Answer) -> MirrorDBResponse:
-        try:
-            response = interpret(
-                answer,
-                self._request,
-                self._snapshot.config,
-                number=self._number,
-                elapsed=self._clock.monotonic() - self._started,
-                now=self._clock.time(),
-                maybe_applied=self._progress.maybe_applied,
-                hide=self._redaction.text,
-            )
-        except MirrorDBError as error:
-            self._raise(error)
-        if not response.is_json:
-            log.warning(
-                "%s: %d, so the write was applied, but its answer of %d bytes is not JSON (content type %r):"
-                " the result is %s",
-                str(self),
-                response.status,
-                response.size,
-                self._redaction.text(response.headers.get("Content-Type", "none")[:200]),
-                "None, since it is no text" if response.body is None else "its text",
-            )
-        if response.status in _GONE and not self._request.missing_ok:
-            log.warning(
-                "%s: %d counts as done, since an attempt before may have been applied; whether the resource"
-                " was ever there is not known",
-                str(self),
-                response.status,
-            )
-        return response
-
-    def _raise(self, error: MirrorDBError) -> NoReturn:
-        """Raise what an error of the request itself is for who made it."""
-        error.maybe_applied = self.maybe_applied
-        before = self._progress.maybe_applied
-        classified = classify_failure(
-            attach_request(error, self._request), self._request, self._wire, maybe_applied=before
-        )
-        if classified is error:
-            raise error
-        raise classified from error
-
-    async def _answer(self, headers: Mapping[str, str]) -> Answer:
-        answer = await self._send(self._wire, headers)
-        follow = redirected(answer, self._request, self._wire, self._snapshot.config, self._snapshot.registry)
-        return await self._send(follow, headers) if follow else answer
-
-    async def _send(self, wire: WireRequest, headers: Mapping[str, str]) -> Answer:
-        """Send a request when its turn has come."""
-        latest = self.deadline if self._patient else min(self.deadline, self._clock.monotonic() + SHORT_WAIT)
-        throttle = self._route.throttle
-        slot = await throttle.enter(latest)
-        try:
-            left = max(self.deadline - self._clock.monotonic(), LEAST_TIMEOUT)
-            sending = self._route.transport.send(wire, headers, left, self._stream, self._begin)
-            answer = await (self._watched(sending) if self._observe else sending)
-        except TransportError as error:
-            self._raise(error)
-        finally:
-            throttle.leave()
-        throttle.learn(slot, answer)
-        self._stands(self._progress.maybe_applied or (wire.method != "GET" and may_be_applied(answer)))
-        return answer
-
-    def _begin(self) -> None:
-        """Note that the attempt goes out: from now on it may be applied, until an answer says otherwise."""
-        self._stands(self.maybe_applied or self._wire.method != "GET")
-
-    def _stands(self, maybe_applied: bool) -> None:  # a fact
-        self.maybe_applied = maybe_applied
-        if self._note is not None:
-            self._note(self._number, maybe_applied)
-
-    async def _watched(self, sending: Awaitable[Answer]) -> Answer:
-        started = self._clock.monotonic()
-        status, error = None, None
-        try:
-            answer = await sending
-            status, error = answer.status, type(answer.broken).__name__ if answer.broken else None
-        except BaseException as failure:  # a caller that gives up has sent a request, too
-            error = type(failure).__name__
-            raise
-        else:
-            return answer
-        finally:
-            assert self._observe is not None  # noqa: S101  # somebody watches
-            self._observe(
-                Attempt(
-                    request=self._request,
-                    number=self._number,
-                    status=status,
-                    error=error,
-                    elapsed=self._clock.monotonic() - started,
-                )
-            )
 
 
 def _too_late(late: TurnTooLateError) -> RateLimitError:

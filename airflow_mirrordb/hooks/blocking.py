@@ -17,8 +17,8 @@ from airflow_mirrordb.client.rules.write_safety import interrupted
 from airflow_mirrordb.hooks.runner import Outcome
 
 if TYPE_CHECKING:
+    from airflow_mirrordb.client.call import Note
     from airflow_mirrordb.client.response import MirrorDBResponse
-    from airflow_mirrordb.client.sender import Note
 
 T = TypeVar("T")
 Run = Callable[..., Outcome[Any]]  # LoopRunner.run

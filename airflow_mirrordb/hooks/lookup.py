@@ -10,12 +10,11 @@ from collections.abc import Hashable
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from airflow_mirrordb.client import forking
 from airflow_mirrordb.client.auth.schemes import secrets
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import ConfigError
+from airflow_mirrordb.client.event_loops import PerLoop
 from airflow_mirrordb.compat import amask_secrets, async_connection
 from airflow_mirrordb.hooks.connection import config_from
 
@@ -25,7 +24,7 @@ FRESH_FOR = 1.0
 
 
 @dataclass(eq=False)
-class _Look:
+class _LookUp:
     """A look-up, done or on its way, and the loop's time at which it began.
 
     It drops its task when that is done, which would keep the event loop for as long as the look-up is known.
@@ -51,8 +50,7 @@ class _Look:
             self.config = task.result()
 
 
-_looks: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, _Look]] = WeakKeyDictionary()
-forking.empty_when_forked(_looks)
+_look_ups: PerLoop[dict[Hashable, _LookUp]] = PerLoop(dict)
 
 
 class ConnectionLookUp:
@@ -65,14 +63,14 @@ class ConnectionLookUp:
 
     def __init__(self, hook: type[Any], conn_id: str, *, ignore_unknown: bool) -> None:
         self._hook, self._conn_id, self._ignore_unknown = hook, conn_id, ignore_unknown
-        self._last: _Look | None = None
+        self._last: _LookUp | None = None
 
     async def config(self) -> MirrorDBConfig:
         """Return the configuration that the connection describes, or did some seconds ago.
 
         :raises ConfigError: if the connection is wrong
         """
-        return await self._see(SHARED_FOR)
+        return await self._shared(SHARED_FOR)
 
     async def credentials(self, base_url: str) -> dict[str, Any]:
         """Return the connection's credentials as they are now, since those of :meth:`config` were refused.
@@ -80,7 +78,7 @@ class ConnectionLookUp:
         :param base_url: of the backend that they are for
         :raises ConfigError: if the connection is wrong, or now leads to another backend
         """
-        config = await self._see(FRESH_FOR, other_than=self._last)
+        config = await self._shared(FRESH_FOR, other_than=self._last)
         if config.base_url != base_url:
             message = (
                 f"host: connection {self._conn_id!r} now names another backend, whose key is not for this one"
@@ -88,21 +86,26 @@ class ConnectionLookUp:
             raise ConfigError(message=message, field="host")
         return {"login": config.login, "api_key": config.api_key}
 
-    async def _see(self, longest: float, other_than: _Look | None = None) -> MirrorDBConfig:
+    async def _shared(self, longest: float, other_than: _LookUp | None = None) -> MirrorDBConfig:
         loop = asyncio.get_running_loop()
-        looks, key = _looks.setdefault(loop, {}), (self._hook, self._conn_id, self._ignore_unknown)
-        look = looks.get(key)
-        if look is None or look is other_than or look.failed or loop.time() - look.began >= longest:
+        look_ups, key = _look_ups.here(), (self._hook, self._conn_id, self._ignore_unknown)
+        look_up = look_ups.get(key)
+        if (
+            look_up is None
+            or look_up is other_than
+            or look_up.failed
+            or loop.time() - look_up.began >= longest
+        ):
             # in a context of its own: it outlives the task that happens to ask first
-            task = Context().run(loop.create_task, self._look())
-            look = looks[key] = _Look(loop.time(), task)
-        self._last = look
-        if look.config is not None:
-            return look.config
-        assert look.task is not None  # noqa: S101  # it has not failed
-        return await asyncio.shield(look.task)  # who gives up does not end it for the others
+            task = Context().run(loop.create_task, self._look_up())
+            look_up = look_ups[key] = _LookUp(loop.time(), task)
+        self._last = look_up
+        if look_up.config is not None:
+            return look_up.config
+        assert look_up.task is not None  # noqa: S101  # it has not failed
+        return await asyncio.shield(look_up.task)  # who gives up does not end it for the others
 
-    async def _look(self) -> MirrorDBConfig:
+    async def _look_up(self) -> MirrorDBConfig:
         connection = await async_connection(self._conn_id, self._hook)
         config = config_from(connection, ignore_unknown=self._ignore_unknown)
         await amask_secrets(secrets(config))

@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import weakref
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
-from threading import RLock
-from types import TracebackType
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow.providers.common.compat.sdk import BaseHook
-
-from airflow_mirrordb.client.auth.schemes import secrets
 from airflow_mirrordb.client.collections.bulk import BulkOptions, Items
 from airflow_mirrordb.client.collections.bulk_report import BulkReport
-from airflow_mirrordb.client.config import MirrorDBConfig
-from airflow_mirrordb.client.mirrordb import GenericMirrorDB
 from airflow_mirrordb.client.request import (
     MirrorDBRequest,
     PreparedRequest,
@@ -26,45 +15,22 @@ from airflow_mirrordb.client.request import (
 )
 from airflow_mirrordb.client.rules.endpoints import Method
 from airflow_mirrordb.client.rules.retry import Progress
-from airflow_mirrordb.compat import mask_secrets, running_operator
 from airflow_mirrordb.hooks import form
 from airflow_mirrordb.hooks.blocking import Sending, items_of, send_items
-from airflow_mirrordb.hooks.connection import config_from, with_user_agent
+from airflow_mirrordb.hooks.connected import ConnectedHook
 from airflow_mirrordb.hooks.connection_test import check_connection
-from airflow_mirrordb.hooks.lookup import ConnectionLookUp
-from airflow_mirrordb.hooks.observers import observer_for
 from airflow_mirrordb.hooks.output import sink_for
-from airflow_mirrordb.hooks.runner import (
-    LoopRunner,
-    Outcome,
-    Stop,
-    borrow,
-    give_back,
-    in_event_loop,
-    leave_behind,
-)
 
 if TYPE_CHECKING:
-    from typing_extensions import Self, Unpack
+    from typing_extensions import Unpack
 
-    from airflow_mirrordb.client.auth.credentials import LookUp
+    from airflow_mirrordb.client.call import Note
     from airflow_mirrordb.client.response import MirrorDBResponse
-    from airflow_mirrordb.client.sender import Note, Observer
 
 T = TypeVar("T")
 
 
-_connecting = [RLock()]  # several threads may use a hook for the first time at once
-
-
-def _after_fork() -> None:
-    _connecting[0] = RLock()  # the one that held it is not in the child
-
-
-os.register_at_fork(after_in_child=_after_fork)
-
-
-class MirrorDBHook(BaseHook):
+class MirrorDBHook(ConnectedHook):
     """Create, read, update and delete resources of the backend behind an Airflow connection.
 
     In a plain task, call the methods; all requests of a hook, and of the next one, share one pool::
@@ -83,31 +49,6 @@ class MirrorDBHook(BaseHook):
     :param ignore_unknown_extras: True to warn about unknown extras only, as triggers do
     :param operator: name for the User-Agent; by default that of the operator whose task runs
     """
-
-    conn_name_attr = "mirrordb_conn_id"
-    default_conn_name = "mirrordb_default"
-    conn_type = "mirrordb"
-    hook_name = "MirrorDB"
-
-    def __init__(
-        self,
-        mirrordb_conn_id: str = default_conn_name,
-        *,
-        ignore_unknown_extras: bool = False,
-        operator: str | None = None,
-    ) -> None:
-        super().__init__()
-        self.mirrordb_conn_id = mirrordb_conn_id
-        self.ignore_unknown_extras = ignore_unknown_extras
-        self.operator = operator
-        self._config: MirrorDBConfig | None = None
-        self._client: GenericMirrorDB | None = None
-        self._runner: LoopRunner | None = None
-        self._forgotten: weakref.finalize[..., MirrorDBHook] | None = None
-        self._clients = AsyncExitStack()
-        self._async_look_up = ConnectionLookUp(
-            type(self), mirrordb_conn_id, ignore_unknown=ignore_unknown_extras
-        )
 
     # -- for plain tasks -------------------------------------------------------------------------
 
@@ -299,77 +240,6 @@ class MirrorDBHook(BaseHook):
         """
         self._run(self.get_conn().register_endpoint(pattern)).value()
 
-    def get_conn(self) -> GenericMirrorDB:
-        """Return the client of this hook's own event loop, for :meth:`request` and its kin.
-
-        A forked process gets one of its own, in the place of its parent's.
-
-        :raises ConfigError: if the connection is wrong
-        :raises RuntimeError: if called inside an event loop
-        """
-        client, runner = self._client, self._runner
-        if client is None or not client.is_connected or runner is None or runner.is_inherited:
-            return self._connected()
-        return client
-
-    def close(self) -> None:
-        """Give back the connections of a plain task, to the next hook of this process that is used in one."""
-        runner, client = self._runner, self._client
-        if self._forgotten is not None:
-            self._forgotten.detach()
-        self._client = self._runner = self._forgotten = None
-        if runner is None or client is None or runner.is_inherited:
-            return
-        if in_event_loop():
-            _forget(runner, client)
-            return
-        try:
-            runner.run(client.disconnect(), client.disconnect).value()
-        finally:
-            give_back(runner)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    # -- for async tasks and triggers ------------------------------------------------------------
-
-    @asynccontextmanager
-    async def client(self) -> AsyncIterator[GenericMirrorDB]:
-        """Look the connection up without blocking the loop, and give a connected client.
-
-        All these clients of an event loop share their connections, and for some seconds the look-up.
-
-        :raises ConfigError: if the connection is wrong
-        """
-        if self._config is None:
-            self._config = self._signed(await self._async_look_up.config())
-        async with GenericMirrorDB(
-            self._config,
-            look_up=self._credentials(self._config),
-            share_connections=True,
-            observe=self._observer(),
-        ) as client:
-            yield client
-
-    async def __aenter__(self) -> GenericMirrorDB:
-        return await self._clients.enter_async_context(self.client())
-
-    async def __aexit__(
-        self,
-        _type: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        await self._clients.aclose()
-
     # -- for the form ----------------------------------------------------------------------------
 
     @classmethod
@@ -395,66 +265,5 @@ class MirrorDBHook(BaseHook):
 
     # -- inside ----------------------------------------------------------------------------------
 
-    def _connected(self) -> GenericMirrorDB:
-        with _connecting[0]:
-            if self._runner is not None and self._runner.is_inherited:
-                self.close()  # gives nothing back then
-            if self._client is None:
-                config = self._look_up()
-                client = GenericMirrorDB(
-                    config,
-                    look_up=self._credentials(config),
-                    share_connections=True,
-                    observe=self._observer(),
-                )
-                self._runner = borrow()
-                self._forgotten = weakref.finalize(self, _forget, self._runner, client)
-                self._client = client
-            if not self._client.is_connected:  # not yet, or no more after an interruption
-                self._run(self._client.connect()).value()
-            return self._client
-
-    def _refuse_event_loop(self) -> None:
-        if in_event_loop():
-            raise RuntimeError(
-                "MirrorDBHook was called synchronously inside an event loop, which it would block. Use:"
-                f" 'async with MirrorDBHook({self.mirrordb_conn_id!r}) as client:"
-                " await client.read_function(...)'"
-            )
-
-    def _look_up(self) -> MirrorDBConfig:
-        self._refuse_event_loop()
-        if self._config is None:
-            connection = self.get_connection(self.mirrordb_conn_id)
-            self._config = self._signed(config_from(connection, ignore_unknown=self.ignore_unknown_extras))
-            mask_secrets(secrets(self._config))
-        return self._config
-
-    def _credentials(self, config: MirrorDBConfig) -> LookUp:
-        """Return what looks the credentials up again: a rotated key needs no restart.
-
-        It does not hold the hook, which would never be collected then.
-        """
-        return partial(self._async_look_up.credentials, config.base_url)
-
-    def _signed(self, config: MirrorDBConfig) -> MirrorDBConfig:
-        return with_user_agent(config, self.operator or running_operator())
-
-    def _observer(self) -> Observer | None:
-        # a hook of its own for lineage: the client must not hold this one, which would never be collected
-        return observer_for(self.mirrordb_conn_id, MirrorDBHook(self.mirrordb_conn_id))
-
     def _data(self, method: Method, endpoint: str, **options: Any) -> Any:
         return self.request(MirrorDBRequest(method=method, endpoint=endpoint, **options)).data
-
-    def _run(self, work: Coroutine[Any, Any, T], stop: Stop | None = None) -> Outcome[T]:
-        assert self._runner is not None  # noqa: S101  # get_conn() made it
-        assert self._client is not None  # noqa: S101
-        return self._runner.run(work, stop or self._client.disconnect)
-
-
-def _forget(runner: LoopRunner, client: GenericMirrorDB) -> None:
-    """Give back what a hook had that was collected, where nothing may be run, and what is raised is lost."""
-    if not runner.is_inherited:
-        runner.leave(client.disconnect)
-        leave_behind(runner)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Hashable
 from dataclasses import dataclass
-from functools import partial
 from types import TracebackType
-from weakref import WeakKeyDictionary
 
-from airflow_mirrordb.client import forking
 from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.event_loops import PerLoop
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
+from airflow_mirrordb.hooks.connected import ConnectedHook, client_for
 from airflow_mirrordb.hooks.connection import with_user_agent
 from airflow_mirrordb.hooks.lookup import ConnectionLookUp
-from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-from airflow_mirrordb.hooks.observers import observer_for
 
 
 @dataclass(eq=False)
@@ -27,8 +23,7 @@ class _Shared:
     users: int = 0
 
 
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, _Shared]] = WeakKeyDictionary()
-forking.empty_when_forked(_clients)
+_clients: PerLoop[dict[Hashable, _Shared]] = PerLoop(dict)
 
 
 class SharedClient:
@@ -46,17 +41,12 @@ class SharedClient:
         self._conn_id, self._operator = conn_id, operator
 
     async def __aenter__(self) -> GenericMirrorDB:
-        look_up = ConnectionLookUp(MirrorDBHook, self._conn_id, ignore_unknown=True)
+        look_up = ConnectionLookUp(ConnectedHook, self._conn_id, ignore_unknown=True)
         config = await look_up.config()
-        self._of_loop = _clients.setdefault(asyncio.get_running_loop(), {})
+        self._of_loop = _clients.here()
         shared = self._of_loop.get((self._conn_id, self._operator))
         if shared is None or shared.config is not config:
-            client = GenericMirrorDB(
-                with_user_agent(config, self._operator),
-                look_up=partial(look_up.credentials, config.base_url),
-                share_connections=True,
-                observe=observer_for(self._conn_id, MirrorDBHook(self._conn_id)),
-            )
+            client = client_for(self._conn_id, with_user_agent(config, self._operator), look_up)
             await client.connect()
             shared = self._of_loop[self._conn_id, self._operator] = _Shared(client, config)
         shared.users += 1

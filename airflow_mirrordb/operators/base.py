@@ -34,12 +34,12 @@ from airflow_mirrordb.task.templates import RemembersTemplates
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, RetryPolicy
 
+    from airflow_mirrordb.client.call import Note
     from airflow_mirrordb.client.mirrordb import GenericMirrorDB
     from airflow_mirrordb.client.request import MirrorDBRequest, PreparedRequest
     from airflow_mirrordb.client.response import MirrorDBResponse
     from airflow_mirrordb.client.rules.endpoints import Method
     from airflow_mirrordb.client.rules.retry import Progress
-    from airflow_mirrordb.client.sender import Note
     from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
     from airflow_mirrordb.task.state import WriteState
 

@@ -39,12 +39,12 @@ async def test_a_new_key_is_used_by_the_very_next_request(
     backend = await answering(web.json_response({}), web.json_response({}), web.json_response({}))
     async with GenericMirrorDB(config_for(backend.base_url)) as client:
         await client.read_function("read", "api/users")
-        link = client._route
+        route = client._routes._route
         await client.update_api_key("first")
         await client.read_function("read", "api/users")
         await client.update_api_key("second")
         await client.read_function("read", "api/users")
-        assert client._route is link
+        assert client._routes._route is route
     sent = [request.headers.get("Authorization") for request in backend.requests]
     assert sent == [None, "Bearer first", "Bearer second"]
 
@@ -173,7 +173,7 @@ async def test_disconnect_ends_what_takes_too_long_in_the_same_moment(
     await client.connect()
     reading = asyncio.create_task(client.read_function("read", "api/users"))
     await arrived.wait()
-    for scope in client._connected().transport._deadlines._ends:
+    for scope in client._routes.any().transport._deadlines._ends:
         scope.cancel()
     await client.disconnect()
     with pytest.raises(DisconnectedError, match="the client was disconnected"):

@@ -275,7 +275,7 @@ async def test_the_deadline_of_an_earlier_run_holds(
     raw_server: RawServer, config_for: ConfigFor, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is left of max_elapsed is the same in the process that goes on; it may still ask once."""
-    monkeypatch.setattr("airflow_mirrordb.client.sender.LEAST_TIMEOUT", 25.0)
+    monkeypatch.setattr("airflow_mirrordb.client.call.LEAST_TIMEOUT", 25.0)
     raw_server.default = Reply(then="time-out")
     config = config_for(raw_server.base_url, timeout=3600)
     async with GenericMirrorDB(config, clock=clock.as_clock()) as client:

@@ -330,7 +330,7 @@ async def test_without_the_guard_writes_are_doubled(
 
     monkeypatch.setattr(Transport, "send", with_another_key)
     if header is None:
-        monkeypatch.setattr("airflow_mirrordb.client.sender.classify_failure", lambda error, *_, **__: error)
+        monkeypatch.setattr("airflow_mirrordb.client.call.classify_failure", lambda error, *_, **__: error)
     run = await run_through_faults(config_for, server, 1, idempotency_header=header)
     assert any("exists 2 times" in difference for difference in run.found)
     assert any("carried out 2 times" in difference for difference in run.found)

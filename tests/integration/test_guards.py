@@ -35,12 +35,12 @@ from airflow_mirrordb.client import (
     GenericMirrorDB,
     MirrorDBConfig,
     RateLimitError,
+    call,
     config,
     forking,
     mirrordb as client_module,
     request,
     response,
-    sender,
 )
 from airflow_mirrordb.client.auth import credentials, redaction, tokens
 from airflow_mirrordb.client.auth.redaction import Redaction
@@ -54,12 +54,22 @@ from airflow_mirrordb.client.rules import endpoints, urls, write_safety
 from airflow_mirrordb.client.wire import aiohttp_private, body_ends, failures, pool, transport
 from airflow_mirrordb.client.wire.deadlines import Deadlines
 from airflow_mirrordb.client.wire.tls import tls_context
-from airflow_mirrordb.hooks import connection_test as test_of_connections, mirrordb as hook
+from airflow_mirrordb.hooks import connected, connection_test as test_of_connections
+from airflow_mirrordb.hooks.lookup import ConnectionLookUp
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.runner import LoopRunner
 from airflow_mirrordb.hooks.signals import Signals
 from airflow_mirrordb.operators import bulk, bulk_state
-from airflow_mirrordb.task import events, result, serialization, start, state, takeover, templates
+from airflow_mirrordb.task import (
+    events,
+    result,
+    serialization,
+    start,
+    state,
+    stored_arguments,
+    takeover,
+    templates,
+)
 from airflow_mirrordb.triggers import event as event_trigger, mirrordb as mirrordb_triggers, sensor
 from tests.fuzz.targets import REGISTRIES, TARGETS
 from tests.integration import (
@@ -214,12 +224,9 @@ def system_authorities(**_settings: Any) -> ssl.SSLContext:
     return DEFAULT_CONTEXT()
 
 
-def any_credentials(self: MirrorDBHook, _config: MirrorDBConfig) -> Callable[[], Any]:
-    async def credentials() -> dict[str, Any]:
-        found = await self._async_look_up._see(0.0)
-        return {"login": found.login, "api_key": found.api_key}
-
-    return credentials
+async def any_credentials(self: ConnectionLookUp, _base_url: str) -> dict[str, Any]:
+    found = await self._shared(0.0)
+    return {"login": found.login, "api_key": found.api_key}
 
 
 def unmasked(self: MirrorDBConfig) -> dict[str, Any]:
@@ -341,17 +348,17 @@ GUARDS: dict[str, Guard] = {
     ),
     # redirects
     "redirects to other origins": Guard(
-        owner=sender, name="redirected", without=follow_anywhere, **OTHER_ORIGIN
+        owner=call, name="redirected", without=follow_anywhere, **OTHER_ORIGIN
     ),
     "redirects to http": Guard(
-        owner=sender,
+        owner=call,
         name="redirected",
         without=follow_anywhere,
         check=secrets.test_no_redirect_leads_from_https_to_http,
         arguments={"status": 302},
     ),
     "redirects of writes": Guard(
-        owner=sender,
+        owner=call,
         name="redirected",
         without=follow_anywhere,
         check=writes.test_a_redirected_write_is_an_error_and_not_followed,
@@ -362,14 +369,14 @@ GUARDS: dict[str, Guard] = {
     ),
     # what may have been applied
     "404 after mere refusals": Guard(
-        owner=sender,
+        owner=call,
         name="may_be_applied",
         without=lambda _answer: True,
         check=writes.test_a_delete_that_was_only_refused_before_its_404_is_an_error,
         arguments={"name": "429", "bulk": False},
     ),
     "404 after mere refusals in a bulk": Guard(
-        owner=sender,
+        owner=call,
         name="may_be_applied",
         without=lambda _answer: True,
         check=writes.test_a_delete_that_was_only_refused_before_its_404_is_an_error,
@@ -390,7 +397,7 @@ GUARDS: dict[str, Guard] = {
         arguments={"method": "PUT"},
     ),
     "409 after mere refusals": Guard(
-        owner=sender,
+        owner=call,
         name="may_be_applied",
         without=lambda _answer: True,
         check=tries_of_tasks.test_a_409_to_a_keyed_create_is_waited_out_only_after_a_try_that_may_be_under_way,
@@ -773,13 +780,13 @@ GUARDS: dict[str, Guard] = {
         owner=Redaction, name="add", without=remember_the_first, check=forms.test_a_key_of_before_is_hidden
     ),
     "redaction of request ids of successes": Guard(
-        owner=sender,
+        owner=call,
         name="interpret",
         without=interpreted_as_it_is,
         check=forms.test_the_request_id_of_a_success_is_logged_without_the_key,
     ),
     "redaction of what is logged": Guard(
-        owner=sender._Call,
+        owner=call.Call,
         name="__str__",
         without=lambda self: self._request.endpoint,
         check=forms.test_a_link_that_leads_to_the_key,
@@ -904,14 +911,14 @@ GUARDS: dict[str, Guard] = {
         check=secrets.test_a_token_for_another_backend_is_not_sent_to_the_old_one,
     ),
     "keys of a connection that moved": Guard(
-        owner=MirrorDBHook,
-        name="_credentials",
+        owner=ConnectionLookUp,
+        name="credentials",
         without=any_credentials,
         check=secrets.test_a_connection_that_moved_gives_its_key_to_no_other_host,
     ),
     # what Airflow carries and stores
     "requests to triggers": Guard(
-        owner=mirrordb_triggers,
+        owner=stored_arguments,
         name="to_text",
         without=lambda value: value,
         check=borders.test_data_that_is_shaped_like_airflows_own_is_sent_as_it_is,
@@ -990,7 +997,7 @@ GUARDS: dict[str, Guard] = {
         check=stored.test_what_a_version_after_stored_is_run,
         arguments={"class_path": stored.READ},
     ),
-    "Airflow's masker": Guard(owner=hook, name="mask_secrets", without=nothing, check=key_is_masked),
+    "Airflow's masker": Guard(owner=connected, name="mask_secrets", without=nothing, check=key_is_masked),
 }
 
 

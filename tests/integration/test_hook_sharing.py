@@ -99,7 +99,7 @@ async def test_who_comes_just_as_the_time_runs_out_keeps_the_connections(
     loop.call_later(IDLE_LIMIT, lambda: newcomers.append(pool.share_connections(config)))
     loop_time.advance(IDLE_LIMIT)  # both timers are due when the loop goes on
     await turns()
-    assert list(pool._shared[loop].values()) == newcomers
+    assert list(pool._shared.here().values()) == newcomers
     assert not newcomers[0]._end.done()
 
 
@@ -118,7 +118,7 @@ async def test_other_settings_of_the_way_share_nothing(
         connection = {"conn_type": "mirrordb", "host": raw_server.base_url, "extra": change}
         monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(connection))
         async with MirrorDBHook("other"):
-            assert len(pool._shared[asyncio.get_running_loop()]) == 2
+            assert len(pool._shared.here()) == 2
 
 
 def test_the_end_of_the_loop_closes_shared_connections(
@@ -145,7 +145,7 @@ async def test_a_user_who_is_cancelled_gives_back(
         task.cancel()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert {event["status"] for event in outcomes if isinstance(event, dict)} == {"success"}
-    (shared,) = pool._shared[asyncio.get_running_loop()].values()
+    (shared,) = pool._shared.here().values()
     assert shared._users == 0
 
 

@@ -138,7 +138,7 @@ async def test_requests_leave_nothing_behind(
         now, tasks = await settled()
         assert tasks == before[1]
         assert now - before[0] <= 2 * 2 * 20  # both ends of the sockets that both sessions may keep
-        assert not any(transport._connections for transport in client._retired)
+        assert not any(transport._connections for transport in client._routes._retired)
         assert len(client._sender) == 0
     assert await settled() == before
     assert grown < FAR, f"{grown:,} bytes"
@@ -189,7 +189,7 @@ async def test_changes_close_the_sessions_of_the_settings_before(mixed: str, con
             await asyncio.gather(slow, return_exceptions=True)
         after, _ = await settled()
         assert after <= before + 2
-        assert not any(transport._connections for transport in client._retired)
+        assert not any(transport._connections for transport in client._routes._retired)
 
 
 @pytest.mark.parametrize("turns", range(6))
@@ -210,5 +210,5 @@ async def test_a_change_that_is_cancelled_closes_too(mixed: str, config_for: Con
                 change.cancel()
             await asyncio.gather(*changes, return_exceptions=True)
         after, _ = await settled()
-        assert not any(transport._connections for transport in client._retired)
+        assert not any(transport._connections for transport in client._routes._retired)
         assert after - before <= 2 * 2  # both ends of the two that are in use

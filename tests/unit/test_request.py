@@ -21,7 +21,7 @@ from airflow_mirrordb.client import (
     MirrorDBRequest,
 )
 from airflow_mirrordb.client.auth.schemes import auth_headers
-from airflow_mirrordb.client.request import USER_AGENT, WireRequest, prepare, probe
+from airflow_mirrordb.client.request import USER_AGENT, WireRequest, prepare, request_of_base_url
 from airflow_mirrordb.client.rules.endpoints import Method
 
 BASE = "https://example.com/v1"
@@ -374,5 +374,5 @@ def test_nothing_secret_shows_in_the_wire_request() -> None:
 
 def test_the_probe_is_a_get_of_the_base_url() -> None:
     """It needs no registered endpoint."""
-    sent = probe(MirrorDBConfig(base_url=BASE, api_key="k", endpoints=("api/users",)))
+    sent = request_of_base_url(MirrorDBConfig(base_url=BASE, api_key="k", endpoints=("api/users",)))
     assert (sent.method, str(sent.url), sent.body) == ("GET", BASE, None)

@@ -5,20 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Hashable
 from http import HTTPStatus
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakValueDictionary
 
-from airflow_mirrordb.client import forking
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.event_loops import PerLoop
 from airflow_mirrordb.client.response import Answer, wait_asked
 from airflow_mirrordb.client.rules.rate_limiter import Slot, rate_limiter_for
 from airflow_mirrordb.client.rules.retry import Progress, back_off
 
 _REFUSALS = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
-_Semaphores = WeakValueDictionary[Hashable, asyncio.Semaphore]
-_semaphores_of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Semaphores] = WeakKeyDictionary()
-forking.empty_when_forked(_semaphores_of_loops)
+_semaphores: PerLoop[WeakValueDictionary[Hashable, asyncio.Semaphore]] = PerLoop(WeakValueDictionary)
 
 
 class TurnTooLateError(Exception):
@@ -48,7 +46,7 @@ class Throttle:
     def __init__(self, config: MirrorDBConfig, clock: Clock) -> None:
         connection = (config.base_url, config.login, config.api_key)
         self._rate_limiter = rate_limiter_for(connection, config.rate_limit, longest_pause=config.max_delay)
-        of_loop = _semaphores_of_loops.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
+        of_loop = _semaphores.here()
         semaphore = of_loop.get((connection, config.max_concurrency))
         if semaphore is None:
             semaphore = of_loop[connection, config.max_concurrency] = asyncio.Semaphore(

@@ -6,13 +6,12 @@ import asyncio
 import ssl
 from collections.abc import Hashable
 from contextvars import Context
-from weakref import WeakKeyDictionary
 
 from yarl import URL
 
-from airflow_mirrordb.client import forking
 from airflow_mirrordb.client.bodies import compression
 from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.event_loops import PerLoop
 from airflow_mirrordb.client.request import WireRequest, base_of
 from airflow_mirrordb.client.wire.aiohttp_private import Connection, Connector, Opener, opener_to
 from airflow_mirrordb.client.wire.tls import tls_context, tls_servers
@@ -121,8 +120,7 @@ class SharedConnections:
             del self._of_loop[self._key]
 
 
-_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, SharedConnections]] = WeakKeyDictionary()
-forking.empty_when_forked(_shared)
+_shared: PerLoop[dict[Hashable, SharedConnections]] = PerLoop(dict)
 
 
 def share_connections(config: MirrorDBConfig) -> SharedConnections:
@@ -132,7 +130,7 @@ def share_connections(config: MirrorDBConfig) -> SharedConnections:
     """
     tls = (config.verify, config.client_cert, config.client_key, config.client_key_passphrase)
     key = (base_of(config.base_url)[0], bool(tls_servers(config)), *tls, config.proxy)
-    of_loop = _shared.setdefault(asyncio.get_running_loop(), {})
+    of_loop = _shared.here()
     if key not in of_loop:
         of_loop[key] = SharedConnections(config, of_loop, key)
     of_loop[key].enter()

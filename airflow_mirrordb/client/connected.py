@@ -1,0 +1,157 @@
+"""The settings of a client and its connections, and how both change at run time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from airflow_mirrordb.client.auth.credentials import Credentials, LookUp
+from airflow_mirrordb.client.auth.redaction import Redaction
+from airflow_mirrordb.client.auth.schemes import secrets
+from airflow_mirrordb.client.call import Observer, Snapshot
+from airflow_mirrordb.client.clock import SYSTEM_CLOCK, Clock
+from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.route import Routes
+from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
+from airflow_mirrordb.client.sender import Sender
+from airflow_mirrordb.client.wire.transport import Transport
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+log = logging.getLogger(__name__)
+
+
+class Connected:
+    """What a client has beside its requests; its arguments are those of :class:`GenericMirrorDB`."""
+
+    def __init__(
+        self,
+        config: MirrorDBConfig | Mapping[str, Any],
+        *,
+        look_up: LookUp | None = None,
+        share_connections: bool = False,
+        observe: Observer | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        config = config if isinstance(config, MirrorDBConfig) else MirrorDBConfig.model_validate(config)
+        self._snapshot = Snapshot(config=config, registry=EndpointRegistry(declared=config.endpoints))
+        self._clock = clock
+        self._routes = Routes(clock, share_connections=share_connections)
+        self._redaction = Redaction(secrets(config))
+        self._credentials = Credentials(
+            lambda: self._snapshot.config, self._change, look_up, clock, self._redaction
+        )
+        self._sender = Sender(self._credentials, self._redaction, clock, observe)
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        await self.disconnect()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it is ready for requests."""
+        return self._routes.is_open
+
+    async def connect(self) -> None:
+        """Make the client ready for requests. Opens no connection; that is left to the first request.
+
+        :raises ConfigError: if a certificate or key of the configuration cannot be read
+        :raises RuntimeError: if it is connected in another event loop that is not closed
+        """
+        self._forget_if_lost()
+        if self._routes.is_open:
+            self._routes.here()
+            return
+        config, patterns = self._snapshot.config, self._snapshot.registry.patterns
+        if config.base_url.endswith("/api") and any(pattern.startswith("api/") for pattern in patterns):
+            log.warning("The base URL ends in '/api' and so do patterns begin: requests go to '…/api/api/…'")
+        self._routes.open(config)
+        self._credentials.connect()
+
+    async def disconnect(self) -> None:
+        """End what is in flight and close all connections, save those that are shared.
+
+        Requests in flight end with :class:`DisconnectedError`, or :class:`AmbiguousWriteError` where
+        a write that may not be repeated was already sent. What was connected in an event loop that is
+        closed, or in the process that forked this one, is only forgotten.
+
+        :raises RuntimeError: if it is connected in another event loop that is not closed
+        """
+        self._forget_if_lost()
+        if self._routes.is_open:
+            self._routes.here()
+        transports = self._routes.close()
+        await self._sender.end()
+        for transport in transports:
+            await transport.close()
+
+    # -- changes at run time ---------------------------------------------------------------------
+
+    async def update_api_key(self, key: str) -> None:
+        """Use another key from the next request on, until the client is closed.
+
+        A client without a key sends it as a bearer token.
+
+        :raises ConfigError: if the key cannot be sent in a header
+        """
+        self._change({"api_key": key})
+        self._credentials.pin()
+
+    async def update_config(self, **changes: Any) -> None:
+        """Change settings from the next request on; all of them, or none if one is wrong.
+
+        :param changes: fields of :class:`MirrorDBConfig`; None restores a default
+        :raises ConfigError: names the setting, what is wrong with it, and the nearest valid name
+        """
+        retired = self._change(changes)
+        if "api_key" in changes:
+            self._credentials.pin()
+        if retired is not None:
+            await asyncio.shield(retired.retire())  # to its end, even if the caller is cancelled
+
+    async def get_config(self) -> dict[str, Any]:
+        """Return all settings as plain JSON values, every secret as ``***``."""
+        return self._snapshot.config.masked()
+
+    async def register_endpoint(self, pattern: str) -> None:
+        """Allow what a pattern says as well, for this client's life.
+
+        :param pattern: see :mod:`airflow_mirrordb.client.rules.endpoints`
+        :raises ConfigError: if the pattern is malformed
+        """
+        self._snapshot = replace(self._snapshot, registry=self._snapshot.registry.with_pattern(pattern))
+
+    async def registered_endpoints(self) -> list[str]:
+        """Return all patterns that hold."""
+        return list(self._snapshot.registry.patterns)
+
+    def _change(self, changes: Mapping[str, Any]) -> Transport | None:
+        """Apply changes, and return the transport that no further request will use, if there is one."""
+        config = self._snapshot.config.changed(changes)
+        registry = replace(self._snapshot.registry, declared=config.endpoints)
+        retired: Transport | None = None
+        if self._routes.is_open and changes.keys() - {"api_key", "login"}:
+            retired = self._routes.change(config)  # first: it may not be able to read a file
+        self._snapshot = Snapshot(config=config, registry=registry)
+        self._redaction.add(secrets(config))
+        self._credentials.forget_token()
+        return retired
+
+    def _forget_if_lost(self) -> None:
+        """Forget connections and requests that nobody can end here."""
+        if self._routes.is_lost:
+            self._routes.forget()
+            self._sender.forget()
