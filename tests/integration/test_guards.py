@@ -13,6 +13,7 @@ import json
 import math
 import re
 import ssl
+import struct
 import time
 import warnings
 from base64 import b64encode
@@ -26,6 +27,7 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
+from aiohttp.client_proto import ResponseHandler
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, redact
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
 from yarl import URL
@@ -99,6 +101,7 @@ from tests.integration import (
     test_tokens as token_answers,
     test_transport as tls,
     test_transport_origin as origin,
+    test_unsent as unsent,
     test_wire as requests,
     test_wire_hostile as hostile_requests,
 )
@@ -111,6 +114,7 @@ from tests.integration.test_resources import mixed  # noqa: F401  # another one
 from tests.integration.test_sensor import scheduler  # noqa: F401  # and another one
 from tests.integration.test_stored_triggers import fired  # noqa: F401  # and another one
 from tests.integration.test_tokens import token_server  # noqa: F401  # and one more
+from tests.integration.test_unsent import busy  # noqa: F401  # and another one
 from tests.unit import (
     test_compression as packed,
     test_endpoints as patterns,
@@ -598,6 +602,40 @@ GUARDS: dict[str, Guard] = {
         without=aiohttp.TCPConnector._get,
         check=hostile_answers.test_what_nobody_asked_for_is_no_answer,
     ),
+    "writes that were given up": Guard(
+        owner=aiohttp_private.Handler,
+        name="close",
+        without=ResponseHandler.close,
+        check=unsent.test_a_write_that_was_given_up_is_not_sent_any_further,
+        arguments={"way": "time-out", "held": "in the client", "over_tls": False},
+    ),
+    "what the operating system holds of them": Guard(
+        owner=aiohttp_private,
+        name="_NO_LINGERING",
+        without=struct.pack("ii", 0, 0),
+        check=unsent.test_a_write_that_was_given_up_is_not_sent_any_further,
+        arguments={"way": "time-out", "held": "in the operating system", "over_tls": False},
+    ),
+    "connections with a body to send": Guard(
+        owner=aiohttp_private.Response,
+        name="is_request_read",
+        without=lambda _self, _body: True,
+        check=unsent.test_no_request_waits_behind_a_body_that_was_answered_early,
+        arguments={"status": "201", "over_tls": False},
+    ),
+    "connections over TLS with a body to send": Guard(
+        owner=aiohttp_private,
+        name="unsent_bytes",
+        without=lambda transport: transport.get_write_buffer_size(),
+        check=unsent.test_no_request_waits_behind_a_body_that_was_answered_early,
+        arguments={"status": "201", "over_tls": True},
+    ),
+    "connections whose body the operating system holds": Guard(
+        owner=aiohttp_private,
+        name="SMALL_BODY",
+        without=10**9,
+        check=unsent.test_no_request_waits_behind_a_body_that_the_operating_system_holds,
+    ),
     "sessions of earlier settings": Guard(
         owner=transport.Transport,
         name="retire",
@@ -1065,6 +1103,7 @@ async def test_without_the_guard_its_check_fails(
     triggerer: Triggerer,
     tries: Any,  # noqa: F811  # the fixture
     token_server: Any,  # noqa: F811  # the fixture
+    busy: Any,  # noqa: F811  # the fixture
     scripted: ScriptedBackend,
     set_connection: SetConnection,
     caplog: pytest.LogCaptureFixture,

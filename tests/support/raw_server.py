@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -88,11 +89,29 @@ AnyRawServer = TypeVar("AnyRawServer", bound=RawServer)
 
 
 @asynccontextmanager
-async def listening(raw: AnyRawServer) -> AsyncIterator[AnyRawServer]:
-    """Let a raw server listen on a free port."""
-    server = await asyncio.start_server(raw.serve, "127.0.0.1", 0)
-    raw.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    yield raw
+async def listening(
+    raw: AnyRawServer, *, tls: ssl.SSLContext | None = None, receive_buffer: int | None = None
+) -> AsyncIterator[AnyRawServer]:
+    """Let a raw server listen on a free port.
+
+    :param receive_buffer: bytes that the operating system takes in for it, if not as many as it likes
+    """
+    with socket.socket() as sock:
+        if receive_buffer:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        sock.bind(("127.0.0.1", 0))
+        async with _listening_on(sock, raw, tls):
+            yield raw
+
+
+@asynccontextmanager
+async def _listening_on(
+    sock: socket.socket, raw: RawServer, tls: ssl.SSLContext | None
+) -> AsyncIterator[None]:
+    server = await asyncio.start_server(raw.serve, sock=sock, ssl=tls)
+    port = sock.getsockname()[1]
+    raw.base_url = f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
+    yield
     server.close()
     await raw.stop()
     await server.wait_closed()

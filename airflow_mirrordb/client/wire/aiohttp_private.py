@@ -9,8 +9,12 @@ from __future__ import annotations
 import asyncio
 import functools
 import re
+import socket
 import ssl
+import struct
 from collections.abc import Awaitable, Mapping
+from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -54,6 +58,10 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})")
 #: its own size more, as chunks of ten bytes have. Some backends stream JSON token by token: 2 MB of that
 #: are read.
 MAX_FRAMING = 2**22
+#: Bytes of a body that are worth no connection of their own when the backend refuses it.
+SMALL_BODY = 2**16
+#: Closes a socket at once: the operating system sends nothing more of what it holds (socket(7)).
+_NO_LINGERING = struct.pack("ii", 1, 0)
 
 
 class FramingError(UnparsableError):
@@ -143,6 +151,9 @@ class Handler(ResponseHandler):
     when what comes later cannot.
     """
 
+    _has_head = True
+    """Whether there is an answer to the last request; there was none yet."""
+
     def set_response_params(self, **options: Any) -> None:
         """Prepare for the next answer."""
         self._received, self._allowed = 0, MAX_FRAMING
@@ -183,6 +194,24 @@ class Handler(ResponseHandler):
                 self._payload.set_exception(exc)
         super().set_exception(exc, *cause)
 
+    def close(self) -> None:
+        """Close the connection; a request that is not over is not sent any further.
+
+        asyncio sends all that it has before it closes a connection, and so does the operating system. So the
+        backend might apply a write long after it was given up, and after others that followed it.
+        """
+        if self.transport is not None and self._is_under_way(self.transport):
+            with suppress(OSError):
+                link = self.transport.get_extra_info("socket")
+                link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
+            self.abort()
+        else:
+            super().close()
+
+    def _is_under_way(self, transport: asyncio.Transport) -> bool:
+        is_answered = self._has_head and (self._payload is None or self._payload.is_eof())
+        return not is_answered or transport.is_closing() or unsent_bytes(transport) > 0
+
     def _feed_head(self) -> bool:
         """Parse an answer again, its head alone first, and hand that over; False if not even that can be."""
         found = _split(b"".join(self._before_head))
@@ -213,6 +242,15 @@ class Handler(ResponseHandler):
             self._payload.set_exception(error)
         if self.transport is not None:
             self.transport.close()
+
+
+def unsent_bytes(transport: asyncio.Transport) -> int:
+    """Return how many bytes asyncio has still to send; TLS hands all of them to the transport below it.
+
+    :param transport: one that is not closing
+    """
+    below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+    return transport.get_write_buffer_size() + (0 if below is None else below.get_write_buffer_size())
 
 
 def _split(raw: bytes) -> tuple[bytes, bytes] | None:
@@ -275,6 +313,18 @@ class Response:
     def connection_error(self) -> BaseException | None:
         """Return how the connection ended, None if it has not."""
         return self._protocol.exception()
+
+    def is_request_read(self, body: bytes | None) -> bool:
+        """Whether the backend has read all of the request, as far as can be known.
+
+        It may answer before (RFC 9112, section 9.3), and what follows on the connection would wait behind
+        the rest. What it refused it may have read or not.
+
+        :param body: of the request
+        """
+        if body and len(body) > SMALL_BODY and self.status >= HTTPStatus.MULTIPLE_CHOICES:
+            return False
+        return not (self._transport.is_closing() or unsent_bytes(self._transport))
 
     def tls(self) -> ssl.SSLObject | None:
         """Return the TLS of the connection, None if it has none."""

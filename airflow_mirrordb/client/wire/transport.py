@@ -89,7 +89,8 @@ class Transport:
                 refused = await self._read(response, pieces, stream)
                 if not refused and response.content.at_eof() and not is_body_to_come(response):
                     check_end(response)
-                    connection.release()
+                    if response.is_request_read(request.body):
+                        connection.release()
         except (Exception, asyncio.CancelledError) as error:
             own = self._failure(error, request, min(request.timeout, within), sent=connection is not None)
             if own is None:

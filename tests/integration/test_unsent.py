@@ -1,0 +1,185 @@
+"""What is not sent yet of a request when the request is over: it is never sent, and nothing waits behind it.
+
+A server need not read a whole request before it answers, nor answer at all (RFC 9112, sections 9.3 and 9.6:
+a client that does not send the rest of a request has to close the connection).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
+from typing import Any, Literal, Protocol
+
+import pytest
+
+from airflow_mirrordb.client import GenericMirrorDB
+from tests.support.clocks import TIMEOUT, loop_time, turns
+from tests.support.connections import ConfigFor
+from tests.support.raw_server import RawServer, Reply, json_answer, listening
+
+Way = Literal["time-out", "cancelled", "disconnected"]
+SMALL_BUFFER = 4096
+#: More than the operating system takes in for a connection; and so little that it takes in all of it.
+SIZES = {"in the client": 12_000_000, "in the operating system": 200_000}
+
+
+class BusyServer(RawServer):
+    """Reads the head of the first request and answers that, or never; reads the body when it may go on.
+
+    Others it answers with ``{}`` when it has read them.
+    """
+
+    def __init__(self, early: bytes, *, times_out: bool) -> None:
+        super().__init__()
+        self.early, self.times_out = early, times_out
+        self.goes_on, self.ended = asyncio.Event(), asyncio.Event()
+        self.received = 0
+        """Bytes of the first body."""
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        if self.connections > 1:
+            return await super()._exchange(reader, writer)
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].split()[0])
+        self.requests.append(head)
+        self.arrived.set()
+        writer.write(self.early)
+        await writer.drain()
+        if self.times_out:
+            await turns()
+            loop_time.advance(TIMEOUT)
+        await self.goes_on.wait()
+        with suppress(ConnectionError):
+            while self.received < length and (piece := await reader.read(2**20)):
+                self.received += len(piece)
+        self.ended.set()
+        return False
+
+
+class Busy(Protocol):
+    async def __call__(
+        self, early: bytes = b"", *, times_out: bool = False, tls: ssl.SSLContext | None = None
+    ) -> BusyServer: ...
+
+
+@pytest.fixture
+async def busy() -> AsyncIterator[Busy]:
+    async with AsyncExitStack() as servers:
+
+        async def start(
+            early: bytes = b"", *, times_out: bool = False, tls: ssl.SSLContext | None = None
+        ) -> BusyServer:
+            server = BusyServer(early, times_out=times_out)
+            return await servers.enter_async_context(listening(server, tls=tls, receive_buffer=SMALL_BUFFER))
+
+        yield start
+
+
+def write(client: GenericMirrorDB, size: int, function: str = "create_function") -> Any:
+    return client.call(function, method_name="m", endpoint="api/users/7/notes", data="x" * size)
+
+
+@pytest.mark.parametrize("way", ["time-out", "cancelled", "disconnected"])
+@pytest.mark.parametrize("held", SIZES)
+@pytest.mark.parametrize("over_tls", [False, True])
+async def test_a_write_that_was_given_up_is_not_sent_any_further(
+    busy: Busy,
+    config_for: ConfigFor,
+    server_tls: ssl.SSLContext,
+    ca_file: str,
+    way: Way,
+    held: str,
+    *,
+    over_tls: bool,
+) -> None:
+    """Else the backend applies it after its outcome was told, and after other writes."""
+    tls, verify = (server_tls, {"verify": ca_file}) if over_tls else (None, {})
+    server = await busy(times_out=way == "time-out", tls=tls)
+    async with GenericMirrorDB(config_for(server.base_url, max_attempts=1, **verify)) as client:
+        writing = asyncio.create_task(write(client, SIZES[held]))
+        await server.arrived.wait()
+        if way == "cancelled":
+            writing.cancel()
+        elif way == "disconnected":
+            await client.disconnect()
+        with suppress(asyncio.CancelledError):
+            assert (await writing)["error"]["maybe_applied"] is True
+        server.goes_on.set()
+        await server.ended.wait()
+    assert server.received < SIZES[held]
+
+
+async def test_an_update_that_timed_out_and_was_repeated_does_not_come_back(
+    busy: Busy, config_for: ConfigFor
+) -> None:
+    """Else it would undo the update after it, though both were reported as done in their order."""
+    server = await busy(times_out=True)
+    async with GenericMirrorDB(config_for(server.base_url, max_attempts=2)) as client:
+        for size in (SIZES["in the client"], 2):
+            result = await client.call(
+                "update_function", method_name="m", endpoint="api/users/7", data="x" * size
+            )
+            assert result == {"response": {}}
+        server.goes_on.set()
+        await server.ended.wait()
+    assert server.received < SIZES["in the client"]
+    assert server.connections == 2
+
+
+EARLY = {
+    "413": json_answer("{}", "413 Content Too Large"),
+    "401": json_answer("{}", "401 Unauthorized"),
+    "503": json_answer("{}", "503 Service Unavailable", "Retry-After: 0"),
+    "201": json_answer("{}", "201 Created"),
+}
+
+
+@pytest.mark.parametrize("status", EARLY)
+@pytest.mark.parametrize("over_tls", [False, True])
+async def test_no_request_waits_behind_a_body_that_was_answered_early(
+    busy: Busy,
+    config_for: ConfigFor,
+    server_tls: ssl.SSLContext,
+    ca_file: str,
+    status: str,
+    *,
+    over_tls: bool,
+) -> None:
+    """The next one, and a repetition, go out on another connection (RFC 9112, section 9.6)."""
+    tls, verify = (server_tls, {"verify": ca_file}) if over_tls else (None, {})
+    server = await busy(EARLY[status], tls=tls)
+    config = config_for(server.base_url, max_attempts=2, **verify)
+    async with GenericMirrorDB(config, observe=lambda _: server.goes_on.set()) as client:
+        first = await write(client, SIZES["in the client"])
+        assert first == {"response": {}} or first["error"]["status"] == int(status)
+        assert await write(client, 2) == {"response": {}}
+        await server.ended.wait()
+    assert server.connections == 2
+    assert server.received < SIZES["in the client"]
+
+
+async def test_no_request_waits_behind_a_body_that_the_operating_system_holds(
+    busy: Busy, config_for: ConfigFor
+) -> None:
+    """How much of a refused body the backend has read nobody knows but itself."""
+    server = await busy(EARLY["413"])
+    async with GenericMirrorDB(config_for(server.base_url, max_attempts=1)) as client:
+        assert (await write(client, SIZES["in the operating system"]))["error"]["status"] == 413
+        second = asyncio.create_task(write(client, 2))
+        await turns()
+        server.goes_on.set()
+        assert await second == {"response": {}}
+
+
+@pytest.mark.parametrize("status", ["413", "201"])
+async def test_a_small_body_keeps_its_connection(
+    raw_server: RawServer, config_for: ConfigFor, status: str
+) -> None:
+    """As it keeps it after most refusals: they cost no new one."""
+    raw_server.default = Reply(EARLY[status])
+    async with GenericMirrorDB(config_for(raw_server.base_url, max_attempts=1)) as client:
+        for _ in range(2):
+            await write(client, 60_000)
+    assert raw_server.connections == 1
