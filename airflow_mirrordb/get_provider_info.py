@@ -73,7 +73,7 @@ def get_provider_info() -> dict[str, Any]:
                         # the form of Airflow 2 shows these too
                         "endpoints": "api/users, api/orders/{id}",
                         "test_endpoint": "api/users",
-                        "auth_header": "X-API-Key",
+                        "key_name": "X-API-Key",
                         "oauth_url": "https://login.example.com/oauth/token",
                         "scope": "users.read users.write",
                         "retry_statuses": "429, 502, 503, 504",
@@ -135,10 +135,9 @@ def get_provider_info() -> dict[str, Any]:
                             "section": "Authentication",
                         },
                     },
-                    "auth_header": {
+                    "key_name": {
                         "label": "Header of the key",
-                        "description": "Header that carries the key; only for api_key. Once saved,"
-                        " Airflow may show it as ***. Default: X-API-Key.",
+                        "description": "Header that carries the key; only for api_key. Default: X-API-Key.",
                         "schema": {
                             "type": ["string", "null"],
                             "examples": ["X-API-Key", "Authorization"],

@@ -171,7 +171,7 @@ class MirrorDBConfig(BaseModel):
 
     auth_type: AuthType | None = None
     """How the key is sent; by default ``basic`` with a login, ``bearer`` with only a key, else ``none``."""
-    auth_header: HeaderName = "X-API-Key"
+    key_name: HeaderName = "X-API-Key"
     """Header that carries the key when ``auth_type`` is ``api_key``."""
     oauth_url: str | None = None
     """URL of the authorization server's token endpoint, for ``oauth2``."""
@@ -315,8 +315,8 @@ class MirrorDBConfig(BaseModel):
             raise _wrong("login", "a user name of basic authentication has no colon (RFC 7617, section 2)")
         if self.auth == "oauth2" and not (self.oauth_url and self.login and self.api_key):
             raise _wrong("auth_type", "oauth2 needs oauth_url, a login (client id) and a key (client secret)")
-        own = {"auth_header": RESERVED_HEADERS - {"authorization"}}
-        own["idempotency_header"] = RESERVED_HEADERS | {header_key(self.auth_header)}
+        own = {"key_name": RESERVED_HEADERS - {"authorization"}}
+        own["idempotency_header"] = RESERVED_HEADERS | {header_key(self.key_name)}
         for field, names in own.items():
             if header_key(getattr(self, field) or "") in names:
                 raise _wrong(field, "the client sets this header itself")

@@ -36,7 +36,7 @@ SECRET = secrets.token_urlsafe(24)
 TYPED: dict[str, tuple[str, Any]] = {
     "endpoints": ("api/users\nDELETE api/cache\n", ["api/users", "DELETE api/cache"]),
     "test_endpoint": ("api/users", "api/users"),
-    "auth_header": ("X-Key", "X-Key"),
+    "key_name": ("X-Key", "X-Key"),
     "oauth_url": ("https://login.example.com/token", "https://login.example.com/token"),
     "scope": ("read write", "read write"),
     "timeout": ("2.5", 2.5),
@@ -161,7 +161,7 @@ def test_every_field_is_saved_shown_again_and_edited(
     assert stored(airflow, "filled") == expected
 
     form = connections.edit("filled")
-    hidden = {"client_key_passphrase", "proxy", "auth_header"}  # Airflow goes by the name
+    hidden = {"client_key_passphrase", "proxy"}  # Airflow goes by the name
     for name, (text, _) in TYPED.items():
         expect(form.extra(name)).to_have_value("***" if name in hidden else text)
     expect(form.standard("password")).to_have_value("***")

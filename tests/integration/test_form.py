@@ -30,7 +30,7 @@ STORED: dict[str, Any] = {
     "test_endpoint": "api/users",
     "trailing_slash": True,
     "auth_type": "api_key",
-    "auth_header": "X-Key",
+    "key_name": "X-Key",
     "oauth_url": "https://login.example.com/token",
     "scope": "read write",
     "timeout": 2.5,

@@ -90,7 +90,7 @@ REPEATS: dict[str, Repeat] = {
 }
 AUTH: dict[str, dict[str, Any]] = {
     "bearer": {"api_key": KEY},
-    "api_key": {"api_key": KEY, "auth_type": "api_key", "auth_header": "X-Secret"},
+    "api_key": {"api_key": KEY, "auth_type": "api_key", "key_name": "X-Secret"},
     "basic": {"api_key": KEY, "login": LOGIN},
     "oauth2": {"api_key": KEY, "login": LOGIN, "auth_type": "oauth2"},
 }

@@ -211,7 +211,7 @@ def test_what_is_wrapped_is_unwrapped_again(data: Any, envelope: str) -> None:
 @pytest.mark.parametrize("header", ["Authorization", "authorization"])
 def test_a_key_may_bring_its_scheme(header: str) -> None:
     """As Django REST framework's ``Token``; the token is a secret without the scheme, too."""
-    made = config(auth_type="api_key", auth_header=header, api_key="Token s3cret-of-nobody")
+    made = config(auth_type="api_key", key_name=header, api_key="Token s3cret-of-nobody")
     assert auth_headers(made) == {header: "Token s3cret-of-nobody"}
     assert set(secrets(made)) == {"Token s3cret-of-nobody", "s3cret-of-nobody"}
 
@@ -219,7 +219,7 @@ def test_a_key_may_bring_its_scheme(header: str) -> None:
 @pytest.mark.parametrize("rest", ["abcde", "clé", "YWRh"])
 def test_a_key_that_only_begins_like_basic_credentials_is_a_key(rest: str) -> None:
     """It is no base64, or holds no password."""
-    made = config(auth_type="api_key", auth_header="Authorization", api_key=f"Basic {rest}")
+    made = config(auth_type="api_key", key_name="Authorization", api_key=f"Basic {rest}")
     assert set(secrets(made)) == {f"Basic {rest}", rest}
 
 

@@ -165,7 +165,7 @@ def test_a_body_says_that_it_is_json() -> None:
         ({}, "Authorization", None),
         ({"api_key": "k"}, "Authorization", "Bearer k"),
         ({"api_key": "k", "auth_type": "api_key"}, "X-API-Key", "k"),
-        ({"api_key": "k", "auth_type": "api_key", "auth_header": "Authorization"}, "Authorization", "k"),
+        ({"api_key": "k", "auth_type": "api_key", "key_name": "Authorization"}, "Authorization", "k"),
         ({"api_key": "k", "auth_type": "none"}, "Authorization", None),
         ({"auth_type": "bearer"}, "Authorization", None),
         ({"auth_type": "basic"}, "Authorization", None),

@@ -23,7 +23,7 @@ def auth_headers(config: MirrorDBConfig) -> dict[str, str]:
         case "bearer" if key:
             return {"Authorization": f"Bearer {key}"}
         case "api_key" if key:
-            return {config.auth_header: key}
+            return {config.key_name: key}
         case _:
             return {}
 
