@@ -26,6 +26,7 @@ from airflow_mirrordb.client import (
     RateLimitError,
     ServerError,
 )
+from airflow_mirrordb.client.rules import rate_limiter
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator, MirrorDBUpdateOperator
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger
@@ -71,6 +72,7 @@ class Watcher:
 
     def ended(self, task: Callable[[], Any], answers: list[Answer]) -> Ended:
         self._caplog.clear()
+        rate_limiter._limiters.clear()  # a task of its own process has not met the refusals of another
         for seen in (self.backend.requests, self.backend.bodies, self.backend.headers):
             seen.clear()
         self.backend.answers = [*answers]
