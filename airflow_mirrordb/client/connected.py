@@ -18,10 +18,11 @@ from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.route import Routes
 from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
 from airflow_mirrordb.client.sender import Sender
-from airflow_mirrordb.client.wire.transport import Transport
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from airflow_mirrordb.client.wire.transport import Transport
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class Connected:
         """Make the client ready for requests. Opens no connection; that is left to the first request.
 
         :raises ConfigError: if a certificate or key of the configuration cannot be read
+        :raises InstallationError: if the installed aiohttp does not work
         :raises RuntimeError: if it is connected in another event loop that is not closed
         """
         self._forget_if_lost()

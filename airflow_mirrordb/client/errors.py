@@ -4,6 +4,7 @@
 
     MirrorDBError
     ├── ConfigError              a setting is wrong; names the field
+    ├── InstallationError        aiohttp is installed in a version that does not work; names those that do
     ├── InvalidRequestError      an argument cannot be sent; nothing was
     ├── EndpointNotAllowedError  no registered pattern allows the request; nothing was sent
     ├── TransportError           no answer
@@ -35,6 +36,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from http import HTTPStatus
 from typing import Any, ClassVar
+
+#: What is said of a request that ended because its client did.
+DISCONNECTED = "the client was disconnected"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -97,6 +101,10 @@ class ConfigError(MirrorDBError):
     """
 
     field: str = ""
+
+
+class InstallationError(MirrorDBError):
+    """The installed version of aiohttp does not work; the message names the versions that do."""
 
 
 @dataclass(eq=False, kw_only=True)

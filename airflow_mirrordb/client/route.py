@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from airflow_mirrordb.client import forking
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.rules.throttle import Throttle
-from airflow_mirrordb.client.wire.transport import Transport
+from airflow_mirrordb.client.wire.aiohttp_check import check_aiohttp
+
+if TYPE_CHECKING:
+    from airflow_mirrordb.client.wire.transport import Transport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,7 @@ class Routes:
         """Open a route on the running event loop.
 
         :raises ConfigError: if a certificate or key cannot be read
+        :raises InstallationError: if the installed aiohttp does not work
         """
         self._route = self._to(config)
         self._loop, self._generation = asyncio.get_running_loop(), forking.generation
@@ -107,5 +112,8 @@ class Routes:
         return route
 
     def _to(self, config: MirrorDBConfig) -> Route:
+        check_aiohttp()
+        from airflow_mirrordb.client.wire.transport import Transport  # noqa: PLC0415  # imports aiohttp
+
         throttle = Throttle(config, self._clock)
         return Route(transport=Transport(config, shared=self._share_connections), throttle=throttle)

@@ -16,7 +16,7 @@ from airflow_mirrordb.client.call import Call, Note, Observer, Snapshot
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.streams import Stream
 from airflow_mirrordb.client.config import MirrorDBConfig
-from airflow_mirrordb.client.errors import DisconnectedError, MirrorDBError, RateLimitError
+from airflow_mirrordb.client.errors import DISCONNECTED, DisconnectedError, MirrorDBError, RateLimitError
 from airflow_mirrordb.client.request import (
     KEYED,
     MirrorDBRequest,
@@ -31,7 +31,6 @@ from airflow_mirrordb.client.rules.retry import Progress, Retrying, WaitNeeded
 from airflow_mirrordb.client.rules.throttle import TurnTooLateError
 from airflow_mirrordb.client.rules.write_safety import not_repeated
 from airflow_mirrordb.client.wire.deadlines import CancelScope
-from airflow_mirrordb.client.wire.transport import DISCONNECTED
 
 T = TypeVar("T")
 

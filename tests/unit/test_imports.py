@@ -16,8 +16,9 @@ LAYERS = ("client", "assets", "hooks", "task", "triggers", "operators", "sensors
 #: Layers that know nothing of each other.
 BESIDE = {"operators": "sensors", "sensors": "operators"}
 
-#: The only module that may use what aiohttp does not document, or change a class of it.
-WALL = "client.wire.aiohttp_private"
+#: The only modules that may use what aiohttp does not document, or change a class of it; the second looks
+#: at what the first one uses.
+WALL = ("client.wire.aiohttp_private", "client.wire.aiohttp_changes")
 #: What the others use of aiohttp: names that its reference documents
 #: (https://docs.aiohttp.org/en/stable/client_reference.html, abc.html and web_reference.html).
 DOCUMENTED = {
@@ -111,7 +112,7 @@ def test_no_import_leads_up(module: str) -> None:
         assert BESIDE.get(layer) != other, target
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if module != WALL])
+@pytest.mark.parametrize("module", [module for module in MODULES if module not in WALL])
 def test_what_aiohttp_does_not_document_stands_behind_one_wall(module: str) -> None:
     """The linter says so where it may: in rooms that import Airflow it looks for no forbidden name."""
     for name in aiohttp_names_of(ast.parse(MODULES[module].read_text())):
@@ -122,4 +123,4 @@ def test_a_breach_of_the_wall_is_seen() -> None:
     """However it is written, as the wall itself, which has many."""
     code = "import aiohttp.http\nfrom aiohttp.connector import Connection\naiohttp.TCPConnector._get"
     assert aiohttp_names_of(ast.parse(code)) >= {"http", "connector.Connection", "TCPConnector._get"}
-    assert len(aiohttp_names_of(ast.parse(MODULES[WALL].read_text())) - DOCUMENTED) > 5
+    assert len(aiohttp_names_of(ast.parse(MODULES[WALL[0]].read_text())) - DOCUMENTED) > 5

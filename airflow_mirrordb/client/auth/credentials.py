@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.auth.schemes import auth_headers
 from airflow_mirrordb.client.auth.tokens import Token, fetch_token
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.config import MirrorDBConfig
-from airflow_mirrordb.client.wire.transport import Transport
+
+if TYPE_CHECKING:
+    from airflow_mirrordb.client.wire.transport import Transport
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from multidict import CIMultiDict
@@ -24,7 +24,9 @@ from airflow_mirrordb.client.errors import AuthenticationError, ResponseError, T
 from airflow_mirrordb.client.request import USER_AGENT, WireRequest
 from airflow_mirrordb.client.response import REDIRECTS, Answer, status_error
 from airflow_mirrordb.client.rules.urls import shown
-from airflow_mirrordb.client.wire.transport import Transport
+
+if TYPE_CHECKING:
+    from airflow_mirrordb.client.wire.transport import Transport
 
 #: Seconds; a token is renewed while requests that carry the old one may still be answered.
 EARLY = 60.0

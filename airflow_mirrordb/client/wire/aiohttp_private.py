@@ -1,7 +1,7 @@
 """All that is used of aiohttp beyond what it documents; the linter forbids it everywhere else.
 
 Its connections are used below its session: that halves the CPU of a request. They keep to limits of our own
-here, and nothing is read twice.
+here, and nothing is read twice. :mod:`aiohttp_changes` tells whether all of it is there.
 """
 
 from __future__ import annotations
@@ -30,13 +30,17 @@ from yarl import URL
 from airflow_mirrordb.client import forking
 from airflow_mirrordb.client.request import WireRequest
 from airflow_mirrordb.client.wire.body_ends import WITHOUT_BODY, is_final
-from airflow_mirrordb.client.wire.threads import Resolver
+from airflow_mirrordb.client.wire.resolver import Resolver
 
 __all__ = [
+    "NO_TIMEOUT",
+    "PARSING",
     "Connection",
     "Connector",
     "FramingError",
+    "Handler",
     "Opener",
+    "RawResponseMessage",
     "Response",
     "UnparsableError",
     "exchange",
@@ -51,7 +55,9 @@ Opener = aiohttp.ClientRequest
 UnparsableError = HttpProcessingError
 #: Bytes of an answer that wait unread before the backend has to.
 READ_SIZE = 2**16
-_NO_TIMEOUT = aiohttp.ClientTimeout()  # the request's own covers all of it
+#: A body without a length ends with its connection; what packs it is taken off elsewhere.
+PARSING: dict[str, Any] = {"read_until_eof": True, "read_bufsize": READ_SIZE, "auto_decompress": False}
+NO_TIMEOUT = aiohttp.ClientTimeout()  # the request's own covers all of it
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})")
 #: Bytes that may have come of an answer beside its body: its head, and those of 1xx answers before it; the
 #: sizes and extensions of chunks; trailers; and up to 256 kB that wait to be parsed. A body may have half
@@ -84,7 +90,7 @@ class Connector(aiohttp.TCPConnector):
 
     def connection_for(self, opener: Opener) -> Awaitable[Connection]:
         """Return a connection to where an opener leads, a used one if there is one."""
-        return self.connect(opener, [], _NO_TIMEOUT)
+        return self.connect(opener, [], NO_TIMEOUT)
 
     def interrupted_step(self) -> str:
         """Return in which step of connecting the current task was interrupted, if it was in one."""
@@ -151,14 +157,14 @@ class Handler(ResponseHandler):
     when what comes later cannot.
     """
 
-    _has_head = True
+    has_head = True
     """Whether there is an answer to the last request; there was none yet."""
 
     def set_response_params(self, **options: Any) -> None:
         """Prepare for the next answer."""
         self._received, self._allowed = 0, MAX_FRAMING
         self._options, self._before_head = options, list[bytes]()
-        self._has_head = False
+        self.has_head = False
         super().set_response_params(**options)
 
     def data_received(self, data: bytes) -> None:
@@ -169,7 +175,7 @@ class Handler(ResponseHandler):
                 self._end(f"only {body:,} of {self._received:,} bytes are its body, the rest is framing")
                 return
         self._received += len(data)
-        if not self._has_head:
+        if not self.has_head:
             self._before_head.append(data)
         super().data_received(data)
 
@@ -180,15 +186,15 @@ class Handler(ResponseHandler):
 
     def feed_data(self, data: tuple[RawResponseMessage, aiohttp.StreamReader], size: int = 0) -> None:
         """Hand a head to the reader."""
-        self._has_head = is_final(data[0].code)
-        if self._has_head:
+        self.has_head = is_final(data[0].code)
+        if self.has_head:
             self._before_head.clear()
         super().feed_data(data, size)
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
         """Hand an error to the reader."""
         if type(exc) is HttpProcessingError:  # these bytes cannot be parsed
-            if not self._has_head and self._feed_head():
+            if not self.has_head and self._feed_head():
                 return
             if self._payload is not None and not self._payload.is_eof():
                 self._payload.set_exception(exc)
@@ -209,7 +215,7 @@ class Handler(ResponseHandler):
             super().close()
 
     def _is_under_way(self, transport: asyncio.Transport) -> bool:
-        is_answered = self._has_head and (self._payload is None or self._payload.is_eof())
+        is_answered = self.has_head and (self._payload is None or self._payload.is_eof())
         return not is_answered or transport.is_closing() or unsent_bytes(transport) > 0
 
     def _feed_head(self) -> bool:
@@ -341,7 +347,7 @@ async def exchange(connection: Connection, head: bytes, body: bytes | None) -> R
     transport = None if protocol is None else protocol.transport
     if protocol is None or transport is None:
         raise aiohttp.ServerDisconnectedError
-    protocol.set_response_params(read_until_eof=True, read_bufsize=READ_SIZE, auto_decompress=False)
+    protocol.set_response_params(**PARSING)
     transport.writelines([head, body] if body else [head])
     while True:
         message, content = await protocol.read()

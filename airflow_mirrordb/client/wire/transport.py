@@ -14,7 +14,7 @@ from airflow_mirrordb.client.bodies import compression
 from airflow_mirrordb.client.bodies.error_details import MAX_BODY
 from airflow_mirrordb.client.collections.streams import Stream
 from airflow_mirrordb.client.config import MirrorDBConfig
-from airflow_mirrordb.client.errors import DisconnectedError, TransportError
+from airflow_mirrordb.client.errors import DISCONNECTED, DisconnectedError, TransportError
 from airflow_mirrordb.client.request import WireRequest
 from airflow_mirrordb.client.response import Answer
 from airflow_mirrordb.client.wire.aiohttp_private import Connection, FramingError, Response, exchange, head_of
@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 _SUCCESS = range(200, 300)
 #: How a request is left that somebody ends, also when its time is over in the same moment.
 _ENDED = (asyncio.CancelledError, asyncio.TimeoutError)
-DISCONNECTED = "the client was disconnected"
 TOO_LONG = "the body is longer than max_response_bytes"
 
 
