@@ -10,7 +10,7 @@ import pytest
 
 TESTS = Path(__file__).parents[1]
 KINDS = ("unit", "integration", "fuzz", "support")
-FILES = sorted(path for kind in KINDS for path in (TESTS / kind).glob("*.py"))
+FILES = sorted(path for kind in KINDS for path in (TESTS / kind).rglob("*.py"))
 #: What waits for so many seconds, or lets others wait no longer.
 WAITS = {"sleep", "wait_for", "timeout", "call_later", "wait", "join"}
 LIMITS = {"timeout", "cut_off", "request_timeout", "worker_timeout"}

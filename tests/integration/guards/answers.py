@@ -1,0 +1,201 @@
+"""Guards against answers: their size, ends and values, and the connections that they come on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+from contextlib import nullcontext
+from typing import Any
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+
+from airflow_mirrordb.client.bodies import compression
+from airflow_mirrordb.client.collections import pagination
+from airflow_mirrordb.client.rules import write_safety
+from airflow_mirrordb.client.wire import transport
+from tests.integration import (
+    test_answer_heads as heads,
+    test_connection_ends as connection_ends,
+    test_connection_test as connection_test,
+    test_damaged_answers as damaged,
+    test_forking as forks,
+    test_framing as framing,
+    test_hostile_answers as hostile_answers,
+    test_memory_of_answers as memory_of_answers,
+    test_pages as paginated,
+    test_resources as resources,
+    test_streams as files,
+    test_unsent as unsent,
+    test_wire_hostile as hostile_requests,
+)
+from tests.support.guards import ANYTHING, Guard, nothing, nothing_to_await, seeds, unchanged
+from tests.unit import (
+    test_compression as packed,
+    test_error_details as problems,
+    test_response as interpreted,
+    test_runner as runs,
+    test_texts as text_of_bodies,
+)
+
+
+async def read_much(_self: object, response: Any, pieces: list[bytes], _stream: object) -> str:
+    async for piece in transport._unpacked(response):
+        pieces.append(piece)
+        if len(pieces) > 32 * hostile_requests.MEGABYTE / compression.PIECE:
+            break
+    return ""
+
+
+def hostile_case(name: str) -> dict[str, Any]:
+    return {"check": hostile_answers.test_a_hostile_answer_is_one_clear_error, "arguments": {"name": name}}
+
+
+GUARDS: dict[str, Guard] = {
+    # forks
+    "connections of the parent": Guard(
+        without=nothing,
+        check=forks.test_what_a_child_collects_is_the_parents,
+    ),
+    "event loops of the parent": Guard(
+        without=False,
+        check=runs.test_an_inherited_runner_is_not_used,
+    ),
+    # answers
+    "size of bodies": Guard(without=read_much, **hostile_case("gzip")),
+    "framing of bodies": Guard(
+        seam="framing",
+        without=nothing,
+        check=framing.test_a_body_that_is_all_framing_is_a_final_error,
+        arguments={"name": "chunks of one byte"},
+    ),
+    "what comes before an answer": Guard(
+        seam="framing",
+        without=nothing,
+        check=framing.test_what_is_no_answer_yet_does_not_go_on_for_ever,
+        arguments={"name": "line breaks"},
+    ),
+    "failures of a store that come again": Guard(
+        without=frozenset(),
+        check=files.test_a_failure_of_a_store_is_final_if_it_cannot_pass,
+        arguments={"name": "botocore 403"},
+    ),
+    "names that hang": Guard(
+        without=aiohttp.ThreadedResolver,
+        check=connection_test.test_a_name_whose_look_up_hangs,
+        arguments={"host": "https://slow.invalid", "extra": {}},
+    ),
+    "connections that hang": Guard(
+        without=asyncio.to_thread,
+        check=connection_test.test_a_look_up_of_the_connection_that_hangs,
+    ),
+    "depth of errors": Guard(
+        without=10**9,
+        check=problems.test_a_deep_body_is_an_error_like_any_other,
+        arguments={"name": "error", "depth": 500},
+    ),
+    "length of what tells of the next page": Guard(
+        without=10**9,
+        check=paginated.test_a_next_page_that_no_request_can_hold_is_one_short_error,
+        arguments={"name": "a long text", "param": None},
+    ),
+    "pages of an event": Guard(
+        without=lambda send, request, base_url, stream, _most: pagination.collect(
+            send, request, base_url, stream
+        ),
+        check=paginated.test_pages_that_never_end_do_not_fill_the_triggerer,
+        arguments={"deferred": True},
+    ),
+    "memory of decoded bodies": Guard(
+        without=lambda *_: 0,
+        check=memory_of_answers.test_a_body_that_takes_many_times_its_size_is_not_decoded,
+        arguments={"name": "empty lists", "length": 2**20},
+    ),
+    "ends of compressed bodies": Guard(
+        without=lambda stream, _name: stream.flush(),
+        check=damaged.test_the_error_says_what_is_damaged,
+        arguments={"encoding": "gzip"},
+    ),
+    "number of members": Guard(
+        without=10**9,
+        check=packed.test_endless_parts_are_refused,
+        arguments={"content": b""},
+    ),
+    "successes that are cut off": Guard(
+        without=write_safety.ambiguous,
+        check=damaged.test_a_success_whose_body_is_cut_off_was_applied,
+        arguments={"reply": damaged.broken("201 Created"), "method": "POST"},
+    ),
+    "timeout": Guard(without=lambda *_: nullcontext(), **hostile_case("slow_body")),
+    "NaN": Guard(seam="JSON decoder", without=json.JSONDecoder(), **hostile_case("nan")),
+    "infinite numbers": Guard(seam="JSON decoder", without=json.JSONDecoder(), **hostile_case("huge_float")),
+    "halves of pairs in details": Guard(without=unchanged, check=seeds("answer")),
+    "halves of pairs in request ids": Guard(without=unchanged, check=seeds("answer")),
+    "entity tags that no request can send": Guard(
+        without=unchanged,
+        check=interpreted.test_an_entity_tag_is_one_that_can_be_sent_back,
+        arguments={"header": '"\udce91"', "etag": None},
+    ),
+    "resets in the middle of a body": Guard(
+        without=nothing,
+        check=connection_ends.test_a_reset_cuts_a_body_that_ends_with_its_connection,
+    ),
+    "closure alerts of TLS": Guard(
+        without=lambda _tls: True,
+        check=connection_ends.test_over_tls_the_end_of_a_body_has_to_be_said,
+        arguments={"end": "cut", "expected": "DisconnectedError"},
+    ),
+    "answers nobody asked for": Guard(
+        without=aiohttp.TCPConnector._get,
+        check=hostile_answers.test_what_nobody_asked_for_is_no_answer,
+    ),
+    "writes that were given up": Guard(
+        without=ResponseHandler.close,
+        check=unsent.test_a_write_that_was_given_up_is_not_sent_any_further,
+        arguments={"way": "time-out", "held": "in the client", "over_tls": False},
+    ),
+    "what the operating system holds of them": Guard(
+        without=struct.pack("ii", 0, 0),
+        check=unsent.test_a_write_that_was_given_up_is_not_sent_any_further,
+        arguments={"way": "time-out", "held": "in the operating system", "over_tls": False},
+    ),
+    "connections with a body to send": Guard(
+        without=lambda _self, _body: True,
+        check=unsent.test_no_request_waits_behind_a_body_that_was_answered_early,
+        arguments={"status": "201", "over_tls": False},
+    ),
+    "connections over TLS with a body to send": Guard(
+        without=lambda transport: transport.get_write_buffer_size(),
+        check=unsent.test_no_request_waits_behind_a_body_that_was_answered_early,
+        arguments={"status": "201", "over_tls": True},
+    ),
+    "connections whose body the operating system holds": Guard(
+        without=10**9,
+        check=unsent.test_no_request_waits_behind_a_body_that_the_operating_system_holds,
+    ),
+    "sessions of earlier settings": Guard(
+        without=nothing_to_await,
+        check=resources.test_changes_close_the_sessions_of_the_settings_before,
+    ),
+    "heads of answers": Guard(
+        without=lambda _self: False,
+        check=heads.test_an_answer_without_a_body_ends_with_its_head,
+        arguments={"name": "204", "write": "create", "pieces": False},
+    ),
+    "bodies that must not be": Guard(
+        without=(),
+        check=heads.test_an_answer_without_a_body_ends_with_its_head,
+        arguments={"name": "205", "write": "create", "pieces": False},
+    ),
+    "connections with a body to come": Guard(
+        without=lambda _response: False,
+        check=heads.test_a_body_that_comes_later_is_no_answer,
+        arguments={"announced": "Content-Length: 2"},
+    ),
+    "charsets of text": Guard(
+        without=ANYTHING,
+        check=text_of_bodies.test_codecs_that_are_no_charsets_are_not_used,
+        arguments={"charset": "rot13"},
+    ),
+}

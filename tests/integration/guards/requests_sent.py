@@ -1,0 +1,132 @@
+"""Guards of what is sent: endpoints, redirects and headers."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from yarl import URL
+
+from airflow_mirrordb.client import (
+    ConfigError,
+    MirrorDBConfig,
+)
+from airflow_mirrordb.client.request import MirrorDBRequest, WireRequest
+from airflow_mirrordb.client.response import Answer
+from airflow_mirrordb.client.rules import endpoints
+from tests.integration import (
+    test_client_writes as writes,
+    test_config_urls as config_urls,
+    test_secrets as secrets,
+    test_transport_origin as origin,
+    test_wire as requests,
+    test_wire_hostile as hostile_requests,
+)
+from tests.support.guards import ANYTHING, Guard, nothing, seeds, unchanged
+from tests.unit import (
+    test_endpoints as patterns,
+    test_entity_tags as entity_tags,
+    test_request_values as values,
+)
+
+NEVER = re.compile(r"(?!)")
+
+
+RULES_OF = endpoints._rules_of.__wrapped__
+
+
+def follow_anywhere(answer: Answer, request: MirrorDBRequest, sent: WireRequest, *_rest: Any) -> Any:
+    """What many clients do with a redirect."""
+    if "Location" not in answer.headers:
+        return None
+    method = "GET" if answer.status in (301, 302, 303) else sent.method
+    url = sent.url.join(URL(answer.headers["Location"]))
+    return replace(sent, method=method, origin=url.origin(), target=url.raw_path_qs)
+
+
+def long_host_is_refused_at_once() -> None:
+    begin = time.thread_time()
+    with pytest.raises(ConfigError):
+        MirrorDBConfig(base_url="https://" + "é" * 100_000)
+    assert time.thread_time() - begin < hostile_requests.LIMIT
+
+
+OTHER_ORIGIN: dict[str, Any] = {
+    "check": origin.test_a_redirect_to_another_origin_sends_nothing_there,
+    "arguments": {"status": 302, "auth_type": "api_key"},
+}
+
+
+MEGABYTE: dict[str, Any] = {
+    "check": hostile_requests.test_a_megabyte_is_refused_at_once,
+    "arguments": {"name": "letters"},
+}
+
+
+GUARDS: dict[str, Guard] = {
+    # endpoints
+    "what is encoded again": Guard(without=nothing, check=seeds("endpoint")),
+    "odd characters": Guard(without=nothing, check=seeds("endpoint")),
+    "patterns": Guard(seam="endpoint patterns", without=lambda *_: True, check=seeds("endpoint")),
+    "kinds of placeholders": Guard(
+        without=lambda pattern: RULES_OF(pattern.replace(":int}", "}")),
+        check=patterns.test_a_pattern_allows_exactly_its_methods,
+        arguments={"pattern": "api/users/{id:int}", "endpoint": "api/users/7a", "methods": set()},
+    ),
+    "length of endpoints": Guard(without=10**9, **MEGABYTE),
+    "odd hosts": Guard(without=urlsplit, check=seeds("base_url")),
+    "length of URLs": Guard(without=10**9, check=long_host_is_refused_at_once),
+    "ports": Guard(
+        without=lambda _: True,
+        check=config_urls.test_a_port_that_is_none_is_refused_with_the_settings,
+        arguments={"field": "proxy", "port": "99999"},
+    ),
+    "words of a URL that is none": Guard(
+        without=urlsplit,
+        check=config_urls.test_a_url_with_a_password_is_refused_without_it,
+        arguments={"field": "proxy", "url": "http://user:c4nary\u2100@proxy.example:3128"},
+    ),
+    "registry on the wire": Guard(
+        seam="endpoint patterns",
+        without=lambda *_: True,
+        check=requests.test_a_wrong_request_makes_no_connection,
+        arguments={"name": "endpoint not registered"},
+    ),
+    # redirects
+    "redirects to other origins": Guard(seam="redirects", without=follow_anywhere, **OTHER_ORIGIN),
+    "redirects to http": Guard(
+        seam="redirects",
+        without=follow_anywhere,
+        check=secrets.test_no_redirect_leads_from_https_to_http,
+        arguments={"status": 302},
+    ),
+    "redirects of writes": Guard(
+        seam="redirects",
+        without=follow_anywhere,
+        check=writes.test_a_redirected_write_is_an_error_and_not_followed,
+        arguments={"status": 301, "header": None, "method": "POST"},
+    ),
+    "redirects to what is not registered": Guard(
+        seam="endpoint patterns", without=lambda *_: True, check=seeds("location")
+    ),
+    # headers
+    "reserved headers": Guard(without=frozenset(), check=seeds("header")),
+    "spelling of headers": Guard(without=str.lower, check=seeds("header")),
+    "headers that override": Guard(without=frozenset(), check=seeds("header")),
+    "names of headers": Guard(without=ANYTHING, check=seeds("header")),
+    "values of headers": Guard(without=NEVER, check=seeds("header")),
+    "entity tags": Guard(
+        without=unchanged,
+        check=entity_tags.test_a_condition_that_says_nothing_is_refused,
+        arguments={"argument": "if_match", "value": "None", "reason": "a missing XCom"},
+    ),
+    "idempotency keys that say nothing": Guard(
+        without=unchanged,
+        check=values.test_nothing_of_a_write_is_dropped,
+        arguments={"arguments": {"idempotency_key": ""}, "field": "idempotency_key"},
+    ),
+}

@@ -1,0 +1,153 @@
+"""Guards of writes: what may have been applied, in bulks, retries and interrupted tasks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
+
+from airflow_mirrordb.client import (
+    RateLimitError,
+)
+from airflow_mirrordb.client.collections.record_names import RecordNames
+from airflow_mirrordb.client.request import MirrorDBRequest
+from airflow_mirrordb.hooks.runner import LoopRunner
+from tests.integration import (
+    test_client_writes as writes,
+    test_forking as forks,
+    test_operators_bulk as bulks,
+    test_operators_tries as tries_of_tasks,
+    test_takeover as takeovers,
+)
+from tests.integration.test_operators_tries import Tries
+from tests.support.guards import Guard, nothing, nothing_to_await
+from tests.unit import (
+    test_runner as runs,
+)
+
+if TYPE_CHECKING:
+    from tests.support.backends import ScriptedBackend
+    from tests.support.connections import SetConnection
+
+
+def by_position(self: RecordNames, _request: MirrorDBRequest) -> str:
+    self._seen["all"] += 1
+    return f"{self._seen['all']:012d}"
+
+
+async def always(*_args: Any) -> bool:
+    return True
+
+
+def interrupted_write_is_final(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    tries: Tries,
+) -> None:
+    try:
+        tries_of_tasks.test_time_out_right_after_the_answer_is_final(scripted, set_connection, tries, "close")
+    except AirflowTaskTimeout as left:
+        raise AssertionError("Airflow would make another try") from left
+
+
+def users_function_is_interrupted() -> None:
+    check = runs.test_a_function_of_the_users_is_interrupted_at_once
+    forks.in_child(lambda: check(LoopRunner(), is_held=False))
+
+
+def signals_wait() -> None:
+    # in a process of its own: only a main thread gets any
+    check = runs.test_a_signal_between_answer_and_return_keeps_the_answer
+    forks.in_child(lambda: check(LoopRunner()))
+
+
+GUARDS: dict[str, Guard] = {
+    # what may have been applied
+    "404 after mere refusals": Guard(
+        seam="refusals",
+        without=lambda _answer: True,
+        check=writes.test_a_delete_that_was_only_refused_before_its_404_is_an_error,
+        arguments={"name": "429", "bulk": False},
+    ),
+    "404 after mere refusals in a bulk": Guard(
+        seam="refusals",
+        without=lambda _answer: True,
+        check=writes.test_a_delete_that_was_only_refused_before_its_404_is_an_error,
+        arguments={"name": "429", "bulk": True},
+    ),
+    "303 after a write": Guard(
+        without=(),
+        check=writes.test_a_redirected_write_is_an_error_and_not_followed,
+        arguments={"status": 303, "header": None, "method": "POST"},
+    ),
+    "304 after a write": Guard(
+        without=lambda status, _request: status in range(200, 300) or status == 304,
+        check=writes.test_a_write_that_is_not_modified_is_no_success,
+        arguments={"method": "PUT"},
+    ),
+    "409 after mere refusals": Guard(
+        seam="refusals",
+        without=lambda _answer: True,
+        check=tries_of_tasks.test_a_409_to_a_keyed_create_is_waited_out_only_after_a_try_that_may_be_under_way,
+        arguments={"status": 429, "waits": False},
+    ),
+    "other data under the key of an earlier try": Guard(
+        without=lambda _request: "",
+        check=tries_of_tasks.test_other_large_data_is_refused_where_the_first_may_have_been_applied,
+        arguments={"change": {"query": {"a": 1}}},
+    ),
+    "404 after a killed try": Guard(
+        without=lambda _self, request, **_: (request, False),
+        check=tries_of_tasks.test_a_delete_after_a_killed_one_may_meet_its_404,
+    ),
+    "404 after a refused try": Guard(
+        without=nothing,
+        check=tries_of_tasks.test_what_a_try_knows_of_its_delete_is_known_to_the_next,
+        arguments={"status": 429, "error": RateLimitError, "gone": False},
+    ),
+    "what a triggerer that died had sent": Guard(
+        without=nothing_to_await,
+        check=takeovers.test_the_delete_of_a_triggerer_that_died_may_meet_its_404,
+    ),
+    "wrong ids in triggers": Guard(
+        without=always,
+        check=takeovers.test_a_wrong_id_is_an_error_in_the_trigger_too,
+    ),
+    "names by content": Guard(
+        seam="names of records",
+        without=by_position,
+        check=bulks.test_a_large_list_in_another_order_is_told_by_content,
+        arguments={"extra": {}},
+    ),
+    "idempotency keys by content": Guard(
+        seam="names of records",
+        without=by_position,
+        check=bulks.test_a_large_list_in_another_order_is_told_by_content,
+        arguments={"extra": tries_of_tasks.KEYED},
+    ),
+    "lists without what may have been applied": Guard(
+        without=lambda _self: ({}, {}, set()),
+        check=bulks.test_a_list_without_what_may_have_been_applied_is_refused,
+        arguments={"extra": tries_of_tasks.KEYED, "first": 201},
+    ),
+    "what was in flight in a killed try": Guard(
+        without=lambda _self: [],
+        check=bulks.test_a_killed_large_bulk_is_not_sent_with_other_data,
+        arguments={"extra": tries_of_tasks.KEYED},
+    ),
+    "failures of a bulk": Guard(
+        without=lambda _self, _max_failed: False,
+        check=bulks.test_continue_tries_all_and_fails_if_more_failed_than_may,
+        arguments={"max_failed": None},
+    ),
+    # interruptions
+    "writes of interrupted tasks": Guard(
+        without=False,
+        check=interrupted_write_is_final,
+    ),
+    "signals that interrupt a user's function": Guard(
+        without=lambda _signals, function: function,
+        check=users_function_is_interrupted,
+    ),
+    "signals that wait": Guard(without=nothing, check=signals_wait),
+}

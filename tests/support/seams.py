@@ -1,0 +1,222 @@
+"""Where guards can be taken out: the only lines that change when one of them is renamed or moves.
+
+A guard is replaced where it is looked up, so that is the module or class that stands here, and not
+always the one that defines it.
+"""
+
+from __future__ import annotations
+
+from pkgutil import resolve_name
+from typing import Any
+
+#: By module: what a guard is called in the lists of guards, and what it is called in the code.
+SEAMS = {
+    "airflow_mirrordb.client.auth.credentials": {
+        "keys of another backend": "Credentials._is_elsewhere",
+    },
+    "airflow_mirrordb.client.auth.redaction": {
+        "redaction of errors": "Redaction.error",
+        "secrets to hide": "Redaction.add",
+        "escapes": "_ESCAPES",
+        "base64": "_encodings",
+        "misread letters": "_readings",
+        "capital letters": "_folded",
+        "halves of secrets": "_cuts",
+        "parts of secrets": "_parts",
+        "common words": "LONG",
+    },
+    "airflow_mirrordb.client.auth.tokens": {
+        "values of tokens": "_VALUE",
+        "words of token answers": "_words",
+        "lifetimes": "SHORTEST_LIFETIME",
+        "size of token answers": "MAX_ANSWER",
+    },
+    "airflow_mirrordb.client.bodies.compression": {
+        "ends of compressed bodies": "_end",
+        "number of members": "MAX_MEMBERS",
+    },
+    "airflow_mirrordb.client.bodies.error_details": {
+        "depth of errors": "MAX_DEPTH",
+        "halves of pairs in details": "_shorten",
+    },
+    "airflow_mirrordb.client.bodies.texts": {
+        "charsets of text": "_CHARSETS",
+    },
+    "airflow_mirrordb.client.call": {
+        "redirects": "redirected",
+        "refusals": "may_be_applied",
+        "redaction of request ids of successes": "interpret",
+        "redaction of what is logged": "Call.__str__",
+    },
+    "airflow_mirrordb.client.collections.bulk_report": {
+        "failures of a bulk": "BulkReport.has_failed",
+    },
+    "airflow_mirrordb.client.collections.pagination": {
+        "length of what tells of the next page": "MAX_TOKEN",
+        "queries of links": "shown",
+    },
+    "airflow_mirrordb.client.collections.record_names": {
+        "names of records": "RecordNames.of",
+    },
+    "airflow_mirrordb.client.collections.streams": {
+        "failures of a store that come again": "_FINAL_STATUSES",
+    },
+    "airflow_mirrordb.client.config": {
+        "odd hosts": "split_url",
+        "masked settings": "MirrorDBConfig.masked",
+    },
+    "airflow_mirrordb.client.forking": {
+        "connections of the parent": "_keep",
+    },
+    "airflow_mirrordb.client.mirrordb": {
+        "pages of an event": "collect",
+        "entity tags that hold a secret": "GenericMirrorDB.without_secrets",
+    },
+    "airflow_mirrordb.client.request": {
+        "reserved headers": "RESERVED_HEADERS",
+        "spelling of headers": "header_key",
+        "headers that override": "OVERRIDES",
+        "names of headers": "TOKEN",
+        "values of headers": "CONTROL",
+        "entity tags": "entity_tags",
+        "idempotency keys that say nothing": "checked_key",
+    },
+    "airflow_mirrordb.client.response": {
+        "304 after a write": "_is_success",
+        "memory of decoded bodies": "decoded_size",
+        "JSON decoder": "_JSON",
+        "halves of pairs in request ids": "encodable",
+        "entity tags that no request can send": "entity_tag",
+        "queries of redirects": "shown",
+    },
+    "airflow_mirrordb.client.rules.endpoints": {
+        "what is encoded again": "_refuse_what_is_hidden",
+        "odd characters": "_refuse_odd_characters",
+        "endpoint patterns": "Rule.matches",
+        "kinds of placeholders": "_rules_of",
+        "length of endpoints": "MAX_ENDPOINT_LENGTH",
+    },
+    "airflow_mirrordb.client.rules.urls": {
+        "length of URLs": "MAX_URL_LENGTH",
+        "ports": "is_port",
+        "words of a URL that is none": "_split",
+    },
+    "airflow_mirrordb.client.rules.write_safety": {
+        "303 after a write": "_AFTER_AN_ACTION",
+        "successes that are cut off": "_without_answer",
+    },
+    "airflow_mirrordb.client.wire.aiohttp_private": {
+        "framing": "Handler._end",
+        "names that hang": "Resolver",
+        "answers nobody asked for": "Connector._get",
+        "writes that were given up": "Handler.close",
+        "what the operating system holds of them": "_NO_LINGERING",
+        "connections with a body to send": "Response.is_request_read",
+        "connections over TLS with a body to send": "unsent_bytes",
+        "connections whose body the operating system holds": "SMALL_BODY",
+        "heads of answers": "Handler._feed_head",
+    },
+    "airflow_mirrordb.client.wire.body_ends": {
+        "closure alerts of TLS": "has_closure_alert",
+    },
+    "airflow_mirrordb.client.wire.deadlines": {
+        "timeout": "Deadlines.within",
+    },
+    "airflow_mirrordb.client.wire.failures": {
+        "bytes of broken answers": "_forget",
+    },
+    "airflow_mirrordb.client.wire.pool": {
+        "TLS context": "tls_context",
+        "TLS settings of the token endpoint": "tls_servers",
+    },
+    "airflow_mirrordb.client.wire.transport": {
+        "size of bodies": "Transport._read",
+        "resets in the middle of a body": "check_end",
+        "sessions of earlier settings": "Transport.retire",
+        "bodies that must not be": "WITHOUT_BODY",
+        "connections with a body to come": "is_body_to_come",
+        "warning of no verification": "log",
+    },
+    "airflow_mirrordb.hooks.connected": {
+        "Airflow's masker": "mask_secrets",
+    },
+    "airflow_mirrordb.hooks.connection_test": {
+        "connections that hang": "in_thread",
+    },
+    "airflow_mirrordb.hooks.lookup": {
+        "keys of a connection that moved": "ConnectionLookUp.credentials",
+    },
+    "airflow_mirrordb.hooks.runner": {
+        "event loops of the parent": "LoopRunner.is_inherited",
+    },
+    "airflow_mirrordb.hooks.signals": {
+        "signals that interrupt a user's function": "Signals.interruptible",
+        "signals that wait": "Signals.hold",
+    },
+    "airflow_mirrordb.operators.bulk": {
+        "answers of a bulk": "storable",
+        "errors of a bulk": "readable",
+    },
+    "airflow_mirrordb.operators.bulk_state": {
+        "lists without what may have been applied": "BulkState._outcomes",
+        "what was in flight in a killed try": "BulkState._last_begun",
+    },
+    "airflow_mirrordb.task.events": {
+        "events": "to_text_beside",
+    },
+    "airflow_mirrordb.task.result": {
+        "results that XComs refuse": "storable",
+        "size of results": "_size_of",
+    },
+    "airflow_mirrordb.task.serialization": {
+        "halves of pairs in results": "_replaced",
+    },
+    "airflow_mirrordb.task.start": {
+        "arguments of a start in the triggerer": "check_exact",
+    },
+    "airflow_mirrordb.task.state": {
+        "other data under the key of an earlier try": "content_of",
+        "404 after a killed try": "WriteState.begin",
+        "404 after a refused try": "WriteState.end",
+        "writes of interrupted tasks": "WriteState.is_final",
+    },
+    "airflow_mirrordb.task.stored_arguments": {
+        "requests to triggers": "to_text",
+    },
+    "airflow_mirrordb.task.takeover": {
+        "what a triggerer that died had sent": "set_xcom",
+        "wrong ids in triggers": "_is_noted",
+    },
+    "airflow_mirrordb.task.templates": {
+        "templates that render to nothing": "RemembersTemplates.refuse_nothing",
+        "None that a task is expanded over": "expanded_arguments",
+        "filters that vanish": "RemembersTemplates.refuse_vanished",
+    },
+    "airflow_mirrordb.triggers.changes": {
+        "order of cursors": "order_of",
+    },
+    "airflow_mirrordb.triggers.event": {
+        "events of a watcher": "readable",
+        "arguments of a watcher": "check_exact",
+        "entity tags that a backend refuses": "_TAG_REFUSED",
+        "cursors that Airflow can carry": "to_text",
+    },
+    "airflow_mirrordb.triggers.mirrordb": {
+        "size of events": "check_size",
+        "fields that another version stored": "restored",
+    },
+    "airflow_mirrordb.triggers.sensor": {
+        "what a condition decides": "AirflowException",
+    },
+    "ssl": {
+        "certifi": "create_default_context",
+    },
+}
+_PLACES = {name: f"{module}:{path}" for module, seams in SEAMS.items() for name, path in seams.items()}
+
+
+def place_of(seam: str) -> tuple[Any, str]:
+    """Return the module or class in which a guard is looked up, and its name there."""
+    module, _, path = _PLACES[seam].partition(":")
+    outer, _, name = path.rpartition(".")
+    return resolve_name(f"{module}:{outer}"), name
