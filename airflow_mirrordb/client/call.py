@@ -106,12 +106,12 @@ class Call:
         self._number, self._progress, self.maybe_applied = 0, progress, False
 
     def __str__(self) -> str:
-        """Return what the request is called in logs; a link may have brought a secret into its endpoint."""
+        """Return the name of the request in logs, without secrets: a link may have brought one."""
         label = f" [{self._request.method_name}]" if self._request.method_name else ""
         return f"{self._request.method} {self._redaction.text(self._request.endpoint)}{label}"
 
     async def attempt(self, progress: Progress) -> MirrorDBResponse:
-        """Make one attempt; decide of a failure whether there may be another.
+        """Make one attempt. The error of one that failed says whether there may be another.
 
         :param progress: what came of the attempts before it
         """
@@ -127,7 +127,7 @@ class Call:
                 fresh := await self._credentials.renewed(headers, config, transport, self._renewals)
             ):
                 answer = await self._answer(fresh)  # a 401 was not applied: a write may go out again
-            return self._result(answer)
+            return self._interpret(answer)
         except TurnTooLateError as late:
             late.progress = progress
             raise
@@ -136,14 +136,14 @@ class Call:
             raise
 
     async def only_attempt(self, progress: Progress) -> MirrorDBResponse:
-        """Make one attempt; what follows a failure is for the caller to say."""
+        """Make one attempt; the caller decides whether there is another."""
         try:
             return await self.attempt(progress)
         except MirrorDBError as error:
             error.attempts = self._number
             raise
 
-    def _result(self, answer: Answer) -> MirrorDBResponse:
+    def _interpret(self, answer: Answer) -> MirrorDBResponse:
         try:
             response = interpret(
                 answer,
@@ -156,7 +156,7 @@ class Call:
                 hide=self._redaction.text,
             )
         except MirrorDBError as error:
-            self._raise(error)
+            self._raise_classified(error)
         if not response.is_json:
             log.warning(
                 "%s: %d, so the write was applied, but its answer of %d bytes is not JSON (content type %r):"
@@ -176,8 +176,8 @@ class Call:
             )
         return response
 
-    def _raise(self, error: MirrorDBError) -> NoReturn:
-        """Raise what an error of the request itself is for who made it."""
+    def _raise_classified(self, error: MirrorDBError) -> NoReturn:
+        """Raise the error that the caller has to act on; of a write it may be ambiguous."""
         error.maybe_applied = self.maybe_applied
         before = self._progress.maybe_applied
         classified = classify_failure(
@@ -200,25 +200,26 @@ class Call:
         try:
             left = max(self.deadline - self._clock.monotonic(), LEAST_TIMEOUT)
             sending = self._route.transport.send(wire, headers, left, self._stream, self._begin)
-            answer = await (self._watched(sending) if self._observe else sending)
+            answer = await (self._observed(sending) if self._observe else sending)
         except TransportError as error:
-            self._raise(error)
+            self._raise_classified(error)
         finally:
             throttle.leave()
         throttle.learn(slot, answer)
-        self._stands(self._progress.maybe_applied or (wire.method != "GET" and may_be_applied(answer)))
+        self._note_fact(self._progress.maybe_applied or (wire.method != "GET" and may_be_applied(answer)))
         return answer
 
     def _begin(self) -> None:
-        """Note that the attempt goes out: from now on it may be applied, until an answer says otherwise."""
-        self._stands(self.maybe_applied or self._wire.method != "GET")
+        """Note that the attempt goes out: a write may be applied from now on, until an answer denies it."""
+        self._note_fact(self.maybe_applied or self._wire.method != "GET")
 
-    def _stands(self, maybe_applied: bool) -> None:  # a fact
+    def _note_fact(self, maybe_applied: bool) -> None:
+        """Keep whether the write may have been applied by now, and tell the caller."""
         self.maybe_applied = maybe_applied
         if self._note is not None:
             self._note(self._number, maybe_applied)
 
-    async def _watched(self, sending: Awaitable[Answer]) -> Answer:
+    async def _observed(self, sending: Awaitable[Answer]) -> Answer:
         started = self._clock.monotonic()
         status, error = None, None
         try:
@@ -230,7 +231,7 @@ class Call:
         else:
             return answer
         finally:
-            assert self._observe is not None  # noqa: S101  # somebody watches
+            assert self._observe is not None  # noqa: S101  # somebody observes
             self._observe(
                 Attempt(
                     request=self._request,

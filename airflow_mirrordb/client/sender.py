@@ -52,14 +52,14 @@ class InFlightRequest(CancelScope):
 
     __slots__ = ("_ended", "_in_flight", "_request")
 
-    def __init__(self, flights: set[InFlightRequest], request: MirrorDBRequest) -> None:
+    def __init__(self, in_flight: set[InFlightRequest], request: MirrorDBRequest) -> None:
         super().__init__()
-        self._in_flight, self._request = flights, request
+        self._in_flight, self._request = in_flight, request
         self._ended: asyncio.Future[None] | None = None
 
     @property
-    def is_under_way(self) -> bool:
-        """Whether it will land: not if it was interrupted right before, or its event loop is another one."""
+    def is_running(self) -> bool:
+        """Whether it will end: not if its task is over, or runs on another event loop."""
         return not self._task.done() and self._task.get_loop() is asyncio.get_running_loop()
 
     def end(self) -> asyncio.Future[None]:
@@ -86,7 +86,7 @@ class InFlightRequest(CancelScope):
 
 
 class Sender:
-    """Makes the requests of one client, each again where that is safe, and can end all that are in flight.
+    """Sends the requests of one client, again where that is safe, and can end those in flight.
 
     :param credentials: what proves who sends
     :param redaction: hides secrets in what appears in logs
@@ -101,12 +101,8 @@ class Sender:
         clock: Clock,
         observe: Observer | None = None,
     ) -> None:
-        self._credentials, self._redaction, self._clock, self._observe = (
-            credentials,
-            redaction,
-            clock,
-            observe,
-        )
+        self._credentials, self._redaction = credentials, redaction
+        self._clock, self._observe = clock, observe
         self._in_flight: set[InFlightRequest] = set()
         self._told_of_key = False
 
@@ -169,9 +165,8 @@ class Sender:
                 raise WaitNeeded(replace(late.progress, resume_at=resume_at), error) from None
             raise error from None
         except MirrorDBError as error:
-            attach_request(
-                error, request
-            ).maybe_applied |= call.maybe_applied  # it may have been ended in a wait
+            attach_request(error, request)
+            error.maybe_applied |= call.maybe_applied  # it may have been ended while it waited
             raise
 
     async def probe(self, snapshot: Snapshot, route: Route) -> int:
@@ -218,9 +213,9 @@ class Sender:
         self._in_flight = set()
 
     async def end(self) -> None:
-        """End what is in flight; whose transports are to be marked as closing before."""
-        flights, self._in_flight = self._in_flight, set()
-        await asyncio.gather(*(in_flight.end() for in_flight in flights if in_flight.is_under_way))
+        """End what is in flight; the transports must be marked as closing before."""
+        requests, self._in_flight = self._in_flight, set()
+        await asyncio.gather(*(request.end() for request in requests if request.is_running))
 
 
 def _too_late(late: TurnTooLateError) -> RateLimitError:

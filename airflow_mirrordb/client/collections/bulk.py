@@ -1,4 +1,4 @@
-"""Many requests of one kind: so many in flight at a time, in order, and what became of each."""
+"""Many requests of one kind: a bounded number in flight, begun in order."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ _OWN = {
 class BulkOptions(RequestOptions, total=False):
     """What a bulk may say beyond its method and items.
 
-    ``endpoint`` and whatever else the method takes hold for each item that does not say otherwise. An
-    ``idempotency_key`` given here gets the record's name appended, which is made of its content: a bulk
-    that is repeated in another order has the same keys, and other data has another. Of equal records
-    each has its own.
+    ``endpoint``, and whatever else the method takes, holds for each item that does not say otherwise.
+
+    An ``idempotency_key`` gets the record's name appended, which is made of the record's content. A bulk
+    that is repeated in another order so has the same keys. Equal records have different names.
 
     :param concurrency: records in flight at a time; 32 by default, never more than ``max_concurrency``
     :param on_error: ``fail`` begins no further record after a failed one; ``continue`` tries all, and then
@@ -93,10 +93,10 @@ Items = Iterable[Mapping[str, Any] | str] | AsyncIterable[Mapping[str, Any] | st
 
 
 class Bulk:
-    """A bulk under way: a fixed number of workers take the records that they are handed.
+    """A bulk under way: a fixed number of workers take the items that they are handed.
 
-    Use :meth:`run`, or :meth:`start`, then :meth:`hand` as often as there are items, :meth:`end`, and
-    :meth:`result`; the latter way items are got while the event loop does not run.
+    Call :meth:`run`. A caller whose event loop does not run while it gets the items calls :meth:`start`,
+    :meth:`hand` with some items as often as it has some, :meth:`end` and :meth:`result`.
 
     :param send: sends one request, from a ``progress`` if it is given one
     :param update_method: returns the HTTP method of an update
@@ -173,7 +173,7 @@ class Bulk:
     async def start(self, items: object) -> None:
         """Start the workers.
 
-        :param items: of which only the kind and the length is asked for
+        :param items: only their kind and length count here; :meth:`hand` hands them over
         :raises InvalidRequestError: if they are one item, or none at all
         """
         if isinstance(items, str | Mapping) or not isinstance(items, Iterable | AsyncIterable):
@@ -187,7 +187,7 @@ class Bulk:
         self._workers = [asyncio.ensure_future(self._work()) for _ in range(self._concurrency)]
 
     async def hand(self, items: Iterable[Mapping[str, Any] | str]) -> bool:
-        """Let the workers take items, until all are taken; False if they will take no more."""
+        """Let the workers take items; return when all are taken, with False if the bulk has stopped."""
         self._items = iter(items)
         self._all_taken.clear()
         # one more than there are items, to see that all are taken
@@ -209,7 +209,7 @@ class Bulk:
     async def end(self) -> None:
         """Begin no further record, and await what is in flight.
 
-        :raises BaseException: at once, if an interruption as a task's time-out struck inside
+        :raises BaseException: what interrupted a worker, as a task's time-out; at once
         """
         self.stop()
         if not self._workers:  # it was never started
