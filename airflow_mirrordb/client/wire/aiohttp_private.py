@@ -207,9 +207,10 @@ class Handler(ResponseHandler):
         backend might apply a write long after it was given up, and after others that followed it.
         """
         if self.transport is not None and self._is_under_way(self.transport):
-            with suppress(OSError):
-                link = self.transport.get_extra_info("socket")
-                link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
+            link = self.transport.get_extra_info("socket")
+            if link is not None:  # else it is closed already
+                with suppress(OSError):
+                    link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
             self.abort()
         else:
             super().close()
