@@ -6,6 +6,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from itertools import count
 from threading import Thread, main_thread
@@ -464,7 +465,8 @@ class TimedOut:
         with connection:
             self.received = connection.recv(65536)
             signal.pthread_kill(main_thread().ident or 0, signal.SIGUSR1)
-            connection.recv(65536)
+            with suppress(ConnectionResetError):  # nothing more of that request is sent
+                connection.recv(65536)
 
     def _raise(self, *_: object) -> None:
         raise AirflowTaskTimeout("Timeout")
