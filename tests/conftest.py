@@ -37,6 +37,18 @@ settings.load_profile("gate")
 LONGEST_SLEEP = 0.05
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--fast", action="store_true", help="leave out what is marked slow or e2e, unless tests are named"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let ``poe test`` be quick, and ``poe test FILE`` run all of a file."""
+    if config.option.fast and config.args_source is not pytest.Config.ArgsSource.ARGS:
+        config.option.markexpr = config.option.markexpr or "not slow and not e2e"
+
+
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
     runners: list[web.AppRunner] = []

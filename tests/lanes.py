@@ -141,7 +141,7 @@ def run(lane: Lane, wheel: Path, folder: Path) -> Outcome:
     except subprocess.CalledProcessError as error:
         return Outcome(succeeded=False, cells=("FAILED",), output=f"{error.stdout}\n{error.stderr}")
     installed = time.monotonic() - begin
-    for name in ("tests", "example_dags", ".ci"):
+    for name in ("tests", "example_dags", ".ci", ".github"):
         shutil.copytree(CHECKOUT / name, home / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(CHECKOUT / name, home)

@@ -13,6 +13,8 @@ from hypothesis import given, strategies as st
 
 from tests.fuzz.targets import TARGETS
 
+pytestmark = pytest.mark.slow
+
 RUNS = 5000
 ROOT = Path(__file__).parents[2]
 

@@ -237,6 +237,7 @@ def watched(*cursors: Any) -> tuple[list[Any], Any]:
     return fired, kept
 
 
+@pytest.mark.slow
 @given(CURSORS, CURSORS)
 def test_a_watcher_tells_and_remembers_any_cursor(first: Any, second: Any) -> None:
     """The event is read by DAGs, so it holds what a person can read; what is kept is exact."""

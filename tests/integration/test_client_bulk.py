@@ -66,6 +66,7 @@ async def test_records_are_created_read_updated_and_deleted(config_for: ConfigFo
     assert server.records("users") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("header", [None, HEADER])
 async def test_what_a_bulk_tells_through_faults_is_true(
     config_for: ConfigFor, server: DevServer, caplog: pytest.LogCaptureFixture, header: str | None

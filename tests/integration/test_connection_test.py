@@ -168,6 +168,7 @@ asyncio.run(read())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("code", [WITH_THE_HOOK, WITH_THE_CLIENT], ids=["hook", "client"])
 def test_a_process_ends_though_a_name_hangs_for_ever(code: str) -> None:

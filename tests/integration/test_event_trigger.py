@@ -360,6 +360,7 @@ def test_what_is_asked_differently_is_not_shared() -> None:
     assert trigger(cursor="at", cursor_param="since").shared_stream_key() is None
 
 
+@pytest.mark.slow
 def test_dag_file_that_watches_loads_no_client() -> None:
     """The module of the trigger is imported wherever a DAG file is parsed."""
     code = (

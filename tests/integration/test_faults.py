@@ -291,6 +291,7 @@ async def run_through_faults(config_for: ConfigFor, server: DevServer, seed: int
         return Run(workload=workload, proxy=proxy, found=differences(workload, server, proxy))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("header", [None, HEADER])
 @pytest.mark.parametrize(("seed", "secure"), [(1, False), (2, True), (3, False)])
@@ -315,6 +316,7 @@ async def test_no_write_is_lost_or_doubled(
     assert {operation.told for operation in run.workload.operations} == {*get_args(Told)}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("header", [None, HEADER])
 async def test_without_the_guard_writes_are_doubled(

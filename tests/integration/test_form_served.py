@@ -19,6 +19,7 @@ print(form.model_dump_json())
 """
 
 
+@pytest.mark.slow
 def test_airflow_serves_every_setting() -> None:
     """Each setting arrives in its place, with its help text; secrets are hidden, nothing has a default."""
     pytest.importorskip(

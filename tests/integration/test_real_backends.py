@@ -30,7 +30,8 @@ from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from tests.support.connections import SetConnection
 from tests.support.debian import program
 
-pytestmark = pytest.mark.timeout(300)  # the first test installs what it needs, maybe node as well
+# the first test installs what it needs, maybe node as well
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 JSON_SERVER = "json-server@0.17.4"
 KINTO = ("kinto==26.5", "setuptools<82")  # its pyramid imports pkg_resources, which newer ones lack

@@ -33,7 +33,7 @@ FAR = 20 * 2**20  # bytes of memory that may be other than after the first tenth
 #: What hangs has so little time, in seconds; all else has enough.
 PATIENCE = {"hang": 0.05}
 
-pytestmark = [pytest.mark.timeout(3600 if SOAK else 300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600 if SOAK else 300)]
 
 
 class Mixed(asyncio.Protocol):

@@ -51,6 +51,15 @@ def test_continuous_integration_runs_the_command_of_the_readme() -> None:
     assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == command
 
 
+def test_tasks_that_are_named_are_there() -> None:
+    """Readme, contributors' pages and the workflow name only tasks that poe has."""
+    tasks = (ROOT / "pyproject.toml").read_text().partition("[tool.poe.tasks]")[2].partition("\n[")[0]
+    known = set(re.findall(r"^(\w+) = ", tasks, re.MULTILINE))
+    pages = [README, *(page.read_text() for page in (ROOT / ".github").rglob("*.*") if page.is_file())]
+    named = {name for page in pages for name in re.findall(r"(?:`|--quiet |run )poe (\w+)", page)}
+    assert {"quick", "test", "check", "lanes"} <= named <= known
+
+
 def test_form_has_each_setting() -> None:
     """The connection form and the README's table name the same settings."""
     form = get_provider_info()["connection-types"][0]["conn-fields"]
