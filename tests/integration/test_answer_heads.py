@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_mirrordb.client import GenericMirrorDB, InvalidResponseError, MirrorDBError, NotFoundError
+from airflow_mirrordb.client import (
+    AmbiguousWriteError,
+    GenericMirrorDB,
+    InvalidResponseError,
+    MirrorDBError,
+    NotFoundError,
+)
 from airflow_mirrordb.client.wire.aiohttp_private import Handler
 from tests.support.raw_server import Reply, json_answer
 
@@ -156,6 +163,96 @@ async def test_one_that_may_be_repeated_is_repeated(
     config = config_for(raw_server.base_url, idempotency_header="Idempotency-Key")
     async with GenericMirrorDB(config) as client:
         assert await client.create_function("create", "api/users", {}) == {"id": 7}
+    assert len(raw_server.requests) == 2
+
+
+#: What RFC 9112, sections 5, 6.3 and 8, lets a client refuse, or what is over its limits.
+UNREADABLE = {
+    "two equal lengths": ("Content-Length: 2", "Content-Length: 2"),
+    "length and chunks": ("Content-Length: 2", "Transfer-Encoding: chunked"),
+    "NUL": ("X: a\0", "Content-Length: 2"),
+    "130 headers": tuple(f"X-{number}: 1" for number in range(130)),
+    "9 kB in a line": (f"X: {'y' * 9000}", "Content-Length: 2"),
+}
+CUT = {
+    "after the status": b"HTTP/1.1 %s ",
+    "after the first line": b"HTTP/1.1 %s Something\r\n",
+    "in a header": b"HTTP/1.1 %s Something\r\nContent-Le",
+    "after a 103": b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 %s Something\r\nContent-Length: 2\r\n",
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+@pytest.mark.parametrize("keyed", [False, True])
+async def test_a_success_whose_head_cannot_be_parsed_says_that_the_write_was_applied(
+    raw_server: RawServer, config_for: ConfigFor, name: str, pieces: bool, *, keyed: bool
+) -> None:
+    """Its status is in the first line (RFC 9110, section 15.3). Sent again it would be answered alike.
+
+    The error says what is wrong with it in the words of the parser, and quotes nothing of it.
+    """
+    raw_server.default = Reply(whole("201 Created", *UNREADABLE[name], body=b"{}"), then="close")
+    header = {"idempotency_header": "Idempotency-Key"} if keyed else {}
+    async with GenericMirrorDB(config_for(raw_server.base_url, **header)) as client:
+        error = await outcome(client, "create")
+    assert isinstance(error, InvalidResponseError)
+    assert (error.status, error.retryable, error.maybe_applied) == (201, False, True)
+    assert re.search(r" cannot be parsed: [\w' -]+; the write itself was applied$", error.message)
+    assert len(raw_server.requests) == 1
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+async def test_a_refusal_whose_head_cannot_be_parsed_is_one(
+    raw_server: RawServer, config_for: ConfigFor, name: str, pieces: bool
+) -> None:
+    """It says that nothing was applied, or found (RFC 9110, section 15.5.5)."""
+    raw_server.default = Reply(whole("404 Not Found", *UNREADABLE[name], body=b"{}"), then="close")
+    async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
+        assert isinstance(await outcome(client, "update"), NotFoundError)
+
+
+@pytest.mark.parametrize("name", CUT)
+@pytest.mark.parametrize("then", ["close", "reset", "time-out"])
+@pytest.mark.parametrize(("status", "expected"), [(b"201", InvalidResponseError), (b"404", NotFoundError)])
+async def test_the_status_decides_though_its_head_is_cut_off(
+    raw_server: RawServer,
+    config_for: ConfigFor,
+    name: str,
+    then: Any,
+    status: bytes,
+    expected: type[MirrorDBError],
+) -> None:
+    """However that ended."""
+    raw_server.default = Reply(CUT[name] % status, then=then)
+    async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
+        error = await outcome(client, "update")
+    assert isinstance(error, expected)
+    assert (error.status, error.retryable) == (int(status), False)  # type: ignore[attr-defined]
+    assert error.maybe_applied is (status == b"201")
+    assert len(raw_server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "cut", [b"", b"HTTP/1.1 20", b"HTTP/1.1 201", b"HTTP/1.1 103 Early Hints\r\n", b"201 Created\r\n"]
+)
+async def test_what_is_no_status_says_nothing(
+    raw_server: RawServer, config_for: ConfigFor, cut: bytes
+) -> None:
+    """A status has an end (RFC 9112, section 4)."""
+    raw_server.default = Reply(cut, then="close")
+    async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
+        error = await outcome(client, "create")
+    assert isinstance(error, AmbiguousWriteError)
+
+
+async def test_a_write_with_a_key_whose_head_was_cut_off_is_repeated(
+    raw_server: RawServer, config_for: ConfigFor
+) -> None:
+    """That passes, and the backend gives the same answer again."""
+    raw_server.replies = [Reply(b"HTTP/1.1 201 Created\r\nContent-Le", then="close")]
+    config = config_for(raw_server.base_url, idempotency_header="Idempotency-Key")
+    async with GenericMirrorDB(config) as client:
+        assert await outcome(client, "create") == {}
     assert len(raw_server.requests) == 2
 
 

@@ -23,6 +23,10 @@ class Guard:
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
+class NeverRaisedError(Exception):
+    """What a handler waits for that is not there."""
+
+
 ANYTHING = re.compile(r".*", re.DOTALL)
 
 

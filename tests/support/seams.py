@@ -124,6 +124,7 @@ SEAMS = {
     },
     "airflow_mirrordb.client.wire.failures": {
         "bytes of broken answers": "_forget",
+        "what a parser quotes": "_without_quotes",
     },
     "airflow_mirrordb.client.wire.pool": {
         "TLS context": "tls_context",
@@ -133,6 +134,8 @@ SEAMS = {
         "size of bodies": "Transport._read",
         "resets in the middle of a body": "check_end",
         "sessions of earlier settings": "Transport.retire",
+        "statuses of heads that are cut off": "begun_status",
+        "heads that cannot be parsed": "UnparsableError",
         "bodies that must not be": "WITHOUT_BODY",
         "connections with a body to come": "is_body_to_come",
         "warning of no verification": "log",

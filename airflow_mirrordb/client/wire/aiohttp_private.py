@@ -43,6 +43,7 @@ __all__ = [
     "RawResponseMessage",
     "Response",
     "UnparsableError",
+    "begun_status",
     "exchange",
     "head_of",
     "opener_to",
@@ -58,7 +59,7 @@ READ_SIZE = 2**16
 #: A body without a length ends with its connection; what packs it is taken off elsewhere.
 PARSING: dict[str, Any] = {"read_until_eof": True, "read_bufsize": READ_SIZE, "auto_decompress": False}
 NO_TIMEOUT = aiohttp.ClientTimeout()  # the request's own covers all of it
-_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})")
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})[ \r\n]")
 #: Bytes that may have come of an answer beside its body: its head, and those of 1xx answers before it; the
 #: sizes and extensions of chunks; trailers; and up to 256 kB that wait to be parsed. A body may have half
 #: its own size more, as chunks of ten bytes have. Some backends stream JSON token by token: 2 MB of that
@@ -191,6 +192,10 @@ class Handler(ResponseHandler):
             self._before_head.clear()
         super().feed_data(data, size)
 
+    def begun_status(self) -> int | None:
+        """Return the status of an answer whose head is cut off or cannot be parsed, if it has one."""
+        return _final_status(b"".join(self._before_head))[0]
+
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
         """Hand an error to the reader."""
         if type(exc) is HttpProcessingError:  # these bytes cannot be parsed
@@ -262,15 +267,24 @@ def unsent_bytes(transport: asyncio.Transport) -> int:
 
 def _split(raw: bytes) -> tuple[bytes, bytes] | None:
     """Return the head of the final answer in some bytes, and what follows it; None if it is not all there."""
+    status, start = _final_status(raw)
+    end = raw.find(b"\r\n\r\n", start) + 4
+    if status is None or end < 4:  # noqa: PLR2004  # there is no end
+        return None
+    return raw[start:end], raw[end:]
+
+
+def _final_status(raw: bytes) -> tuple[int | None, int]:
+    """Return the status of the final answer in some bytes, if it is there, and where its head begins."""
     start = 0
     while found := _STATUS_LINE.match(raw, start):
-        end = raw.find(b"\r\n\r\n", start) + 4
-        if end < 4:  # noqa: PLR2004  # there is no end
+        if is_final(status := int(found[1])):
+            return status, start
+        end = raw.find(b"\r\n\r\n", start)
+        if end < 0:
             break
-        if is_final(int(found[1])):
-            return raw[start:end], raw[end:]
-        start = end
-    return None
+        start = end + 4
+    return None, start
 
 
 # -- one request ---------------------------------------------------------------------------------
@@ -354,3 +368,9 @@ async def exchange(connection: Connection, head: bytes, body: bytes | None) -> R
         message, content = await protocol.read()
         if is_final(message.code):
             return Response(message, content, protocol, transport)
+
+
+def begun_status(connection: Connection | None) -> int | None:
+    """Return the status of an answer that only began, if as much of it came."""
+    protocol = connection and connection.protocol
+    return protocol.begun_status() if isinstance(protocol, Handler) else None

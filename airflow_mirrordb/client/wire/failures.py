@@ -22,8 +22,8 @@ from airflow_mirrordb.client.errors import (
 )
 from airflow_mirrordb.client.wire.aiohttp_private import UnparsableError
 
-#: How aiohttp quotes what it received, up to the end of its message.
-_QUOTED = re.compile(r"(?:\bbytearray\()?\bb['\"].*", re.DOTALL)
+#: How aiohttp quotes what it received, on a line of its own, up to the end of its message.
+_QUOTED = re.compile(r":?\s*(?:\bbytearray\()?\bb['\"].*", re.DOTALL)
 
 
 def own_error(  # noqa: PLR0911  # one a kind
@@ -48,7 +48,11 @@ def own_error(  # noqa: PLR0911  # one a kind
         return _timed_out(origin, seconds, sent=sent)
     if isinstance(error, PackingError):
         return DisconnectedError(message=f"the answer of {origin} is damaged: {error}", sent=True)
-    if isinstance(error, aiohttp.ClientError | UnparsableError | OSError):
+    if isinstance(error, UnparsableError):
+        return DisconnectedError(
+            message=f"the answer of {origin} cannot be parsed: {_words(error)}", sent=sent
+        )
+    if isinstance(error, aiohttp.ClientError | OSError):
         broke = f"the connection to {origin} broke before the whole answer was there"
         return DisconnectedError(message=f"{broke}: {_words(error)}", sent=sent)
     return None
@@ -86,7 +90,7 @@ def _forget(error: BaseException) -> None:
 
 
 def _without_quotes(text: str) -> str:
-    return shortened(_QUOTED.sub("…", text), 500)
+    return shortened(" ".join(_QUOTED.sub("", text).split()) or "…", 500)
 
 
 def _timed_out(origin: str, timeout: float, *, sent: bool) -> TransportError:

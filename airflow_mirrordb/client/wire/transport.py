@@ -17,7 +17,15 @@ from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import DISCONNECTED, DisconnectedError, TransportError
 from airflow_mirrordb.client.request import WireRequest
 from airflow_mirrordb.client.response import Answer
-from airflow_mirrordb.client.wire.aiohttp_private import Connection, FramingError, Response, exchange, head_of
+from airflow_mirrordb.client.wire.aiohttp_private import (
+    Connection,
+    FramingError,
+    Response,
+    UnparsableError,
+    begun_status,
+    exchange,
+    head_of,
+)
 from airflow_mirrordb.client.wire.body_ends import WITHOUT_BODY, check_end, is_body_to_come
 from airflow_mirrordb.client.wire.deadlines import Deadlines
 from airflow_mirrordb.client.wire.failures import forget_credentials, own_error
@@ -63,7 +71,7 @@ class Transport:
     ) -> Answer:
         """Send a request once and return the answer, whatever its status.
 
-        An answer whose body did not come whole says so itself: its status decides what was done.
+        An answer that did not come whole says so itself: its status decides what was done.
 
         :param credentials: headers that prove who sends it
         :param within: seconds after which its time is over, if its ``timeout`` is longer
@@ -75,6 +83,7 @@ class Transport:
         connection: Connection | None = None
         response: Response | None = None
         pieces: list[bytes] = []
+        status: int | None = None
         refused, broken = "", None
         self._sending += 1
         try:
@@ -85,19 +94,22 @@ class Transport:
                 if begin is not None:
                     begin()
                 response = await exchange(connection, head, request.body)
+                status = response.status
                 refused = await self._read(response, pieces, stream)
-                if not refused and response.content.at_eof() and not is_body_to_come(response):
-                    check_end(response)
-                    if response.is_request_read(request.body):
-                        connection.release()
+                if not refused:
+                    _release(connection, response, request)
         except (Exception, asyncio.CancelledError) as error:
             own = self._failure(error, request, min(request.timeout, within), sent=connection is not None)
             if own is None:
                 raise
             if response is None:
+                status = begun_status(connection)
+            if status is None:
                 raise own from error
-            own.status, own.__cause__ = response.status, error
-            broken = own
+            own.status, own.__cause__ = status, error
+            if response is None and isinstance(error, UnparsableError) and request.method != "GET":
+                refused = own.message  # sent again, it would be answered alike
+            broken = None if refused else own
         finally:
             if connection is not None:
                 connection.close()  # unless it was released
@@ -105,8 +117,8 @@ class Transport:
             if self._retired:
                 await self.retire()
         return Answer(
-            status=response.status,
-            headers=response.headers,
+            status=status,
+            headers={} if response is None else response.headers,
             body=b"".join(pieces),
             refused=refused,
             broken=broken,
@@ -181,6 +193,17 @@ class Transport:
         except FramingError as error:
             return error.message
         return ""
+
+
+def _release(connection: Connection, response: Response, request: WireRequest) -> None:
+    """Let others use a connection, if nothing more goes or comes on it.
+
+    :raises aiohttp.ClientError: if the answer was cut off
+    """
+    if response.content.at_eof() and not is_body_to_come(response):
+        check_end(response)
+        if response.is_request_read(request.body):
+            connection.release()
 
 
 async def _unpacked(response: Response) -> AsyncGenerator[bytes, None]:

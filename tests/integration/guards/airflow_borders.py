@@ -17,14 +17,10 @@ from tests.integration import (
     test_results as results,
     test_stored_triggers as stored,
 )
-from tests.support.guards import Guard, as_it_is, nothing, unchanged
+from tests.support.guards import Guard, NeverRaisedError, as_it_is, nothing, unchanged
 
 if TYPE_CHECKING:
     from tests.support.connections import SetConnection
-
-
-class NeverRaisedError(Exception):
-    """What a handler waits for that is not there."""
 
 
 async def json_as_it_is(value: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
+from airflow_mirrordb.client import InvalidResponseError
 from airflow_mirrordb.client.bodies import compression
 from airflow_mirrordb.client.collections import pagination
 from airflow_mirrordb.client.rules import write_safety
@@ -30,7 +31,15 @@ from tests.integration import (
     test_unsent as unsent,
     test_wire_hostile as hostile_requests,
 )
-from tests.support.guards import ANYTHING, Guard, nothing, nothing_to_await, seeds, unchanged
+from tests.support.guards import (
+    ANYTHING,
+    Guard,
+    NeverRaisedError,
+    nothing,
+    nothing_to_await,
+    seeds,
+    unchanged,
+)
 from tests.unit import (
     test_compression as packed,
     test_error_details as problems,
@@ -182,6 +191,26 @@ GUARDS: dict[str, Guard] = {
         without=lambda _self: False,
         check=heads.test_an_answer_without_a_body_ends_with_its_head,
         arguments={"name": "204", "write": "create", "pieces": False},
+    ),
+    "statuses of heads that are cut off": Guard(
+        without=nothing,
+        check=heads.test_the_status_decides_though_its_head_is_cut_off,
+        arguments={
+            "name": "in a header",
+            "then": "close",
+            "status": b"201",
+            "expected": InvalidResponseError,
+        },
+    ),
+    "heads that cannot be parsed": Guard(
+        without=NeverRaisedError,
+        check=heads.test_a_success_whose_head_cannot_be_parsed_says_that_the_write_was_applied,
+        arguments={"name": "NUL", "keyed": True, "pieces": False},
+    ),
+    "what a parser quotes": Guard(
+        without=unchanged,
+        check=heads.test_a_success_whose_head_cannot_be_parsed_says_that_the_write_was_applied,
+        arguments={"name": "two equal lengths", "keyed": False, "pieces": False},
     ),
     "bodies that must not be": Guard(
         without=(),
