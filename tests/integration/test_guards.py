@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_mirrordb.client.auth import redaction
+from airflow_mirrordb.client.auth import spellings
 from tests.fuzz.targets import REGISTRIES
 from tests.integration.guards import airflow_borders, answers, confidentiality, requests_sent, writes
 from tests.integration.test_connection_ends import odd  # noqa: F401  # a fixture
@@ -78,7 +78,7 @@ async def test_without_the_guard_its_check_fails(
     async def run() -> None:
         for registry in REGISTRIES:  # which would remember what they allowed
             registry._allowed.clear()
-        redaction._spellings.cache_clear()
+        spellings.spellings_of.cache_clear()
         arguments = {**fixtures, **guard.arguments}
         if inspect.iscoroutinefunction(check):
             await check(**arguments)

@@ -18,11 +18,13 @@ SEAMS = {
         "redaction of errors": "Redaction.error",
         "secrets to hide": "Redaction.add",
         "escapes": "_ESCAPES",
-        "base64": "_encodings",
-        "misread letters": "_readings",
-        "capital letters": "_folded",
         "halves of secrets": "_cuts",
         "parts of secrets": "_parts",
+    },
+    "airflow_mirrordb.client.auth.spellings": {
+        "base64": "_encodings",
+        "capital letters": "folded",
+        "misread letters": "_readings",
         "common words": "LONG",
     },
     "airflow_mirrordb.client.auth.tokens": {

@@ -19,13 +19,12 @@ from airflow_mirrordb.client import AmbiguousWriteError, BulkError, MirrorDBErro
 from airflow_mirrordb.client.auth.redaction import (
     CUT,
     LEAST,
-    LONG,
     MOST_SECRETS,
     Redaction,
     _parts,
-    _Spelling,
     shortened,
 )
+from airflow_mirrordb.client.auth.spellings import LONG, Spelling
 from airflow_mirrordb.client.errors import _classes
 
 KEY = 'a/b+c="CANARY"\\é&<d>%41 e'
@@ -172,7 +171,7 @@ def test_from_half_of_a_secret_on_a_part_is_hidden() -> None:
 def test_parts_of_a_secret_are_found_without_looking_twice(secret: str) -> None:
     """Of one that repeats itself there are as many parts as characters, and no more."""
     for text in ("x" * 6000, "xy" * 3000, "x" * 3000 + "y" * 3000):
-        spelling = _Spelling(secret)
+        spelling = Spelling(secret)
         assert len(list(_parts(text, spelling))) <= 2 * len(text)
         assert "x" * len(secret) not in Redaction([secret]).text(text) or secret not in text
 

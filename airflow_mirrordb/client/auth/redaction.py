@@ -7,23 +7,17 @@ for in several spellings. What is found is replaced in the text as it was.
 
 from __future__ import annotations
 
-import functools
 import html
 import re
 import sys
-from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import chain
 from types import TracebackType
 from typing import Any
-from urllib.parse import quote, unquote
+
+from airflow_mirrordb.client.auth.spellings import Spelling, folded, spellings_of
 
 HIDDEN = "***"
-#: A shorter secret may be a common word or number, so it is hidden only where it stands alone. Nor is a
-#: shorter part of a secret hidden, unless we cut it.
-LONG = 8
 #: The end of a text that was cut. What stands before it may be the beginning of a secret.
 CUT = "…"
 #: Fewer characters of a secret that was cut say nothing of it.
@@ -41,7 +35,6 @@ _LONGEST_HALF = 13
 #: Facts of an error that the caller or this package chose, and the answers in the report of a bulk.
 _KEPT = frozenset({"type", "method", "method_name", "idempotency_key", "status", "response"})
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
-_TAG = re.compile(r"<[^>]{0,500}>")
 
 
 def shortened(text: str, limit: int) -> str:
@@ -59,7 +52,7 @@ class Redaction:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets: dict[str, None] = {}
-        self._spellings: tuple[_Spelling, ...] | None = None
+        self._spellings: tuple[Spelling, ...] | None = None
         self.add(secrets)
 
     def add(self, secrets: Iterable[str]) -> None:
@@ -74,7 +67,7 @@ class Redaction:
     def text(self, text: str) -> str:
         """Return a text with ``***`` in the place of each secret."""
         if self._spellings is None:  # made by the first error; most clients have none
-            every = chain.from_iterable(_spellings(secret.strip()) for secret in self._secrets)
+            every = chain.from_iterable(spellings_of(secret.strip()) for secret in self._secrets)
             self._spellings = tuple(dict.fromkeys(every))
         if not self._spellings:
             return text
@@ -142,29 +135,6 @@ def _facts(error: BaseException) -> Iterator[tuple[str, Any]]:
 _Places = tuple[Sequence[int], Sequence[int]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Spelling:
-    """One form of a secret.
-
-    :param fold: whether capital letters are the same as small ones, as in the host of a URL
-    :param alone: whether it must stand alone
-    :param base64: whether it is base64, whose characters at either end hold bits of it
-    """
-
-    text: str
-    fold: bool = False
-    alone: bool = False
-    base64: bool = False
-    #: The least of its beginning that is hidden where the rest is missing, and of its end.
-    first: str = field(init=False)
-    last: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        least = len(self.text) if self.alone else min(len(self.text), max(LONG, (len(self.text) + 1) // 2))
-        object.__setattr__(self, "first", self.text[:least])
-        object.__setattr__(self, "last", self.text[-least:])
-
-
 class _View:
     """A text with some of its escapes undone.
 
@@ -185,11 +155,11 @@ class _View:
             self._places = self._places()
         return self._places
 
-    def spans(self, spellings: Iterable[_Spelling]) -> Iterator[tuple[int, int]]:
+    def spans(self, spellings: Iterable[Spelling]) -> Iterator[tuple[int, int]]:
         """Yield where in the original text secrets begin and end."""
-        folded, cuts = _folded(self.text), _cuts(self.text)
+        small, cuts = folded(self.text), _cuts(self.text)
         for spelling in spellings:
-            text = folded if spelling.fold else self.text
+            text = small if spelling.fold else self.text
             if cuts or spelling.first in text or spelling.last in text:
                 for start, end in chain(_parts(text, spelling), _cut_off(text, spelling.text, cuts)):
                     if not spelling.alone or self._is_alone(start, end):
@@ -199,7 +169,7 @@ class _View:
         before, after = self.text[max(0, start - 1) : start], self.text[end : end + 1]
         return not any(character.isalnum() or character == "_" for character in (before, after) if character)
 
-    def _span(self, start: int, end: int, spelling: _Spelling) -> tuple[int, int]:
+    def _span(self, start: int, end: int, spelling: Spelling) -> tuple[int, int]:
         if spelling.base64:
             start -= start > 0 and self.text[start - 1] in _BASE64
             end += end < len(self.text) and self.text[end] in _BASE64
@@ -228,7 +198,7 @@ class _View:
         return [*new_starts, *starts[at:]], [*new_ends, *ends[at:]]
 
 
-def _parts(text: str, spelling: _Spelling) -> Iterator[tuple[int, int]]:
+def _parts(text: str, spelling: Spelling) -> Iterator[tuple[int, int]]:
     """Yield where a secret is, or at least half of it that is its beginning or its end."""
     yield from _beginnings(text, spelling.text, len(spelling.first))
     if spelling.last in text and len(spelling.last) < len(spelling.text):
@@ -345,68 +315,3 @@ def _views(text: str) -> Iterator[_View]:
             if undone.text not in seen and len(views) < _MOST_VIEWS:
                 seen.add(undone.text)
                 views.append(undone)
-
-
-# -- how a secret can be spelled -----------------------------------------------------------------
-
-
-@functools.lru_cache(maxsize=64)  # for all clients of a connection, as the triggers that fail together
-def _spellings(secret: str) -> tuple[_Spelling, ...]:
-    return tuple(_forms(secret)) if secret else ()
-
-
-def _forms(secret: str) -> Iterator[_Spelling]:
-    for text in _readings(secret):
-        alone = len(text) < LONG
-        yield _Spelling(text if alone else _folded(text), fold=not alone, alone=alone)
-    for data in _encodings(secret):
-        if len(data) < LONG:
-            codes = [b64encode(data).rstrip(b"="), b64encode(b"Bearer " + data).rstrip(b"=")]
-        else:
-            yield _Spelling(data.hex(), fold=True)
-            codes = [_core(data, before) for before in range(3)]
-        for code in codes:
-            for text in (code.decode(), code.decode().translate(str.maketrans("+/", "-_"))):
-                yield _Spelling(text, alone=len(data) < LONG, base64=True)
-
-
-def _encodings(secret: str) -> set[bytes]:
-    """Return the bytes of which base64 may be made; a client secret is percent-encoded before."""
-    encodings = {secret.encode(errors="replace"), quote(secret, safe="", errors="replace").encode()}
-    with suppress(UnicodeEncodeError):
-        encodings.add(secret.encode("latin-1"))
-    return encodings
-
-
-def _core(data: bytes, before: int) -> bytes:
-    """Return the base64 of data that follows on other bytes, without the characters that hold bits of others.
-
-    :param before: number of those bytes, modulo 3
-    """
-    first = -(-before * 8 // 6)
-    return b64encode(bytes(before) + data)[first : (before + len(data)) * 8 // 6]
-
-
-def _readings(secret: str) -> set[str]:
-    """Return a secret as servers misread it, and as texts are written that we make of their answers."""
-    readings = {
-        secret,
-        html.unescape(secret),
-        _TAG.sub(" ", secret),
-        secret.encode(errors="replace").decode("cp1252", errors="replace"),
-        secret.encode("latin-1", errors="replace").decode(errors="replace"),
-        secret.encode("ascii", errors="replace").decode(),
-    }
-    readings |= {" ".join(reading.split()) for reading in readings}
-    readings |= {reading.replace(" ", "+") for reading in readings}
-    readings |= {unquote(reading) for reading in readings}
-    # less than half of it is no reading: of a name in other letters only question marks are left
-    return {it for it in readings if 2 * len(it.strip("? \ufffd")) >= len(secret)} | {secret}
-
-
-def _folded(text: str) -> str:
-    """Return a text in small letters, of the same length."""
-    lower = text.lower()
-    if len(lower) == len(text):
-        return lower
-    return "".join(small if len(small := character.lower()) == 1 else character for character in text)
