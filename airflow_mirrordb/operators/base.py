@@ -56,7 +56,8 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
 
     A list of endpoints, or of records by ``bulk``, is sent as so many requests, always on the worker. The
     result is the report then: ``done``, ``failed``, ``ambiguous`` and ``not_begun`` count the records,
-    and ``records`` has the ``status`` of each, in order, with its ``response`` or ``error``.
+    and ``records`` has the ``status`` of each, in order, with its ``response`` or ``error``. A report of
+    writes that is too large has less, see :func:`~airflow_mirrordb.operators.bulk_result.result_of_bulk`.
 
     :param endpoint: path relative to the connection's base URL, as ``api/users/7``, or a list of them
         (templated)

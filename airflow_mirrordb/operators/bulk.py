@@ -16,18 +16,16 @@ from airflow_mirrordb.client.errors import (
     AmbiguousWriteError,
     BulkError,
     InvalidRequestError,
-    InvalidResponseError,
     MirrorDBError,
 )
 from airflow_mirrordb.client.request import MirrorDBRequest
-from airflow_mirrordb.compat import has_xcom_backend
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.json_types import is_list
+from airflow_mirrordb.operators.bulk_result import result_of_bulk
 from airflow_mirrordb.operators.bulk_state import BulkState
 from airflow_mirrordb.task.arguments import max_failed_of, parse_argument, refuse_none
 from airflow_mirrordb.task.control_flow import DECISIONS
 from airflow_mirrordb.task.failures import fail
-from airflow_mirrordb.task.serialization import HALF_REPLACED, NotStorableError, readable, storable
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -97,7 +95,7 @@ class _Bulk:
         report = _whole(self._requests, memory)
         if report.has_failed(self._max_failed):
             raise self._error()
-        return _result(report.to_dict(), operator, reads=self._reads)
+        return result_of_bulk(report.to_dict(), operator, reads=self._reads)
 
     def lost_by(self, interruption: BaseException) -> BulkError:
         """Return the error of a bulk whose task was interrupted."""
@@ -284,71 +282,6 @@ def _lost(request: MirrorDBRequest, reason: str) -> BulkRecord:
         method_name=request.method_name,
     )
     return BulkRecord(status="ambiguous", error=error)
-
-
-def _result(report: dict[str, Any], operator: MirrorDBOperator, *, reads: bool) -> dict[str, Any]:
-    """Return a report that may be stored in Airflow's database.
-
-    :raises InvalidResponseError: if it may not, or is too large: for reads as it is, for writes without the
-        answers
-    """
-    if not operator.do_xcom_push:
-        return report
-    if not has_xcom_backend():
-        _make_storable(report["records"], reads=reads)
-    most_bytes = operator.max_event_bytes
-    size = len(json.dumps(report))
-    if size > most_bytes and not reads:
-        log.warning(
-            "The answers are not in the result: with them it has %d bytes, and %d may be", size, most_bytes
-        )
-        for record in report["records"]:
-            record.pop("response", None)
-        size = len(json.dumps(report))
-    if size > most_bytes:
-        applied = "" if reads else "; the writes themselves were applied"
-        raise InvalidResponseError(
-            message=f"the report of {size:,} bytes is larger than max_event_bytes ({most_bytes:,}): keep less"
-            f" of each answer by response_filter, send fewer records, or raise the limit{applied}",
-            maybe_applied=not reads,
-        )
-    return report
-
-
-def _make_storable(records: Sequence[dict[str, Any]], *, reads: bool) -> None:
-    """Change a report's records so that an XCom can hold them; answers to writes that it cannot are left out.
-
-    :raises InvalidResponseError: if an answer to a read is one that it cannot
-    """
-    left_out, replaced = list[NotStorableError](), False
-    for position, record in enumerate(records):
-        if "error" in record:
-            record["error"] = readable(record["error"])
-        if "response" not in record:
-            continue
-        response = record.pop("response")
-        try:
-            record["response"] = storable(response, levels=3)
-        except NotStorableError as error:
-            error.steps[:0] = ["records", position, "response"]
-            if reads:
-                message = (
-                    f"the report cannot be an XCom, at {error}; let response_filter leave that out or make a"
-                    " text of it"
-                )
-                raise InvalidResponseError(message=message) from error
-            left_out.append(error)
-        else:
-            replaced |= record["response"] is not response
-    if left_out:
-        log.warning(
-            "%d answers are not in the result, as an XCom cannot hold them; the first, at %s; response_filter"
-            " could leave that out or make a text of it",
-            len(left_out),
-            left_out[0],
-        )
-    if replaced:
-        log.warning(HALF_REPLACED)
 
 
 def _bad(name: str, reason: str) -> InvalidRequestError:

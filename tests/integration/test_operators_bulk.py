@@ -364,21 +364,112 @@ def test_answers_of_writes_that_are_too_large_are_left_out(
         scripted.answer(201, {"long": "x" * 400})
     report = create(records(3), max_event_bytes=1000).execute(tries.context())
     assert report["records"] == [{"status": "done"}] * 3
-    assert "The answers are not in the result" in caplog.text
+    assert "the answers are not in the result" in caplog.text
 
 
-@pytest.mark.parametrize("operator", [MirrorDBReadOperator, MirrorDBDeleteOperator])
-def test_a_report_that_is_too_large_is_an_error(
-    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries, operator: Any
+def test_a_report_of_reads_that_is_too_large_is_an_error(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
 ) -> None:
-    """Reads are for their answers; of writes at least the outcomes must have room."""
+    """Reads are for their answers."""
     set_connection(scripted.url)
     for _ in range(3):
         scripted.answer(200, {"long": "x" * 400})
-    task = operator(task_id="t", endpoint=[f"api/users/{n}" for n in range(3)], max_event_bytes=100)
+    task = MirrorDBReadOperator(
+        task_id="t", endpoint=[f"api/users/{n}" for n in range(3)], max_event_bytes=100
+    )
     with pytest.raises(AirflowFailException, match="max_event_bytes") as raised:
         task.execute(tries.context())
     assert isinstance(raised.value.__cause__, InvalidResponseError)
+
+
+REFUSED = {"title": "Unprocessable", "detail": "n must be even" + "x" * 400}
+COUNTS = {"done": 7, "failed": 2, "ambiguous": 0, "not_begun": 0}
+SHORT = {
+    "type": "InvalidDataError",
+    "message": "422 Unprocessable Entity: n must be even".ljust(199, "x") + "…",
+    "status": 422,
+    "retryable": False,
+    "maybe_applied": False,
+}
+SMALLER: dict[str, tuple[int, dict[str, Any]]] = {
+    "short errors": (
+        1000,
+        {
+            "records": [
+                {"status": "failed", "error": SHORT},
+                {"status": "done"},
+                {"status": "failed", "error": SHORT},
+                *[{"status": "done"}] * 6,
+            ]
+        },
+    ),
+    "what is not done": (
+        850,
+        {
+            "not_done": [
+                {"position": 0, "status": "failed", "error": SHORT},
+                {"position": 2, "status": "failed", "error": SHORT},
+            ]
+        },
+    ),
+    "its positions": (
+        200,
+        {"not_done": [{"position": 0, "status": "failed"}, {"position": 2, "status": "failed"}]},
+    ),
+    "the first of them": (130, {"not_done": [{"position": 0, "status": "failed"}]}),
+    "the counts": (1, {"not_done": []}),
+}
+
+
+@pytest.mark.parametrize("name", SMALLER)
+def test_the_report_of_writes_is_never_lost(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    tries: Tries,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+) -> None:
+    """With ``max_failed=1.0`` the task succeeds whatever failed; the log tells what the result leaves out."""
+    most_bytes, rest = SMALLER[name]
+    set_connection(scripted.url)
+    applied: tuple[int, Any, dict[str, str]] = (201, {"long": "x" * 900}, {})
+    scripted.answers = [(422, REFUSED, {}), applied, (422, REFUSED, {}), *[applied] * 6]
+    task = create(records(9), on_error="continue", max_failed=1.0, max_event_bytes=most_bytes, concurrency=1)
+    report = task.execute(tries.context())
+    assert report == {**COUNTS, **rest}
+    assert len(json.dumps(report)) <= max(most_bytes, 100)
+    assert f"max_event_bytes ({most_bytes})" in caplog.text
+
+
+def test_a_long_list_that_is_done_succeeds(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+) -> None:
+    """Though the bare word that each record is done were too much for the result."""
+    set_connection(scripted.url)
+    scripted.answers = [(201, {}, {})] * 20
+    report = create(records(20), max_event_bytes=300).execute(tries.context())
+    assert report == {"done": 20, "failed": 0, "ambiguous": 0, "not_begun": 0, "not_done": []}
+    assert len(scripted.requests) == 20
+
+
+def test_errors_of_reads_are_shortened_before_their_answers_are_too_many(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+) -> None:
+    """What the backend said of each that failed is not what a read is for."""
+    set_connection(scripted.url)
+    scripted.answers = [(422, REFUSED, {}), (200, {"id": 1}, {})]
+    report = MirrorDBReadOperator(
+        task_id="t",
+        endpoint=["api/users/0", "api/users/1"],
+        on_error="continue",
+        max_failed=1.0,
+        concurrency=1,
+        max_event_bytes=700,
+    ).execute(tries.context())
+    assert report["records"] == [
+        {"status": "failed", "error": SHORT},
+        {"status": "done", "response": {"id": 1}},
+    ]
 
 
 def test_nothing_to_do_is_done(
