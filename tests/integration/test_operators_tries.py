@@ -633,6 +633,20 @@ def test_rate_limit_is_retried_when_the_backend_said() -> None:
 
 
 @since_3_3
+def test_an_absurd_retry_after_does_not_park_a_task(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+) -> None:
+    """A backend is obeyed for a day at most, also by Airflow's own retry."""
+    from airflow_mirrordb.task.retry_policy import MirrorDBRetryPolicy
+
+    set_connection(scripted.url)
+    scripted.answers = [(500, None, {"Retry-After": "99999999"})]
+    with pytest.raises(ServerError) as failed:
+        MirrorDBReadOperator(task_id="task", endpoint="api/users").execute(tries.context())
+    assert MirrorDBRetryPolicy().evaluate(failed.value, 1, 3).retry_delay == timedelta(days=1)
+
+
+@since_3_3
 def test_operators_bring_their_retry_policy() -> None:
     """It is the default, mapped tasks included, and an author's own wins."""
     from airflow_mirrordb.task.retry_policy import MirrorDBRetryPolicy

@@ -346,6 +346,17 @@ def test_longer_retry_after_is_obeyed(
     assert len(scripted.requests) <= 3
 
 
+def test_an_absurd_retry_after_does_not_end_the_wait(
+    set_connection: SetConnection, scripted: ScriptedBackend, scheduler: Scheduler, mode: dict[str, Any]
+) -> None:
+    """A backend is obeyed for a day at most, and asked again then."""
+    set_connection(scripted.url)
+    scripted.answers = [(500, None, {"Retry-After": "99999999"}), (200, DONE, {})]
+    started = scheduler.clock.now()
+    assert scheduler.run(timeout=2 * 86_400, **mode) == DONE
+    assert scheduler.clock.now() - started >= 86_400
+
+
 def test_retry_after_beyond_the_timeout_ends_the_wait(
     set_connection: SetConnection, scripted: ScriptedBackend, scheduler: Scheduler, mode: dict[str, Any]
 ) -> None:

@@ -70,15 +70,19 @@ def retrying(clock: FakeClock, **limits: Any) -> Retrying:
         ("1.5", 1.5),
         ("-3", 0.0),
         ("1e3", 1000.0),
-        ("99999999999999999999", 315_360_000.0),
-        ("1e308", 315_360_000.0),
+        ("99999999999999999999", 86_400.0),
+        ("1e308", 86_400.0),
+        ("86401", 86_400.0),
+        (f"{NOW + 90:.0f}", 90.0),  # unix time
+        (f"{NOW * 1000 + 90_000:.0f}", 90.0),
+        (f"{NOW - 90:.0f}", 0.0),
         (formatdate(NOW + 90, usegmt=True), 90.0),
         (formatdate(NOW - 90, usegmt=True), 0.0),
         ("Tue, 14 Nov 2023 23:15:20 +0100", 120.0),
         ("Tue, 14 Nov 2023 22:15:20", 120.0),  # no zone is GMT
         ("Tuesday, 14-Nov-23 22:15:20 GMT", 120.0),  # RFC 850
         ("Tue Nov 14 22:15:20 2023", 120.0),  # asctime
-        ("Fri, 31 Dec 9999 23:59:59 GMT", 315_360_000.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400.0),
         ("nan", None),
         ("inf", None),
         ("-inf", None),
@@ -93,7 +97,10 @@ def retrying(clock: FakeClock, **limits: Any) -> Retrying:
     ],
 )
 def test_retry_after_is_read_as_the_rfc_says(value: str, seconds: float | None) -> None:
-    """Seconds or an HTTP-date of any of the three forms; the past is now; the unreadable is absent."""
+    """Seconds or an HTTP-date of any of the three forms; the past is now; the unreadable is absent.
+
+    Some limiters send unix time; a day is the longest that anybody is asked to wait.
+    """
     assert retry_after({"Retry-After": value}, NOW) == (
         seconds if seconds is None else pytest.approx(seconds, abs=0.001)
     )
@@ -106,9 +113,9 @@ def test_no_retry_after_is_none() -> None:
 
 @given(st.text() | st.from_regex(r"[A-Za-z]{3}, ?[0-9]{1,4} [A-Za-z]{3} [0-9:+ -]{0,20}", fullmatch=True))
 def test_no_retry_after_breaks_the_client(value: str) -> None:
-    """Whatever stands there, the answer is a wait between now and ten years, or none."""
+    """Whatever stands there, the answer is a wait between now and a day, or none."""
     seconds = retry_after({"Retry-After": value}, NOW)
-    assert seconds is None or 0 <= seconds <= 315_360_000
+    assert seconds is None or 0 <= seconds <= 86_400
 
 
 @pytest.mark.parametrize("name", ["RateLimit-Reset", "X-RateLimit-Reset"])
@@ -124,7 +131,7 @@ def test_no_retry_after_breaks_the_client(value: str) -> None:
         ("-5", None),
         ("nan", None),
         ("inf", None),
-        ("1e300", 315_360_000.0),
+        ("1e300", 86_400.0),
         ("soon", None),
         ("", None),
     ],
@@ -338,6 +345,37 @@ async def test_one_warning_for_each_failed_attempt(
             f"GET api/users [list]: attempt 2 of 4 failed with ConnectError; next attempt in {wait} s",
         ),
         ("WARNING", "PUT api/x: attempt 1 of 1 failed with 500; giving up"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("failure", "limits", "reason"),
+    [
+        (
+            busy(600.0),
+            {},
+            "the wait of 600 s that the backend asks for would end after max_elapsed (300 s)",
+        ),
+        (
+            ServerError(message="failed", status=500, retryable=True),
+            {"max_elapsed": 0},
+            "the next attempt would end after max_elapsed (0 s)",
+        ),
+    ],
+)
+async def test_a_wait_that_is_too_long_is_told(
+    clock: FakeClock,
+    caplog: pytest.LogCaptureFixture,
+    failure: MirrorDBError,
+    limits: dict[str, Any],
+    reason: str,
+) -> None:
+    """By the log and the error: why it gives up with attempts left, and when it may come again."""
+    with pytest.raises(MirrorDBError) as raised:
+        await retrying(clock, **limits).run(Attempts(clock, failure), name="GET api/x")
+    assert raised.value.message.endswith(f"; {reason}")
+    assert caplog.messages == [
+        f"GET api/x: attempt 1 of 5 failed with {failure.status}; giving up: {reason}"  # type: ignore[attr-defined]
     ]
 
 

@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 #: Statuses that pass by themselves: timeout, too early, too many requests, and a backend in trouble.
 RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+#: Longest wait that a backend is obeyed in, in seconds: no limit is known that is lifted more seldom than
+#: once a day, and a watcher or a task would wait for a wrong one.
+LONGEST_WAIT = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +142,8 @@ class Retrying:
             except MirrorDBError as error:
                 error.attempts = number
                 error.maybe_applied |= progress.maybe_applied
-                delay = self._delay_after(error, progress)
-                self._log(str(name), error, delay, self.policy.max_attempts + progress.cut_off)
+                delay, outcome = self._after(error, progress)
+                self._log(str(name), error, outcome, self.policy.max_attempts + progress.cut_off)
                 if delay is None:
                     raise
                 progress = replace(
@@ -153,23 +156,30 @@ class Retrying:
                     raise WaitNeeded(progress, error) from error
             await self._sleep_until(progress.resume_at)
 
-    def _delay_after(self, error: MirrorDBError, progress: Progress) -> float | None:
+    def _after(self, error: MirrorDBError, progress: Progress) -> tuple[float | None, str]:
+        """Return the wait before the next attempt, or None if there is none, and in words what comes.
+
+        An error after which a next attempt would come too late gets the reason in its message.
+        """
         if not error.retryable or error.attempts >= self.policy.max_attempts + progress.cut_off:
-            return None
-        delay = self.policy.delay(error.attempts, getattr(error, "retry_after", None), self.clock.rng)
-        in_time = progress.deadline is None or self.clock.time() + delay <= progress.deadline
-        return delay if in_time else None
+            return None, "giving up"
+        asked = getattr(error, "retry_after", None)
+        delay = self.policy.delay(error.attempts, asked, self.clock.rng)
+        if progress.deadline is None or self.clock.time() + delay <= progress.deadline:
+            return delay, f"next attempt in {delay:.2f} s"
+        wait = "the next attempt" if asked is None else f"the wait of {asked:.0f} s that the backend asks for"
+        reason = f"{wait} would end after max_elapsed ({self.policy.max_elapsed:g} s)"
+        error.message += f"; {reason}"
+        return None, f"giving up: {reason}"
 
     async def _sleep_until(self, moment: float) -> None:
         if (seconds := moment - self.clock.time()) > 0:
             await self.clock.sleep(seconds)
 
-    def _log(self, name: str, error: MirrorDBError, delay: float | None, limit: int) -> None:
+    def _log(self, name: str, error: MirrorDBError, outcome: str, limit: int) -> None:
         status = error.status if isinstance(error, ResponseError | InvalidResponseError) else None
         reason = status or type(error).__name__
-        attempt = f"attempt {error.attempts} of {limit}"
-        outcome = "giving up" if delay is None else f"next attempt in {delay:.2f} s"
-        log.warning("%s: %s failed with %s; %s", name, attempt, reason, outcome)
+        log.warning("%s: attempt %d of %d failed with %s; %s", name, error.attempts, limit, reason, outcome)
 
 
 @overload
@@ -214,16 +224,16 @@ def retry_with_exponential_backoff(
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Return the seconds that an answer asks us to wait, or None if it does not say.
 
-    ``Retry-After`` is a number of seconds or an HTTP-date (RFC 9110, section 10.2.3). A moment
-    in the past means now; what cannot be read counts as absent.
+    ``Retry-After`` is a number of seconds or an HTTP-date (RFC 9110, section 10.2.3), or from some limiters
+    unix time. A moment in the past means now; what cannot be read counts as absent. Whoever obeys it, as a
+    watcher or a task, may wait for as long: more than :data:`LONGEST_WAIT` counts as that.
 
     :param now: unix time in seconds
     """
     value = headers.get("Retry-After", "").strip()
-    seconds = _number(value)
-    if seconds is None:
-        seconds = _seconds_until(value, now)
-    return min(max(0.0, seconds), _TEN_YEARS) if math.isfinite(seconds) else None
+    number = _number(value)
+    seconds = _seconds_until(value, now) if number is None else _from_unix_time(number, now)
+    return min(max(0.0, seconds), LONGEST_WAIT) if math.isfinite(seconds) else None
 
 
 def rate_limit_reset(headers: Mapping[str, str], now: float) -> float | None:
@@ -231,19 +241,16 @@ def rate_limit_reset(headers: Mapping[str, str], now: float) -> float | None:
 
     ``RateLimit-Reset`` is a number of seconds (draft-ietf-httpapi-ratelimit-headers-07, section 5.4);
     ``X-RateLimit-Reset`` is that, or unix time in seconds or milliseconds. A moment in the past is no
-    help, and counts as absent.
+    help, and counts as absent; more than :data:`LONGEST_WAIT` counts as that.
 
     :param now: unix time in seconds
     """
     value = headers.get("RateLimit-Reset") or headers.get("X-RateLimit-Reset") or ""
-    seconds = _number(value.strip())
-    if seconds is None:
+    number = _number(value.strip())
+    if number is None:
         return None
-    if seconds >= _FIRST_UNIX_TIME * 1000:
-        seconds /= 1000
-    if seconds >= _FIRST_UNIX_TIME:
-        seconds -= now
-    return min(seconds, _TEN_YEARS) if seconds > 0 and math.isfinite(seconds) else None
+    seconds = _from_unix_time(number, now)
+    return min(seconds, LONGEST_WAIT) if seconds > 0 and math.isfinite(seconds) else None
 
 
 def back_off(headers: Mapping[str, str]) -> float | None:
@@ -256,7 +263,6 @@ def back_off(headers: Mapping[str, str]) -> float | None:
     return seconds if seconds is not None and 0 < seconds < math.inf else None
 
 
-_TEN_YEARS = 10 * 365 * 86400.0  # beyond any deadline, and still a date
 _FIRST_UNIX_TIME = 1e9  # a larger number of seconds is a moment, from September 2001 on
 
 
@@ -265,6 +271,13 @@ def _number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
+
+
+def _from_unix_time(seconds: float, now: float) -> float:
+    """Return seconds from now on; so large a number is unix time, in seconds or milliseconds."""
+    if seconds >= _FIRST_UNIX_TIME * 1000:
+        seconds /= 1000
+    return seconds - now if seconds >= _FIRST_UNIX_TIME else seconds
 
 
 def _seconds_until(date: str, now: float) -> float:
