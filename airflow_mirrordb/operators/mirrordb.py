@@ -5,6 +5,7 @@ Importing this module loads neither aiohttp nor the client: a DAG file is parsed
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -188,11 +189,23 @@ def _json(data: Any) -> Any:
     try:
         value = json.loads(data)
     except ValueError as error:
-        message = (
-            f"data: a string is parsed as JSON, and this is none ({error}); pass a dict or a list instead"
-        )
+        advice = "pass a dict or a list instead"
+        if _is_rendered(data):
+            advice = (
+                "a template made Python's text of a value: give the value itself, as the .output of a task,"
+                " end the template with '| tojson', or set render_template_as_native_obj=True on the DAG"
+            )
+        message = f"data: a string is parsed as JSON, and this is none ({error}); {advice}"
         raise InvalidRequestError(message=message, field="data") from None
     if value is None:
         message = f"data: {data!r} is null, as a None renders to JSON, and would send no body"
         raise InvalidRequestError(message=message, field="data")
     return value
+
+
+def _is_rendered(text: str) -> bool:
+    """Whether a text is a list or dict as Python writes it, which jinja makes of a value."""
+    try:
+        return isinstance(ast.literal_eval(text), list | dict)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return False

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_RENDERED = {"[]": "a list", "{}": "a dict"}  # by the characters around its text
+
 
 def request_of(task: Any, method: Method, **arguments: Any) -> MirrorDBRequest:
     """Return the request that the rendered arguments of a task describe.
@@ -77,10 +79,18 @@ def plain_if_json(value: Any) -> Any:
 
 
 def refuse_none(endpoint: object) -> None:
-    """An id that is missing must not become a resource of that name."""
+    """An id that is missing must not become a resource of that name, nor a list that was rendered to text."""
     from airflow_mirrordb.client.errors import InvalidRequestError
 
-    if "None" in str(endpoint).split("/"):
+    text = str(endpoint).strip()
+    if isinstance(endpoint, str) and text[:1] + text[-1:] in _RENDERED:
+        message = (
+            f"endpoint: {endpoint!r:.200} is {_RENDERED[text[0] + text[-1]]} that a template rendered to"
+            " text; for many endpoints give the list itself, as the .output of a task, or set"
+            " render_template_as_native_obj=True on the DAG"
+        )
+        raise InvalidRequestError(message=message, field="endpoint")
+    if "None" in text.split("/"):
         message = f"endpoint: {endpoint!r} holds 'None', as a missing XCom or a None renders"
         raise InvalidRequestError(message=message, field="endpoint")
 

@@ -7,10 +7,12 @@ text ``None`` or to an empty one. A request without what its author gave is anot
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.compat import expanded_arguments
@@ -24,7 +26,8 @@ else:
 MAX_DEPTH = 200  # of collections; what is nested more deeply cannot be sent
 _MAPPINGS = ("query", "headers")  # which say nothing when they are empty
 _EXPRESSION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
-_DELIMITERS = re.compile(r"[/?&=]")  # between the parts of a path, a query or a form
+_DELIMITERS = frozenset("/?&=")  # between the parts of a path, a query or a form
+_MARK = re.compile("\ue000([0-9]+)\ue001")  # stands for an expression, in private-use characters
 
 
 class _Empty:
@@ -81,9 +84,7 @@ class RemembersTemplates(Templated):
         :raises InvalidRequestError: names the argument, the place in it and the template
         """
         for name, template in self._templates.items():
-            before, after = template, getattr(self, name)
-            if name == "data":
-                before, after = _json_of(before, after)
+            before, after = _collections_of(template, getattr(self, name), is_json=name == "data")
             empty_counts = name != "data" or self._renders_unknown_names
             for place, given in _lost(before, after, name, empty_counts=empty_counts):
                 raise _error(place, given)
@@ -142,14 +143,80 @@ def _with_empty_texts(template: Any, value: Any) -> Any:
     return value
 
 
-def _json_of(template: Any, value: Any) -> tuple[Any, Any]:
-    """Return what JSON text stands for, before and after rendering, where both are JSON."""
-    if isinstance(template, str) and "None" in str(value):
-        try:
-            return json.loads(template), json.loads(value) if isinstance(value, str) else value
-        except ValueError:
-            pass
-    return template, value
+def _collections_of(template: Any, value: Any, *, is_json: bool) -> tuple[Any, Any]:
+    """Return the lists or dicts that texts stand for, before and after rendering; else what was given.
+
+    :param is_json: whether a text that was rendered is parsed as JSON; native types are parsed already
+    """
+    if not isinstance(template, str) or not _EXPRESSION.search(template):
+        return template, value
+    made = _parsed(value, json.loads) if is_json and isinstance(value, str) else value
+    if not isinstance(made, Mapping) and not is_list(made):
+        return template, value
+    before = _template_of_a_collection(template)
+    return (template, value) if before is None else (before, made)
+
+
+def _template_of_a_collection(text: str) -> Any:
+    """Return the list or dict that the text of a template stands for, with its expressions where they are.
+
+    Each expression that ``tojson`` ends is a value as it is, be it null. None if the text is no list or dict,
+    or has statements, which leave out or repeat what is between them.
+    """
+    marked, quote, end = "", "", 0
+    expressions = list[str]()
+    for match in _EXPRESSION.finditer(text):
+        expression, literal = match[0], text[end : match.start()]
+        if expression.startswith("{%"):
+            return None
+        quote, end = _open_quote(literal, quote), match.end()
+        mark = f"\ue000{len(expressions)}\ue001"
+        expressions.append(expression)
+        value = mark if quote else "0" if "tojson" in expression else f'"{mark}"'
+        marked += literal + value
+    marked += text[end:]
+    value = _parsed(marked, json.loads)
+    if value is None:
+        value = _parsed(marked, ast.literal_eval)
+    return _with_expressions(value, expressions) if isinstance(value, dict | list) else None
+
+
+def _open_quote(literal: str, quote: str) -> str:
+    """Return the quote that is open after some text; an empty one if none is.
+
+    :param quote: the one that was open before it
+    """
+    characters = iter(literal)
+    for character in characters:
+        if character == "\\":
+            next(characters, "")
+        elif not quote and character in "\"'":
+            quote = character
+        elif character == quote:
+            quote = ""
+    return quote
+
+
+def _with_expressions(value: Any, expressions: list[str]) -> Any:
+    """Put expressions back into a value; what a dict has under a name with one is left out."""
+    if isinstance(value, str):
+        return _MARK.sub(lambda mark: expressions[int(mark[1])], value)
+    if isinstance(value, dict):
+        return {
+            name: _with_expressions(item, expressions)
+            for name, item in value.items()
+            if not (isinstance(name, str) and _MARK.search(name))
+        }
+    if isinstance(value, list):
+        return [_with_expressions(item, expressions) for item in value]
+    return value
+
+
+def _parsed(text: str, parse: Callable[[str], Any]) -> Any:
+    try:
+        return parse(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return None
 
 
 def _lost(template: Any, value: Any, place: str, *, empty_counts: bool) -> Iterator[tuple[str, Any]]:
@@ -197,4 +264,32 @@ def _is_nothing(template: str, value: Any, *, empty_counts: bool) -> bool:
     text = value.strip()
     if text in ("", "None"):
         return empty_counts or bool(text)
-    return "None" in _DELIMITERS.split(text) and "None" not in _EXPRESSION.sub("", template)
+    return "None" in text and _is_part_lost(template, value)
+
+
+def _is_part_lost(template: str, value: str) -> bool:
+    """Whether an expression that is a whole part of a path, a query or a form rendered to None.
+
+    What each expression rendered to is between the texts around it. Where these are found more than once,
+    it is looked for from both ends.
+    """
+    literals = _EXPRESSION.split(template.removesuffix("\n"))
+    value = value.removesuffix("\n")
+    backwards = [literal[::-1] for literal in reversed(literals)]
+    return _has_lost_part(literals, value, "None") or _has_lost_part(backwards, value[::-1], "enoN")
+
+
+def _has_lost_part(literals: Sequence[str], value: str, nothing: str) -> bool:
+    position, last = len(literals[0]), len(literals) - 1
+    if not value.startswith(literals[0]):
+        return False
+    for index, (before, after) in enumerate(pairwise(literals), start=1):
+        end = len(value) - len(after) if index == last else value.find(after, position)
+        if end < position or not value.startswith(after, end):
+            return False
+        begins = before[-1:] in _DELIMITERS or (index == 1 and not before)
+        ends = after[:1] in _DELIMITERS or (index == last and not after)
+        if begins and ends and value[position:end] == nothing:
+            return True
+        position = end + len(after)
+    return False

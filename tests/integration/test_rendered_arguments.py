@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import ChainMap
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
@@ -143,6 +144,8 @@ NOTHING: dict[str, tuple[Any, dict[str, Any], str]] = {
     "one of the data": (CREATE, {"data": {"ids": ["{{ id }}", "{{ missing }}"]}}, "data.ids[1]"),
     "a link in the data": (CREATE, {"data": {"href": "/users/{{ missing }}/x"}}, "data.href"),
     "data as text": (CREATE, {"data": '{"customer": "{{ missing }}"}'}, "data.customer"),
+    "data as text of Python": (CREATE, {"data": "{'customer': '{{ missing }}'}"}, "data"),
+    "data as text, deep": (CREATE, {"data": '{"a": [1, {"b": "/{{ missing }}/x"}]}'}, "data.a[1].b"),
     "null as text": (CREATE, {"data": "{{ missing | tojson }}"}, "data"),
     "condition": (UPDATE, {"data": {}, "if_match": "{{ missing }}"}, "if_match"),
     "blank condition": (UPDATE, {"data": {}, "if_match": "{{ blank }}"}, "if_match"),
@@ -169,6 +172,8 @@ def test_a_template_that_renders_to_nothing_is_refused(
             **{"task_id": "task", "endpoint": "api/users/1", "deferrable": deferrable, **arguments}
         )
     error = refusal(operator, context_of())
+    if name == "data as text of Python":  # which is no JSON
+        field, name = ("data.customer", name) if native else ("data", "null as text")
     assert error.field == field
     if name != "null as text":
         assert "rendered to nothing" in error.message
@@ -258,6 +263,138 @@ def test_what_a_mapped_task_was_not_given_is_not_missing(
         execute(mapped, context_of(map_index=index))
         assert scripted.bodies[index] == body
         assert "If-Match" not in scripted.headers[index]
+
+
+NATIVE_TEXTS: dict[str, tuple[Any, dict[str, Any], str]] = {
+    "query": (READ, {"query": '{"customer": "{{ missing }}"}'}, "query['customer']"),
+    "query of Python": (READ, {"query": "{'customer': '{{ missing }}'}"}, "query['customer']"),
+    "list in a query": (READ, {"query": '{"id": ["{{ id }}", "{{ missing }}"]}'}, "query['id'][1]"),
+    "headers": (READ, {"headers": '{"X-Tenant": "{{ missing }}"}'}, "headers['X-Tenant']"),
+    "pages": (READ, {"paginate": '{"style": "body", "next": "{{ missing }}"}'}, "paginate.next"),
+    "endpoints": (READ, {"endpoint": '["api/x/1", "api/x/{{ missing }}"]'}, "endpoint[1]"),
+    "number in data": (CREATE, {"data": '{"n": {{ missing }}}'}, "data.n"),
+    "record": (CREATE, {"data": '[{"n": "{{ missing }}"}]', "bulk": True}, "data[0].n"),
+}
+
+
+@pytest.mark.parametrize("name", NATIVE_TEXTS)
+def test_a_text_of_which_jinja_makes_a_value_is_looked_into(
+    scripted: ScriptedBackend, set_connection: SetConnection, name: str
+) -> None:
+    """Native types make a dict or a list of it, in which what rendered to nothing is as little to be seen."""
+    set_connection(scripted.url, extra=ENDPOINTS)
+    make, arguments, field = NATIVE_TEXTS[name]
+    with DAG("dag", schedule=None, start_date=START, render_template_as_native_obj=True):
+        operator = make(**{"task_id": "task", "endpoint": "api/x", **arguments})
+    error = refusal(operator, context_of())
+    assert error.field == field
+    assert "{{ missing }}" in error.message
+    assert scripted.requests == []
+
+
+@pytest.mark.parametrize(
+    ("data", "body"),
+    [
+        ('{"n": {{ missing | tojson }}, "note": "{{ id }}"}', b'{"n":null,"note":"7"}'),
+        ('{"{{ id }}": "it\'s", "b": "{{ id }}"}', b'{"7":"it\'s","b":"7"}'),
+        ('{"a": "\\"{{ id }}", "b": {% if id %}null{% endif %}}', b'{"a":"\\"7","b":null}'),
+        ('[{% for name in ["None", "x"] %}"{{ name }}", {% endfor %}1]', b'["None","x",1]'),
+        ("{{ value }}", b'{"a":null}'),
+    ],
+)
+@pytest.mark.parametrize("native", [False, True])
+def test_a_text_that_says_null_sends_it(
+    scripted: ScriptedBackend, set_connection: SetConnection, data: str, body: bytes, native: bool
+) -> None:
+    """As ``tojson`` does, and an author, and a value that is data."""
+    set_connection(scripted.url, extra=ENDPOINTS)
+    scripted.answer(200, {})
+    with DAG("dag", schedule=None, start_date=START, render_template_as_native_obj=native):
+        operator = CREATE(task_id="task", endpoint="api/x", data=data, deferrable=False)
+    execute(operator, {**context_of(), "value": {"a": None} if native else '{"a": null}'})
+    assert scripted.bodies == [body]
+
+
+PARTS = {"path": "home/None/x", "owner": "owner=None", "end": "x/None"}
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ path }}",
+        "{{ owner }}",
+        "see {{ path }}",
+        "{{ path }}\n",
+        "{{ owner }}&page={{ id }}",
+        "a{{ end }}",
+    ],
+)
+def test_a_value_that_holds_the_word_none_is_sent(
+    scripted: ScriptedBackend, set_connection: SetConnection, template: str
+) -> None:
+    """Only an expression that is a whole part of a path or query, and renders to None, is missing there."""
+    set_connection(scripted.url, extra=ENDPOINTS)
+    scripted.answer(200, {})
+    with DAG("dag", schedule=None, start_date=START):
+        operator = CREATE(task_id="task", endpoint="api/x", data={"note": template}, deferrable=False)
+    execute(operator, {**context_of(), **PARTS})
+    assert len(scripted.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ end }}/{{ missing }}/x",
+        "{{ missing }}/{{ end }}",
+        "a/{{ id }}/{{ missing }}",
+        "?a={{ missing }}&b=1",
+    ],
+)
+def test_a_part_that_is_missing_is_refused(
+    scripted: ScriptedBackend, set_connection: SetConnection, template: str
+) -> None:
+    """Wherever it is, and whatever the other parts hold."""
+    set_connection(scripted.url, extra=ENDPOINTS)
+    with DAG("dag", schedule=None, start_date=START):
+        operator = CREATE(task_id="task", endpoint="api/x", data={"note": template})
+    assert refusal(operator, {**context_of(), **PARTS}).field == "data.note"
+    assert scripted.requests == []
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "words"),
+    [
+        (
+            DELETE,
+            {"endpoint": "{{ ids }}"},
+            r"endpoint: .* is a list that a template rendered to text; .*\.output",
+        ),
+        (
+            MirrorDBSensor,
+            {"endpoint": "{{ ids }}"},
+            "endpoint: .* is a list that a template rendered to text",
+        ),
+        (READ, {"endpoint": "{{ record }}"}, "endpoint: .* is a dict that a template rendered to text"),
+        (CREATE, {"data": "{{ ids }}"}, r"data: .*\.output of a task, end the template with '\| tojson'"),
+        (CREATE, {"data": "{{ record }}"}, "data: .* render_template_as_native_obj=True"),
+        (CREATE, {"data": "{{ ids }}", "bulk": True}, "data: .* render_template_as_native_obj=True"),
+        (CREATE, {"data": "a{{ id }}"}, "data: .* pass a dict or a list instead"),
+    ],
+)
+def test_a_value_that_was_rendered_to_text_says_how_to_give_it(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    make: Any,
+    arguments: dict[str, Any],
+    words: str,
+) -> None:
+    """Without native types jinja makes Python's text of a list, which is neither an endpoint nor JSON."""
+    set_connection(scripted.url, extra=ENDPOINTS)
+    with DAG("dag", schedule=None, start_date=START):
+        operator = make(**{"task_id": "task", "endpoint": "api/x", **arguments})
+    context = {**context_of(), "ids": ["api/x/1", "api/x/2"], "record": {"name": "Ada"}}
+    assert re.search(words, refusal(operator, context).message)
+    assert scripted.requests == []
 
 
 @pytest.mark.parametrize("native", [False, True])
@@ -421,7 +558,10 @@ def test_an_unknown_name_is_refused_where_jinja_bears_it(
         render_template_as_native_obj=native,
     ):
         operator = CREATE(task_id="task", endpoint="api/x", data={"a": "{{ who_knows }}"})
-    assert refusal(operator, context_of()).field == "data.a"
+        as_text = CREATE(task_id="text", endpoint="api/x", data='{"a": "{{ who_knows }}"}')
+    for each in (operator, as_text):
+        assert refusal(each, context_of()).field == "data.a"
+    assert scripted.requests == []
 
 
 @pytest.mark.parametrize(
