@@ -15,7 +15,7 @@ from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.bodies.error_details import encodable, problem_from
 from airflow_mirrordb.client.bodies.sizes import MAX_EXPANSION, decoded_size
 from airflow_mirrordb.client.bodies.texts import text_from
-from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.config import MirrorDBConfig, header_key
 from airflow_mirrordb.client.errors import (
     InvalidResponseError,
     ResponseError,
@@ -30,6 +30,8 @@ from airflow_mirrordb.client.rules.urls import shown
 SUCCESS = range(200, 300)
 APPLIED = "; the write itself was applied"
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+#: By which a request says what its sender has; 304 answers no other one (RFC 9110, section 15.4.5).
+_CONDITIONS = ("if-none-match", "if-modified-since")
 _REQUEST_ID_HEADERS = ("X-Request-ID", "Request-ID", "X-Correlation-ID", "X-Amzn-RequestId", "CF-Ray")
 
 
@@ -37,7 +39,7 @@ _REQUEST_ID_HEADERS = ("X-Request-ID", "Request-ID", "X-Correlation-ID", "X-Amzn
 class MirrorDBResponse:
     """A success.
 
-    :param status: HTTP status; any 2xx, 304 to a GET, 404 or 410 to a DELETE of what is gone
+    :param status: HTTP status; any 2xx, 304 to a GET with a condition, 404 or 410 to a DELETE of what is gone
     :param headers: the answer's headers
     :param data: what the decoded JSON body holds in the connection's envelope, or the whole body where
         there is no envelope; None if there is no body; a :class:`~airflow_mirrordb.client.Manifest` of
@@ -106,7 +108,7 @@ def interpret(
     :raises TransportError: if it is a success, but the body did not come whole
     """
     is_json = True
-    if not _is_success(answer.status, request):
+    if not _is_success(answer.status, request, config):
         if not _is_gone(answer.status, request, maybe_applied=maybe_applied):
             raise attach_request(response_error(answer, config, now=now), request)
         body = None
@@ -199,9 +201,19 @@ def wait_asked(answer: Answer, now: float) -> float | None:
     return asked
 
 
-def _is_success(status: int, request: MirrorDBRequest) -> bool:
-    """304 answers reads alone (RFC 9110, section 15.4.5): by it a backend says that it changed nothing."""
-    return status in SUCCESS or (status == HTTPStatus.NOT_MODIFIED and request.method == "GET")
+def _is_success(status: int, request: MirrorDBRequest, config: MirrorDBConfig) -> bool:
+    """304 answers a read with a condition: by it a backend says that what the sender has is still so.
+
+    To a write it says that nothing was changed; and a sender that has nothing would get nothing.
+    """
+    if status == HTTPStatus.NOT_MODIFIED:
+        return request.method == "GET" and _is_conditional(request, config)
+    return status in SUCCESS
+
+
+def _is_conditional(request: MirrorDBRequest, config: MirrorDBConfig) -> bool:
+    names = {header_key(name) for name in (*config.headers, *(request.headers or ()))}
+    return request.if_none_match is not None or not names.isdisjoint(_CONDITIONS)
 
 
 def _is_gone(status: int, request: MirrorDBRequest, *, maybe_applied: bool) -> bool:
@@ -233,7 +245,8 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
                 return text_from(answer.body, content_type), False
             reason = (
                 f"the body of {len(answer.body):,} bytes is not JSON (content type"
-                f" {shortened(content_type, 200)!r}); output_path, or a sink, takes a body of any kind"
+                f" {shortened(content_type, 200)!r}), as a result, a condition and a page have to be; only a"
+                " read to an output_path, or to a sink, takes another body"
             )
     applied = "" if request.method == "GET" else APPLIED
     error = InvalidResponseError(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -28,6 +30,8 @@ class OutputFile:
     it is whole. (The files that fsspec itself can commit late are no way for all: a local one begins in
     another folder, maybe on another disk, and with some stores closing one commits it.)
 
+    On a disk a link stays, and what it leads to is replaced; what is no plain file, as a pipe, is left alone.
+
     The methods block; the first one looks the storage's connection up.
 
     :param path: as ``ObjectStoragePath`` takes it: ``s3://conn_id@bucket/key``, or a whole path on a disk
@@ -49,11 +53,12 @@ class OutputFile:
         """Begin an empty file, on a disk with its folder."""
         place = ObjectStoragePath(self.path)
         self._storage, self._target = place.fs, place.path
+        is_local = isinstance(self._storage, LocalFileSystem)
+        if is_local:
+            self._target = _plain_file(self._target)
         folder = self._target.rpartition("/")[0]
-        if isinstance(self._storage, LocalFileSystem):
+        if is_local:
             self._storage.makedirs(folder or "/", exist_ok=True)
-            if self._storage.isdir(self._target):  # the file would be moved into it
-                raise IsADirectoryError("it is a folder")
         self._temporary = f"{folder}/.mirrordb-{uuid4().hex}.part"
         self._file = self._storage.open(self._temporary, "wb", block_size=PART)
 
@@ -103,6 +108,24 @@ def _names_file(path: object) -> bool:
     _, has_scheme, place = path.partition("://")
     # else it is a bucket alone, or relative to where a worker or the triggerer happens to run
     return "/" in place if has_scheme else path.startswith("/")
+
+
+def _plain_file(path: str) -> str:
+    """Return the path of a file on a disk without links: a rename would replace a link, not what it leads to.
+
+    :raises OSError: if something else is there, which a rename would replace, as a pipe or a device, or
+        which it would move the file into
+    """
+    path = os.path.realpath(path)
+    try:
+        mode = Path(path).stat().st_mode
+    except FileNotFoundError:
+        return path
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError("it is a folder")
+    if not stat.S_ISREG(mode):
+        raise FileExistsError("it is no plain file, but a pipe, a socket or a device")
+    return path
 
 
 def _can_rename(storage: Any) -> bool:

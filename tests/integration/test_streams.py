@@ -7,7 +7,9 @@ import errno
 import gzip
 import hashlib
 import json
+import os
 import resource
+import socket
 import ssl
 import threading
 import tracemalloc
@@ -18,6 +20,7 @@ from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import brotli
 import pytest
@@ -36,6 +39,7 @@ from airflow_mirrordb.client import (
     NotFoundError,
     OutputError,
     RequestTimeoutError,
+    ResponseError,
     ServerError,
 )
 from airflow_mirrordb.client.collections.streams import BLOCK
@@ -71,6 +75,10 @@ def target(tmp_path: Path) -> Path:
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
@@ -130,6 +138,18 @@ async def test_an_answer_without_change_changes_nothing(
             request = get(if_none_match='"7"', paginate=paginate)
             response = await client.request(request, sink=OutputFile(str(target)))
             assert (response.status, response.data or None) == (304, None)
+    assert contents(target.parent) == {target.name: OLD}
+
+
+@pytest.mark.parametrize("paginate", [None, PAGES])
+async def test_what_was_not_asked_is_no_answer(
+    answering: Answering, config_for: ConfigFor, target: Path, paginate: dict[str, Any] | None
+) -> None:
+    """A 304 to a read without a condition (RFC 9110, section 15.4.5): the file may be as old as ever."""
+    backend = await answering(web.Response(status=304))
+    async with GenericMirrorDB(config_for(backend.base_url)) as client:
+        with pytest.raises(ResponseError, match="304 Not Modified"):
+            await client.request(get(paginate=paginate), sink=OutputFile(str(target)))
     assert contents(target.parent) == {target.name: OLD}
 
 
@@ -425,6 +445,63 @@ async def test_a_place_that_cannot_be_written_to_is_a_final_error(
     assert (wrong.value.attempts, wrong.value.retryable) == (1, False)
     assert len(raw_server.requests) == 1
     assert contents(target.parent) == {target.name: OLD}
+
+
+@pytest.mark.parametrize("exists", [True, False])
+async def test_a_link_stays_and_leads_to_the_answer(
+    raw_server: RawServer, config_for: ConfigFor, tmp_path: Path, exists: bool
+) -> None:
+    """As it does for whoever opens it to write (open(2)); a link may lead to another disk."""
+    raw_server.default = Reply(measured(BODY))
+    folder = tmp_path / uuid4().hex
+    target, link = folder / "real" / "export.json", folder / "latest.json"
+    target.parent.mkdir(parents=True)
+    if exists:
+        target.write_bytes(OLD)
+    link.symlink_to(Path("real") / "export.json")
+    async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
+        response = await client.request(get(), sink=OutputFile(str(link)))
+    assert link.is_symlink()
+    assert contents(target.parent) == {target.name: BODY}
+    assert response.data == manifest(str(link), BODY)
+
+
+@pytest.mark.parametrize("by_link", [False, True])
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+async def test_what_is_no_plain_file_is_not_replaced(
+    raw_server: RawServer, config_for: ConfigFor, tmp_path: Path, kind: str, by_link: bool
+) -> None:
+    """Somebody reads from it; a device would be gone for all (POSIX, rename())."""
+    raw_server.default = Reply(measured(BODY))
+    folder = tmp_path / uuid4().hex
+    folder.mkdir()
+    place, link = folder / kind, folder / "link"
+    if kind == "pipe":
+        os.mkfifo(place)
+    else:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(place))
+    link.symlink_to(place)
+    before = place.lstat()
+    async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
+        with pytest.raises(OutputError, match="FileExistsError: it is no plain file") as refused:
+            await client.request(get(), sink=OutputFile(str(link if by_link else place)))
+    assert (refused.value.retryable, len(raw_server.requests)) == (False, 1)
+    assert (place.lstat().st_mode, place.lstat().st_ino) == (before.st_mode, before.st_ino)
+    assert names(folder) == {kind, "link"}
+
+
+async def test_links_in_a_ring_are_a_final_error(
+    raw_server: RawServer, config_for: ConfigFor, tmp_path: Path
+) -> None:
+    """They lead nowhere, and stay."""
+    raw_server.default = Reply(measured(BODY))
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
+        with pytest.raises(OutputError, match="Too many levels of symbolic links") as refused:
+            await client.request(get(), sink=OutputFile(str(tmp_path / "a")))
+    assert (refused.value.retryable, (tmp_path / "a").is_symlink()) == (False, True)
 
 
 @pytest.mark.parametrize("path", ["", " ", "export.json", "s3://bucket/folder/", "s3://conn@bucket", None, 7])

@@ -178,7 +178,8 @@ def test_an_empty_answer_is_none(status: int, body: bytes) -> None:
     """Nothing has no envelope."""
     settings = config(response_envelope="data")
     answer = Answer(status=status, headers={}, body=body)
-    request = MirrorDBRequest(method="GET", endpoint="api/users/7") if status == 304 else UPDATE
+    read = MirrorDBRequest(method="GET", endpoint="api/users/7", if_none_match='"1"')
+    request = read if status == 304 else UPDATE
     response = interpret(answer, request, settings, number=1, elapsed=0.0, now=0.0)
     assert (response.data, response.body) == (None, None)
 
