@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl
 
 from pydantic import (
     BaseModel,
@@ -35,6 +36,8 @@ TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 HALF_A_PAIR = "it holds half of a surrogate pair, which no encoding can send"
 MAX_ENVELOPES = 10
+#: In the names of credentials, which RFC 6749, section 2.3.1 keeps out of the URL of a token endpoint.
+_CREDENTIALS = re.compile(r"secret|passw|token|key|credential|assertion|signature", re.IGNORECASE)
 #: Headers that the client writes itself, or that would change what HTTP message is sent.
 RESERVED_HEADERS = frozenset(
     {
@@ -245,14 +248,32 @@ class MirrorDBConfig(BaseModel):
             raise ValueError(HALF_A_PAIR)
         return value
 
+    @field_validator("api_key")
+    @classmethod
+    def _check_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().strip():
+            raise ValueError("it is nothing but blanks")
+        return value
+
+    @field_validator("login", "scope", "verify", "client_cert", "client_key")
+    @classmethod
+    def _check_text(cls, value: str | bool | None) -> str | bool | None:
+        if isinstance(value, str) and CONTROL.search(value):
+            raise ValueError("it holds a line break or another control character")
+        return value
+
     @field_validator("proxy")
     @classmethod
     def _check_proxy(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            parts = split_url(value.get_secret_value())
-            rest = f"{parts.path}{parts.query}{parts.fragment}"
-            if parts.scheme not in ("http", "https") or not parts.hostname or "@" in rest:
-                raise ValueError("it must be a URL, as http://user:password@proxy.example.com:3128")
+            url = value.get_secret_value()
+            parts = split_url(url)
+            has_rest = parts.path not in ("", "/") or any(character in url for character in "?# ")
+            if parts.scheme not in ("http", "https") or not parts.hostname or has_rest:
+                raise ValueError(
+                    "it must be a URL without path and query, as http://user:password@proxy.example.com:3128;"
+                    " a blank, '/', '?' or '#' of a password is written as %20, %2F, %3F or %23"
+                )
             origin_of(parts)
         return value
 
@@ -265,6 +286,8 @@ class MirrorDBConfig(BaseModel):
                 raise ValueError(
                     "it must be a URL without credentials, as https://login.example.com/oauth/token"
                 )
+            if any(_CREDENTIALS.search(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
+                raise ValueError("credentials do not belong in the URL; use login and password")
             if parts.fragment:  # RFC 6749, section 3.2
                 raise ValueError("it must have no '#'")
             origin_of(parts)

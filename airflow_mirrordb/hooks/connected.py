@@ -81,7 +81,7 @@ class ConnectedHook(BaseHook):
         A forked process gets one of its own, in the place of its parent's.
 
         :raises ConfigError: if the connection is wrong
-        :raises RuntimeError: if called inside an event loop
+        :raises RuntimeError: if the first call is made inside an event loop
         """
         client, runner = self._client, self._runner
         if client is None or not client.is_connected or runner is None or runner.is_inherited:
@@ -179,7 +179,11 @@ class ConnectedHook(BaseHook):
     def _run(self, work: Coroutine[Any, Any, T], stop: Stop | None = None) -> Outcome[T]:
         assert self._runner is not None  # noqa: S101  # get_conn() made it
         assert self._client is not None  # noqa: S101
-        return self._runner.run(work, stop or self._client.disconnect)
+        try:
+            return self._runner.run(work, stop or self._client.disconnect)
+        except RuntimeError:
+            self._refuse_event_loop()  # here, since only then it costs something
+            raise
 
 
 def client_for(conn_id: str, config: MirrorDBConfig, look_up: ConnectionLookUp) -> GenericMirrorDB:

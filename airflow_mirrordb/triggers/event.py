@@ -83,7 +83,7 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
 
     No failure ends the trigger, since nothing would start it again. One that may pass is logged as a
     warning, any other as an error; the waits grow with each failure in a row, to ten minutes at most
-    (or ``poll_interval``, or what ``Retry-After`` says, if that is more).
+    (or ``poll_interval``, or what ``Retry-After`` says, up to a day, if that is more).
 
     From Airflow 3.3 on, what was seen last is kept with the asset, so that a change while no triggerer
     ran fires when one is back; if a triggerer dies within seconds of an event, it may fire twice. Before
@@ -150,7 +150,7 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
     def check_arguments(self) -> None:
         """Check what is to be stored.
 
-        :raises InvalidRequestError: if a header looks like a secret
+        :raises InvalidRequestError: if a header looks like a secret, or ``paginate`` is wrong
         :raises ValueError: if an argument is of a wrong type, or they contradict each other. The
             constructor does not tell: what another version stored, with fewer arguments, must be made all
             the same.
@@ -177,6 +177,10 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
             raise ValueError(f"poll_interval: it must be at least 1 second, not {self.poll_interval}")
         if self.headers:
             refuse_sensitive(self.headers)
+        if self.paginate is not None:
+            from airflow_mirrordb.client.collections.page_arguments import check_page_arguments
+
+            check_page_arguments(self.paginate)
         for name in ("cursor_param", "where"):
             if getattr(self, name) is not None and self.cursor is None:
                 raise ValueError(f"{name}: it needs a cursor")

@@ -152,6 +152,12 @@ async def test_retry_after_is_obeyed(watching: Watching) -> None:
     assert watching.clock.slept == [3600]
 
 
+async def test_an_absurd_retry_after_does_not_end_the_watching(watching: Watching) -> None:
+    """A backend is obeyed for a day at most: nothing would start the trigger again."""
+    assert await watching.events([web.Response(status=500, headers={"Retry-After": "99999999"})]) == []
+    assert watching.clock.slept == [86_400]
+
+
 async def test_connection_may_come_later(
     watching: Watching, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -205,6 +211,10 @@ async def test_connection_may_come_later(
         ({"cursor": "at", "ignore": ["a"]}, "ignore: with a cursor only that counts"),
         ({"cursor": "at", "unordered": True}, "unordered: with a cursor only that counts"),
         ({"cursor_param": "since"}, "cursor_param: it needs a cursor"),
+        ({"paginate": {"style": "nope"}}, r"paginate\.style: 'nope' is not one of link, header"),
+        ({"paginate": {"style": "body"}}, r"paginate\.next: it is needed with the style 'body'"),
+        ({"paginate": {"style": "link", "sise": 7}}, r"paginate\.sise: .*did you mean 'size'"),
+        ({"paginate": {}}, r"paginate\.style: it is missing"),
         ({"where": {"a": 1}}, "where: it needs a cursor"),
         (
             {"headers": {"X-Auth": "s"}},

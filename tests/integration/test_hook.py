@@ -9,6 +9,7 @@ import re
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -131,6 +132,35 @@ async def test_sync_method_in_an_event_loop_shows_the_async_way(set_connection: 
     set_connection("http://127.0.0.1:1")
     with pytest.raises(RuntimeError, match="async with MirrorDBHook"):
         MirrorDBHook().read("api/users")
+
+
+async def test_a_hook_that_was_used_shows_the_async_way_as_well(
+    scripted: ScriptedBackend, set_connection: SetConnection
+) -> None:
+    """Whatever is called, also in the middle of what was begun outside; the hook goes on outside."""
+    set_connection(scripted.url)
+    for _ in range(3):
+        scripted.answer(200, [{"id": 1}])
+    hook = MirrorDBHook()
+    pages = hook.records("api/users", paginate={"style": "page", "param": "page"})
+
+    def outside() -> Any:
+        return next(pages, None), hook.read("api/users")
+
+    await asyncio.to_thread(outside)
+    calls: list[Callable[[], object]] = [
+        lambda: hook.read("api/users"),
+        lambda: hook.bulk("read", ["api/users/1"]),
+        lambda: hook.register_endpoint("api/orders"),
+        lambda: list(hook.records("api/users", paginate={"style": "link"})),
+        lambda: list(pages),
+    ]
+    for call in calls:
+        with pytest.raises(RuntimeError, match="async with MirrorDBHook"):
+            call()
+    assert len(scripted.requests) == 2
+    assert await asyncio.to_thread(hook.read, "api/users") == [{"id": 1}]
+    await asyncio.to_thread(hook.close)
 
 
 async def test_async_task_uses_the_client(set_connection: SetConnection) -> None:

@@ -76,7 +76,7 @@ def test_blank_stands_for_the_default(field: str, blank: str | None) -> None:
 
 @pytest.mark.parametrize("blank", [None, ""])
 def test_a_blank_key_is_no_key(blank: str | None) -> None:
-    """White space may be a key; nothing is none."""
+    """Nothing is none; white space, which is no key either, is refused."""
     assert config(api_key=blank).api_key is None
 
 
@@ -126,6 +126,11 @@ def test_a_blank_key_is_no_key(blank: str | None) -> None:
         ("idempotency_header", "Idempotency-Key", "Idempotency-Key"),
         ("test_endpoint", "api/health", "api/health"),
         ("login", " user ", "user"),
+        (
+            "oauth_url",
+            "https://login.example/token?api-version=1",
+            "https://login.example/token?api-version=1",
+        ),
     ],
 )
 def test_the_form_of_a_value_is_read_leniently(field: str, given: object, value: object) -> None:
@@ -209,6 +214,19 @@ def test_the_form_of_a_value_is_read_leniently(field: str, given: object, value:
         ("headers", {"Content_Length": "7"}),
         ("idempotency_header", "X_API_Key"),
         ("proxy", "http://proxy\t.example:3128"),
+        ("proxy", "http://proxy.example:3128/path"),
+        ("proxy", "http://proxy.example:3128?a=1"),
+        ("proxy", "http://proxy.example:3128?"),
+        ("proxy", "http://proxy.example:3128#"),
+        ("proxy", "http://user:pass word@proxy.example:3128"),
+        ("api_key", "  "),
+        ("api_key", SecretStr("\t")),
+        ("login", "a\nb"),
+        ("scope", "read\r\nwrite"),
+        ("verify", "/ca\x00.pem"),
+        ("client_cert", "/cert\n.pem"),
+        ("oauth_url", "https://login.example/token?client_secret=s3cret"),
+        ("oauth_url", "https://login.example/token?tenant=7&Api%2DKey="),
         ("proxy", "http://proxy.example\\.evil.example"),
         ("oauth_url", "https://login\t.example/token"),
         ("oauth_url", "https://login.example\\.evil.example/token"),

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from yarl import URL
 
 from airflow_mirrordb.client.auth.redaction import shortened
+from airflow_mirrordb.client.collections.page_arguments import NAMES, check_page_arguments
 from airflow_mirrordb.client.collections.streams import Stream
-from airflow_mirrordb.client.errors import InvalidRequestError, InvalidResponseError, remedy
+from airflow_mirrordb.client.errors import InvalidRequestError, InvalidResponseError
 from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
 from airflow_mirrordb.client.response import MirrorDBResponse, value_at_path
 from airflow_mirrordb.client.rules.urls import shown
@@ -70,24 +71,7 @@ class Pagination:
     max_pages: int = 10_000
 
     def __post_init__(self) -> None:
-        needed: dict[str, tuple[str, ...]] = {
-            "link": (),
-            "header": ("next",),
-            "body": ("next",),
-            "page": ("param",),
-            "offset": ("param",),
-        }
-        if self.style not in needed:
-            raise _wrong("style", f"{self.style!r} is not one of {', '.join(needed)}")
-        for name in needed[self.style]:
-            if not getattr(self, name):
-                raise _wrong(name, f"it is needed with the style {self.style!r}")
-        if self.size_param and self.size is None:
-            raise _wrong("size", "it is needed with size_param")
-        for name in ("size", "max_pages"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-                raise _wrong(name, f"it must be a whole number of at least 1, not {value!r}")
+        check_page_arguments({name: getattr(self, name) for name in NAMES})
 
     def first_query(self) -> dict[str, Any]:
         """Return what the query of the first request has to say beside the caller's own."""
@@ -256,16 +240,8 @@ async def collect(
 def _pagination_of(request: MirrorDBRequest) -> Pagination:
     if request.method != "GET":
         raise InvalidRequestError(message="paginate: only a GET has pages", field="paginate")
-    arguments, known = request.paginate, [field.name for field in fields(Pagination)]
-    if not isinstance(arguments, Mapping):
-        message = f"paginate: it must be a mapping, as {{'style': 'link'}}, not {type(arguments).__name__}"
-        raise InvalidRequestError(message=message, field="paginate")
-    for name in arguments:
-        if name not in known:
-            raise _wrong(str(name), f"unknown argument; {remedy(name, known)}")
-    if "style" not in arguments:
-        raise _wrong("style", "it is missing")
-    return Pagination(**arguments)
+    check_page_arguments(request.paginate)
+    return Pagination(**(request.paginate or {}))
 
 
 def next_link(header: str) -> str | None:
