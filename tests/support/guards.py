@@ -28,6 +28,7 @@ class NeverRaisedError(Exception):
 
 
 ANYTHING = re.compile(r".*", re.DOTALL)
+NEVER = re.compile(r"(?!)")
 
 
 def seeds(target: str) -> Callable[[], None]:

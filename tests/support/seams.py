@@ -66,6 +66,7 @@ SEAMS = {
     "airflow_mirrordb.client.config": {
         "odd hosts": "split_url",
         "masked settings": "MirrorDBConfig.masked",
+        "credentials in the URL of the token endpoint": "_CREDENTIALS",
     },
     "airflow_mirrordb.client.forking": {
         "connections of the parent": "_keep",
@@ -85,6 +86,7 @@ SEAMS = {
     },
     "airflow_mirrordb.client.response": {
         "304 after a write": "_is_success",
+        "304 that nobody asked for": "_is_conditional",
         "memory of decoded bodies": "decoded_size",
         "JSON decoder": "_JSON",
         "halves of pairs in request ids": "encodable",
@@ -97,6 +99,9 @@ SEAMS = {
         "endpoint patterns": "Rule.matches",
         "kinds of placeholders": "_rules_of",
         "length of endpoints": "MAX_ENDPOINT_LENGTH",
+    },
+    "airflow_mirrordb.client.rules.retry": {
+        "longest wait": "LONGEST_WAIT",
     },
     "airflow_mirrordb.client.rules.urls": {
         "length of URLs": "MAX_URL_LENGTH",
@@ -151,6 +156,9 @@ SEAMS = {
     "airflow_mirrordb.hooks.lookup": {
         "keys of a connection that moved": "ConnectionLookUp.credentials",
     },
+    "airflow_mirrordb.hooks.output": {
+        "what is no plain file": "_plain_file",
+    },
     "airflow_mirrordb.hooks.runner": {
         "event loops of the parent": "LoopRunner.is_inherited",
     },
@@ -158,7 +166,8 @@ SEAMS = {
         "signals that interrupt a user's function": "Signals.interruptible",
         "signals that wait": "Signals.hold",
     },
-    "airflow_mirrordb.operators.bulk": {
+    "airflow_mirrordb.operators.bulk_result": {
+        "reports of writes that are too large": "_OF_WRITES",
         "answers of a bulk": "storable",
         "errors of a bulk": "readable",
     },
@@ -196,6 +205,8 @@ SEAMS = {
         "templates that render to nothing": "RemembersTemplates.refuse_nothing",
         "None that a task is expanded over": "expanded_arguments",
         "filters that vanish": "RemembersTemplates.refuse_vanished",
+        "texts of which jinja makes a value": "_collections_of",
+        "parts of a text that are missing": "_is_part_lost",
     },
     "airflow_mirrordb.triggers.changes": {
         "order of cursors": "order_of",

@@ -13,14 +13,20 @@ from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from tests.integration import (
     test_airflow_borders as borders,
     test_control_flow as control_flow,
+    test_operators_tries as tries_of_tasks,
     test_rendered_arguments as rendered,
     test_results as results,
+    test_sensor as sensors,
     test_stored_triggers as stored,
 )
 from tests.support.guards import Guard, NeverRaisedError, as_it_is, nothing, unchanged
 
 if TYPE_CHECKING:
     from tests.support.connections import SetConnection
+
+
+#: What a backend may ask anybody to wait, in seconds.
+TEN_YEARS = 315_360_000.0
 
 
 async def json_as_it_is(value: Any) -> Any:
@@ -109,6 +115,22 @@ GUARDS: dict[str, Guard] = {
         check=rendered.test_a_filter_that_vanishes_is_refused,
         arguments={"pushed": []},
     ),
+    "texts of which jinja makes a value": Guard(
+        without=lambda template, value, **_: (template, value),
+        check=rendered.test_a_text_of_which_jinja_makes_a_value_is_looked_into,
+        arguments={"name": "query"},
+    ),
+    "parts of a text that are missing": Guard(
+        without=lambda *_: False,
+        check=rendered.test_a_part_that_is_missing_is_refused,
+        arguments={"template": "{{ end }}/{{ missing }}/x"},
+    ),
+    "waits of sensors": Guard(
+        seam="longest wait",
+        without=TEN_YEARS,
+        check=sensors.test_an_absurd_retry_after_does_not_end_the_wait,
+        arguments={"mode": {"deferrable": True}},
+    ),
     "what a condition decides": Guard(
         without=NeverRaisedError,
         check=control_flow.test_what_a_condition_raises_ends_the_sensor,
@@ -120,6 +142,7 @@ GUARDS: dict[str, Guard] = {
 if AIRFLOW_V_3_0_PLUS:  # older ones have no event triggers
     from airflow_mirrordb.triggers.order import Order
     from tests.integration import (
+        test_event_trigger as watchers,
         test_event_trigger_cursor as cursors,
         test_event_trigger_tags as watched_tags,
     )
@@ -132,6 +155,11 @@ if AIRFLOW_V_3_0_PLUS:  # older ones have no event triggers
             without=lambda _self, text: text,
             check=watched_tags.test_a_tag_that_holds_the_key_is_none,
             arguments={"tag": b'"%b-1"'},
+        ),
+        "waits of watchers": Guard(
+            seam="longest wait",
+            without=TEN_YEARS,
+            check=watchers.test_an_absurd_retry_after_does_not_end_the_watching,
         ),
         "order of cursors": Guard(
             without=order_of_texts,
@@ -154,4 +182,9 @@ if AIRFLOW_V_3_0_PLUS:  # older ones have no event triggers
             without=unchanged,
             check=cursors.test_kept_cursor_is_what_the_backend_sent,
             arguments={"cursor": cursors.BEYOND, "as_text": True},
+        )
+        GUARDS["waits of tasks"] = Guard(
+            seam="longest wait",
+            without=TEN_YEARS,
+            check=tries_of_tasks.test_an_absurd_retry_after_does_not_park_a_task,
         )

@@ -85,6 +85,21 @@ GUARDS: dict[str, Guard] = {
         check=framing.test_what_is_no_answer_yet_does_not_go_on_for_ever,
         arguments={"name": "line breaks"},
     ),
+    "304 that nobody asked for": Guard(
+        without=lambda *_: True,
+        check=interpreted.test_304_to_a_read_without_a_condition_is_no_success,
+    ),
+    "what is no plain file": Guard(
+        without=unchanged,
+        check=files.test_what_is_no_plain_file_is_not_replaced,
+        arguments={"kind": "pipe", "by_link": False},
+    ),
+    "links to files": Guard(
+        seam="what is no plain file",
+        without=unchanged,
+        check=files.test_a_link_stays_and_leads_to_the_answer,
+        arguments={"exists": True},
+    ),
     "failures of a store that come again": Guard(
         without=frozenset(),
         check=files.test_a_failure_of_a_store_is_final_if_it_cannot_pass,

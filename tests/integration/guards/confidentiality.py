@@ -23,8 +23,9 @@ from tests.integration import (
     test_tokens as token_answers,
     test_transport as tls,
 )
-from tests.support.guards import ANYTHING, Guard, nothing, unchanged
+from tests.support.guards import ANYTHING, NEVER, Guard, nothing, unchanged
 from tests.unit import (
+    test_config as settings,
     test_redaction as redacted,
 )
 
@@ -195,6 +196,11 @@ GUARDS: dict[str, Guard] = {
         without=unchanged,
         check=forms.test_a_link_is_shown_without_its_query,
         arguments={"style": forms.LINKS, "next_page": "http://[?sig=s1gnature-0123456789"},
+    ),
+    "credentials in the URL of the token endpoint": Guard(
+        without=NEVER,
+        check=settings.test_a_wrong_value_is_an_error_that_names_the_field,
+        arguments={"field": "oauth_url", "wrong": "https://login.example/token?client_secret=s3cret"},
     ),
     # tokens
     "values of tokens": Guard(

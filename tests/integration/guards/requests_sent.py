@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import replace
 from typing import Any
@@ -26,15 +25,12 @@ from tests.integration import (
     test_wire as requests,
     test_wire_hostile as hostile_requests,
 )
-from tests.support.guards import ANYTHING, Guard, nothing, seeds, unchanged
+from tests.support.guards import ANYTHING, NEVER, Guard, nothing, seeds, unchanged
 from tests.unit import (
     test_endpoints as patterns,
     test_entity_tags as entity_tags,
     test_request_values as values,
 )
-
-NEVER = re.compile(r"(?!)")
-
 
 RULES_OF = endpoints._rules_of.__wrapped__
 

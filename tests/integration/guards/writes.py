@@ -81,7 +81,7 @@ GUARDS: dict[str, Guard] = {
         arguments={"status": 303, "header": None, "method": "POST"},
     ),
     "304 after a write": Guard(
-        without=lambda status, _request: status in range(200, 300) or status == 304,
+        without=lambda status, *_: status in range(200, 300) or status == 304,
         check=writes.test_a_write_that_is_not_modified_is_no_success,
         arguments={"method": "PUT"},
     ),
@@ -139,6 +139,11 @@ GUARDS: dict[str, Guard] = {
         without=lambda _self, _max_failed: False,
         check=bulks.test_continue_tries_all_and_fails_if_more_failed_than_may,
         arguments={"max_failed": None},
+    ),
+    "reports of writes that are too large": Guard(
+        without=(),
+        check=bulks.test_the_report_of_writes_is_never_lost,
+        arguments={"name": "what is not done"},
     ),
     # interruptions
     "writes of interrupted tasks": Guard(
