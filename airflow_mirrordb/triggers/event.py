@@ -18,15 +18,16 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import aclosing
-from dataclasses import asdict, replace
+from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.compat import asset_states
 from airflow_mirrordb.json_types import as_plain
 from airflow_mirrordb.task.arguments import refuse_sensitive
-from airflow_mirrordb.task.serialization import check_exact, from_text, readable, to_text
-from airflow_mirrordb.task.stored_arguments import StoredArguments, restored
+from airflow_mirrordb.task.serialization import check_exact, readable
+from airflow_mirrordb.task.stored_arguments import StoredArguments
+from airflow_mirrordb.triggers.asset_state import recall, remember
 from airflow_mirrordb.triggers.changes import (
     ChangeEvent,
     Fault,
@@ -155,15 +156,12 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
             constructor does not tell: what another version stored, with fewer arguments, must be made all
             the same.
         """
-        self._check_endpoint()
-        self._check()
-        self._check_is_kept()
-
-    def _check_endpoint(self) -> None:
         if not self.endpoint:
             raise ValueError("endpoint: say what is watched, as 'api/orders'")
         if "None" in str(self.endpoint).split("/"):
             raise ValueError(f"endpoint: {self.endpoint!r} holds 'None', as an f-string with a None does")
+        self._check()
+        self._check_is_kept()
 
     def _check(self) -> None:
         for kind, words, names in _KINDS:
@@ -388,24 +386,12 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
         return f"mirrordb_event_{_fingerprint(watched)[:16]}"
 
     async def _recall(self) -> Version | Position | None:
-        for state in asset_states(self):
-            try:
-                if kept := await state.aget(self._name):
-                    found = from_text(kept) if isinstance(kept, str) else kept
-                    return restored(Version, found) if self.cursor is None else restored(Position, found)
-            except Exception:
-                log.exception("What %s was could not be read; what is seen first counts", self.endpoint)
-        return None
+        return await recall(self, self._name, Version if self.cursor is None else Position)
 
     async def _remember(self, found: Version | Position, *, settle: bool) -> None:
-        states = asset_states(self)
-        if states and settle:
+        if settle and asset_states(self):
             await self.sleep(SETTLE)  # an event is lost if a triggerer dies that kept this, but not the event
-        for state in states:
-            try:
-                await state.aset(self._name, to_text(asdict(found)))
-            except Exception:
-                log.exception("What %s is could not be kept", self.endpoint)
+        await remember(self, self._name, found)
 
 
 def _is_list_of_texts(value: object) -> bool:

@@ -211,11 +211,13 @@ SEAMS = {
     "airflow_mirrordb.triggers.changes": {
         "order of cursors": "order_of",
     },
+    "airflow_mirrordb.triggers.asset_state": {
+        "cursors that Airflow can carry": "to_text",
+    },
     "airflow_mirrordb.triggers.event": {
         "events of a watcher": "readable",
         "arguments of a watcher": "check_exact",
         "entity tags that a backend refuses": "_TAG_REFUSED",
-        "cursors that Airflow can carry": "to_text",
     },
     "airflow_mirrordb.triggers.mirrordb": {
         "size of events": "check_size",
