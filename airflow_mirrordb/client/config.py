@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from pydantic import (
     BaseModel,
@@ -133,6 +133,21 @@ def is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _check_credentials(user: str, password: str) -> None:
+    """Check the parts of a URL that become basic credentials (RFC 7617, section 2).
+
+    :raises ValueError: with the reason
+    """
+    try:
+        user, password = unquote(user, errors="strict"), unquote(password, errors="strict")
+    except UnicodeDecodeError:
+        raise ValueError("user and password must be UTF-8 in percent-encoding") from None
+    if ":" in user:
+        raise ValueError("a user name of basic authentication has no colon (RFC 7617, section 2)")
+    if CONTROL.search(user) or CONTROL.search(password):
+        raise ValueError("user or password hold a line break or another control character")
 
 
 def _wrong(field: str, reason: str) -> ConfigError:
@@ -275,6 +290,7 @@ class MirrorDBConfig(BaseModel):
                     " a blank, '/', '?' or '#' of a password is written as %20, %2F, %3F or %23"
                 )
             origin_of(parts)
+            _check_credentials(parts.username or "", parts.password or "")
         return value
 
     @field_validator("oauth_url")

@@ -142,8 +142,14 @@ class TransportError(MirrorDBError):
     status: int | None = None
 
 
+@dataclass(eq=False, kw_only=True)
 class ConnectError(TransportError):
-    """The connection was never made: name not found, refused, unreachable, timed out."""
+    """The connection was never made: name not found, refused, unreachable, timed out.
+
+    :param retry_after: seconds that the proxy asked us to wait
+    """
+
+    retry_after: float | None = None
 
 
 class TLSError(TransportError):

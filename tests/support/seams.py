@@ -65,6 +65,7 @@ SEAMS = {
     },
     "airflow_mirrordb.client.config": {
         "odd hosts": "split_url",
+        "credentials that no proxy takes": "_check_credentials",
         "masked settings": "MirrorDBConfig.masked",
         "credentials in the URL of the token endpoint": "_CREDENTIALS",
     },
@@ -102,6 +103,7 @@ SEAMS = {
     },
     "airflow_mirrordb.client.rules.retry": {
         "longest wait": "LONGEST_WAIT",
+        "Retry-After below 0": "_number",
     },
     "airflow_mirrordb.client.rules.urls": {
         "length of URLs": "MAX_URL_LENGTH",
@@ -132,10 +134,12 @@ SEAMS = {
     "airflow_mirrordb.client.wire.failures": {
         "bytes of broken answers": "_forget",
         "what a parser quotes": "_without_quotes",
+        "refusals of a proxy that pass": "RETRY_STATUSES",
     },
     "airflow_mirrordb.client.wire.pool": {
         "TLS context": "tls_context",
         "TLS settings of the token endpoint": "tls_servers",
+        "credentials of a proxy": "proxy_headers",
     },
     "airflow_mirrordb.client.wire.transport": {
         "size of bodies": "Transport._read",
@@ -143,6 +147,7 @@ SEAMS = {
         "sessions of earlier settings": "Transport.retire",
         "statuses of heads that are cut off": "begun_status",
         "heads that cannot be parsed": "UnparsableError",
+        "failures of a proxy": "own_error",
         "bodies that must not be": "WITHOUT_BODY",
         "connections with a body to come": "is_body_to_come",
         "warning of no verification": "log",

@@ -336,6 +336,7 @@ FAILURES: list[tuple[str, int | TransportError, dict[str, Any], str]] = [
     ("502", 502, {}, "ambiguous"),
     ("503", 503, {}, "ambiguous"),
     ("503 with Retry-After", 503, {"Retry_After": "0"}, "again"),
+    ("503 with Retry-After below 0", 503, {"Retry_After": "-1"}, "ambiguous"),
     ("504", 504, {}, "ambiguous"),
     ("505", 505, {}, "final"),
     ("520", 520, {}, "ambiguous"),

@@ -68,7 +68,8 @@ def retrying(clock: FakeClock, **limits: Any) -> Retrying:
         ("7", 7.0),
         (" 7 ", 7.0),
         ("1.5", 1.5),
-        ("-3", 0.0),
+        ("-1", None),  # delay-seconds are digits
+        ("-0.5", None),
         ("1e3", 1000.0),
         ("99999999999999999999", 86_400.0),
         ("1e308", 86_400.0),

@@ -18,8 +18,7 @@ def auth_headers(config: MirrorDBConfig) -> dict[str, str]:
     key = config.api_key.get_secret_value() if config.api_key else ""
     match config.auth:
         case "basic" if config.login or key:
-            credentials = b64encode(f"{config.login or ''}:{key}".encode()).decode()
-            return {"Authorization": f"Basic {credentials}"}
+            return {"Authorization": _basic(config.login or "", key)}
         case "bearer" if key:
             return {"Authorization": f"Bearer {key}"}
         case "api_key" if key:
@@ -34,8 +33,18 @@ def client_headers(config: MirrorDBConfig) -> dict[str, str]:
     Client id and secret are percent-encoded, and sent as basic credentials (RFC 6749, section 2.3.1).
     """
     secret = config.api_key.get_secret_value() if config.api_key else ""
-    pair = f"{quote(config.login or '', safe='')}:{quote(secret, safe='')}"
-    return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+    return {"Authorization": _basic(quote(config.login or "", safe=""), quote(secret, safe=""))}
+
+
+def proxy_headers(config: MirrorDBConfig) -> dict[str, str]:
+    """Return the headers by which requests prove themselves to the proxy; none if its URL has no credentials.
+
+    They are basic credentials, in UTF-8 (RFC 7617, and RFC 9110, section 11.7.2).
+    """
+    proxy = URL(config.proxy.get_secret_value() if config.proxy else "")
+    if not (proxy.user or proxy.password):
+        return {}
+    return {"Proxy-Authorization": _basic(proxy.user or "", proxy.password or "")}
 
 
 def secrets(config: MirrorDBConfig) -> tuple[str, ...]:
@@ -45,12 +54,16 @@ def secrets(config: MirrorDBConfig) -> tuple[str, ...]:
     headers = client_headers(config) if config.auth == "oauth2" else auth_headers(config)
     for name, value in headers.items():
         known += _credentials(name, value)
-    if config.proxy:
-        proxy = URL(config.proxy.get_secret_value())
-        if proxy.user or proxy.password:  # else its URL is as little a secret as that of the backend
-            pair = b64encode(f"{proxy.user or ''}:{proxy.password or ''}".encode()).decode()
-            known += [config.proxy.get_secret_value(), pair, str(proxy.password or proxy.user)]
+    if config.proxy and (
+        sent := proxy_headers(config)
+    ):  # else its URL is as little a secret as the backend's
+        proxy, pair = config.proxy.get_secret_value(), sent["Proxy-Authorization"].removeprefix("Basic ")
+        known += [proxy, pair, str(URL(proxy).password or URL(proxy).user)]
     return tuple(dict.fromkeys(known))
+
+
+def _basic(user: str, password: str) -> str:
+    return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
 def _credentials(name: str, value: str) -> list[str]:

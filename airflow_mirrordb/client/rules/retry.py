@@ -225,13 +225,16 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Return the seconds that an answer asks us to wait, or None if it does not say.
 
     ``Retry-After`` is a number of seconds or an HTTP-date (RFC 9110, section 10.2.3), or from some limiters
-    unix time. A moment in the past means now; what cannot be read counts as absent. Whoever obeys it, as a
-    watcher or a task, may wait for as long: more than :data:`LONGEST_WAIT` counts as that.
+    unix time. A moment in the past means now; what cannot be read, as a number below 0, counts as absent.
+    Whoever obeys it, as a watcher or a task, may wait for as long: more than :data:`LONGEST_WAIT` counts as
+    that.
 
     :param now: unix time in seconds
     """
     value = headers.get("Retry-After", "").strip()
     number = _number(value)
+    if number is not None and number < 0:
+        return None
     seconds = _seconds_until(value, now) if number is None else _from_unix_time(number, now)
     return min(max(0.0, seconds), LONGEST_WAIT) if math.isfinite(seconds) else None
 

@@ -21,10 +21,11 @@ from weakref import WeakKeyDictionary, WeakSet
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
-from aiohttp.hdrs import ACCEPT_ENCODING, CONTENT_LENGTH
+from aiohttp.hdrs import ACCEPT_ENCODING, CONTENT_LENGTH, HOST
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawResponseMessage
 from aiohttp.http_writer import _serialize_headers as serialize_headers
+from multidict import CIMultiDict
 from yarl import URL
 
 from airflow_mirrordb.client import forking
@@ -290,14 +291,22 @@ def _final_status(raw: bytes) -> tuple[int | None, int]:
 # -- one request ---------------------------------------------------------------------------------
 
 
-def opener_to(origin: URL, proxy: URL | None, accepted: str) -> Opener:
+def opener_to(
+    origin: URL, proxy: URL | None, accepted: str, proxy_headers: Mapping[str, str] | None = None
+) -> Opener:
     """Return what opens connections to a backend.
 
     :param proxy: through which they go
     :param accepted: the Accept-Encoding of all requests
+    :param proxy_headers: that the proxy wants
     """
     opener = Opener("GET", origin, proxy=proxy)
     opener.headers[ACCEPT_ENCODING] = accepted
+    if proxy_headers and opener.is_ssl():
+        # they go with the CONNECT; aiohttp adds the host, which would make it another connection
+        opener.proxy_headers = CIMultiDict({HOST: opener.headers[HOST], **proxy_headers})
+    elif proxy_headers:
+        opener.headers.update(proxy_headers)
     return opener
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+import time
 from http import HTTPStatus
 
 import aiohttp
@@ -20,6 +21,7 @@ from airflow_mirrordb.client.errors import (
     TLSError,
     TransportError,
 )
+from airflow_mirrordb.client.rules.retry import RETRY_STATUSES, retry_after
 from airflow_mirrordb.client.wire.aiohttp_private import UnparsableError
 
 #: How aiohttp quotes what it received, on a line of its own, up to the end of its message.
@@ -27,27 +29,33 @@ _QUOTED = re.compile(r":?\s*(?:\bbytearray\()?\bb['\"].*", re.DOTALL)
 
 
 def own_error(  # noqa: PLR0911  # one a kind
-    error: BaseException, backend: URL, seconds: float, *, sent: bool
+    error: BaseException, backend: URL, seconds: float, *, sent: bool, through_proxy: bool = False
 ) -> TransportError | None:
-    """Return the client's error for one of aiohttp's; None if it is none of those."""
+    """Return the client's error for one of aiohttp's; None if it is none of those.
+
+    :param seconds: the request had
+    :param sent: whether there was a connection to send it on
+    :param through_proxy: whether there is a proxy between
+    """
     origin = str(backend)
+    no_connection = f"cannot connect to {origin}{' through the proxy' if through_proxy else ''}"
     if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
         reason = getattr(error, "certificate_error", error)
         words = getattr(reason, "verify_message", "") or reason
         return TLSError(message=f"the certificate of {origin} was refused: {words}", retryable=False)
     if isinstance(error, aiohttp.ClientSSLError):
         return TLSError(message=f"the TLS handshake with {origin} failed: {_words(error)}")
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return ConnectError(message=f"cannot connect to {origin}: {_words(error)}")
-    if isinstance(error, aiohttp.InvalidURL):  # a host that only looks like an address
-        return ConnectError(message=f"cannot connect to {origin}: {_words(error)}", retryable=False)
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL):
+        passes = not isinstance(error, aiohttp.InvalidURL)  # a host that only looks like an address
+        return ConnectError(message=f"{no_connection}: {_words(error)}", retryable=passes)
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        message = f"the proxy refused the connection to {origin}: {error.status} {error.message}"
-        return ConnectError(message=message, retryable=error.status >= HTTPStatus.INTERNAL_SERVER_ERROR)
+        return _refused_by_proxy(error, origin)
     if isinstance(error, asyncio.TimeoutError):
         return _timed_out(origin, seconds, sent=sent)
     if isinstance(error, PackingError):
         return DisconnectedError(message=f"the answer of {origin} is damaged: {error}", sent=True)
+    if not sent and isinstance(error, aiohttp.ClientError | UnparsableError | OSError):
+        return ConnectError(message=f"{no_connection}: {_words(error)}")
     if isinstance(error, UnparsableError):
         return DisconnectedError(
             message=f"the answer of {origin} cannot be parsed: {_words(error)}", sent=sent
@@ -91,6 +99,16 @@ def _forget(error: BaseException) -> None:
 
 def _without_quotes(text: str) -> str:
     return shortened(" ".join(_QUOTED.sub("", text).split()) or "…", 500)
+
+
+def _refused_by_proxy(error: aiohttp.ClientHttpProxyError, origin: str) -> ConnectError:
+    """Return the error of a CONNECT that was refused; its status is judged as that of a backend."""
+    passes = error.status in RETRY_STATUSES or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return ConnectError(
+        message=f"the proxy refused the connection to {origin}: {error.status} {error.message}",
+        retryable=passes,
+        retry_after=retry_after(error.headers or {}, time.time()) if passes else None,
+    )
 
 
 def _timed_out(origin: str, timeout: float, *, sent: bool) -> TransportError:

@@ -9,6 +9,7 @@ from contextvars import Context
 
 from yarl import URL
 
+from airflow_mirrordb.client.auth.schemes import proxy_headers
 from airflow_mirrordb.client.bodies import compression
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.event_loops import PerLoop
@@ -34,7 +35,8 @@ class Connections:
     """
 
     def __init__(self, config: MirrorDBConfig) -> None:
-        self._proxy = URL(config.proxy.get_secret_value()) if config.proxy else None
+        self._proxy = URL(config.proxy.get_secret_value()).with_user(None) if config.proxy else None
+        self._proxy_headers = proxy_headers(config)
         self._tls: ssl.SSLContext | bool = True
         if tls_servers(config):
             passphrase = config.client_key_passphrase
@@ -56,7 +58,7 @@ class Connections:
             self._pools[idle_limit] = pool
         opener = self._openers.get(request.origin)
         if opener is None:
-            opener = opener_to(request.origin, self._proxy, compression.ACCEPTED)
+            opener = opener_to(request.origin, self._proxy, compression.ACCEPTED, self._proxy_headers)
             self._openers[request.origin] = opener
         return await pool.connection_for(opener), opener
 

@@ -158,7 +158,9 @@ class Transport:
         if self.closing and isinstance(error, _ENDED):
             raise DisconnectedError(message=DISCONNECTED, retryable=False, sent=sent) from None
         forget_credentials(error)
-        own = own_error(error, request.origin, seconds, sent=sent)
+        own = own_error(
+            error, request.origin, seconds, sent=sent, through_proxy=self._config.proxy is not None
+        )
         if own and not sent and isinstance(error, asyncio.TimeoutError) and self._connections:
             own.message += self._connections.interrupted_step()
         return own

@@ -15,7 +15,7 @@ from airflow_mirrordb.client import InvalidResponseError
 from airflow_mirrordb.client.bodies import compression
 from airflow_mirrordb.client.collections import pagination
 from airflow_mirrordb.client.rules import write_safety
-from airflow_mirrordb.client.wire import transport
+from airflow_mirrordb.client.wire import failures, transport
 from tests.integration import (
     test_answer_heads as heads,
     test_connection_ends as connection_ends,
@@ -26,6 +26,7 @@ from tests.integration import (
     test_hostile_answers as hostile_answers,
     test_memory_of_answers as memory_of_answers,
     test_pages as paginated,
+    test_proxy as proxies,
     test_resources as resources,
     test_streams as files,
     test_unsent as unsent,
@@ -44,6 +45,7 @@ from tests.unit import (
     test_compression as packed,
     test_error_details as problems,
     test_response as interpreted,
+    test_retry as retries,
     test_runner as runs,
     test_texts as text_of_bodies,
 )
@@ -226,6 +228,21 @@ GUARDS: dict[str, Guard] = {
         without=unchanged,
         check=heads.test_a_success_whose_head_cannot_be_parsed_says_that_the_write_was_applied,
         arguments={"name": "two equal lengths", "keyed": False, "pieces": False},
+    ),
+    "failures of a proxy": Guard(
+        without=lambda error, backend, seconds, **_: failures.own_error(error, backend, seconds, sent=True),
+        check=proxies.test_a_proxy_that_breaks_off_is_no_broken_answer_of_the_backend,
+        arguments={"reply": proxies.CLOSED, "words": "Server disconnected"},
+    ),
+    "refusals of a proxy that pass": Guard(
+        without=frozenset(),
+        check=proxies.test_a_refused_tunnel_is_asked_for_again_when_the_proxy_says,
+        arguments={"status": "429 Too Many Requests", "header": "Retry-After: 7", "slept": [7.0]},
+    ),
+    "Retry-After below 0": Guard(
+        without=lambda text: max(0.0, float(text)),
+        check=retries.test_retry_after_is_read_as_the_rfc_says,
+        arguments={"value": "-1", "seconds": None},
     ),
     "bodies that must not be": Guard(
         without=(),

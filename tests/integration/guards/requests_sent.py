@@ -20,6 +20,7 @@ from airflow_mirrordb.client.rules import endpoints
 from tests.integration import (
     test_client_writes as writes,
     test_config_urls as config_urls,
+    test_proxy as proxies,
     test_secrets as secrets,
     test_transport_origin as origin,
     test_wire as requests,
@@ -124,5 +125,15 @@ GUARDS: dict[str, Guard] = {
         without=unchanged,
         check=values.test_nothing_of_a_write_is_dropped,
         arguments={"arguments": {"idempotency_key": ""}, "field": "idempotency_key"},
+    ),
+    "credentials of a proxy": Guard(
+        without=lambda _config: {},
+        check=proxies.test_credentials_are_sent_in_utf_8,
+        arguments={"backend": "https://backend.example", "user": "us€r", "password": "пароль"},
+    ),
+    "credentials that no proxy takes": Guard(
+        without=nothing,
+        check=proxies.test_credentials_that_cannot_be_sent_are_refused_with_the_settings,
+        arguments={"credentials": "domain%3Auser:pw", "words": "has no colon"},
     ),
 }
