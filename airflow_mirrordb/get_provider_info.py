@@ -174,6 +174,17 @@ def get_provider_info() -> dict[str, Any]:
                         " Without it the backend's refusals tell the limit. Default: none.",
                         "schema": {"type": ["number", "null"], "minimum": 0, "section": "Limits"},
                     },
+                    # text, as a switch that nobody touched is saved as off by Airflow 2.11
+                    "adaptive_rate": {
+                        "label": "Adaptive rate",
+                        "description": "true, or false to leave 429 and 503 to the request that met it:"
+                        " they neither pause the others nor tell the limit. Default: true.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "examples": ["true", "false"],
+                            "section": "Limits",
+                        },
+                    },
                     "max_concurrency": {
                         "label": "Concurrency (requests)",
                         "description": "Requests in flight at the same time, in one process. Default: 100.",

@@ -152,9 +152,14 @@ def _loops_have_our_time() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _no_limits_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget what other tests learned of a backend: another one may get its port."""
+def _no_limits_known(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget what other tests learned of a backend: another one may get its port.
+
+    Where the clock is real, a few requests before a refusal are no reason to send the next ones slowly.
+    """
     monkeypatch.setattr(rate_limiter, "_limiters", WeakValueDictionary())
+    if "unit" not in Path(request.path).parts:
+        monkeypatch.setattr(rate_limiter, "FIRST_GUESS", rate_limiter.START_RATE)
 
 
 @pytest.fixture(autouse=True)

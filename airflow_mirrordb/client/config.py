@@ -217,6 +217,11 @@ class MirrorDBConfig(BaseModel):
     """Requests in flight at the same time, in one process."""
     rate_limit: Annotated[Number | None, Field(gt=0)] = None
     """Requests per second that are never exceeded, in one process; not limited if not set."""
+    adaptive_rate: bool = True
+    """Whether a refusal (429, 503) or ``Backoff`` pauses all requests, which then find the backend's rate.
+
+    Without it only ``rate_limit`` holds, and each request's own waits.
+    """
     max_response_bytes: Annotated[Integer, Field(ge=1)] = 16 * 2**20
     """Largest answer that is read, in bytes, after decompression; its values may take 20 times as much."""
 

@@ -41,6 +41,7 @@ TYPED: dict[str, tuple[str, Any]] = {
     "scope": ("read write", "read write"),
     "timeout": ("2.5", 2.5),
     "rate_limit": ("1234.5", 1234.5),
+    "adaptive_rate": ("false", False),
     "max_concurrency": ("7", 7),
     "max_response_bytes": ("2000000", 2_000_000),
     "max_attempts": ("3", 3),

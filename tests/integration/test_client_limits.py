@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from airflow_mirrordb.client import (
     MirrorDBRequest,
     RateLimitError,
     RequestTimeoutError,
+    ServerError,
     WaitNeeded,
 )
 from airflow_mirrordb.client.rules.rate_limiter import SHORT_PAUSE, START_RATE
@@ -108,6 +110,54 @@ async def test_requests_resume_spread_out(
             await client.request(READ)
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert all(0.5 / START_RATE < gap <= 1.01 / START_RATE for gap in gaps)
+
+
+@pytest.mark.parametrize("adaptive", [True, False])
+async def test_what_others_met_can_be_ignored(
+    answering: Answering, client_for: ClientFor, clock: FakeClock, *, adaptive: bool
+) -> None:
+    """With ``adaptive_rate: false`` only the request that was refused waits, as it was told."""
+    backend = await answering(refusal(Retry_After="7"), web.json_response({}), web.json_response({}))
+    async with client_for(backend.base_url, adaptive_rate=adaptive) as client:
+        with pytest.raises(WaitNeeded) as handover:
+            await client.request(READ, wait=False)
+        await client.request(READ)
+        assert clock.slept == ([7.0] if adaptive else [])
+        answer = await client.request(READ, progress=handover.value.progress)
+    assert (clock.slept[0], answer.attempts) == (7.0, 2)
+
+
+async def test_first_read_after_an_outage_waits_no_longer_than_one_backoff(
+    answering: Answering, client_for: ClientFor, clock: FakeClock
+) -> None:
+    """A minute of 503s builds up no pause that outlasts the first wait of a request's own."""
+    backend = await answering(*(refusal(503) for _ in range(300)), web.json_response({}))
+    async with client_for(backend.base_url, initial_delay=1, max_delay=60) as client:
+        for _ in range(300):
+            with pytest.raises(ServerError):
+                await client.request(READ, once=True)
+        began = clock.time
+        await client.request(READ)
+    assert sum(clock.slept) > 60
+    assert 0 < clock.time - began <= 1
+
+
+async def test_pauses_are_logged_once_with_their_connection(
+    answering: Answering, client_for: ClientFor, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two requests are refused at once: that is one pause of the connection."""
+    both = Crowd(2)
+
+    async def refuse(request: web.Request) -> web.Response:
+        await both.answer(request)
+        return refusal(503, Retry_After="30")
+
+    backend = await answering(refuse, refuse)
+    caplog.set_level(logging.INFO)
+    async with client_for(backend.base_url, max_attempts=1) as client:
+        await asyncio.gather(client.request(READ), client.request(READ), return_exceptions=True)
+    lines = [record.getMessage() for record in caplog.records if record.name.endswith("rate_limiter")]
+    assert lines == [f"{backend.base_url}: paused for 30 s by 503 Retry-After"]
 
 
 async def test_a_refusal_without_a_header_takes_a_short_pause(

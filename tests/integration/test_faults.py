@@ -17,7 +17,6 @@ import pytest
 
 from airflow_mirrordb.client import (
     AmbiguousWriteError,
-    Clock,
     ConnectError,
     GenericMirrorDB,
     InvalidResponseError,
@@ -368,19 +367,25 @@ each_of_all = pytest.mark.parametrize("request_", REPEATABLE + GUARDED, ids=name
 
 @asynccontextmanager
 async def through(
-    config_for: ConfigFor, server: DevServer, *faults: Fault, meanwhile: Any = asyncio.sleep, **settings: Any
+    config_for: ConfigFor, server: DevServer, *faults: Fault, meanwhile: Any = None, **settings: Any
 ) -> AsyncIterator[tuple[GenericMirrorDB, FaultProxy]]:
     """A client of a backend with one record, and the faults between them.
 
-    :param meanwhile: is called in place of the waits between attempts
+    :param meanwhile: is called in each wait between attempts
     """
+    clock = FakeClock()
+
+    async def sleep(seconds: float) -> None:
+        await clock.sleep(seconds)
+        if meanwhile is not None:
+            await meanwhile(seconds)
+
     async with GenericMirrorDB(config_for(server.url)) as client:
         await client.create_function("prepare", "api/items", {"value": "old"})
     async with FaultProxy(server.port, faults) as proxy:
         config = config_for(proxy.base_url, **settings)
-        # no delay is over before it begins, or there would be no sleep
         async with (
-            GenericMirrorDB(config, clock=Clock(time=FakeClock().now, sleep=meanwhile)) as client,
+            GenericMirrorDB(config, clock=clock.as_clock(sleep=sleep)) as client,
             no_time_for_hanging(proxy, client),
         ):
             yield client, proxy

@@ -35,6 +35,7 @@ STORED: dict[str, Any] = {
     "scope": "read write",
     "timeout": 2.5,
     "rate_limit": 10,
+    "adaptive_rate": False,
     "max_concurrency": 7,
     "max_response_bytes": 2_000_000,
     "max_attempts": 3,

@@ -38,6 +38,7 @@ DEFAULTS: dict[str, Any] = {
     "timeout": 30.0,
     "max_concurrency": 100,
     "rate_limit": None,
+    "adaptive_rate": True,
     "max_response_bytes": 16 * 1024 * 1024,
     "idempotency_header": None,
     "verify": True,
@@ -96,6 +97,8 @@ def test_a_blank_key_is_no_key(blank: str | None) -> None:
         ("timeout", "2.5", 2.5),
         ("max_concurrency", "1", 1),
         ("rate_limit", "0.5", 0.5),
+        ("adaptive_rate", "false", False),
+        ("adaptive_rate", False, False),
         ("max_response_bytes", "1024", 1024),
         ("trailing_slash", "true", True),
         ("trailing_slash", "False", False),
@@ -275,7 +278,7 @@ def test_a_misspelt_name_names_the_nearest(name: str, nearest: str) -> None:
 def test_a_name_like_no_other_lists_those_that_are_known() -> None:
     """Without a near name the error lists all."""
     message = problem(xyzzy=1).message
-    assert message.startswith("unknown setting 'xyzzy'; known are api_key, ")
+    assert message.startswith("unknown setting 'xyzzy'; known are adaptive_rate, api_key, ")
     assert "verify" in message
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import gc
 import heapq
 import itertools
+import logging
 import math
 import random
+import statistics
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -63,6 +65,20 @@ class TokenBucket:
         self.admitted += 1
         if self.then and self.admitted == self.then[0]:
             self.rate = self.then[1]
+        return True
+
+
+@dataclass
+class LeakyBucket:
+    """Lets one go every ``1 / rate`` seconds and refuses all between them, as limit_req of nginx does."""
+
+    rate: float = 5.0
+    empty_at: float = 0.0
+
+    def admits(self, now: float) -> bool:
+        if now < self.empty_at:
+            return False
+        self.empty_at = now + 1 / self.rate
         return True
 
 
@@ -264,6 +280,54 @@ def test_other_limiters_and_distances_do_no_harm(
     assert run.most_attempts <= 5  # what RetryPolicy grants
 
 
+SLOW_LIMITERS: dict[str, Callable[[], Limiter]] = {
+    "token bucket": lambda: TokenBucket(rate=5, burst=5),
+    "token bucket, no burst": lambda: TokenBucket(rate=5, burst=1),
+    "leaky bucket": LeakyBucket,
+    "fixed window": lambda: FixedWindow(limit=5),
+}
+
+
+def slow_runs(kind: str, latency: float, in_flight: int, retry_after: float | None) -> list[float]:
+    """Return how long 20 reads at 5/s take, as multiples of the ideal 4 s, for each seed."""
+    runs = [
+        Simulation(
+            RateLimiter(longest_pause=0.5),
+            SLOW_LIMITERS[kind](),
+            20,
+            seed,
+            retry_after=retry_after,
+            latency=latency,
+            in_flight=in_flight,
+        )
+        for seed in SEEDS
+    ]
+    assert max(run.most_attempts for run in runs) <= 5  # what RetryPolicy grants
+    return [run.now / 4 for run in runs]
+
+
+@pytest.mark.parametrize("in_flight", [1, 5, 20])
+@pytest.mark.parametrize("kind", SLOW_LIMITERS)
+def test_slow_limit_is_found_in_time(kind: str, in_flight: int) -> None:
+    """Twenty reads end within 1.5 of the ideal time, however many of them are made at once.
+
+    The limiters are those of public documentation: a token bucket (Amazon API Gateway, "Throttle
+    requests"), a leaky bucket (nginx, ngx_http_limit_req_module), a window by the clock (Kong, "Rate
+    Limiting").
+    """
+    assert max(slow_runs(kind, LOOPBACK, in_flight, 1.0)) < 1.5
+
+
+@pytest.mark.parametrize("in_flight", [1, 5, 20])
+@pytest.mark.parametrize(("latency", "retry_after"), [(LOOPBACK, None), (FAR, 1.0), (FAR, None)])
+@pytest.mark.parametrize("kind", SLOW_LIMITERS)
+def test_slow_limit_is_usually_found_in_time(
+    kind: str, latency: float, retry_after: float | None, in_flight: int
+) -> None:
+    """So it is in most cases, where a long wait of a request's own, or a late packet, is bad luck."""
+    assert statistics.median(slow_runs(kind, latency, in_flight, retry_after)) < 1.5
+
+
 def test_limit_below_the_rate_limit_is_found_too() -> None:
     """A ``rate_limit`` that is set too high does not keep the rate limiter from learning."""
     run = Simulation(RateLimiter(300), TokenBucket(), 3000, seed=1)
@@ -354,6 +418,51 @@ def test_pauses_grow_while_refusals_go_on() -> None:
     rate_limiter.admitted(went(rate_limiter, now))
     rate_limiter.refused(now + 1, went(rate_limiter, now + 1))
     assert rate_limiter.reserve(now + 1).at == pytest.approx(now + 1 + SHORT_PAUSE)
+
+
+def test_outage_is_not_taken_for_a_limit() -> None:
+    """A minute of refusals, then an answer, then one more refusal: that is no limit of two a minute."""
+    rate_limiter, now = RateLimiter(longest_pause=0.5), 0.0
+    while now < 60:
+        rate_limiter.refused(now, went(rate_limiter, now))
+        now = rate_limiter.reserve(now).at + 0.1
+    rate_limiter.admitted(went(rate_limiter, now))
+    rate_limiter.refused(now + 0.1, went(rate_limiter, now + 0.1))
+    first, second = places(rate_limiter, now + 0.1, 2)
+    assert second - first < 0.5
+
+
+@pytest.mark.parametrize("rate_limit", [None, 2.0])
+def test_rate_limiter_that_is_not_adaptive_knows_only_its_rate_limit(rate_limit: float | None) -> None:
+    """Neither a refusal nor Backoff delays anybody else."""
+    rate_limiter, other = RateLimiter(rate_limit, adaptive=False), RateLimiter(rate_limit)
+    slot, same = went(rate_limiter, 0.0), went(other, 0.0)
+    rate_limiter.refused(0.1, slot, 30.0)
+    rate_limiter.backed_off(0.1, slot, 30.0)
+    rate_limiter.admitted(slot)
+    other.admitted(same)
+    assert places(rate_limiter, 0.2, 5) == places(other, 0.2, 5)
+
+
+def test_changes_are_logged_once_each(caplog: pytest.LogCaptureFixture) -> None:
+    """3,000 requests, of which 50 are refused, make a few lines that name the connection."""
+    caplog.set_level(logging.INFO)
+    run = Simulation(RateLimiter(name="https://backend.example.com"), TokenBucket(), 3000, seed=1)
+    assert run.refused > 30
+    assert caplog.messages[0] == "https://backend.example.com: paused for 1 s by a refusal"
+    found = [float(line.split("found ")[1].split()[0]) for line in caplog.messages[1:]]
+    assert len(found) <= 3
+    assert found[-1] == pytest.approx(200, rel=0.15)
+
+
+def test_the_end_of_a_limit_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A refusal that was an accident leaves no doubt in the log that nothing is limited now."""
+    caplog.set_level(logging.INFO)
+    Simulation(RateLimiter(name="https://b.example"), Accident(), 4000, seed=1)
+    assert caplog.messages == [
+        "https://b.example: paused for 1 s by a refusal",
+        "https://b.example: found no limit any more",
+    ]
 
 
 @pytest.mark.parametrize(("retry_after", "pause"), [(1.0, SHORT_PAUSE), (2.0, 2.0)])

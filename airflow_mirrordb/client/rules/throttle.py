@@ -45,7 +45,14 @@ class Throttle:
 
     def __init__(self, config: MirrorDBConfig, clock: Clock) -> None:
         connection = (config.base_url, config.login, config.api_key)
-        self._rate_limiter = rate_limiter_for(connection, config.rate_limit, longest_pause=config.max_delay)
+        self._rate_limiter = rate_limiter_for(
+            connection,
+            config.rate_limit,
+            adaptive=config.adaptive_rate,
+            # With its place in the line, a request waits no longer for what others met than one backoff.
+            longest_pause=config.initial_delay / 2,
+            name=config.base_url,
+        )
         of_loop = _semaphores.here()
         semaphore = of_loop.get((connection, config.max_concurrency))
         if semaphore is None:
@@ -80,7 +87,9 @@ class Throttle:
     def learn(self, slot: Slot, answer: Answer) -> None:
         """Let the rate limiter know what became of a request."""
         if answer.status in _REFUSALS:
-            self._rate_limiter.refused(self._clock.monotonic(), slot, wait_asked(answer, self._clock.time()))
+            asked = wait_asked(answer, self._clock.time())
+            header = "" if asked is None else " Retry-After" if "Retry-After" in answer.headers else " reset"
+            self._rate_limiter.refused(self._clock.monotonic(), slot, asked, f"{answer.status}{header}")
         else:
             self._rate_limiter.admitted(slot)
         if (seconds := back_off(answer.headers)) is not None:
