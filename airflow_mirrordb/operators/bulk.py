@@ -71,28 +71,28 @@ class _Bulk:
         self._operator, self._context = operator, context
         self._fails, self._reads = operator.on_error != "continue", operator.only_reads
         self._max_failed = _max_failed(operator, fails=self._fails)
-        self._memory = BulkState(context, most_bytes=operator.max_event_bytes, reads=self._reads)
+        self._state = BulkState(context, most_bytes=operator.max_event_bytes, reads=self._reads)
         self._requests: list[MirrorDBRequest] = []
         self._template: MirrorDBRequest
 
     @property
     def is_final(self) -> bool:
         """Whether no other try could go on from here."""
-        return _is_blind(self._memory) or _whole(self._requests, self._memory).ambiguous > 0
+        return _is_blind(self._state) or _whole(self._requests, self._state).ambiguous > 0
 
     def send(self) -> dict[str, Any]:
         """Send what is left, and return the report."""
-        operator, memory = self._operator, self._memory
+        operator, state = self._operator, self._state
         with MirrorDBHook(operator.mirrordb_conn_id, operator=operator.operator_name) as hook:
             self._prepare(hook)
-            items = [_item(request, at in memory.maybe_applied) for at, request in enumerate(self._requests)]
+            items = [_item(request, at in state.maybe_applied) for at, request in enumerate(self._requests)]
             try:
-                hook.bulk(self._template.method, memory.watched(items), **self._options())
+                hook.bulk(self._template.method, state.watched(items), **self._options())
             except BulkError:
                 raise self._error() from None
             finally:
-                memory.remember()
-        report = _whole(self._requests, memory)
+                state.remember()
+        report = _whole(self._requests, state)
         if report.has_failed(self._max_failed):
             raise self._error()
         return result_of_bulk(report.to_dict(), operator, reads=self._reads)
@@ -104,12 +104,12 @@ class _Bulk:
         return lost
 
     def _prepare(self, hook: MirrorDBHook) -> None:
-        memory = self._memory
+        state = self._state
         template = self._template = self._operator.request(self._context, hook.get_conn())
-        key, records = memory.recall(template.idempotency_key, records_of(self._operator, template))
+        key, records = state.recall(template.idempotency_key, records_of(self._operator, template))
         self._requests, names, repeatable = _prepared(hook, template, key, records, fails=self._fails)
-        memory.begin(names, repeatable=repeatable)
-        if self._fails and (memory.unknown or memory.failed):
+        state.begin(names, repeatable=repeatable)
+        if self._fails and (state.unknown or state.failed):
             raise self._error()
 
     def _options(self) -> dict[str, Any]:
@@ -120,15 +120,15 @@ class _Bulk:
             "on_error": operator.on_error,
             "response_filter": operator.response_filter
             and _Filter(operator.response_filter, reads=self._reads),
-            "total": len(self._memory.left),
-            "report": self._memory.report,
+            "total": len(self._state.left),
+            "report": self._state.report,
         }
         # with "continue" all records are judged, not those of this try
         return options if self._fails else {**options, "max_failed": 1.0}
 
     def _error(self) -> BulkError:
-        error = _whole(self._requests, self._memory).error(self._max_failed)
-        if _is_blind(self._memory):
+        error = _whole(self._requests, self._state).error(self._max_failed)
+        if _is_blind(self._state):
             error.retryable = False
         return error
 
@@ -245,29 +245,29 @@ def _prepared(
     return requests, names, repeatable
 
 
-def _is_blind(memory: BulkState) -> bool:
+def _is_blind(state: BulkState) -> bool:
     """Whether a next try could not know what must not be sent again."""
-    return not memory.repeatable and not memory.works and any(map(_was_applied, memory.report.records))
+    return not state.repeatable and not state.works and any(map(_was_applied, state.report.records))
 
 
 def _was_applied(record: BulkRecord | None) -> bool:
     return record is not None and (record.error is None or record.error.maybe_applied)
 
 
-def _whole(requests: Sequence[MirrorDBRequest], memory: BulkState) -> BulkReport:
+def _whole(requests: Sequence[MirrorDBRequest], state: BulkState) -> BulkReport:
     """Return the report of all records: of this try, and of those before it."""
     total = len(requests)
     report = BulkReport(total=total, records=[BulkRecord(status="not_begun")] * total)
-    for position, response in memory.done.items():
+    for position, response in state.done.items():
         report.note(position, BulkRecord(status="done", response=response))
-    for position, error in memory.failed.items():
+    for position, error in state.failed.items():
         report.note(position, BulkRecord(status=status_of(error), error=error))
-    for position in memory.unknown:
+    for position in state.unknown:
         report.note(position, _lost(requests[position], "an earlier try of this task was ended"))
-    for position, record in zip(memory.left, memory.report.records, strict=False):
+    for position, record in zip(state.left, state.report.records, strict=False):
         if record is not None:
             report.note(position, record)
-        elif memory.repeatable:
+        elif state.repeatable:
             report.records[position] = None
         else:
             report.note(position, _lost(requests[position], "the task was interrupted"))

@@ -80,7 +80,7 @@ class BulkState:
     """
 
     def __init__(self, context: Context, *, most_bytes: int, reads: bool) -> None:
-        self._memory = TaskState(context)
+        self._store = TaskState(context)
         self._room, self._reads = most_bytes, reads
         self._head: dict[str, Any] | None = None  # of the first row
         self._rows: list[dict[str, Any]] = []
@@ -100,14 +100,14 @@ class BulkState:
     @property
     def works(self) -> bool:
         """Whether there is a store."""
-        return self._memory.works
+        return self._store.works
 
     def recall(
         self, key: str | None, records: list[dict[str, Any]]
     ) -> tuple[str | None, list[dict[str, Any]]]:
         """Return the key and the records of the first try; these if there was none, or they are not known."""
         self._field = "data" if records and "data" in records[0] else "endpoint"
-        while (row := self._memory.recall(f"{NAME}_{len(self._rows)}")) is not None:
+        while (row := self._store.recall(f"{NAME}_{len(self._rows)}")) is not None:
             self._rows.append(row)
         self._count = len(self._rows)
         if not self._rows:
@@ -160,7 +160,7 @@ class BulkState:
 
         :param taken: how many of :attr:`left` whoever sends them has taken; some may not be begun yet
         """
-        if not self._memory.works:
+        if not self._store.works:
             return
         records = self.report.records
         self._open += range(self._seen, len(records))
@@ -228,7 +228,7 @@ class BulkState:
             values |= self._head
         elif not values and not self._begun:
             return
-        self._memory.remember(f"{NAME}_{self._count}", values)
+        self._store.remember(f"{NAME}_{self._count}", values)
         self._count += 1
         self._head, self._begun, self._carried = None, row.begun, []
 

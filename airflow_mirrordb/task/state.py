@@ -78,7 +78,7 @@ class WriteState:
     """
 
     def __init__(self, context: Context) -> None:
-        self._memory = TaskState(context)
+        self._store = TaskState(context)
         self._noted: dict[str, Any] | None = None
         self._request: MirrorDBRequest | None = None  # that may not be repeated
         self._attempts, self._maybe_applied = 0, False
@@ -91,9 +91,9 @@ class WriteState:
         :raises InvalidRequestError: if one may have applied other data, which was not kept
         """
         self._request = None if repeatable else request
-        if not self._memory.works or not (depends_on_the_past(request) or not repeatable):
+        if not self._store.works or not (depends_on_the_past(request) or not repeatable):
             return request, False  # each note is a message to Airflow's supervisor
-        before = self._memory.recall(NAME)
+        before = self._store.recall(NAME)
         if not repeatable and before and before["maybe_applied"]:
             raise _not_repeated(request)
         note: dict[str, Any] = {"content": content_of(request)}
@@ -132,18 +132,18 @@ class WriteState:
         """Take the note back, if the error of a trigger says that the write was not applied."""
         if error.method == "GET" or error.maybe_applied:
             return
-        if noted := self._memory.recall(NAME):
+        if noted := self._store.recall(NAME):
             self._take_back(noted)
 
     def _take_back(self, note: dict[str, Any]) -> None:
         if "idempotency_key" in note:
             self._note(note, maybe_applied=False)  # the next try sends the same, under the same key
         else:
-            self._memory.forget(NAME)
+            self._store.forget(NAME)
 
     def _note(self, note: dict[str, Any], *, maybe_applied: bool) -> None:
         self._noted = {**note, "maybe_applied": maybe_applied}
-        self._memory.remember(NAME, self._noted)
+        self._store.remember(NAME, self._noted)
 
 
 def _as_before(
