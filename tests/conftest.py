@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 
 from airflow_mirrordb.client import MirrorDBConfig
 from airflow_mirrordb.client.rules import rate_limiter
+from tests.support import blocking
 from tests.support.backends import Answer, Answering, Backend, Seen, Serve
 from tests.support.clocks import FakeClock, loop_time
 from tests.support.connections import TINY_DELAYS, ConfigFor
@@ -149,6 +150,21 @@ def _loops_have_our_time() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(asyncio.BaseEventLoop, "time", lambda loop: loop_time.time(loop))  # noqa: PLW0108  # binds
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _blocking_is_refused() -> Iterator[None]:
+    with blocking.refused():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_blocks(_blocking_is_refused: None) -> Iterator[None]:
+    """Fail a test in which the package blocks an event loop, also where the error for it was caught."""
+    yield
+    blocked = list(blocking.blocking_calls)
+    blocking.blocking_calls.clear()
+    assert not blocked, f"these calls blocked an event loop: {blocked}"
 
 
 @pytest.fixture(autouse=True)

@@ -47,6 +47,7 @@ AIRFLOWS = {
     "3.3": Airflow(pythons=("3.10", "3.11", "3.12", "3.13")),
 }
 TOOLS = [
+    "blockbuster",
     "brotli",
     "hypothesis",
     "jsonschema",
