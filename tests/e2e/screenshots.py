@@ -1,4 +1,4 @@
-"""Take the README's screenshots, of an Airflow of their own: ``python -m tests.e2e.screenshots``."""
+"""Take the screenshots of example_dags/README.md, of an Airflow: ``python -m tests.e2e.screenshots``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DAG = "mirrordb_crud"
 
 
 def main() -> None:
-    """Write one PNG for each thing that the README shows."""
+    """Write one PNG for each thing that the examples' README shows."""
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="mirrordb-screenshots-") as name:
         folder = Path(name).resolve()

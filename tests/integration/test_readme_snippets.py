@@ -1,4 +1,4 @@
-"""What the README shows runs as it stands there; only hosts and storages are others."""
+"""What the READMEs show runs as it stands there; only hosts and storages are others."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import ast
 import asyncio
 import inspect
 import json
+import logging
 import re
 import shlex
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +20,7 @@ from airflow.models.connection import Connection
 from airflow.providers.common.compat.sdk import DAG, task
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
+from airflow_mirrordb.client import MirrorDBError
 from airflow_mirrordb.devserver.fixtures import mirrordb_server
 from airflow_mirrordb.devserver.server import DevServer
 from airflow_mirrordb.hooks.connection import config_from
@@ -27,21 +30,31 @@ from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from tests.integration.test_operators import run
 from tests.support.backends import ScriptedBackend
 from tests.support.connections import SetConnection
+from tests.support.readmes import READMES
 
 __all__ = ["mirrordb_server"]
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
-SNIPPETS: list[str] = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+#: The README of each snippet, and the snippet.
+SNIPPETS: list[tuple[str, str]] = [
+    (folder, source)
+    for folder, text in READMES.items()
+    for source in re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+]
+#: The connection of the README's examples, whose resources are not below ``api``.
+USERS = {"endpoints": ["users"]}
 
 #: A text of each snippet by which its test finds it.
-USERS_DAG = "create >> read"
+FIRST_DAG = 'DAG("first"'
+OPERATORS = "update = "
+HOOK = 'hook.read("users"'
+NEW_OPERATOR = "class MirrorDBArchiveOperator"
 PAGES = '"style": "body"'
 FILE = "output_path="
 LISTS = "bulk=True"
 BULK = "hook.bulk("
 MAPPED = ".partial("
-TASKS = "@task"
-SENSORS = "MirrorDBSensor("
+TASKS = "rename_async"
+SENSORS = 'task_id="exported"'
 EVENTS = "MirrorDBEventTrigger("
 CLIENT = "async with GenericMirrorDB("
 FIXTURE = "def test_my_dag("
@@ -50,7 +63,7 @@ since_3 = pytest.mark.skipif(not AIRFLOW_V_3_0_PLUS, reason="airflow.sdk came wi
 
 
 def snippet(text: str) -> str:
-    (found,) = [it for it in SNIPPETS if text in it]
+    (found,) = [source for _, source in SNIPPETS if text in source]
     return found
 
 
@@ -74,23 +87,71 @@ def tasks_of(source: str, **names: Any) -> list[Any]:
 
 
 def test_every_snippet_has_its_test() -> None:
-    """A snippet that is added to the README needs a test here."""
-    texts = (USERS_DAG, PAGES, FILE, LISTS, BULK, MAPPED, TASKS, SENSORS, EVENTS, CLIENT, FIXTURE)
-    assert sorted(map(snippet, texts)) == sorted(SNIPPETS)
+    """A snippet that is added to a README needs a test here."""
+    ours = (FIRST_DAG, OPERATORS, HOOK, PAGES, FILE, LISTS, BULK, MAPPED, NEW_OPERATOR)
+    texts = (*ours, TASKS, SENSORS, EVENTS, CLIENT, FIXTURE)
+    assert sorted(map(snippet, texts)) == sorted(source for _, source in SNIPPETS)
 
 
 @since_3
-def test_first_dag(mirrordb_server: DevServer) -> None:
-    """The read gets what the create has created."""
-    dag = executed(snippet(USERS_DAG))["dag"]
-    create, read = dag.get_task("create"), dag.get_task("read")
-    assert create.downstream_list == [read]
-    create.render_template_fields({"ds": "2026-01-01"})
-    created = run(create)
-    assert created == {"id": "1", "name": "Ada", "day": "2026-01-01"}
-    results = {"create": created}
-    read.render_template_fields({"ti": SimpleNamespace(xcom_pull=lambda task_ids: results[task_ids])})
-    assert run(read) == created
+def test_first_dag(scripted: ScriptedBackend, set_connection: SetConnection) -> None:
+    """The first task reads a record with the key of the connection."""
+    set_connection(scripted.url, password="letmein", extra=USERS)
+    scripted.answer(200, {"id": 7})
+    dag: Any = executed(snippet(FIRST_DAG))["dag"]
+    assert dag.dag_id == "first"
+    read: Any = dag.get_task("read")
+    assert run(read) == {"id": 7}
+    assert scripted.requests == ["GET /users/7"]
+    assert scripted.headers[0]["Authorization"] == "Bearer letmein"
+
+
+def test_operators_and_sensor(mirrordb_server: DevServer, set_connection: SetConnection) -> None:
+    """A user is created, read, updated and deleted, and another one is ready."""
+    set_connection(f"{mirrordb_server.url}/api", extra=USERS)
+    with DAG("readme", schedule=None) as dag:
+        executed(snippet(OPERATORS), MirrorDBSensor=MirrorDBSensor)
+    results: dict[str, Any] = {}
+    for name in ("create", "read", "update", "delete"):
+        task: Any = dag.get_task(name)
+        ti = SimpleNamespace(xcom_pull=lambda task_ids: results[task_ids])
+        task.render_template_fields({"ds": "2026-01-01", "ti": ti})
+        results[name] = run(task)
+    assert results["read"] == results["create"] == {"id": "1", "name": "Ada", "day": "2026-01-01"}
+    assert results["update"] == {**results["create"], "role": "editor"}
+    assert mirrordb_server.records("users") == []
+    with MirrorDBHook() as hook:
+        hook.create("users", {"id": "7", "state": "ready"})
+    ready: Any = dag.get_task("ready")
+    assert run(ready) == {"id": "7", "state": "ready"}
+
+
+def test_hook(mirrordb_server: DevServer, set_connection: SetConnection) -> None:
+    """The first ten users are changed."""
+    set_connection(f"{mirrordb_server.url}/api", extra=USERS)
+    with MirrorDBHook() as hook:
+        hook.bulk("create", [{"data": {}}] * 11, endpoint="users")
+    executed(snippet(HOOK), MirrorDBHook=MirrorDBHook)["rename"].function()
+    assert sum(user.get("active", False) for user in mirrordb_server.records("users")) == 10
+
+
+@pytest.mark.parametrize("deferred", [{}, {"deferrable": True, "worker_timeout": 0}])
+def test_new_operator(
+    scripted: ScriptedBackend, set_connection: SetConnection, triggerer: object, deferred: dict[str, Any]
+) -> None:
+    """The operator of who adds one renders its argument, and sends its write under a key, from anywhere."""
+    set_connection(scripted.url, extra={"idempotency_header": "Idempotency-Key"})
+    scripted.answer(503)
+    scripted.answer(200, {"id": 7})
+    operator = executed(snippet(NEW_OPERATOR))["MirrorDBArchiveOperator"](
+        task_id="archive", endpoint="api/users/7", reason="{{ why }}", **deferred
+    )
+    operator.render_template_fields({"why": "old"})
+    assert run(operator) == {"id": 7}
+    assert scripted.requests == ["PATCH /api/users/7"] * 2
+    assert json.loads(scripted.bodies[1]) == {"archived": True, "reason": "old"}
+    first, second = (headers["Idempotency-Key"] for headers in scripted.headers)
+    assert first == second
 
 
 def test_pages(scripted: ScriptedBackend, set_connection: SetConnection) -> None:
@@ -205,9 +266,10 @@ def test_fixture(mirrordb_server: DevServer) -> None:
     executed(snippet(FIXTURE), my_dag=SimpleNamespace(test=test))["test_my_dag"](mirrordb_server)
 
 
-def test_connections_of_the_environment() -> None:
+@pytest.mark.parametrize("folder", [".", "airflow_mirrordb/hooks"])
+def test_connections_of_the_environment(folder: str) -> None:
     """Both lines set the same connection, as JSON and as a URI."""
-    lines = re.findall(r"^export AIRFLOW_CONN_MIRRORDB_DEFAULT=.*$", README, re.MULTILINE)
+    lines = re.findall(r"^export AIRFLOW_CONN_MIRRORDB_DEFAULT=.*$", READMES[folder], re.MULTILINE)
     assert len(lines) == 2
     for line in lines:
         script = f'{line}; printf %s "$AIRFLOW_CONN_MIRRORDB_DEFAULT"'
@@ -220,14 +282,87 @@ def test_connections_of_the_environment() -> None:
         assert config.api_key is not None
 
 
-def test_connection_of_the_command_line() -> None:
+@pytest.mark.parametrize(
+    ("folder", "base_url", "setting"),
+    [
+        (".", "http://localhost:8000", {"endpoints": ("users",)}),
+        ("airflow_mirrordb/hooks", "https://backend.example.com/v1", {"max_attempts": 8}),
+        ("example_dags", "http://127.0.0.1:8080", {"max_attempts": 5}),
+    ],
+)
+def test_connection_of_the_command_line(folder: str, base_url: str, setting: dict[str, Any]) -> None:
     """What ``airflow connections add`` is given is a connection of ours."""
-    (command,) = re.findall(r"^airflow connections add (.*?[^\\])$", README, re.MULTILINE | re.DOTALL)
+    (command,) = re.findall(
+        r"^airflow connections add (.*?[^\\])$", READMES[folder], re.MULTILINE | re.DOTALL
+    )
     _, *options = shlex.split(command.replace("\\\n", ""))
     given = dict(zip(options[::2], options[1::2], strict=True))
     assert given["--conn-type"] == MirrorDBHook.conn_type
     config = config_from(
-        Connection(conn_type="mirrordb", host=given["--conn-host"], extra=given["--conn-extra"])
+        Connection(conn_type="mirrordb", host=given["--conn-host"], extra=given.get("--conn-extra"))
     )
-    assert config.base_url == "https://backend.example.com/v1"
-    assert config.max_attempts == 8
+    assert config.base_url == base_url
+    assert {name: getattr(config, name) for name in setting} == setting
+
+
+def test_the_first_log_is_what_the_readme_shows(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The line by which a reader knows that the first task worked, but for the time that it took."""
+    read = operators.MirrorDBReadOperator
+    monkeypatch.setattr(read, "log", logging.getLogger("readme"))  # Airflow 3 gives it one past caplog
+    caplog.set_level("INFO")
+    set_connection(scripted.url)
+    scripted.answer(200, {})
+    run(read(task_id="read", endpoint="api/users"))
+    (shown,) = re.findall(r"^Answered .*$", READMES["."], re.MULTILINE)
+    told = [re.sub(r"in \S+ s", "in … s", record.getMessage()) for record in caplog.records]
+    assert re.sub(r"in \S+ s", "in … s", shown) in told
+
+
+#: What each row of the README's troubleshooting is about: the connection, the answer, the call.
+TROUBLES: dict[str, tuple[dict[str, Any], tuple[int, Any, dict[str, str]] | None, Callable[[Any], Any]]] = {
+    "not registered": ({}, None, lambda hook: hook.read("users")),
+    "leading slash": ({}, None, lambda hook: hook.read("/users")),
+    "plain http": ({"schema": "https"}, None, lambda hook: hook.read("api/users")),
+    "nobody there": ({"port": 1}, None, lambda hook: hook.read("api/users")),
+    "wrong key": ({}, (401, None, {}), lambda hook: hook.read("api/users")),
+    "moved": ({}, (301, None, {"Location": "/api/users/"}), lambda hook: hook.create("api/users", {})),
+    "unknown extra": ({"extra": {"max_atempts": 3}}, None, lambda hook: hook.read("api/users")),
+    "masked": ({"password": "***"}, None, lambda hook: hook.read("api/users")),
+    "HTML": ({}, (200, b"<html>hi</html>", {}), lambda hook: hook.read("api/users")),
+    "ambiguous": ({}, (500, None, {}), lambda hook: hook.create("api/users", {})),
+    "busy, which pauses the next": ({}, (503, None, {"Retry-After": "600"}), lambda hook: hook.read("api/x")),
+    "paused": ({}, None, lambda hook: hook.read("api/users")),
+}
+#: Rows whose messages need a certificate, a template, or are Airflow's own.
+ELSEWHERE = {
+    "the certificate of … was refused",
+    "rendered to nothing, as a missing XCom …",
+    "Testing connections is disabled",
+}
+
+
+def test_troubles_are_told_as_the_readme_shows(
+    scripted: ScriptedBackend, set_connection: SetConnection
+) -> None:
+    """Each message of the table is one that a user gets."""
+    section = READMES["."].partition("## Troubleshooting")[2].partition("\n## ")[0]
+    rows = set(re.findall(r"^\| `(.+?)`", section, re.MULTILINE))
+    messages = []
+    for fields, answer, call in TROUBLES.values():
+        host, port = scripted.url.removeprefix("http://").split(":")
+        extra = {"max_attempts": 1, **fields.get("extra", {})}
+        given = {"schema": "http", "port": int(port), **fields, "extra": extra}
+        set_connection(host, **given)
+        if answer:
+            scripted.answers.append(answer)
+        with pytest.raises(MirrorDBError) as raised, MirrorDBHook() as hook:
+            call(hook)
+        messages.append(str(raised.value))
+    for row in rows - ELSEWHERE:
+        pattern = ".*".join(map(re.escape, re.sub(r"for another \S+ s", "…", row).split("…")))
+        assert any(re.search(pattern, message) for message in messages), row

@@ -1,20 +1,21 @@
-"""What the README says must be what the code does."""
+"""What the READMEs say must be what the code does, wherever they are read."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
+
+import pytest
 
 from airflow_mirrordb.client import MirrorDBConfig, errors
 from airflow_mirrordb.get_provider_info import get_provider_info
+from tests.support.readmes import READMES, ROOT
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+README, CLIENT = READMES["."], READMES["airflow_mirrordb/client"]
 
 
 def test_settings_table_equals_the_model() -> None:
     """Each extra is in the table, with the default that it has, and nothing else is."""
-    section = README.partition("### Settings")[2].partition("###")[0]
+    section = CLIENT.partition("## Settings")[2].partition("##")[0]
     rows = dict(re.findall(r"^\| `([a-z_]+)` \| (.+?) \| .+ \|$", section, re.MULTILINE))
     fields = {
         name: field
@@ -37,12 +38,12 @@ def shown(default: object) -> str:
 
 
 def test_error_tree_is_that_of_the_code() -> None:
-    """The tree in the README names the classes of the tree in the module, in the same order."""
+    """The tree in the client's README names the classes of the tree in the module, in the same order."""
 
     def tree(text: str) -> list[str]:
         return re.findall(r"[├└]── (\w+)", text)
 
-    assert tree(README) == tree(errors.__doc__ or "")
+    assert tree(CLIENT) == tree(errors.__doc__ or "")
 
 
 def test_continuous_integration_runs_the_command_of_the_readme() -> None:
@@ -61,6 +62,52 @@ def test_tasks_that_are_named_are_there() -> None:
 
 
 def test_form_has_each_setting() -> None:
-    """The connection form and the README's table name the same settings."""
+    """The connection form and the table of the client's README name the same settings."""
     form = get_provider_info()["connection-types"][0]["conn-fields"]
-    assert set(re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE)) >= form.keys()
+    assert set(re.findall(r"^\| `(\w+)` \|", CLIENT, re.MULTILINE)) == form.keys()
+
+
+def test_readme_is_short() -> None:
+    """Who comes with a backend of their own reads 200 lines at most."""
+    assert len(README.splitlines()) <= 200
+
+
+def test_settings_of_the_readme_are_settings() -> None:
+    """What the README's short table of the connection names is a setting."""
+    section = README.partition("## The connection")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)
+    names = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert names
+    assert names <= MirrorDBConfig.model_fields.keys()
+
+
+def test_contents_name_every_readme() -> None:
+    """The README says where the rest is, and what it names is there."""
+    section = README.partition("## Contents")[2].partition("\n## ")[0]
+    named = re.findall(r"^\| `(.+)/README.md` \|", section, re.MULTILINE)
+    assert sorted(named) == sorted(READMES.keys() - {"."})
+
+
+@pytest.mark.parametrize("folder", READMES)
+def test_links_lead_somewhere(folder: str) -> None:
+    """A link leads to a heading of the same page, or to a file that is wherever this page is.
+
+    On a package index a page has no neighbours, and an installed package has nothing around it: so the
+    README links to its own headings alone, and those of the package stay inside of it.
+    """
+    text = re.sub(r"^```.*?^```$", "", READMES[folder], flags=re.MULTILINE | re.DOTALL)
+    headings = {anchor(title) for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+    for target in re.findall(r"\]\((.+?)\)", text):
+        path, _, heading = target.partition("#")
+        if path.startswith("https://"):
+            continue
+        if not path:
+            assert heading in headings, target
+            continue
+        assert folder in ("tests", "example_dags"), target
+        assert (ROOT / folder / path).is_file(), target
+
+
+def anchor(title: str) -> str:
+    """Return the name by which a link reaches a heading."""
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
