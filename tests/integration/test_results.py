@@ -14,7 +14,7 @@ from hypothesis import given, settings
 
 from airflow_mirrordb import compat
 from airflow_mirrordb.client import InvalidResponseError
-from airflow_mirrordb.operators import bulk
+from airflow_mirrordb.operators import bulk_result
 from airflow_mirrordb.operators.base import MirrorDBOperator
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBReadOperator
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
@@ -362,7 +362,7 @@ def test_a_report_that_goes_to_no_xcom_or_another_backend_is_whole(
 ) -> None:
     """As with a single answer."""
     set_connection(scripted.url)
-    monkeypatch.setattr(bulk, "has_xcom_backend", lambda: True)
+    monkeypatch.setattr(bulk_result, "has_xcom_backend", lambda: True)
     for arguments in ({"do_xcom_push": False, "max_event_bytes": 1}, {}):
         scripted.answer(200, BIG)
         report = read(endpoint=["api/users/1"], **arguments).execute(context())
