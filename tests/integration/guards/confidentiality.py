@@ -226,7 +226,7 @@ GUARDS: dict[str, Guard] = {
         check=token_answers.test_an_answer_of_megabytes_is_refused,
     ),
     "bytes of broken answers": Guard(without=nothing, check=forms.test_garbage_is_not_quoted),
-    "credentials of a proxy": Guard(
+    "what a proxy repeats": Guard(
         seam="bytes of broken answers",
         without=nothing,
         check=secrets.test_a_proxy_that_repeats_its_password,
