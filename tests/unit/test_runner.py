@@ -339,7 +339,7 @@ def test_other_threads_leave_the_handlers_alone(runner: LoopRunner) -> None:
 
     async def work() -> None:
         held.set()
-        go_on.wait()
+        await asyncio.to_thread(go_on.wait)
 
     thread = threading.Thread(target=lambda: runner.run(work()).value())
     with handling(SIGUSR1=Handler()):
