@@ -20,7 +20,7 @@ from airflow.models.connection import Connection
 from airflow.providers.common.compat.sdk import DAG, task
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
-from airflow_mirrordb.client import MirrorDBError
+from airflow_mirrordb.client import AmbiguousWriteError, MirrorDBError
 from airflow_mirrordb.devserver.fixtures import mirrordb_server
 from airflow_mirrordb.devserver.server import DevServer
 from airflow_mirrordb.hooks.connection import config_from
@@ -318,7 +318,7 @@ def test_the_first_log_is_what_the_readme_shows(
     set_connection(scripted.url)
     scripted.answer(200, {})
     run(read(task_id="read", endpoint="api/users"))
-    (shown,) = re.findall(r"^Answered .*$", READMES["."], re.MULTILINE)
+    (shown,) = re.findall(r"`(Answered .+?)`", READMES["."])
     told = [re.sub(r"in \S+ s", "in … s", record.getMessage()) for record in caplog.records]
     assert re.sub(r"in \S+ s", "in … s", shown) in told
 
@@ -366,3 +366,44 @@ def test_troubles_are_told_as_the_readme_shows(
     for row in rows - ELSEWHERE:
         pattern = ".*".join(map(re.escape, re.sub(r"for another \S+ s", "…", row).split("…")))
         assert any(re.search(pattern, message) for message in messages), row
+
+
+def decisions() -> list[tuple[str, list[int], str, str]]:
+    """Return what the README's table says of statuses: the row, its statuses, and both decisions."""
+    section = READMES["."].partition("## When a request fails")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (.+?) \| (.+?) \| (.+?) \|$", section, re.MULTILINE)
+    known = ("sent again", "final", "`AmbiguousWriteError`, final")
+    return [
+        (what, statuses, *words)
+        for what, *words in rows
+        if (statuses := [int(status) for status in re.findall(r"\b[345]\d\d\b", what)])
+        and all(word in known for word in words)
+    ]
+
+
+@pytest.mark.parametrize("decision", decisions(), ids=lambda decision: decision[0])
+def test_failed_requests_end_as_the_readme_says(
+    scripted: ScriptedBackend, set_connection: SetConnection, decision: tuple[str, list[int], str, str]
+) -> None:
+    """Each status of the table decides what becomes of a request that may be repeated, and of another."""
+    what, statuses, *words = decision
+    headers = {"Retry-After": "0"} if "`Retry-After`" in what else {}
+    for method, word in (("PUT", words[0]), ("POST", words[1])):
+        for status in statuses:
+            set_connection(f"{scripted.url}/{method}/{status}")
+            scripted.requests.clear()
+            scripted.answers[:] = [(status, None, headers), (200, {"id": 7}, {})]
+            with MirrorDBHook() as hook:
+                if word == "sent again":
+                    assert write(hook, method) == {"id": 7}
+                    continue
+                with pytest.raises(MirrorDBError) as raised:
+                    write(hook, method)
+            assert not raised.value.retryable
+            assert isinstance(raised.value, AmbiguousWriteError) is word.startswith("`Ambiguous")
+            assert len(scripted.requests) == 1
+
+
+def write(hook: MirrorDBHook, method: str) -> Any:
+    data = {"name": "Ada"}
+    return hook.update("api/users/7", data) if method == "PUT" else hook.create("api/users", data)

@@ -81,6 +81,12 @@ def test_settings_of_the_readme_are_settings() -> None:
     assert names <= MirrorDBConfig.model_fields.keys()
 
 
+def test_versions_of_the_readme_are_those_of_the_package() -> None:
+    """The README names the aiohttp that the package asks for."""
+    (range_,) = re.findall(r'^    "(aiohttp.+?)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert f"`{range_}`" in README
+
+
 def test_contents_name_every_readme() -> None:
     """The README says where the rest is, and what it names is there."""
     section = README.partition("## Contents")[2].partition("\n## ")[0]
