@@ -22,6 +22,7 @@ from pydantic import (
 
 from airflow_mirrordb.client.errors import ConfigError, remedy
 from airflow_mirrordb.client.rules.endpoints import METHODS, EndpointRegistry, decode_endpoint, quote_path
+from airflow_mirrordb.client.rules.headers import CONTROL, RESERVED_HEADERS, TOKEN, header_key
 from airflow_mirrordb.client.rules.retry import RETRY_STATUSES, RetryPolicy
 from airflow_mirrordb.client.rules.urls import MAX_URL_LENGTH, origin_of, split_url
 
@@ -30,46 +31,10 @@ UpdateMethod = Literal["PUT", "PATCH"]
 
 MASK = "***"
 
-#: Header names as RFC 9110, section 5.6.2 defines tokens.
-TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-#: What RFC 9110, section 5.5 keeps out of header values: line breaks would start a header of their own.
-CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 HALF_A_PAIR = "it holds half of a surrogate pair, which no encoding can send"
 MAX_ENVELOPES = 10
 #: In the names of credentials, which RFC 6749, section 2.3.1 keeps out of the URL of a token endpoint.
 _CREDENTIALS = re.compile(r"secret|passw|token|key|credential|assertion|signature", re.IGNORECASE)
-#: Headers that the client writes itself, or that would change what HTTP message is sent.
-RESERVED_HEADERS = frozenset(
-    {
-        "authorization",
-        "connection",
-        "content-length",
-        "cookie",
-        "expect",
-        "host",
-        "keep-alive",
-        "proxy-authorization",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-#: Headers by which some backends take a request for another one than the registry allowed.
-OVERRIDES = frozenset(
-    {
-        "x-http-method",
-        "x-http-method-override",
-        "x-method-override",
-        "x-original-url",
-        "x-rewrite-url",
-    }
-)
-
-
-def header_key(name: str) -> str:
-    """Return what a header's name is compared by: CGI and its heirs read ``X_API_Key`` as ``X-API-Key``."""
-    return name.lower().replace("_", "-")
 
 
 def _as_list(value: object) -> object:
@@ -110,14 +75,7 @@ def _no_boolean(value: object) -> object:
 
 
 def _as_verify(value: object) -> object:
-    words: dict[object, bool] = {
-        "true": True,
-        "yes": True,
-        "1": True,
-        "false": False,
-        "no": False,
-        "0": False,
-    }
+    words = dict.fromkeys(("true", "yes", "1"), True) | dict.fromkeys(("false", "no", "0"), False)
     return words.get(value.lower(), value) if isinstance(value, str) else value
 
 

@@ -14,17 +14,11 @@ from yarl import URL
 from airflow_mirrordb import __version__
 from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.bodies.encoding import encode, text_of
-from airflow_mirrordb.client.config import (
-    CONTROL,
-    OVERRIDES,
-    RESERVED_HEADERS,
-    TOKEN,
-    MirrorDBConfig,
-    header_key,
-)
+from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import EndpointNotAllowedError, InvalidRequestError, MirrorDBError
 from airflow_mirrordb.client.rules.endpoints import MAX_ENDPOINT_LENGTH, EndpointRegistry, Method
 from airflow_mirrordb.client.rules.entity_tags import entity_tags, joined
+from airflow_mirrordb.client.rules.headers import CONTROL, OVERRIDES, RESERVED_HEADERS, TOKEN, header_key
 from airflow_mirrordb.json_types import is_list
 
 AnyError = TypeVar("AnyError", bound=MirrorDBError)

@@ -15,7 +15,7 @@ from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.bodies.error_details import encodable, problem_from
 from airflow_mirrordb.client.bodies.sizes import MAX_EXPANSION, decoded_size
 from airflow_mirrordb.client.bodies.texts import text_from
-from airflow_mirrordb.client.config import MirrorDBConfig, header_key
+from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import (
     InvalidResponseError,
     ResponseError,
@@ -24,6 +24,7 @@ from airflow_mirrordb.client.errors import (
 )
 from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
 from airflow_mirrordb.client.rules.entity_tags import entity_tag
+from airflow_mirrordb.client.rules.headers import header_key
 from airflow_mirrordb.client.rules.retry import rate_limit_reset, retry_after
 from airflow_mirrordb.client.rules.urls import shown
 
