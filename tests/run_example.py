@@ -29,7 +29,7 @@ SEED = {
         {"customer": "acme", "quantity": 2, "price": 5.0},
     ]
 }
-_TRIGGERED = re.compile(r"Sending \S+ \S+ \[(\S+)\] through connection")
+_TRIGGERED = re.compile(r"\S+ \S+ \[(\S+)\] through connection")
 
 
 def main() -> int:

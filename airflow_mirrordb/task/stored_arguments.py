@@ -15,7 +15,7 @@ import functools
 import inspect
 import logging
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow_mirrordb.json_types import as_plain
@@ -78,8 +78,8 @@ class StoredArguments:
         self.warn_of_unknown()
         yield await self.event()
 
-    async def event(self) -> TriggerEvent:
-        """Return the only event of a trigger that has one."""
+    def event(self) -> Awaitable[TriggerEvent]:
+        """Return the only event of a trigger; no coroutine function, since each level is an object more."""
         raise NotImplementedError
 
     def warn_of_unknown(self) -> None:
@@ -105,6 +105,8 @@ def restored(kind: Callable[..., T], fields: Mapping[str, Any]) -> T:
     :raises TypeError: if a field without a default is missing
     """
     known = defaults_of(kind)
+    if fields.keys() <= known.keys():  # as nearly always
+        return kind(**fields)
     return kind(**{name: value for name, value in fields.items() if name in known})
 
 

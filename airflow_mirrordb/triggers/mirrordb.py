@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_mirrordb.client.errors import MirrorDBError
 from airflow_mirrordb.client.request import MirrorDBRequest
 from airflow_mirrordb.client.rules.retry import Progress
 from airflow_mirrordb.client.rules.write_safety import depends_on_the_past
@@ -72,35 +73,46 @@ class MirrorDBTrigger(StoredArguments, BaseTrigger):
         self.operator = operator
         self._maybe_applied = False
 
-    async def event(self) -> TriggerEvent:
-        return await event_of(self._answer(), lambda: self._maybe_applied)
+    def event(self) -> Awaitable[TriggerEvent]:
+        return event_of(self._answer(), self._is_maybe_applied)
+
+    def _is_maybe_applied(self) -> bool:
+        return self._maybe_applied
 
     def _is_told(self, _attempts: int, maybe_applied: bool) -> None:  # as the client tells it
         self._maybe_applied = maybe_applied
 
     async def _answer(self) -> SuccessEvent:
         request, progress = restored(MirrorDBRequest, self.request), restored(Progress, self.progress)
+        async with SharedClient(self.mirrordb_conn_id, self.operator) as client:
+            progress = await self._with_past(request, progress)
+            try:
+                response = await client.send(
+                    client.prepare(request),
+                    progress=progress,
+                    sink=sink_for(self.output_path),
+                    note=self._is_told,
+                    most_bytes=self.max_event_bytes,
+                )
+            except MirrorDBError as error:
+                self._tell(request, "failed", error)
+                raise
+        self._tell(request, "answered", response.status)
+        event = success_event(response, request)
+        check_size(event, self.max_event_bytes, or_file=OR_FILE if request.method == "GET" else "")
+        return event
+
+    def _tell(self, request: MirrorDBRequest, what: str, came: object) -> None:
+        """Write the only line of a request: in a triggerer one costs a tenth of the request, or more."""
         log.info(
-            "Sending %s %s [%s] through connection %s, after %d attempts on the worker",
+            "%s %s [%s] through connection %s: %s %s",
             request.method,
             request.endpoint,
             request.method_name,
             self.mirrordb_conn_id,
-            progress.attempts,
+            what,
+            came,
         )
-        async with SharedClient(self.mirrordb_conn_id, self.operator) as client:
-            progress = await self._with_past(request, progress)
-            response = await client.request(
-                request,
-                progress=progress,
-                sink=sink_for(self.output_path),
-                note=self._is_told,
-                most_bytes=self.max_event_bytes,
-            )
-        log.info("%s %s answered %d", request.method, request.endpoint, response.status)
-        event = success_event(response, request)
-        check_size(event, self.max_event_bytes, or_file=OR_FILE if request.method == "GET" else "")
-        return event
 
     async def _with_past(self, request: MirrorDBRequest, progress: Progress) -> Progress:
         """Return the progress as it is if a trigger before this one, whose triggerer died, sent the write."""
@@ -129,8 +141,8 @@ class MirrorDBWaitTrigger(StoredArguments, BaseTrigger):
         self.request = given(request)
         self.progress = given(progress)
 
-    async def event(self) -> TriggerEvent:
-        return await event_of(self._resumed())
+    def event(self) -> Awaitable[TriggerEvent]:
+        return event_of(self._resumed())
 
     async def _resumed(self) -> ResumeEvent:
         await _sleep_until(restored(Progress, self.progress).resume_at)

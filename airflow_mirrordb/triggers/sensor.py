@@ -93,20 +93,12 @@ class MirrorDBSensorTrigger(StoredArguments, BaseTrigger):
         self.max_event_bytes = max_event_bytes
         self.operator = operator
 
-    async def event(self) -> TriggerEvent:
-        return await event_of(self._poll_until_met())
+    def event(self) -> Awaitable[TriggerEvent]:
+        return event_of(self._poll_until_met())
 
     async def _poll_until_met(self) -> SuccessEvent | TimeoutEvent | RaisedEvent:
         request, condition = restored(MirrorDBRequest, self.request), restored(Condition, self.condition)
         state = restored(PollState, self.state)
-        log.info(
-            "Sending %s %s [%s] through connection %s every %g s",
-            request.method,
-            request.endpoint,
-            request.method_name,
-            self.mirrordb_conn_id,
-            self.poke_interval,
-        )
         wait = self._first_wait()
         async with SharedClient(self.mirrordb_conn_id, self.operator) as client:
             while True:
@@ -120,17 +112,28 @@ class MirrorDBSensorTrigger(StoredArguments, BaseTrigger):
                 except AirflowException as decision:
                     return raised_event(decision)
                 if result.response is not None:
-                    log.info("The condition is met")
+                    self._tell(request, "The condition is met")
                     event = success_event(result.response, request)
                     check_size(event, self.max_event_bytes)
                     return event
                 try:
                     wait = result.next_wait(self.poke_interval, self.deadline - self.clock())
                 except WaitOverError as over:
-                    log.info("Not met yet: %s; no next poll", result.found)
+                    self._tell(request, f"Not met yet: {result.found}; no next poll")
                     return TimeoutEvent(status="timeout", message=str(over))
-                log.info("Not met yet: %s; next poll in %g s", result.found, wait)
+                self._tell(request, f"Not met yet: {result.found}; next poll in {wait:g} s")
                 state = result.state
+
+    def _tell(self, request: MirrorDBRequest, came: str) -> None:
+        """Write the only line of a poll."""
+        log.info(
+            "%s %s [%s] through connection %s: %s",
+            request.method,
+            request.endpoint,
+            request.method_name,
+            self.mirrordb_conn_id,
+            came,
+        )
 
     def _first_wait(self) -> float:
         until_start = self.resume_at - self.clock()

@@ -6,16 +6,22 @@ so is each contestant in each round, where Airflow is loaded and 1,024 files may
 A line shows the CPU of the contestant's process and the time, as multiples of what plain aiohttp took in
 the same round; the CPU and the memory of each request; the connections opened; the longest time for which
 the event loop answered nobody; and the failure, if there was one. All are medians of the rounds.
+
+Nothing is logged, save where a scenario says so: there logging is what it is in Airflow's triggerer, whose
+own process sends each line to its supervisor.
 """
 
 from __future__ import annotations
 
 import gc
 import json
+import logging
 import multiprocessing
 import os
 import resource
+import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -43,11 +49,12 @@ BODY = json.dumps(
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """How many requests, how many of them in flight, and who makes them."""
+    """How many requests, how many of them in flight, who makes them, and whether they log."""
 
     requests: int
     at_once: int
     contestants: Mapping[str, Contestant]
+    logged: bool = False
 
 
 READERS = {
@@ -70,6 +77,7 @@ SCENARIOS = {
     "2,000 creates, 32 in flight": Scenario(requests=2000, at_once=32, contestants=WRITERS),
     "200 operators": Scenario(requests=200, at_once=1, contestants=OPERATORS),
     "5,000 triggers at once": Scenario(requests=5000, at_once=5000, contestants=TRIGGERS),
+    "5,000 triggers, logged": Scenario(requests=5000, at_once=5000, contestants=TRIGGERS, logged=True),
 }
 
 
@@ -143,9 +151,13 @@ def _opened() -> int:
 
 def measure(title: str, name: str) -> Cost:
     """Make a contestant run, and return what it took. For a process of its own."""
+    scenario, failure, lag = SCENARIOS[title], "", None
+    if scenario.logged:
+        os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "INFO"
     import airflow_mirrordb.hooks.mirrordb  # noqa: F401  # as large a heap for all
 
-    scenario, failure, lag = SCENARIOS[title], "", None
+    if scenario.logged:
+        log_as_a_triggerer()
     run = scenario.contestants[name]
     resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     run(WARM_UP, 1)
@@ -157,11 +169,41 @@ def measure(title: str, name: str) -> Cost:
     except Exception as error:  # noqa: BLE001  # whatever it is belongs into the table
         failure = f"{type(error).__name__}: {error}"[:100]
     cpu, wall, memory = time.process_time() - cpu, time.perf_counter() - wall, _peak() - memory
+    if scenario.logged and name != "aiohttp":
+        failure = failure or f"{log_lines() / (scenario.requests + WARM_UP):.1f} lines a request"
     return Cost(cpu=cpu, wall=wall, megabytes=memory, connections=_opened(), lag=lag, failure=failure)
 
 
 def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+_supervisor: list[Any] = []
+
+
+def log_as_a_triggerer() -> None:
+    """Log as the process of Airflow 3 in which triggers run does: in JSON, to the supervisor.
+
+    Secrets are masked by the supervisor, which writes the lines to the logs of tasks. Here it counts them.
+    """
+    from airflow.sdk.execution_time.supervisor import (  # noqa: TID251
+        _configure_logs_over_json_channel,
+    )
+
+    ours, others = socket.socketpair()
+    supervisor = subprocess.Popen(["wc", "-l"], stdin=others.fileno(), stdout=subprocess.PIPE, text=True)
+    others.close()
+    log_file = ours.detach()
+    _configure_logs_over_json_channel(log_file)
+    _supervisor[:] = [supervisor, log_file]
+
+
+def log_lines() -> int:
+    """Return how many lines were logged, and log no more."""
+    supervisor, log_file = _supervisor
+    logging.disable()
+    os.close(log_file)
+    return int(supervisor.communicate()[0])
 
 
 # -- the race -------------------------------------------------------------------------------------
