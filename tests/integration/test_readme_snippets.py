@@ -338,10 +338,11 @@ TROUBLES: dict[str, tuple[dict[str, Any], tuple[int, Any, dict[str, str]] | None
     "busy, which pauses the next": ({}, (503, None, {"Retry-After": "600"}), lambda hook: hook.read("api/x")),
     "paused": ({}, None, lambda hook: hook.read("api/users")),
 }
-#: Rows whose messages need a certificate, a template, or are Airflow's own.
+#: Rows whose messages need a certificate, a template or an old aiohttp, or are Airflow's own.
 ELSEWHERE = {
     "the certificate of … was refused",
     "rendered to nothing, as a missing XCom …",
+    "aiohttp … does not work with this client",
     "Testing connections is disabled",
 }
 
