@@ -1,7 +1,9 @@
 """Install the wheel on each supported Airflow, run the tests there, and print what works where.
 
 ``python -m tests.lanes [LANE ...]``: all lanes, or those whose names begin like that: ``2.11``,
-``3.0-py3.12``. An Airflow has two: on the oldest and on the newest of its Pythons that is installed here.
+``3.0-py3.12``. An Airflow has two: on the oldest of its Pythons that is installed here with the oldest
+aiohttp that is allowed, and on the newest with the newest. The last lane, ``canary``, has the newest of
+all, whatever its date: it tells what the next release of a dependency would break.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uv import find_uv_bin
+
+from airflow_mirrordb.client.wire.aiohttp_check import WORKING
 
 CHECKOUT = Path(__file__).parents[1]
 
@@ -82,14 +86,18 @@ COLUMNS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Lane:
-    """One Airflow on one Python.
+    """One Airflow on one Python with one aiohttp.
 
     :param python: the path of its interpreter
+    :param wanted: what is installed beside the wheel and the tools
+    :param is_pinned: whether nothing is installed that is newer than the checkout allows
     """
 
     name: str
     airflow: str
     python: str
+    wanted: tuple[str, ...]
+    is_pinned: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,10 +111,25 @@ class Outcome:
 
 def lanes() -> Iterator[Lane]:
     """Yield all lanes that can be run here, oldest first."""
+    found: dict[str, str] = {}
     for name, airflow in AIRFLOWS.items():
         found = {version: path for version in airflow.pythons if (path := interpreter(version))}
-        for version in sorted({min(found, key=_order), max(found, key=_order)}, key=_order) if found else ():
-            yield Lane(name=f"{name}-py{version}", airflow=name, python=found[version])
+        if not found:
+            continue
+        wanted = (f"apache-airflow=={name}.*", *airflow.pins)
+        oldest, newest = min(found, key=_order), max(found, key=_order)
+        if oldest != newest:
+            yield Lane(
+                name=f"{name}-py{oldest}",
+                airflow=name,
+                python=found[oldest],
+                wanted=(*wanted, WORKING.partition(",")[0].replace(">=", "==")),
+            )
+        yield Lane(name=f"{name}-py{newest}", airflow=name, python=found[newest], wanted=wanted)
+    if found:
+        newest = max(found, key=_order)
+        wanted = (f"apache-airflow>={name}",)
+        yield Lane(name="canary", airflow=name, python=found[newest], wanted=wanted, is_pinned=False)
 
 
 def interpreter(version: str) -> str | None:
@@ -137,8 +160,8 @@ def run(lane: Lane, wheel: Path, folder: Path) -> Outcome:
     home.mkdir()
     begin = time.monotonic()
     try:
-        wanted = [f"apache-airflow=={lane.airflow}.*", *AIRFLOWS[lane.airflow].pins, *TOOLS]
-        python = install(home / "venv", lane.python, str(wheel), *wanted)
+        wanted = (str(wheel), *lane.wanted, *TOOLS)
+        python = install(home / "venv", lane.python, *wanted, is_pinned=lane.is_pinned)
     except subprocess.CalledProcessError as error:
         return Outcome(succeeded=False, cells=("FAILED",), output=f"{error.stdout}\n{error.stderr}")
     installed = time.monotonic() - begin
@@ -159,14 +182,20 @@ def run(lane: Lane, wheel: Path, folder: Path) -> Outcome:
         check=False,
         timeout=2400,
     )
-    cells = (f"{installed:.0f} s", *results(home / "report.xml"), f"{time.monotonic() - begin:.0f} s")
+    cells = (
+        aiohttp_of(python),
+        f"{installed:.0f} s",
+        *results(home / "report.xml"),
+        f"{time.monotonic() - begin:.0f} s",
+    )
     return Outcome(succeeded=done.returncode == 0, cells=cells, output=done.stdout)
 
 
-def install(venv: Path, python: str, *wanted: str) -> str:
+def install(venv: Path, python: str, *wanted: str, is_pinned: bool = True) -> str:
     """Make a virtual environment with what is wanted, and return its interpreter.
 
     :param python: whose environment it becomes
+    :param is_pinned: whether nothing is installed that is newer than the checkout allows
     :raises subprocess.CalledProcessError: it cannot be made, or what it holds does not fit together
     """
     own = str(venv / "bin" / "python")
@@ -175,13 +204,20 @@ def install(venv: Path, python: str, *wanted: str) -> str:
     )
     for command in (
         ["venv", "--python", python, str(venv)],
-        ["pip", "install", "--python", own, "--exclude-newer", newest, *wanted],
+        ["pip", "install", "--python", own, *(["--exclude-newer", newest] if is_pinned else []), *wanted],
         ["pip", "check", "--python", own],
     ):
         subprocess.run(
             [find_uv_bin(), *command], env=environment(), check=True, capture_output=True, text=True
         )
     return own
+
+
+def aiohttp_of(python: str) -> str:
+    """Return the version of aiohttp that an interpreter has."""
+    code = "from importlib.metadata import version; print(version('aiohttp'))"
+    done = subprocess.run([python, "-c", code], env=environment(), check=True, capture_output=True, text=True)
+    return done.stdout.strip()
 
 
 def environment() -> dict[str, str]:
@@ -238,7 +274,7 @@ def main() -> int:
     for lane, outcome in zip(chosen, outcomes, strict=True):
         if not outcome.succeeded:
             print(f"{lane.name}:\n{outcome.output[-20_000:]}\n", file=sys.stderr)
-    rows = [("lane", "install", *COLUMNS, "all tests", "time")]
+    rows = [("lane", "aiohttp", "install", *COLUMNS, "all tests", "time")]
     rows += [(lane.name, *outcome.cells) for lane, outcome in zip(chosen, outcomes, strict=True)]
     for row in rows:
         print("  ".join(f"{cell:<10}" for cell in row).rstrip())

@@ -1,4 +1,4 @@
-"""The oldest Airflow on the oldest Python that is here; the newest is the one that runs this."""
+"""The oldest Airflow, Python and aiohttp that are here; the newest are those that run this."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ import pytest
 
 from airflow_mirrordb.client import GenericMirrorDB, InvalidResponseError, MirrorDBError
 from airflow_mirrordb.client.wire import aiohttp_private
+from tests.support.aiohttp_versions import TAKES_ANY_HEADER
 from tests.support.clocks import TIMEOUT, loop_time, turns, until
 from tests.support.raw_server import RawServer, json_answer, listening
 
@@ -87,7 +88,7 @@ CASES: dict[str, tuple[Chunks, str, str]] = {
     "million_headers": (
         after(OK, b"".join(b"X-%d: a\r\n" % number for number in range(1000))),
         "DisconnectedError",
-        "Too many headers",
+        "Too many headers|the rest is framing",  # below aiohttp 3.13.4 only bytes are counted
     ),
     "header_of_a_megabyte": (
         just(OK + b"X: " + b"a" * MEGABYTE + b"\r\n\r\n{}"),
@@ -98,8 +99,8 @@ CASES: dict[str, tuple[Chunks, str, str]] = {
     "endless_status": (after(b"HTTP/1.1 200 ", b"a" * 65536), "DisconnectedError", "more than 8190"),
     "endless_trailers": (
         after(OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n", b"X-A: b\r\n" * 1000),
-        "DisconnectedError",
-        "Too many headers",
+        "DisconnectedError|InvalidResponseError",
+        "Too many headers|the rest is framing",
     ),
     "endless_chunk_extension": (
         after(OK + b"Transfer-Encoding: chunked\r\n\r\n1;", b"a" * 65536),
@@ -151,8 +152,8 @@ CASES: dict[str, tuple[Chunks, str, str]] = {
         "ResponseError",
         "not followed",
     ),
-    "garbage": (just(b"\x00\xff\x16\x03" * 1000), "DisconnectedError", "Bad status line"),
-    "no_http": (just(b"{}\r\n\r\n"), "DisconnectedError", "Bad status line"),
+    "garbage": (just(b"\x00\xff\x16\x03" * 1000), "DisconnectedError", "Bad status line|Expected HTTP"),
+    "no_http": (just(b"{}\r\n\r\n"), "DisconnectedError", "Bad status line|Expected HTTP"),
 }
 #: Answers that can be used, though they are odd: the last of two keys wins, as JSON parsers have it.
 ODD: dict[str, tuple[bytes, Any]] = {
@@ -235,10 +236,12 @@ async def test_a_hostile_answer_is_one_clear_error(
     hostile: HostileServer, config_for: ConfigFor, name: str
 ) -> None:
     """In little memory, within the timeout; and the next request of the same client works."""
+    if name == "nul_in_a_header" and TAKES_ANY_HEADER:
+        pytest.skip("this aiohttp takes such a header")
     _, kind, words = CASES[name]
     found, peak = await meet(hostile, config_for, name)
     error = MirrorDBError.from_dict(found["error"])
-    assert type(error).__name__ == kind, error
+    assert type(error).__name__ in kind.split("|"), error
     with pytest.raises(MirrorDBError, match=words):
         raise error
     assert len(str(error)) < 10_000  # of a detail of 2 kB each character may be escaped

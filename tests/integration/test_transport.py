@@ -195,7 +195,8 @@ async def test_a_proxy_over_tls_is_checked_as_the_backend_is(
         await client.update_config(verify=True)
         with pytest.raises(TLSError, match="was refused"):
             await client.read_function("read", "api/users")
-    assert proxy.lines == ["GET http://backend.example/api/users"]
+    (line,) = proxy.lines
+    assert line in ("GET http://backend.example/api/users", "GET /api/users")  # the server of aiohttp 3.15
 
 
 def client_files(authority: trustme.CA, folder: Path) -> list[dict[str, str]]:

@@ -46,7 +46,7 @@ def changes_of_aiohttp() -> Iterator[str]:
     for name in _USED_OF_A_CONNECTOR:
         if not _is_used(aiohttp.TCPConnector, name):
             yield f"TCPConnector does not use {name}"
-    if "close" not in _names(aiohttp.TCPConnector._release.__code__) or not hasattr(Handler, "abort"):
+    if "close" not in _names(aiohttp.TCPConnector._release.__code__):
         yield "TCPConnector ends connections otherwise"
     inspect.signature(aiohttp.TCPConnector.connect).bind(None, None, [], NO_TIMEOUT)
     opener = opener_to(URL("http://localhost/"), None, "identity")

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from airflow_mirrordb.client.errors import InstallationError
 
 #: The versions with which all tests pass; also in pyproject.toml and the README.
-WORKING = "aiohttp>=3.14,<3.16"
+WORKING = "aiohttp>=3.12.4,<3.16"
 
 
 @functools.cache  # of a success

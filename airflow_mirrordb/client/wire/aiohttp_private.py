@@ -217,9 +217,8 @@ class Handler(ResponseHandler):
             if link is not None:  # else it is closed already
                 with suppress(OSError):
                     link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
-            self.abort()
-        else:
-            super().close()
+            self.transport.abort()
+        super().close()
 
     def _is_under_way(self, transport: asyncio.Transport) -> bool:
         is_answered = self.has_head and (self._payload is None or self._payload.is_eof())

@@ -81,7 +81,8 @@ def forget_credentials(error: BaseException) -> None:
 
 def _forget(error: BaseException) -> None:
     if isinstance(error, aiohttp.ClientConnectorError):
-        error.args = (error.os_error,)
+        # below aiohttp 3.13 that of a certificate has no os_error
+        error.args = (getattr(error, "certificate_error", None) or error.os_error,)
     elif isinstance(error, aiohttp.ClientResponseError):
         info = error.request_info
         nothing = CIMultiDictProxy(CIMultiDict[str]())
