@@ -35,7 +35,8 @@ async def serving(
     try:
         site = web.TCPSite(runner, HOST, port, ssl_context=ssl_context)
         await site.start()
-        yield site.port
+        _, chosen = runner.addresses[0]
+        yield chosen
     finally:
         await _stop(runner)
 

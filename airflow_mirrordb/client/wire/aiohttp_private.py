@@ -261,8 +261,11 @@ def unsent_bytes(transport: asyncio.Transport) -> int:
 
     :param transport: one that is not closing
     """
-    below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
-    return transport.get_write_buffer_size() + (0 if below is None else below.get_write_buffer_size())
+    tls: Any = getattr(transport, "_ssl_protocol", None)
+    if tls is None:
+        return transport.get_write_buffer_size()
+    below = tls._transport  # noqa: SLF001  # None when the other side has closed it
+    return 0 if below is None else transport.get_write_buffer_size() + below.get_write_buffer_size()
 
 
 def _split(raw: bytes) -> tuple[bytes, bytes] | None:
