@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -26,14 +25,6 @@ SENTENCE = re.compile(
     r"aiohttp \S+ does not work with this client \((.+)\): install a version that does,"
     rf" as by pip install '{re.escape(WORKING)}'"
 )
-
-
-@pytest.fixture(autouse=True)
-def check_again() -> Iterator[None]:
-    """Check in each test: what was found once holds for the process."""
-    check_aiohttp.cache_clear()
-    yield
-    check_aiohttp.cache_clear()
 
 
 async def makes_connections(self: BaseConnector, *arguments: Any) -> ResponseHandler:
@@ -118,6 +109,7 @@ CHANGED: dict[str, tuple[Any, str, Any, str]] = {
 
 async def test_the_installed_version_works(config_for: ConfigFor) -> None:
     """Or no test of the client would pass; it is checked once a process."""
+    check_aiohttp.cache_clear()
     for _ in range(2):
         async with GenericMirrorDB(config_for("http://127.0.0.1:9")):
             pass
@@ -129,6 +121,7 @@ async def test_a_change_is_named(monkeypatch: pytest.MonkeyPatch, config_for: Co
     """Also of a method that aiohttp calls no more: what stands in its place would do nothing, unnoticed."""
     owner, attribute, stand_in, words = CHANGED[name]
     monkeypatch.setattr(owner, attribute, stand_in)
+    check_aiohttp.cache_clear()
     with pytest.raises(InstallationError) as raised:
         await GenericMirrorDB(config_for("http://127.0.0.1:9")).connect()
     sentence = SENTENCE.fullmatch(str(raised.value))

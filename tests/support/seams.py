@@ -94,6 +94,9 @@ SEAMS = {
         "entity tags that no request can send": "entity_tag",
         "queries of redirects": "shown",
     },
+    "airflow_mirrordb.client.route": {
+        "changes of aiohttp": "check_aiohttp",
+    },
     "airflow_mirrordb.client.rules.endpoints": {
         "what is encoded again": "_refuse_what_is_hidden",
         "odd characters": "_refuse_odd_characters",

@@ -17,6 +17,7 @@ from airflow_mirrordb.client.collections import pagination
 from airflow_mirrordb.client.rules import write_safety
 from airflow_mirrordb.client.wire import failures, transport
 from tests.integration import (
+    test_aiohttp_check as versions,
     test_answer_heads as heads,
     test_connection_ends as connection_ends,
     test_connection_test as connection_test,
@@ -171,6 +172,9 @@ GUARDS: dict[str, Guard] = {
         without=lambda _tls: True,
         check=connection_ends.test_over_tls_the_end_of_a_body_has_to_be_said,
         arguments={"end": "cut", "expected": "DisconnectedError"},
+    ),
+    "changes of aiohttp": Guard(
+        without=nothing, check=versions.test_a_change_is_named, arguments={"name": "_get"}
     ),
     "answers nobody asked for": Guard(
         without=aiohttp.TCPConnector._get,
