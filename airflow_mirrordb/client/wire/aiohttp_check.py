@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from importlib.metadata import PackageNotFoundError, version
+import sys
 
 from airflow_mirrordb.client.errors import InstallationError
 
@@ -34,7 +34,5 @@ def check_aiohttp() -> None:
 
 
 def _installed() -> str:
-    try:
-        return version("aiohttp")
-    except PackageNotFoundError:
-        return "is not installed, or"
+    found = sys.modules.get("aiohttp")  # to look at its metadata would block the event loop
+    return getattr(found, "__version__", "is not installed, or")
