@@ -26,6 +26,7 @@ from airflow_mirrordb.devserver.server import DevServer
 from airflow_mirrordb.hooks.connection import config_from
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators import mirrordb as operators
+from airflow_mirrordb.operators.base import MirrorDBOperator
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from tests.integration.test_operators import run
 from tests.support.backends import ScriptedBackend
@@ -408,3 +409,25 @@ def test_failed_requests_end_as_the_readme_says(
 def write(hook: MirrorDBHook, method: str) -> Any:
     data = {"name": "Ada"}
     return hook.update("api/users/7", data) if method == "PUT" else hook.create("api/users", data)
+
+
+def arguments_of(operator: type) -> set[str]:
+    return set(inspect.signature(operator.__init__).parameters) - {"self", "kwargs"}  # type: ignore[misc]
+
+
+def test_arguments_of_operators_are_all_told() -> None:
+    """The tables of the operators' README name each argument, and nothing else."""
+    text = READMES["airflow_mirrordb/operators"]
+    rows = re.findall(r"^\| `(MirrorDB\w+)` \| .+ \| (.+) \|$", text, re.MULTILINE)
+    assert {name for name, _ in rows} == {name for name in vars(operators) if name.endswith("Operator")} - {
+        "MirrorDBOperator"
+    }
+    for name, words in rows:
+        assert set(re.findall(r"`(\w+)`", words)) == arguments_of(getattr(operators, name))
+    section = text.partition("All take `endpoint` and these:")[2].partition("\n\nAll but")[0]
+    common = {
+        name
+        for cell in re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", cell)
+    }
+    assert common | {"endpoint"} == arguments_of(MirrorDBOperator)
