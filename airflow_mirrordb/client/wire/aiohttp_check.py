@@ -8,7 +8,7 @@ import sys
 from airflow_mirrordb.client.errors import InstallationError
 
 #: The versions with which all tests pass; also in pyproject.toml and the README.
-WORKING = "aiohttp>=3.12.4,<3.16"
+WORKING = "aiohttp>=3.12.15,<3.16"
 
 
 @functools.cache  # of a success
