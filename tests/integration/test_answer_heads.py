@@ -17,6 +17,7 @@ from airflow_mirrordb.client import (
     NotFoundError,
 )
 from airflow_mirrordb.client.wire.aiohttp_private import Handler
+from tests.support.aiohttp_versions import TAKES_ANY_HEADER
 from tests.support.raw_server import Reply, json_answer
 
 if TYPE_CHECKING:
@@ -174,6 +175,8 @@ UNREADABLE = {
     "130 headers": tuple(f"X-{number}: 1" for number in range(130)),
     "9 kB in a line": (f"X: {'y' * 9000}", "Content-Length: 2"),
 }
+if TAKES_ANY_HEADER:
+    del UNREADABLE["NUL"], UNREADABLE["130 headers"]
 CUT = {
     "after the status": b"HTTP/1.1 %s ",
     "after the first line": b"HTTP/1.1 %s Something\r\n",
@@ -197,7 +200,7 @@ async def test_a_success_whose_head_cannot_be_parsed_says_that_the_write_was_app
         error = await outcome(client, "create")
     assert isinstance(error, InvalidResponseError)
     assert (error.status, error.retryable, error.maybe_applied) == (201, False, True)
-    assert re.search(r" cannot be parsed: [\w' -]+; the write itself was applied$", error.message)
+    assert re.search(r" cannot be parsed: [\w'(). -]+; the write itself was applied$", error.message)
     assert len(raw_server.requests) == 1
 
 

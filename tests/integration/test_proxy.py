@@ -6,6 +6,7 @@ For https it is asked for a tunnel by CONNECT (RFC 9110, section 9.3.6), and an 
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from base64 import b64decode
 from collections.abc import AsyncIterator
@@ -124,8 +125,8 @@ def test_credentials_that_cannot_be_sent_are_refused_with_the_settings(credentia
     ("reply", "words"),
     [
         (CLOSED, "Server disconnected"),
-        (Reply(b"what?\r\n\r\n", then="close"), "Bad status line"),
-        (Reply(b"HTTP/1.1 200 OK\r\nX: a\0\r\n\r\n", then="close"), "Invalid"),
+        (Reply(b"what?\r\n\r\n", then="close"), "Bad status line|Expected HTTP/"),
+        (Reply(b"HTTP/1.1 200 OK\r\nX a\r\n\r\n", then="close"), "Invalid"),
         (Reply(b"HTTP/1.1 2", then="reset"), "reset"),
     ],
 )
@@ -140,7 +141,7 @@ async def test_a_proxy_that_breaks_off_is_no_broken_answer_of_the_backend(
             ConnectError, match="cannot connect to https://backend through the proxy: "
         ) as caught:
             await client.create_function("create", "api/users", {})
-    assert words in caught.value.message
+    assert re.search(words, caught.value.message)
     assert "\n" not in caught.value.message
     assert (caught.value.sent, caught.value.maybe_applied, caught.value.attempts) == (False, False, 2)
 

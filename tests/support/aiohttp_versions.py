@@ -6,5 +6,9 @@ from importlib.metadata import version
 
 from packaging.version import Version
 
+_AIOHTTP = Version(version("aiohttp"))
 #: Whether a NUL in a header is taken, and any number of headers; found by trying each version.
-TAKES_ANY_HEADER = Version(version("aiohttp")) < Version("3.13.4")
+TAKES_ANY_HEADER = Version("3.13.4") > _AIOHTTP
+#: Whether a host that only looks like an address is looked up as a name, and whether its server refuses a
+#: body of just the size that it allows.
+IS_BEFORE_3_14 = Version("3.14") > _AIOHTTP
