@@ -7,6 +7,7 @@ just is, and leaves it to the task's retries; not so ``AirflowFailException``.
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import random
@@ -50,6 +51,13 @@ def backend(set_connection: SetConnection) -> Iterator[Creates]:
     backend.start()
     yield backend
     backend.stop()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_to_collect() -> Iterator[None]:
+    """Collect here, and not in a later test, what an interruption left: coroutines that never began."""
+    yield
+    gc.collect()
 
 
 class TimeOut:
