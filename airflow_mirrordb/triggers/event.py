@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
@@ -19,13 +18,10 @@ from collections.abc import (
 )
 from contextlib import aclosing
 from dataclasses import replace
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.compat import asset_states
-from airflow_mirrordb.json_types import as_plain
-from airflow_mirrordb.task.arguments import refuse_sensitive
-from airflow_mirrordb.task.serialization import check_exact, readable
+from airflow_mirrordb.task.serialization import readable
 from airflow_mirrordb.task.stored_arguments import StoredArguments
 from airflow_mirrordb.triggers.asset_state import recall, remember
 from airflow_mirrordb.triggers.changes import (
@@ -38,7 +34,8 @@ from airflow_mirrordb.triggers.changes import (
     advanced,
     changed,
 )
-from airflow_mirrordb.triggers.selection import WHOLE, Selection, check_selection
+from airflow_mirrordb.triggers.event_arguments import check_event_arguments
+from airflow_mirrordb.triggers.selection import WHOLE, Selection
 
 try:
     from airflow.triggers.base import BaseEventTrigger, TriggerEvent
@@ -53,13 +50,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LONGEST_BACKOFF = 600.0  # seconds between two polls that failed, unless the interval or the backend says more
-_KINDS: tuple[tuple[type, str, tuple[str, ...]], ...] = (
-    (str, "a string", ("mirrordb_conn_id", "endpoint", "cursor", "cursor_param", "field")),
-    (Mapping, "a mapping", ("query", "headers", "paginate", "where")),
-    (Real, "a number of seconds", ("poll_interval",)),
-    (bool, "True or False", ("unordered",)),
-)
-_NEVER_NONE = ("mirrordb_conn_id", "endpoint", "poll_interval", "unordered")
 _TAG_REFUSED = (400, 412)  # what some answer to an If-None-Match, of a GET even
 LARGE = 2**17  # bytes of a body from which on the loop does not wait until it is judged
 SETTLE = 5.0  # seconds after which Airflow has surely stored an event
@@ -156,44 +146,11 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
             constructor does not tell: what another version stored, with fewer arguments, must be made all
             the same.
         """
-        if not self.endpoint:
-            raise ValueError("endpoint: say what is watched, as 'api/orders'")
-        if "None" in str(self.endpoint).split("/"):
-            raise ValueError(f"endpoint: {self.endpoint!r} holds 'None', as an f-string with a None does")
-        self._check()
-        self._check_is_kept()
-
-    def _check(self) -> None:
-        for kind, words, names in _KINDS:
-            for name in names:
-                value = getattr(self, name)
-                if not isinstance(value, kind) and (value is not None or name in _NEVER_NONE):
-                    raise ValueError(f"{name}: it must be {words}, not {value!r}")
-        if self.ignore is not None and not _is_list_of_texts(self.ignore):
-            raise ValueError(f"ignore: it must be a list of paths, as ['generated_at'], not {self.ignore!r}")
-        if not 1 <= self.poll_interval < math.inf:
-            raise ValueError(f"poll_interval: it must be at least 1 second, not {self.poll_interval}")
-        if self.headers:
-            refuse_sensitive(self.headers)
-        if self.paginate is not None:
-            from airflow_mirrordb.client.collections.page_arguments import check_page_arguments
-
-            check_page_arguments(self.paginate)
-        for name in ("cursor_param", "where"):
-            if getattr(self, name) is not None and self.cursor is None:
-                raise ValueError(f"{name}: it needs a cursor")
-        check_selection(self._selection, cursor=self.cursor)
-
-    def _check_is_kept(self) -> None:
-        """Check that the triggerer will be given the very values that the author gave."""
-        for name in ("query", "headers", "paginate", "where"):
-            try:
-                check_exact(as_plain(getattr(self, name)))
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from None
+        check_event_arguments(self)
 
     @property
-    def _selection(self) -> Selection:
+    def selection(self) -> Selection:
+        """What of a body counts."""
         return Selection(field=self.field, ignore=self.ignore or (), unordered=self.unordered)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -242,7 +199,7 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
     ) -> tuple[Version | Position | None, ChangeEvent | RecordsEvent | None]:
         if self.cursor is None:
             return changed(
-                self._kept, observation, self.endpoint, selection=self._selection, tell=self._tell_fault
+                self._kept, observation, self.endpoint, selection=self.selection, tell=self._tell_fault
             )
         return advanced(
             self._kept,
@@ -381,7 +338,7 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
     def _name(self) -> str:
         """Under which what was seen is kept; another one when something else is watched."""
         watched: dict[str, Any] = {"target": self._target(), "cursor": self.cursor, "where": self.where}
-        if self._selection != WHOLE:
+        if self.selection != WHOLE:
             watched |= {"field": self.field, "ignore": sorted(self.ignore or ()), "unordered": self.unordered}
         return f"mirrordb_event_{_fingerprint(watched)[:16]}"
 
@@ -392,10 +349,6 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
         if settle and asset_states(self):
             await self.sleep(SETTLE)  # an event is lost if a triggerer dies that kept this, but not the event
         await remember(self, self._name, found)
-
-
-def _is_list_of_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _fingerprint(arguments: Mapping[str, Any]) -> str:

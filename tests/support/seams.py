@@ -222,9 +222,11 @@ SEAMS = {
     "airflow_mirrordb.triggers.asset_state": {
         "cursors that Airflow can carry": "to_text",
     },
+    "airflow_mirrordb.triggers.event_arguments": {
+        "arguments of a watcher": "check_exact",
+    },
     "airflow_mirrordb.triggers.event": {
         "events of a watcher": "readable",
-        "arguments of a watcher": "check_exact",
         "entity tags that a backend refuses": "_TAG_REFUSED",
     },
     "airflow_mirrordb.triggers.mirrordb": {
