@@ -20,7 +20,7 @@ from airflow_mirrordb.client.request import (
     WireRequest,
     attach_request,
 )
-from airflow_mirrordb.client.response import Answer, MirrorDBResponse, interpret
+from airflow_mirrordb.client.response import GONE, Answer, MirrorDBResponse, interpret
 from airflow_mirrordb.client.route import Route
 from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
 from airflow_mirrordb.client.rules.redirects import redirected
@@ -31,7 +31,6 @@ from airflow_mirrordb.client.rules.write_safety import classify_failure, may_be_
 log = logging.getLogger(__name__)
 
 _UNAUTHORIZED = HTTPStatus.UNAUTHORIZED  # to look a member of an enum up takes longer than to compare it
-_GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 
 #: Seconds that any attempt gets, however near the deadline: who asks wants an answer.
 LEAST_TIMEOUT = 1.0
@@ -167,7 +166,7 @@ class Call:
                 self._redaction.text(response.headers.get("Content-Type", "none")[:200]),
                 "None, since it is no text" if response.body is None else "its text",
             )
-        if response.status in _GONE and not self._request.missing_ok:
+        if response.status in GONE and not self._request.missing_ok:
             log.warning(
                 "%s: %d counts as done, since an attempt before may have been applied; whether the resource"
                 " was ever there is not known",

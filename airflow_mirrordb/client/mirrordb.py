@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_mirrordb.client.call import Note
 from airflow_mirrordb.client.collections.bulk import Bulk, BulkOptions, Items
@@ -28,6 +28,32 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 CALLABLE = ("create_function", "read_function", "update_function", "delete_function")
+
+
+class SendOptions(TypedDict, total=False):
+    """How a request is sent.
+
+    :param progress: where an earlier run, maybe in another process, left off
+    :param wait: False to raise :class:`WaitNeeded` instead of waiting before a further attempt, or for more
+        than a second for its turn
+    :param once: True to leave all further attempts to the caller: sends one, and logs no failure; waits for
+        its turn for no more than a second
+    :param sink: takes the answer to a GET: the body as it is after decompression, of any length and kind, or
+        with ``paginate`` the records of one page after the other, as JSON Lines. The response's ``data`` is
+        a :class:`Manifest` then. Nothing but a whole answer is kept; a 304 changes nothing, and has no
+        manifest.
+    :param note: called with the number of attempts, and whether one of them may have been applied, right
+        before each goes over the wire, and when its answer has come; must not raise
+    :param most_bytes: size that pages may have together, without a sink; of more the rest is not read, and
+        the response has the size but no records
+    """
+
+    progress: Progress | None
+    wait: bool
+    once: bool
+    sink: Sink | None
+    note: Note | None
+    most_bytes: float
 
 
 class GenericMirrorDB(Connected):
@@ -158,33 +184,11 @@ class GenericMirrorDB(Connected):
             clock=self._clock,
         )
 
-    async def request(
-        self,
-        request: MirrorDBRequest,
-        *,
-        progress: Progress | None = None,
-        wait: bool = True,
-        once: bool = False,
-        sink: Sink | None = None,
-        note: Note | None = None,
-        most_bytes: float = math.inf,
-    ) -> MirrorDBResponse:
+    async def request(self, request: MirrorDBRequest, **options: Unpack[SendOptions]) -> MirrorDBResponse:
         """Send a request, again where that is safe and the policy says so, and return the whole answer.
 
         :param request: what to send
-        :param progress: where an earlier run, maybe in another process, left off
-        :param wait: False to raise :class:`WaitNeeded` instead of waiting before a further attempt, or
-            for more than a second for its turn
-        :param once: True to leave all further attempts to the caller: sends one, and logs no failure;
-            waits for its turn for no more than a second
-        :param sink: takes the answer to a GET: the body as it is after decompression, of any length and
-            kind, or with ``paginate`` the records of one page after the other, as JSON Lines. The
-            response's ``data`` is a :class:`Manifest` then. Nothing but a whole answer is kept; a 304
-            changes nothing, and has no manifest.
-        :param most_bytes: size that pages may have together, without a sink; of more the rest is not read,
-            and the response has the size but no records
-        :param note: called with the number of attempts, and whether one of them may have been applied, right
-            before each goes over the wire, and when its answer has come; must not raise
+        :param options: see :class:`SendOptions`
         :raises EndpointNotAllowedError: if no registered pattern allows it; nothing was sent
         :raises InvalidRequestError: if an argument cannot be sent; nothing was
         :raises TransportError: if there was no answer
@@ -195,15 +199,7 @@ class GenericMirrorDB(Connected):
         :raises RateLimitError: also if its turn would come after the deadline; nothing was sent then
         :raises WaitNeeded: see ``wait``
         """
-        return await self.send(
-            self.prepare(request),
-            progress=progress,
-            wait=wait,
-            once=once,
-            sink=sink,
-            note=note,
-            most_bytes=most_bytes,
-        )
+        return await self.send(self.prepare(request), **options)
 
     def prepare(self, request: MirrorDBRequest) -> PreparedRequest:
         """Check and encode a request without sending it, for :meth:`send`.
@@ -227,7 +223,7 @@ class GenericMirrorDB(Connected):
     ) -> MirrorDBResponse:
         """Send what :meth:`prepare` returned.
 
-        The arguments and the other errors are those of :meth:`request`.
+        The arguments are those of :class:`SendOptions`, the other errors those of :meth:`request`.
         """
         request = prepared.request
         with self._redaction:
@@ -296,19 +292,9 @@ class GenericMirrorDB(Connected):
     # -- inside ----------------------------------------------------------------------------------
 
     def _send(
-        self,
-        prepared: PreparedRequest,
-        progress: Progress | None,
-        *,
-        wait: bool,
-        once: bool,
-        stream: Stream | None = None,
-        note: Note | None = None,
+        self, prepared: PreparedRequest, progress: Progress | None, **options: Any
     ) -> Awaitable[MirrorDBResponse]:
-        route = self._routes.here()
-        return self._sender.send(
-            prepared, self._snapshot, route, progress, wait=wait, once=once, stream=stream, note=note
-        )
+        return self._sender.send(prepared, self._snapshot, self._routes.here(), progress, **options)
 
     async def _data(self, method: Method, method_name: str | None, endpoint: str, **options: Any) -> Any:
         request = MirrorDBRequest(method=method, endpoint=endpoint, method_name=method_name, **options)

@@ -29,6 +29,7 @@ from airflow_mirrordb.client.rules.retry import rate_limit_reset, retry_after
 from airflow_mirrordb.client.rules.urls import shown
 
 SUCCESS = range(200, 300)
+GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 APPLIED = "; the write itself was applied"
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: By which a request says what its sender has; 304 answers no other one (RFC 9110, section 15.4.5).
@@ -219,8 +220,7 @@ def _is_conditional(request: MirrorDBRequest, config: MirrorDBConfig) -> bool:
 
 def _is_gone(status: int, request: MirrorDBRequest, *, maybe_applied: bool) -> bool:
     """A DELETE that meets 404, or 410, after an attempt that may have been applied has done its work."""
-    is_missing = status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
-    return request.method == "DELETE" and is_missing and (request.missing_ok or maybe_applied)
+    return request.method == "DELETE" and status in GONE and (request.missing_ok or maybe_applied)
 
 
 def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) -> tuple[Any, bool]:

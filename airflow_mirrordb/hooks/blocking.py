@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterable, Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from airflow_mirrordb.client.collections.bulk import Bulk, Items
 from airflow_mirrordb.client.errors import AmbiguousWriteError, RequestTimeoutError
@@ -25,6 +25,17 @@ Run = Callable[..., Outcome[Any]]  # LoopRunner.run
 
 AT_A_TIME = 32  # items of a bulk that are taken before the loop runs again
 SLOW = 0.01  # seconds after which these are enough
+
+
+class BlockingSendOptions(TypedDict, total=False):
+    """How a synchronous caller's request is sent; see :meth:`MirrorDBHook.send`."""
+
+    progress: Progress | None
+    wait: bool
+    once: bool
+    cut_off: float | None
+    output_path: str | None
+    note: Note | None
 
 
 class Sending:

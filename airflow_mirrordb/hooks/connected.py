@@ -33,9 +33,7 @@ from airflow_mirrordb.hooks.runner import (
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-
 T = TypeVar("T")
-
 
 _connecting = [RLock()]  # several threads may use a hook for the first time at once
 

@@ -16,7 +16,7 @@ from airflow_mirrordb.client.request import (
 from airflow_mirrordb.client.rules.endpoints import Method
 from airflow_mirrordb.client.rules.retry import Progress
 from airflow_mirrordb.hooks import form
-from airflow_mirrordb.hooks.blocking import Sending, items_of, send_items
+from airflow_mirrordb.hooks.blocking import BlockingSendOptions, Sending, items_of, send_items
 from airflow_mirrordb.hooks.connected import ConnectedHook
 from airflow_mirrordb.hooks.connection_test import check_connection
 from airflow_mirrordb.hooks.output import sink_for
@@ -165,30 +165,12 @@ class MirrorDBHook(ConnectedHook):
         send_items(bulk, client, items, self._run)
         return bulk.result()
 
-    def request(
-        self,
-        request: MirrorDBRequest,
-        *,
-        progress: Progress | None = None,
-        wait: bool = True,
-        once: bool = False,
-        cut_off: float | None = None,
-        output_path: str | None = None,
-        note: Note | None = None,
-    ) -> MirrorDBResponse:
+    def request(self, request: MirrorDBRequest, **options: Unpack[BlockingSendOptions]) -> MirrorDBResponse:
         """Send a request and return the whole answer.
 
         The arguments and errors are those of :meth:`send`.
         """
-        return self.send(
-            self.get_conn().prepare(request),
-            progress=progress,
-            wait=wait,
-            once=once,
-            cut_off=cut_off,
-            output_path=output_path,
-            note=note,
-        )
+        return self.send(self.get_conn().prepare(request), **options)
 
     def send(
         self,

@@ -18,8 +18,10 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from airflow_mirrordb.bulk_arguments import ON_ERROR, ON_ERROR_WANTED
 from airflow_mirrordb.json_types import is_list
 from airflow_mirrordb.task.arguments import (
+    MAX_EVENT_BYTES,
     max_failed_of,
     parse_argument,
     refuse_changed,
@@ -114,7 +116,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         response_filter: Callable[[Any], Any] | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         worker_timeout: float | str = 5.0,
-        max_event_bytes: int = 2**20,
+        max_event_bytes: int = MAX_EVENT_BYTES,
         concurrency: int | str = 32,
         on_error: str = "fail",
         max_failed: float | str | None = None,
@@ -127,8 +129,8 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             )
         if response_filter is not None and not callable(response_filter):
             raise ValueError(f"response_filter: it must be a function, not {response_filter!r}")
-        if isinstance(on_error, str) and "{" not in on_error and on_error not in ("fail", "continue"):
-            raise ValueError(f"on_error: it must be 'fail' or 'continue', not {on_error!r}")
+        if isinstance(on_error, str) and "{" not in on_error and on_error not in ON_ERROR:
+            raise ValueError(f"on_error: {ON_ERROR_WANTED}, not {on_error!r}")
         if isinstance(concurrency, int) and concurrency < 1:
             raise ValueError(f"concurrency: it must be at least 1, not {concurrency}")
         is_template = isinstance(max_failed, str) and "{" in max_failed

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
 
+from airflow_mirrordb.bulk_arguments import NEEDS_CONTINUE
 from airflow_mirrordb.client.collections.bulk_report import BulkRecord, BulkReport, status_of
 from airflow_mirrordb.client.collections.record_names import RecordNames
 from airflow_mirrordb.client.errors import (
@@ -193,7 +194,7 @@ def _max_failed(operator: MirrorDBOperator, *, fails: bool) -> float | None:
     except ValueError as error:
         raise InvalidRequestError(message=str(error), field="max_failed") from None
     if fails and max_failed is not None:
-        raise _bad("max_failed", "it needs on_error='continue'; else the first failure ends the bulk")
+        raise _bad("max_failed", NEEDS_CONTINUE)
     return max_failed
 
 
@@ -230,11 +231,11 @@ def _prepared(
     :raises MirrorDBError: if one is wrong
     """
     requests, names, repeatable = list[MirrorDBRequest](), list[str](), True
-    name_of = RecordNames().of
+    client, name_of = hook.get_conn(), RecordNames().of
     for position, record in enumerate(records):
         request, name = replace(template, **record), ""
         try:
-            repeatable &= hook.get_conn().prepare(request).repeatable
+            repeatable &= client.prepare(request).repeatable
             name = name_of(request)
         except MirrorDBError as error:
             if fails:

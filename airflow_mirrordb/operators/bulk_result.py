@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from airflow_mirrordb.client.collections.bulk_report import COUNTS
 from airflow_mirrordb.client.errors import InvalidResponseError
 from airflow_mirrordb.compat import has_xcom_backend
 from airflow_mirrordb.task.serialization import HALF_REPLACED, NotStorableError, readable, storable
@@ -25,7 +26,6 @@ Report = dict[str, Any]
 LONGEST_MESSAGE = 200  # characters of an error's message that a shortened report keeps
 #: What a shortened report keeps of an error: what it was, and whether the record may be sent again.
 _KEPT = ("type", "message", "status", "retryable", "maybe_applied")
-_COUNTS = ("done", "failed", "ambiguous", "not_begun")
 
 
 def result_of_bulk(report: Report, operator: MirrorDBOperator, *, reads: bool) -> Report:
@@ -116,7 +116,7 @@ _OF_WRITES: tuple[_Step, ...] = (
 
 
 def _counts(report: Report) -> Report:
-    return {name: report[name] for name in _COUNTS}
+    return {name: report[name] for name in COUNTS}
 
 
 def _shortened(record: Report) -> Report:

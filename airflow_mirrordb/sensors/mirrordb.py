@@ -21,7 +21,13 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_mirrordb.task.arguments import condition_of, fields_of, refuse_sensitive, request_of
+from airflow_mirrordb.task.arguments import (
+    MAX_EVENT_BYTES,
+    condition_of,
+    fields_of,
+    refuse_sensitive,
+    request_of,
+)
 from airflow_mirrordb.task.conditions import Condition, check_choice, path_of, plain
 from airflow_mirrordb.task.failures import fail, retry_arguments
 from airflow_mirrordb.task.link import MirrorDBResourceLink, keep_linked, link
@@ -133,7 +139,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         start_from_trigger: bool = False,
         end_from_trigger: bool = False,
-        max_event_bytes: int = 2**20,
+        max_event_bytes: int = MAX_EVENT_BYTES,
         retry_policy: RetryPolicy | None = None,
         **kwargs: Any,
     ) -> None:

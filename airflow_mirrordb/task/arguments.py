@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_mirrordb.bulk_arguments import MAX_FAILED_WANTED, is_max_failed
 from airflow_mirrordb.task.serialization import NotStorableError, check_exact
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from airflow_mirrordb.task.conditions import Condition
 
 T = TypeVar("T")
+
+#: Default of ``max_event_bytes``: a result is stored in Airflow's database.
+MAX_EVENT_BYTES = 2**20
 
 _RENDERED = {"[]": "a list", "{}": "a dict"}  # by the characters around its text
 
@@ -149,15 +153,9 @@ def max_failed_of(value: object) -> float | None:
     if isinstance(value, str):
         with suppress(ValueError):
             number = int(value) if value.strip().isdecimal() else float(value)
-    if number is None:
-        return None
-    if isinstance(number, int) and not isinstance(number, bool) and number >= 0:
+    if number is None or is_max_failed(number):
         return number
-    if isinstance(number, float) and 0 <= number <= 1:
-        return number
-    raise ValueError(
-        f"max_failed: it must be a whole number of records, or a share from 0.0 to 1.0, not {value!r}"
-    )
+    raise ValueError(f"max_failed: {MAX_FAILED_WANTED}, not {value!r}")
 
 
 def refuse_sensitive(headers: Mapping[str, str] | None) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from airflow.triggers.base import TriggerEvent
 
 from airflow_mirrordb.client.errors import InvalidResponseError, MirrorDBError
+from airflow_mirrordb.client.response import APPLIED
 from airflow_mirrordb.task.serialization import from_text, to_text, to_text_beside
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_EVENT_BYTES = 2**20
 #: What else an author may do with an answer to a read that cannot be a result.
 OR_FILE = ", or write the answer to output_path"
 
@@ -85,7 +85,7 @@ def unusable(event: Mapping[str, Any], message: str) -> InvalidResponseError:
     """
     writes = event["method"] != "GET"
     return InvalidResponseError(
-        message=f"{message}{'; the write itself was applied' if writes else ''}",
+        message=f"{message}{APPLIED if writes else ''}",
         status=event["http_status"],
         request_id=event["request_id"],
         attempts=event["attempts"],

@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_mirrordb.compat import starts_from_trigger
 from airflow_mirrordb.json_types import as_plain, is_list
+from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES
 from airflow_mirrordb.task.serialization import check_exact
 from airflow_mirrordb.task.stored_arguments import without_defaults
 
@@ -25,7 +26,7 @@ DEFAULTS: Mapping[str, Any] = {
     "timeout": 0.0,
     "longest": 0.0,
     "max_failures": 5,
-    "max_event_bytes": 2**20,
+    "max_event_bytes": MAX_EVENT_BYTES,
     "end_from_trigger": False,
 }
 

@@ -18,9 +18,8 @@ from airflow_mirrordb.client.rules.write_safety import depends_on_the_past
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.output import sink_for
 from airflow_mirrordb.hooks.sharing import SharedClient
-from airflow_mirrordb.task.arguments import fields_of
+from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES, fields_of
 from airflow_mirrordb.task.events import (
-    MAX_EVENT_BYTES,
     OR_FILE,
     ResumeEvent,
     SuccessEvent,
@@ -95,24 +94,12 @@ class MirrorDBTrigger(StoredArguments, BaseTrigger):
                     most_bytes=self.max_event_bytes,
                 )
             except MirrorDBError as error:
-                self._tell(request, "failed", error)
+                log_request(log, self.mirrordb_conn_id, request, "failed %s", error)
                 raise
-        self._tell(request, "answered", response.status)
+        log_request(log, self.mirrordb_conn_id, request, "answered %d", response.status)
         event = success_event(response, request)
         check_size(event, self.max_event_bytes, or_file=OR_FILE if request.method == "GET" else "")
         return event
-
-    def _tell(self, request: MirrorDBRequest, what: str, came: object) -> None:
-        """Write the only line of a request: in a triggerer one costs a tenth of the request, or more."""
-        log.info(
-            "%s %s [%s] through connection %s: %s %s",
-            request.method,
-            request.endpoint,
-            request.method_name,
-            self.mirrordb_conn_id,
-            what,
-            came,
-        )
 
     async def _with_past(self, request: MirrorDBRequest, progress: Progress) -> Progress:
         """Return the progress as it is if a trigger before this one, whose triggerer died, sent the write."""
@@ -147,6 +134,23 @@ class MirrorDBWaitTrigger(StoredArguments, BaseTrigger):
     async def _resumed(self) -> ResumeEvent:
         await _sleep_until(restored(Progress, self.progress).resume_at)
         return ResumeEvent(status="resume", request=self.request, progress=self.progress)
+
+
+def log_request(
+    log: logging.Logger, conn_id: str, request: MirrorDBRequest, came: str, *facts: object
+) -> None:
+    """Write the only line of a request: in a triggerer one costs a tenth of the request, or more.
+
+    :param came: what came of it, with places for facts as in any line of a log
+    """
+    log.info(
+        f"%s %s [%s] through connection %s: {came}",  # noqa: G004  # which is no value
+        request.method,
+        request.endpoint,
+        request.method_name,
+        conn_id,
+        *facts,
+    )
 
 
 async def _sleep_until(moment: float) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowException, TaskDeferred
@@ -17,10 +18,10 @@ from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
 from airflow_mirrordb.client.response import MirrorDBResponse
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.sharing import SharedClient
+from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES
 from airflow_mirrordb.task.conditions import Condition
 from airflow_mirrordb.task.control_flow import RaisedEvent, raised_event
 from airflow_mirrordb.task.events import (
-    MAX_EVENT_BYTES,
     SuccessEvent,
     TimeoutEvent,
     check_size,
@@ -29,12 +30,13 @@ from airflow_mirrordb.task.events import (
 )
 from airflow_mirrordb.task.polls import PollResult, PollState, WaitOverError, judge
 from airflow_mirrordb.task.stored_arguments import StoredArguments, given, restored
+from airflow_mirrordb.triggers.mirrordb import log_request
 
 log = logging.getLogger(__name__)
 
 
 class MirrorDBSensorTrigger(StoredArguments, BaseTrigger):
-    """Looks at a resource until a condition is met, and fires one event.
+    """Polls a resource until a condition is met, and fires one event.
 
     The event is a :class:`SuccessEvent`, a :class:`TimeoutEvent`, an :class:`ErrorEvent`, or a
     :class:`~airflow_mirrordb.task.control_flow.RaisedEvent` of what the condition raised; the trigger
@@ -99,7 +101,7 @@ class MirrorDBSensorTrigger(StoredArguments, BaseTrigger):
     async def _poll_until_met(self) -> SuccessEvent | TimeoutEvent | RaisedEvent:
         request, condition = restored(MirrorDBRequest, self.request), restored(Condition, self.condition)
         state = restored(PollState, self.state)
-        wait = self._first_wait()
+        tell, wait = partial(log_request, log, self.mirrordb_conn_id, request), self._first_wait()
         async with SharedClient(self.mirrordb_conn_id, self.operator) as client:
             while True:
                 await self.sleep(wait)
@@ -112,28 +114,17 @@ class MirrorDBSensorTrigger(StoredArguments, BaseTrigger):
                 except AirflowException as decision:
                     return raised_event(decision)
                 if result.response is not None:
-                    self._tell(request, "The condition is met")
+                    tell("The condition is met")
                     event = success_event(result.response, request)
                     check_size(event, self.max_event_bytes)
                     return event
                 try:
                     wait = result.next_wait(self.poke_interval, self.deadline - self.clock())
                 except WaitOverError as over:
-                    self._tell(request, f"Not met yet: {result.found}; no next poll")
+                    tell("Not met yet: %s; no next poll", result.found)
                     return TimeoutEvent(status="timeout", message=str(over))
-                self._tell(request, f"Not met yet: {result.found}; next poll in {wait:g} s")
+                tell("Not met yet: %s; next poll in %g s", result.found, wait)
                 state = result.state
-
-    def _tell(self, request: MirrorDBRequest, came: str) -> None:
-        """Write the only line of a poll."""
-        log.info(
-            "%s %s [%s] through connection %s: %s",
-            request.method,
-            request.endpoint,
-            request.method_name,
-            self.mirrordb_conn_id,
-            came,
-        )
 
     def _first_wait(self) -> float:
         until_start = self.resume_at - self.clock()

@@ -55,9 +55,8 @@ def secrets(config: MirrorDBConfig) -> tuple[str, ...]:
     headers = client_headers(config) if config.auth == "oauth2" else auth_headers(config)
     for name, value in headers.items():
         known += _credentials(name, value)
-    if config.proxy and (
-        sent := proxy_headers(config)
-    ):  # else its URL is as little a secret as the backend's
+    sent = proxy_headers(config)
+    if config.proxy and sent:  # else its URL is as little a secret as the backend's
         proxy, pair = config.proxy.get_secret_value(), sent["Proxy-Authorization"].removeprefix("Basic ")
         known += [proxy, pair, str(URL(proxy).password or URL(proxy).user)]
     return tuple(dict.fromkeys(known))

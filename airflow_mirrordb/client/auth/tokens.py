@@ -22,7 +22,7 @@ from airflow_mirrordb.client.auth.schemes import client_headers
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import AuthenticationError, ResponseError, TransportError
 from airflow_mirrordb.client.request import USER_AGENT, WireRequest
-from airflow_mirrordb.client.response import REDIRECTS, Answer, status_error
+from airflow_mirrordb.client.response import REDIRECTS, SUCCESS, Answer, status_error
 from airflow_mirrordb.client.rules.urls import shown
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ SHORTEST_LIFETIME = 1.0
 #: Bytes of an answer that are read for a token: many times more than any header can carry.
 MAX_ANSWER = 2**20
 
-_SUCCESS = range(200, 300)
 _VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")  # RFC 6749, appendix A.12
 _SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
@@ -86,7 +85,7 @@ async def fetch_token(
         raise
     body = _body_of(answer)
     learn(text for name, text in body.items() if name.endswith("token") and isinstance(text, str))
-    if answer.status not in _SUCCESS:
+    if answer.status not in SUCCESS:
         raise _refusal(answer, body, config, now)
     if answer.broken is not None:
         raise answer.broken

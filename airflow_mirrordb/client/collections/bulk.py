@@ -7,8 +7,16 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_mirrordb.bulk_arguments import (
+    MAX_FAILED_WANTED,
+    NEEDS_CONTINUE,
+    ON_ERROR,
+    ON_ERROR_WANTED,
+    OnError,
+    is_max_failed,
+)
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.bulk_report import BulkRecord, BulkReport, status_of
 from airflow_mirrordb.client.collections.record_names import RecordNames
@@ -30,8 +38,6 @@ if TYPE_CHECKING:
     from airflow_mirrordb.client.response import MirrorDBResponse
 
 log = logging.getLogger(__name__)
-
-OnError = Literal["fail", "continue"]
 
 #: Seconds from one line of progress to the next.
 LOG_EVERY = 10.0
@@ -129,8 +135,8 @@ class Bulk:
         _refuse_unknown(common, self._known, "")
         if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
             raise _bad("concurrency", f"it must be a whole number of at least 1, not {concurrency!r}")
-        if on_error not in get_args(OnError):
-            raise _bad("on_error", f"it must be 'fail' or 'continue', not {on_error!r}")
+        if on_error not in ON_ERROR:
+            raise _bad("on_error", f"{ON_ERROR_WANTED}, not {on_error!r}")
         _check_max_failed(self._max_failed, on_error)
         if total is not None:
             self.report.total = total
@@ -317,13 +323,9 @@ def _check_max_failed(value: object, on_error: OnError) -> None:
     if value is None:
         return
     if on_error != "continue":
-        raise _bad("max_failed", "it needs on_error='continue'; else the first failure ends the bulk")
-    is_number = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    if not is_number and not (isinstance(value, float) and 0 <= value <= 1):
-        raise _bad(
-            "max_failed",
-            f"it must be a whole number of records, or a share from 0.0 to 1.0, not {value!r}",
-        )
+        raise _bad("max_failed", NEEDS_CONTINUE)
+    if not is_max_failed(value):
+        raise _bad("max_failed", f"{MAX_FAILED_WANTED}, not {value!r}")
 
 
 def _refuse_unknown(arguments: Mapping[str, Any], known: set[str], place: str) -> None:

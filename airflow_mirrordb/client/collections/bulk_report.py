@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from airflow_mirrordb.client.errors import AmbiguousWriteError, BulkError, MirrorDBError
 
+COUNTS = ("done", "failed", "ambiguous", "not_begun")
 _NOT_BEGUN = {"status": "not_begun"}
 
 
@@ -63,7 +64,7 @@ class BulkReport:
         """Return plain JSON values; ``records`` has all, also those that were not begun."""
         records = [{"status": "in_flight"} if it is None else it.to_dict() for it in self.records]
         records += [_NOT_BEGUN] * ((self.total or 0) - len(records))
-        counts = {name: getattr(self, name) for name in ("done", "failed", "ambiguous", "not_begun")}
+        counts = {name: getattr(self, name) for name in COUNTS}
         return {**counts, "records": records}
 
     def has_failed(self, max_failed: float | None) -> bool:

@@ -16,7 +16,7 @@ from airflow_mirrordb.client.collections.streams import Stream
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import DISCONNECTED, DisconnectedError, TransportError
 from airflow_mirrordb.client.request import WireRequest
-from airflow_mirrordb.client.response import Answer
+from airflow_mirrordb.client.response import SUCCESS, Answer
 from airflow_mirrordb.client.wire.aiohttp_private import (
     Connection,
     FramingError,
@@ -34,7 +34,6 @@ from airflow_mirrordb.client.wire.tls import tls_servers
 
 log = logging.getLogger(__name__)
 
-_SUCCESS = range(200, 300)
 #: How a request is left that somebody ends, also when its time is over in the same moment.
 _ENDED = (asyncio.CancelledError, asyncio.TimeoutError)
 TOO_LONG = "the body is longer than max_response_bytes"
@@ -171,7 +170,7 @@ class Transport:
         :raises PackingError: if it is damaged
         """
         content, left = response.content, self._config.max_response_bytes
-        if response.status not in _SUCCESS:
+        if response.status not in SUCCESS:
             stream, left = None, min(left, MAX_BODY)  # of an error no more is looked at
         if stream is not None:
             await stream.begin()
