@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -10,7 +9,6 @@ from urllib.parse import parse_qsl, unquote
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
@@ -21,10 +19,20 @@ from pydantic import (
 )
 
 from airflow_mirrordb.client.errors import ConfigError, remedy
-from airflow_mirrordb.client.rules.endpoints import METHODS, EndpointRegistry, decode_endpoint, quote_path
-from airflow_mirrordb.client.rules.headers import CONTROL, RESERVED_HEADERS, TOKEN, header_key
+from airflow_mirrordb.client.rules.endpoints import EndpointRegistry, decode_endpoint, quote_path
+from airflow_mirrordb.client.rules.headers import CONTROL, RESERVED_HEADERS, header_key
 from airflow_mirrordb.client.rules.retry import RETRY_STATUSES, RetryPolicy
 from airflow_mirrordb.client.rules.urls import MAX_URL_LENGTH, origin_of, split_url
+from airflow_mirrordb.client.setting_types import (
+    AnyCase,
+    ErrorStatuses,
+    HeaderName,
+    Headers,
+    Integer,
+    Number,
+    Patterns,
+    Verify,
+)
 
 AuthType = Literal["none", "bearer", "api_key", "basic", "oauth2"]
 UpdateMethod = Literal["PUT", "PATCH"]
@@ -35,53 +43,6 @@ HALF_A_PAIR = "it holds half of a surrogate pair, which no encoding can send"
 MAX_ENVELOPES = 10
 #: In the names of credentials, which RFC 6749, section 2.3.1 keeps out of the URL of a token endpoint.
 _CREDENTIALS = re.compile(r"secret|passw|token|key|credential|assertion|signature", re.IGNORECASE)
-
-
-def _as_list(value: object) -> object:
-    """A list may come as JSON text, or as words between commas, white space or line breaks."""
-    if not isinstance(value, str):
-        return list(value) if isinstance(value, tuple | set | frozenset) else value
-    if value.lstrip().startswith("["):
-        return json.loads(value)
-    return value.replace(",", " ").split()
-
-
-def _as_patterns(value: object) -> object:
-    """As a list, with ``DELETE api/cache`` kept in one piece."""
-    words = _as_list(value)
-    if not isinstance(value, str) or not isinstance(words, list) or value.lstrip().startswith("["):
-        return words
-    patterns: list[str] = []
-    for word in words:
-        if patterns and patterns[-1].upper() in METHODS:
-            patterns[-1] += f" {word}"
-        else:
-            patterns.append(word)
-    return patterns
-
-
-def _as_mapping(value: object) -> object:
-    return json.loads(value) if isinstance(value, str) else value
-
-
-def _as_method(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
-
-
-def _no_boolean(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("a number is wanted, not a boolean")  # noqa: TRY004  # pydantic reads ValueError
-    return value
-
-
-def _as_verify(value: object) -> object:
-    words = dict.fromkeys(("true", "yes", "1"), True) | dict.fromkeys(("false", "no", "0"), False)
-    return words.get(value.lower(), value) if isinstance(value, str) else value
-
-
-Integer = Annotated[int, BeforeValidator(_no_boolean)]
-Number = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
-HeaderName = Annotated[str, Field(pattern=rf"^{TOKEN.pattern}$")]
 
 
 def is_unicode(text: str) -> bool:
@@ -131,14 +92,14 @@ class MirrorDBConfig(BaseModel):
     api_key: SecretStr | None = None
     """API key, bearer token, password or client secret."""
 
-    endpoints: Annotated[tuple[str, ...] | None, BeforeValidator(_as_patterns)] = None
+    endpoints: Patterns = None
     """Patterns of the allowed endpoints; they replace the predefined ``api/{resource}``."""
     trailing_slash: bool = False
     """Whether every path is sent with a slash at its end."""
     test_endpoint: str | None = None
     """Endpoint that the connection test reads; the base URL if not set."""
 
-    update_method: Annotated[UpdateMethod, BeforeValidator(_as_method)] = "PUT"
+    update_method: Annotated[UpdateMethod, AnyCase] = "PUT"
     """HTTP method of an update that is not partial; ``PATCH`` for backends that know no PUT."""
     request_envelope: str | None = None
     """Dotted path under which the data of a request lies in its body; the body is the data if not set."""
@@ -164,9 +125,7 @@ class MirrorDBConfig(BaseModel):
     """Longest wait between two attempts, in seconds, unless the backend asks for more."""
     max_elapsed: Annotated[Number, Field(ge=0)] = 300.0
     """Time from the first attempt to the end of the last one, in seconds; an attempt gets at least one."""
-    retry_statuses: Annotated[
-        frozenset[Annotated[Integer, Field(ge=400, le=599)]], BeforeValidator(_as_list)
-    ] = RETRY_STATUSES
+    retry_statuses: ErrorStatuses = RETRY_STATUSES
     """HTTP statuses that are worth another attempt."""
 
     timeout: Annotated[Number, Field(gt=0)] = 30.0
@@ -186,7 +145,7 @@ class MirrorDBConfig(BaseModel):
     idempotency_header: HeaderName | None = None
     """Header for idempotency keys, as ``Idempotency-Key``, on backends that promise to remove duplicates."""
 
-    verify: Annotated[bool | str, BeforeValidator(_as_verify)] = True
+    verify: Verify = True
     """Whether the certificate is checked, or the path of a CA file or folder to check it with."""
     client_cert: str | None = None
     """Path of the client's certificate, in PEM format."""
@@ -196,7 +155,7 @@ class MirrorDBConfig(BaseModel):
     """Passphrase of the client's private key."""
     proxy: SecretStr | None = None
     """URL of an HTTP proxy; may hold credentials."""
-    headers: Annotated[Mapping[HeaderName, str], BeforeValidator(_as_mapping)] = Field(default_factory=dict)
+    headers: Headers = Field(default_factory=dict)
     """Headers for every request, without credentials."""
 
     @field_validator("base_url")
