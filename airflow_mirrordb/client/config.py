@@ -33,6 +33,7 @@ from airflow_mirrordb.client.setting_types import (
     Patterns,
     Verify,
 )
+from airflow_mirrordb.paths import parse_path
 
 AuthType = Literal["none", "bearer", "api_key", "basic", "oauth2"]
 UpdateMethod = Literal["PUT", "PATCH"]
@@ -102,9 +103,12 @@ class MirrorDBConfig(BaseModel):
     update_method: Annotated[UpdateMethod, AnyCase] = "PUT"
     """HTTP method of an update that is not partial; ``PATCH`` for backends that know no PUT."""
     request_envelope: str | None = None
-    """Dotted path under which the data of a request lies in its body; the body is the data if not set."""
+    """Names, with dots between them, under which the data of a request lies in its body; none if not set.
+
+    It is written, not read, so it is no path in the sense of the next one.
+    """
     response_envelope: str | None = None
-    """Dotted path under which an answer holds its data; an answer with nothing there is data as a whole."""
+    """Path at which an answer holds its data; an answer with nothing there is data as a whole."""
 
     auth_type: AuthType | None = None
     """How the key is sent; by default ``basic`` with a login, ``bearer`` with only a key, else ``none``."""
@@ -244,7 +248,14 @@ class MirrorDBConfig(BaseModel):
             decode_endpoint(value)
         return value
 
-    @field_validator("request_envelope", "response_envelope")
+    @field_validator("response_envelope")
+    @classmethod
+    def _check_path(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_path(value)
+        return value
+
+    @field_validator("request_envelope")
     @classmethod
     def _check_envelope(cls, value: str | None) -> str | None:
         if value is not None:

@@ -27,6 +27,7 @@ from airflow_mirrordb.client.rules.entity_tags import entity_tag
 from airflow_mirrordb.client.rules.headers import header_key
 from airflow_mirrordb.client.rules.retry import rate_limit_reset, retry_after
 from airflow_mirrordb.client.rules.urls import shown
+from airflow_mirrordb.paths import ABSENT, PathError, parse_path
 
 SUCCESS = range(200, 300)
 GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
@@ -134,21 +135,20 @@ def interpret(
 
 
 def unwrapped(body: Any, envelope: str | None) -> Any:
-    """Return what a body holds at the dotted path of an envelope, be it null.
+    """Return what a body holds at the path of an envelope, be it null.
 
     A body that has no such path is returned as a whole, never refused and never cut: backends wrap
-    not every answer, and the answer to a write must not be lost once it was applied.
+    not every answer, and the answer to a write must not be lost once it was applied. Where the path is an
+    expression, null is nothing.
     """
-    return value_at_path(body, envelope, default=body) if envelope else body
-
-
-def value_at_path(body: Any, path: str, default: Any = None) -> Any:
-    """Return what lies at a dotted path of a body, as ``meta.next``, be it null."""
-    for key in path.split("."):
-        if not isinstance(body, dict) or key not in body:
-            return default
-        body = body[key]
-    return body
+    if not envelope:
+        return body
+    path = parse_path(envelope)
+    try:
+        found = path.value_in(body)
+    except PathError:
+        return body
+    return body if found is ABSENT or (found is None and path.is_expression) else found
 
 
 def response_error(answer: Answer, config: MirrorDBConfig, *, now: float) -> ResponseError:

@@ -15,6 +15,7 @@ from airflow_mirrordb.task.arguments import (
     parse_argument,
 )
 from airflow_mirrordb.task.idempotency_keys import key_of
+from airflow_mirrordb.task.templates import has_template
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -70,6 +71,7 @@ class MirrorDBReadOperator(MirrorDBOperator):
     :param end_from_trigger: True to end there as well, so that no worker is needed at all: a success, that
         is, of a task without ``outlets`` over whose result no other is mapped, and with Airflow's own XCom
         backend. Listeners, as that of OpenLineage, then learn nothing of it.
+    :raises InvalidRequestError: if ``paginate`` is wrong, as far as its values are no templates
     :raises ValueError: if they contradict another argument, or a template pulls an XCom in a way that
         the triggerer cannot
 
@@ -89,6 +91,10 @@ class MirrorDBReadOperator(MirrorDBOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if isinstance(paginate, Mapping):
+            from airflow_mirrordb.client.collections.page_arguments import check_page_arguments
+
+            check_page_arguments(paginate, [name for name in paginate if has_template(paginate[name])])
         self.paginate = paginate
         self.output_path = output_path
         if start_from_trigger or end_from_trigger:

@@ -28,11 +28,11 @@ from airflow_mirrordb.task.arguments import (
     refuse_sensitive,
     request_of,
 )
-from airflow_mirrordb.task.conditions import Condition, check_choice, path_of, plain
+from airflow_mirrordb.task.conditions import Condition, check_choice, check_path, path_of, plain
 from airflow_mirrordb.task.failures import fail, retry_arguments
 from airflow_mirrordb.task.link import MirrorDBResourceLink, keep_linked, link
 from airflow_mirrordb.task.start import start_in_triggerer
-from airflow_mirrordb.task.templates import RemembersTemplates
+from airflow_mirrordb.task.templates import RemembersTemplates, has_template
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -74,7 +74,8 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
     :param endpoint: path relative to the connection's base URL, as ``api/jobs/7`` (templated)
     :param mirrordb_conn_id: id of a connection of type ``mirrordb`` (templated)
     :param gone: True to wait until the resource is not there (404 or 410); the result is None
-    :param field: dotted way into the decoded body, as ``job.steps.0.state`` (templated)
+    :param field: path into the decoded body, as ``job.steps.0.state`` or ``runs[-1].state``; see
+        :mod:`airflow_mirrordb.paths` (templated)
     :param equals: JSON value that the field must have; ``"1"`` is not ``1`` (templated)
     :param is_in: JSON values of which the field must have one; null is None (templated)
     :param changed: True to wait until the field, or without one the body, differs from the first poll
@@ -145,6 +146,8 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
     ) -> None:
         super().__init__(**retry_arguments(retry_policy), **kwargs)
         check_choice(gone=gone, field=field, equals=equals, is_in=is_in, changed=changed, condition=condition)
+        if isinstance(field, str) and not has_template(field):
+            check_path("field", field)
         deferrable = deferrable or start_from_trigger
         if condition is not None and not isinstance(condition, str):
             plain(condition)

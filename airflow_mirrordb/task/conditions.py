@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from typing import Any
 
-MISSING = object()
+from airflow_mirrordb.paths import ABSENT, PathError, parse_path, value_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Condition:
     Plain values, so that a worker can hand it to a trigger.
 
     :param gone: whether it must no longer be there, instead of there
-    :param field: dotted way into the decoded body, as ``job.steps.0.state``; digits count in a list
+    :param field: path into the decoded body, as ``job.steps.0.state``; see :mod:`airflow_mirrordb.paths`
     :param equals: value that the field must have
     :param is_in: values of which the field must have one
     :param changed: whether the field, or the whole body, must differ from what it was at first
@@ -46,8 +46,8 @@ class Condition:
             changed=self.changed,
             condition=self.function,
         )
-        if self.field is not None and not all(str(self.field).split(".")):
-            raise ValueError(f"field: {self.field!r} is no dotted way, as job.state")
+        if self.field is not None:
+            check_path("field", self.field)
         if self.is_in is not None and not isinstance(self.is_in, (list, tuple)):
             raise ValueError(f"is_in: it must be a list, not {type(self.is_in).__name__} ({self.is_in!r})")
         try:
@@ -62,7 +62,8 @@ class Condition:
         :param body: the decoded body
         :param first: the :meth:`fingerprint` of the body that was seen first, for ``changed``
         :param function: what ``function`` names, where the caller has it already
-        :raises ValueError: if ``function`` names no plain function
+        :raises ValueError: if ``function`` names no plain function, or ``field`` is an expression that cannot
+            be done with this body
         :raises Exception: what the function raises
         """
         if self.gone:
@@ -82,14 +83,14 @@ class Condition:
         if self.field is None:
             return ""
         value = value_at(body, self.field)
-        return f"has no {self.field}" if value is MISSING else f"{self.field} is {value!r:.200}"
+        return f"has no {self.field}" if value is ABSENT else f"{self.field} is {value!r:.200}"
 
     def fingerprint(self, body: Any) -> str | None:
         """Return what tells values apart that ``changed`` looks at, short and telling nothing else."""
         if not self.changed:
             return None
         value = body if self.field is None else value_at(body, self.field)
-        text = "missing" if value is MISSING else json.dumps(value, sort_keys=True)
+        text = "missing" if value is ABSENT else json.dumps(value, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -122,6 +123,17 @@ def check_choice(
     for name, value in {"equals": equals, "is_in": is_in}.items():
         if not _is_finite(value):
             raise ValueError(f"{name}: JSON has neither NaN nor infinity, so no field equals it")
+
+
+def check_path(name: str, path: str) -> None:
+    """Check that an argument is a path into a body.
+
+    :raises ValueError: names the argument, and what is wrong with the path
+    """
+    try:
+        parse_path(path)
+    except PathError as error:
+        raise ValueError(f"{name}: {error}") from None
 
 
 def _is_finite(value: object) -> bool:
@@ -184,18 +196,6 @@ def path_of(function: Callable[[Any], object]) -> str:
         f"condition: the triggerer cannot import {name or function!r}; put it at the top of a module (not of"
         " the DAG file) and give it or its dotted path, or set deferrable=False"
     )
-
-
-def value_at(body: Any, field: str) -> Any:
-    """Return what lies at a dotted way into a body; what nothing is equal to, if there is nothing."""
-    for step in field.split("."):
-        if isinstance(body, dict) and step in body:
-            body = body[step]
-        elif isinstance(body, list) and step.isdecimal() and int(step) < len(body):
-            body = body[int(step)]
-        else:
-            return MISSING
-    return body
 
 
 def same(value: Any, other: Any) -> bool:

@@ -84,8 +84,8 @@ def judge(
     """
     if isinstance(outcome, MirrorDBResponse):
         body = outcome.data
-        state = PollState(first=state.first or condition.fingerprint(body))
         try:
+            state = PollState(first=state.first or condition.fingerprint(body))
             holds = condition.holds(body, state.first, function)
         except AirflowException as error:
             if max_failures is not None or isinstance(error, DECISIONS):

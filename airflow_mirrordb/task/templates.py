@@ -108,6 +108,11 @@ class RemembersTemplates(Templated):
                 raise _error(f"query[{name!r}]", written)
 
 
+def has_template(value: object) -> bool:
+    """Whether Airflow will make another value of one: it is a template, or the output of a task."""
+    return _EXPRESSION.search(value) is not None if isinstance(value, str) else _makes_a_value(value)
+
+
 def _error(place: str, given: Any) -> Exception:
     from airflow_mirrordb.client.errors import InvalidRequestError
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, TypedDict
 
-from airflow_mirrordb.task.conditions import same, value_at
+from airflow_mirrordb.paths import value_at
+from airflow_mirrordb.task.conditions import same
 from airflow_mirrordb.triggers.order import ORDERS, Order, order_of
 from airflow_mirrordb.triggers.selection import WHOLE, Selection
 
@@ -163,7 +164,7 @@ def advanced(
     order than the one that is kept, what is seen counts as if it was seen first.
 
     :param kept: how far it was seen before; None at the first look, which is no event
-    :param cursor: dotted way to the value in each record that grows with every change
+    :param cursor: path to the value in each record that grows with every change
     :param where: values that fields of a record must have for it to count
     :param tell: is called with each reason why a record does not count
     """

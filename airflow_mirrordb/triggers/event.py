@@ -88,7 +88,7 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
     :param headers: further headers; no secrets, they are stored
     :param paginate: how the collection goes on in further pages: the arguments of
         :class:`~airflow_mirrordb.client.Pagination`
-    :param cursor: dotted way to a value in each record that is higher with each change, as ``updated_at``:
+    :param cursor: path to a value in each record that is higher with each change, as ``updated_at``:
         a moment, a number, or an identifier that has an order; see
         :data:`~airflow_mirrordb.triggers.order.ORDERS`. What has none is an error in the log, once
     :param cursor_param: name in the query under which the backend takes the last cursor, to answer only
@@ -96,9 +96,10 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
     :param where: values that fields of a record must have for it to count, as ``{"customer": "acme"}``;
         only with a ``cursor``
     :param poll_interval: shortest wait between two polls, in seconds
-    :param field: dotted way to the only value in the body that counts, as ``job.steps.0.state``, digits
-        count in a list; not with a ``cursor``, and neither are the next two
-    :param ignore: dotted ways, from the top of the body, to what does not count, as ``generated_at``;
+    :param field: path to the only value in the body that counts, as ``job.steps.0.state``; see
+        :mod:`airflow_mirrordb.paths`; not with a ``cursor``, and neither are the next two
+    :param ignore: names with dots between them, from the top of the body, of what does not count, as
+        ``generated_at``;
         ``*`` is each item of a list or each value of an object, as in ``items.*.age``
     :param unordered: whether lists with the same items in another order are the same, at any depth
     """

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_mirrordb.task.conditions import MISSING, value_at
+from airflow_mirrordb.paths import ABSENT, parse_path, value_at
+from airflow_mirrordb.task.conditions import check_path
 
 EACH = "*"  # in a path: each item of a list, or each value of an object
 
@@ -18,11 +19,12 @@ Steps = list[str]
 class Selection:
     """Which part of a decoded body counts; without arguments all of it.
 
-    A path is written with dots, as ``job.steps.0.state``; digits count in a list, and ``*`` stands for each
-    item of a list or each value of an object, as in ``items.*.age``.
+    What is left out is no value that is read, so ``ignore`` takes names and numbers with dots between them
+    alone, as ``items.0.age``, where ``*`` stands for each item of a list or each value of an object, as in
+    ``items.*.age``. What is a key of an object as it is written is that key, as ``@odata.context``.
 
-    :param field: path of the only value that counts
-    :param ignore: paths, from the top of the body, of what does not count; what is not there is no error
+    :param field: path of the only value that counts; see :mod:`airflow_mirrordb.paths`
+    :param ignore: from the top of the body, what does not count; what is not there is no error
     :param unordered: whether lists with the same items in another order are the same, at any depth
     """
 
@@ -31,10 +33,13 @@ class Selection:
     unordered: bool = False
 
     def of(self, body: Any) -> tuple[Any, ...]:
-        """Return the value that counts, alone in a tuple; an empty tuple if there is none."""
-        steps = self.field.split(".") if self.field is not None else []
+        """Return the value that counts, alone in a tuple; an empty tuple if there is none.
+
+        :raises PathError: if the field is an expression that cannot be done with this body
+        """
+        steps = [] if self.field is None else _steps(self.field)
         value = body if self.field is None else value_at(body, self.field)
-        if value is MISSING:
+        if value is ABSENT:
             return ()
         if [] in (ignored := _below(steps, self.ignore)):
             return ()
@@ -55,15 +60,25 @@ def check_selection(selection: Selection, cursor: str | None) -> None:
     given = {"field": field is not None, "ignore": bool(ignore), "unordered": selection.unordered}
     if cursor is not None and (names := [name for name, is_given in given.items() if is_given]):
         raise ValueError(f"{names[0]}: with a cursor only that counts; choose records by where")
-    for name, paths in {"field": [field], "cursor": [cursor], "ignore": ignore}.items():
-        for path in paths:
-            if path is not None and not all(path.split(".")):
-                raise ValueError(f"{name}: {path!r} is no dotted way, as job.state")
-    for name, path in {"field": field, "cursor": cursor}.items():
-        if path is not None and EACH in path.split("."):
-            raise ValueError(f"{name}: {path!r} must lead to one value, and {EACH!r} leads to many")
-    if field is not None and [] in _below(field.split("."), ignore):
+    for path in ignore:
+        if not all(path.split(".")):
+            raise ValueError(f"ignore: {path!r} is no name, nor names with dots between them, as job.state")
+    for name, value in {"field": field, "cursor": cursor}.items():
+        if value is None:
+            continue
+        if EACH in value.split("."):
+            raise ValueError(
+                f"{name}: {value!r} must lead to one value, and {EACH!r} leads to many; [*] lists them"
+            )
+        check_path(name, value)
+    if field is not None and ignore and parse_path(field).is_expression:
+        raise ValueError(f"ignore: the field {field!r} is an expression, which says itself what counts")
+    if field is not None and [] in _below(_steps(field), ignore):
         raise ValueError(f"ignore: it leaves nothing of the field {field!r}")
+
+
+def _steps(field: str) -> Steps:
+    return list(parse_path(field).names)
 
 
 def _below(steps: Steps, paths: Iterable[str]) -> list[Steps]:
@@ -76,8 +91,15 @@ def _below(steps: Steps, paths: Iterable[str]) -> list[Steps]:
     return below
 
 
-def _after(step: str, paths: Iterable[Steps]) -> list[Steps]:
-    return [path[1:] for path in paths if path[0] in (step, EACH)]
+def _after(step: str, paths: Iterable[Steps], from_end: str | None = None) -> list[Steps]:
+    """Return how paths go on from a key, or from an item of a list and its place counted from the end."""
+    below = []
+    for path in paths:
+        if path[0] in (step, from_end, EACH):
+            below.append(path[1:])
+        if len(path) > 1 and ".".join(path) == step:
+            below.append([])
+    return below
 
 
 def _without(value: Any, paths: list[Steps]) -> Any:
@@ -88,7 +110,8 @@ def _without(value: Any, paths: list[Steps]) -> Any:
         below = {name: _after(name, paths) for name in value}
         return {name: _without(item, below[name]) for name, item in value.items() if [] not in below[name]}
     if isinstance(value, list):
-        ways = [_after(str(position), paths) for position in range(len(value))]
+        size = len(value)
+        ways = [_after(str(position), paths, str(position - size)) for position in range(size)]
         return [_without(item, way) for item, way in zip(value, ways, strict=True) if [] not in way]
     return value
 

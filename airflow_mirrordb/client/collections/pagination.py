@@ -19,8 +19,9 @@ from airflow_mirrordb.client.collections.page_arguments import NAMES, check_page
 from airflow_mirrordb.client.collections.streams import Stream
 from airflow_mirrordb.client.errors import InvalidRequestError, InvalidResponseError
 from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
-from airflow_mirrordb.client.response import MirrorDBResponse, value_at_path
+from airflow_mirrordb.client.response import MirrorDBResponse
 from airflow_mirrordb.client.rules.urls import shown
+from airflow_mirrordb.paths import ABSENT, PathError, value_at
 
 #: Characters of what tells of the next page: servers refuse longer URLs.
 MAX_TOKEN = 8192
@@ -41,18 +42,18 @@ class Pagination:
     ============ ==================================================================================
     ``link``     the URL of the ``Link`` header whose relation is ``next`` (RFC 8288)
     ``header``   what the header ``next`` holds: a URL, or a value for the query ``param``
-    ``body``     what the body holds at the dotted path ``next``: a URL, or a value for ``param``
+    ``body``     what the body holds at the path ``next``: a URL, or a value for ``param``
     ``page``     the query ``param`` counts pages, from ``first`` on
     ``offset``   the query ``param`` counts records, from ``first`` on
     ============ ==================================================================================
 
     The end is a page that names no next one, with ``page`` and ``offset`` one that is empty or shorter
-    than ``size``.
+    than ``size``. Paths are those of :mod:`airflow_mirrordb.paths`.
 
     :param style: see above
-    :param records: dotted path to the list of records in the body, envelope and all; None if the body,
+    :param records: path to the list of records in the body, envelope and all; None if the body,
         or what it holds in the connection's envelope, is that list
-    :param next: name of the header, or dotted path in the body, that tells of the next page
+    :param next: name of the header, or path in the body, that tells of the next page
     :param param: name in the query of the page number, offset, cursor or page number
     :param first: number of the first page or record, for ``page`` and ``offset``; by default 1 and 0
     :param size: records that a full page has; sent only with ``size_param``
@@ -85,7 +86,7 @@ class Pagination:
 
         :raises InvalidResponseError: if there is no list where they should be
         """
-        found = response.data if self.records is None else value_at_path(response.body, self.records)
+        found = response.data if self.records is None else _found(response, "records", self.records)
         if found is None and response.body is None:
             return []
         if not isinstance(found, list):
@@ -114,7 +115,7 @@ class Pagination:
             case "header":
                 token = response.headers.get(self.next or "")
             case "body":
-                token = value_at_path(response.body, self.next or "")
+                token = _found(response, "next", self.next or "")
             case _:
                 return self._counted(request, len(self.records_of(response)))
         if token is None or token is False or token == "":
@@ -278,6 +279,15 @@ def _joined(url: str, reference: str) -> URL | None:
         return target if str(target.origin()) else None  # yarl looks at some ports only when it is asked
     except ValueError:  # whose words quote the reference, which may hold a signature
         return None
+
+
+def _found(response: MirrorDBResponse, argument: str, path: str) -> Any:
+    """Return what the body holds at a path of the author's; None if it holds nothing there."""
+    try:
+        found = value_at(response.body, path)
+    except PathError as error:
+        raise _unusable(response, f"paginate.{argument}: {error}") from None
+    return None if found is ABSENT else found
 
 
 def _kind(data: Any) -> str:
