@@ -40,6 +40,7 @@ if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
         TLSError as TLSError,
         TransportError as TransportError,
     )
+    from airflow_mirrordb.client.full_response import FullResponse as FullResponse
     from airflow_mirrordb.client.mirrordb import GenericMirrorDB as GenericMirrorDB
     from airflow_mirrordb.client.request import (
         MirrorDBRequest as MirrorDBRequest,
@@ -86,6 +87,7 @@ _MODULES = {
         "TransportError",
     ),
     "call": ("Attempt",),
+    "full_response": ("FullResponse",),
     "mirrordb": ("GenericMirrorDB",),
     "collections.pagination": ("Pagination",),
     "request": ("MirrorDBRequest", "PreparedRequest", "RequestOptions"),

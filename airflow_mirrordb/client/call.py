@@ -27,6 +27,7 @@ from airflow_mirrordb.client.rules.redirects import redirected
 from airflow_mirrordb.client.rules.retry import Progress, RetryPolicy
 from airflow_mirrordb.client.rules.throttle import TurnTooLateError
 from airflow_mirrordb.client.rules.write_safety import classify_failure, may_be_applied
+from airflow_mirrordb.media_types import takes_text
 
 log = logging.getLogger(__name__)
 
@@ -156,7 +157,10 @@ class Call:
             )
         except MirrorDBError as error:
             self._raise_classified(error)
-        if not response.is_json:
+        if not response.is_json and self._request.method == "GET":
+            if self._request.any_body:
+                log.info("%s: the answer is not JSON; 'accept' would make its text the result", str(self))
+        elif not response.is_json and not takes_text(self._request.accept):
             log.warning(
                 "%s: %d, so the write was applied, but its answer of %d bytes is not JSON (content type %r):"
                 " the result is %s",

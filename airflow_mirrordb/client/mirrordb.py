@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_mirrordb.client.call import Note
@@ -14,6 +15,7 @@ from airflow_mirrordb.client.collections.pagination import collect, pages
 from airflow_mirrordb.client.collections.streams import Sink, Stream
 from airflow_mirrordb.client.connected import Connected
 from airflow_mirrordb.client.errors import InvalidRequestError, MirrorDBError, remedy
+from airflow_mirrordb.client.full_response import full_response
 from airflow_mirrordb.client.request import (
     MirrorDBRequest,
     PreparedRequest,
@@ -230,7 +232,7 @@ class GenericMirrorDB(Connected):
             stream = None if sink is None else Stream(sink, request)
             if request.paginate is None:
                 answer = self._send(prepared, progress, wait=wait, once=once, stream=stream, note=note)
-                return await (answer if stream is None else stream.keep(answer))
+                return self._whole(await (answer if stream is None else stream.keep(answer)), prepared)
             first = iter([progress])
 
             async def send(page: MirrorDBRequest) -> MirrorDBResponse:
@@ -239,7 +241,7 @@ class GenericMirrorDB(Connected):
                 )
 
             answer = collect(send, request, self._snapshot.config.base_url, stream, most_bytes)
-            return await (answer if stream is None else stream.keep(answer))
+            return self._whole(await (answer if stream is None else stream.keep(answer)), prepared)
 
     def begin(self) -> Progress:
         """Return where a request starts: nothing sent, and ``max_elapsed`` seconds to the deadline."""
@@ -296,9 +298,16 @@ class GenericMirrorDB(Connected):
     ) -> Awaitable[MirrorDBResponse]:
         return self._sender.send(prepared, self._snapshot, self._routes.here(), progress, **options)
 
+    def _whole(self, response: MirrorDBResponse, prepared: PreparedRequest) -> MirrorDBResponse:
+        """Return a response with all that its request asked for."""
+        if not prepared.request.full_response:
+            return response
+        base_url, hide = self._snapshot.config.base_url, self._redaction.text
+        return replace(response, full=full_response(response, prepared.wire.url, base_url, hide))
+
     async def _data(self, method: Method, method_name: str | None, endpoint: str, **options: Any) -> Any:
         request = MirrorDBRequest(method=method, endpoint=endpoint, method_name=method_name, **options)
-        return (await self.send(self.prepare(request))).data
+        return (await self.send(self.prepare(request))).result
 
 
 async def _called(function: Callable[..., Awaitable[Any]], arguments: Mapping[str, Any]) -> Any:

@@ -20,6 +20,7 @@ from airflow_mirrordb.client.rules.endpoints import MAX_ENDPOINT_LENGTH, Endpoin
 from airflow_mirrordb.client.rules.entity_tags import entity_tags, joined
 from airflow_mirrordb.client.rules.headers import CONTROL, OVERRIDES, RESERVED_HEADERS, TOKEN, header_key
 from airflow_mirrordb.json_types import is_list
+from airflow_mirrordb.media_types import check_accept
 
 AnyError = TypeVar("AnyError", bound=MirrorDBError)
 
@@ -43,6 +44,8 @@ class RequestOptions(TypedDict, total=False):
     if_match: str | Sequence[str] | None
     if_none_match: str | Sequence[str] | None
     idempotency_key: str | None
+    accept: str | None
+    full_response: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,10 @@ class MirrorDBRequest:
     :param idempotency_key: key by which the backend knows a repeated POST or PATCH, sent if the
         connection has an ``idempotency_header``
     :param missing_ok: whether a DELETE that meets 404 is a success
+    :param accept: media types that the answer shall have, as ``text/csv`` (RFC 9110, section 12.5.1), instead
+        of JSON; an answer whose content type is not JSON is its text then
+    :param full_response: whether the result is a :class:`~airflow_mirrordb.client.FullResponse`
+    :param any_body: whether a GET is only asked if there is something: a body that is not JSON is None then
     :param paginate: how a GET goes on to further pages: the arguments of
         :class:`~airflow_mirrordb.client.Pagination`; None if one answer is all
     """
@@ -77,6 +84,9 @@ class MirrorDBRequest:
     if_none_match: str | Sequence[str] | None = None
     idempotency_key: str | None = None
     missing_ok: bool = False
+    accept: str | None = None
+    full_response: bool = False
+    any_body: bool = False
     paginate: Mapping[str, Any] | None = None
 
 
@@ -221,6 +231,8 @@ def _headers(request: MirrorDBRequest, config: MirrorDBConfig) -> CIMultiDict[st
     headers.update(config.headers)
     if request.headers is not None:
         _add_own(request.headers, config, headers)
+    if request.accept is not None:
+        headers["Accept"] = _accept(request)
     if request.if_match is not None:
         headers["If-Match"] = _condition("if_match", request.if_match)
     if request.if_none_match is not None:
@@ -248,6 +260,15 @@ def _add_own(own: Mapping[str, str], config: MirrorDBConfig, headers: CIMultiDic
         headers[name] = text = _header_value(place, value)
         if header_key(name) in _CONDITIONS:
             _condition(place, text)  # sent as it is: some backends want no quotes
+
+
+def _accept(request: MirrorDBRequest) -> str:
+    if any(name.lower() == "accept" for name in request.headers or ()):
+        raise _bad("accept", "headers say it already; leave one of the two")
+    try:
+        return check_accept(request.accept)
+    except ValueError as error:
+        raise _bad("accept", str(error)) from None
 
 
 def _header_value(place: str, value: object) -> str:

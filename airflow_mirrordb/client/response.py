@@ -14,7 +14,7 @@ import msgspec
 from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.bodies.error_details import encodable, problem_from
 from airflow_mirrordb.client.bodies.sizes import MAX_EXPANSION, decoded_size
-from airflow_mirrordb.client.bodies.texts import text_from
+from airflow_mirrordb.client.bodies.texts import in_utf8, text_from
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import (
     InvalidResponseError,
@@ -22,11 +22,13 @@ from airflow_mirrordb.client.errors import (
     TransportError,
     response_error_class,
 )
+from airflow_mirrordb.client.full_response import FullResponse
 from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
 from airflow_mirrordb.client.rules.entity_tags import entity_tag
 from airflow_mirrordb.client.rules.headers import header_key
 from airflow_mirrordb.client.rules.retry import rate_limit_reset, retry_after
 from airflow_mirrordb.client.rules.urls import shown
+from airflow_mirrordb.media_types import is_html_type, is_json_type, takes_text
 from airflow_mirrordb.paths import ABSENT, PathError, parse_path
 
 SUCCESS = range(200, 300)
@@ -47,9 +49,10 @@ class MirrorDBResponse:
     :param data: what the decoded JSON body holds in the connection's envelope, or the whole body where
         there is no envelope; None if there is no body; a :class:`~airflow_mirrordb.client.Manifest` of
         what went to a sink
-    :param body: the whole decoded JSON body; of a write whose answer is something else, its text, or None if
-        it is no text
+    :param body: the whole decoded JSON body; of a write whose answer is something else, or where ``accept``
+        asked for that, its text, or None if it is no text
     :param is_json: whether it was JSON, or nothing at all
+    :param full: all of it as plain JSON, where ``full_response`` asked for that
     :param size: length of the body in bytes, after decompression; 0 if it went to a sink
     :param etag: entity tag of the resource (RFC 9110, section 8.8.3); None if there is none, or what the
         backend sent is not one and could not be sent back
@@ -68,6 +71,12 @@ class MirrorDBResponse:
     attempts: int
     elapsed: float
     is_json: bool = True
+    full: FullResponse | None = field(default=None, repr=False)
+
+    @property
+    def result(self) -> Any:
+        """What the caller asked for: the data, or all of the answer."""
+        return self.data if self.full is None else self.full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +162,8 @@ def unwrapped(body: Any, envelope: str | None) -> Any:
 
 def response_error(answer: Answer, config: MirrorDBConfig, *, now: float) -> ResponseError:
     """Return the error that an answer stands for, with what it says of it."""
-    code, detail = problem_from(answer.body, complete=not answer.refused and answer.broken is None)
+    body = in_utf8(answer.body, answer.headers.get("Content-Type", ""), errors="replace")
+    code, detail = problem_from(body, complete=not answer.refused and answer.broken is None)
     error = status_error(answer, config, now=now, code=code, detail=detail)
     if answer.status in REDIRECTS:
         location = shortened(shown(answer.headers.get("Location", "nowhere")), 500)
@@ -226,29 +236,43 @@ def _is_gone(status: int, request: MirrorDBRequest, *, maybe_applied: bool) -> b
 def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) -> tuple[Any, bool]:
     """Decode the body as JSON, whatever the content type says; nothing and white space are None.
 
-    A write was applied whatever its answer holds: the text of one that is not JSON is its result.
+    A write was applied whatever its answer holds: the text of one that is not JSON is its result. Where
+    something else than JSON was asked for, the content type tells what came.
     """
     content_type = answer.headers.get("Content-Type", "none")
+    body = in_utf8(answer.body, content_type)
     if answer.refused:
         reason = answer.refused
-    elif size := decoded_size(answer.body, MAX_EXPANSION * config.max_response_bytes):
+    elif takes_text(request.accept) and not is_json_type(content_type):
+        if not answer.body:
+            return None, True
+        text = text_from(answer.body, content_type)
+        if text is not None or request.method != "GET":
+            return text, False
         reason = (
-            f"decoded the body of {len(answer.body):,} bytes would take {size:,}, which is over"
+            f"the body of {len(answer.body):,} bytes is no text (content type"
+            f" {shortened(content_type, 200)!r}); only a read to an output_path, or to a sink, takes it"
+        )
+    elif size := decoded_size(body, MAX_EXPANSION * config.max_response_bytes):
+        reason = (
+            f"decoded the body of {len(body):,} bytes would take {size:,}, which is over"
             f" {MAX_EXPANSION} times max_response_bytes: read less at once, or write it to an output_path"
         )
-    elif not answer.body.strip():
+    elif not body.strip():
         return None, True
     else:
         try:
-            return decode(answer.body), True
+            return decode(body), True
         except (ValueError, RecursionError):
             if request.method != "GET":
                 return text_from(answer.body, content_type), False
             reason = (
                 f"the body of {len(answer.body):,} bytes is not JSON (content type"
                 f" {shortened(content_type, 200)!r}), as a result, a condition and a page have to be; only a"
-                " read to an output_path, or to a sink, takes another body"
+                " read to an output_path, to a sink, or with 'accept', takes another body"
             )
+    if request.any_body and not _should_be_json(answer, content_type):
+        return None, False
     applied = "" if request.method == "GET" else APPLIED
     error = InvalidResponseError(
         message=f"{answer.status}, but {reason}{applied}",
@@ -257,6 +281,12 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
         maybe_applied=request.method != "GET",
     )
     raise attach_request(error, request)
+
+
+def _should_be_json(answer: Answer, content_type: str) -> bool:
+    """Whether an answer calls itself JSON, or is a page for people, which may tell of a failure."""
+    is_page = content_type == "none" and answer.body.lstrip().startswith(b"<")
+    return is_page or is_json_type(content_type) or is_html_type(content_type)
 
 
 def decode(body: bytes) -> Any:

@@ -93,7 +93,7 @@ class MirrorDBHook(ConnectedHook):
         request = MirrorDBRequest(
             method="GET", endpoint=endpoint, method_name=method_name, paginate=paginate, **options
         )
-        return self.request(request, output_path=output_path).data
+        return self.request(request, output_path=output_path).result
 
     def records(
         self,
@@ -248,4 +248,4 @@ class MirrorDBHook(ConnectedHook):
     # -- inside ----------------------------------------------------------------------------------
 
     def _data(self, method: Method, endpoint: str, **options: Any) -> Any:
-        return self.request(MirrorDBRequest(method=method, endpoint=endpoint, **options)).data
+        return self.request(MirrorDBRequest(method=method, endpoint=endpoint, **options)).result

@@ -22,6 +22,7 @@ from airflow_mirrordb.bulk_arguments import ON_ERROR, ON_ERROR_WANTED
 from airflow_mirrordb.json_types import is_list
 from airflow_mirrordb.task.arguments import (
     MAX_EVENT_BYTES,
+    check_accept_argument,
     max_failed_of,
     parse_argument,
     refuse_changed,
@@ -69,6 +70,11 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
     :param headers: further headers (templated); no secrets, they show in the UI
     :param request_timeout: longest time that one attempt may take, in seconds; the connection's by
         default (templated)
+    :param accept: media types that the answer shall have, as ``text/csv``, instead of JSON; the result is
+        the text of an answer whose content type is not JSON (templated)
+    :param full_response: True for a result with all of the answer: a
+        :class:`~airflow_mirrordb.client.FullResponse`, as ``{"status": 201, "headers": {...}, "etag": ...,
+        "location": ..., "data": ...}``, which ``response_filter`` gets (templated)
     :param response_filter: function of the decoded body whose result becomes the task's result;
         runs on the worker
     :param deferrable: whether to wait in the triggerer; ``[operators] default_deferrable`` by default
@@ -93,6 +99,8 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         "query",
         "headers",
         "request_timeout",
+        "accept",
+        "full_response",
         "worker_timeout",
         "concurrency",
         "on_error",
@@ -113,6 +121,8 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         request_timeout: float | str | None = None,
+        accept: str | None = None,
+        full_response: bool | str = False,
         response_filter: Callable[[Any], Any] | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         worker_timeout: float | str = 5.0,
@@ -129,6 +139,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             )
         if response_filter is not None and not callable(response_filter):
             raise ValueError(f"response_filter: it must be a function, not {response_filter!r}")
+        check_accept_argument(accept)
         if isinstance(on_error, str) and "{" not in on_error and on_error not in ON_ERROR:
             raise ValueError(f"on_error: {ON_ERROR_WANTED}, not {on_error!r}")
         if isinstance(concurrency, int) and concurrency < 1:
@@ -143,6 +154,8 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         self.query = query
         self.headers = headers
         self.request_timeout = request_timeout
+        self.accept = accept
+        self.full_response = full_response
         self.response_filter = response_filter
         self.deferrable = deferrable
         self.worker_timeout = worker_timeout

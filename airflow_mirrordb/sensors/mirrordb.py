@@ -23,10 +23,11 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_mirrordb.task.arguments import (
     MAX_EVENT_BYTES,
+    check_accept_argument,
     condition_of,
     fields_of,
+    look_of,
     refuse_sensitive,
-    request_of,
 )
 from airflow_mirrordb.task.conditions import Condition, check_choice, check_path, path_of, plain
 from airflow_mirrordb.task.failures import fail, retry_arguments
@@ -88,6 +89,11 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
     :param headers: further headers (templated); no secrets, they show in the UI
     :param request_timeout: longest time that one poll may take, in seconds; the connection's by default
         (templated)
+    :param accept: media types that the answer shall have, as ``text/csv``; ``condition`` and result are of
+        its text then. Without it a body that is not JSON has no result, and is only good for no condition,
+        unless it is a page (HTML), which may tell of a failure (templated)
+    :param full_response: True for a result with all of the answer, as for the operators; a condition is of
+        the body all the same, and the result of ``gone`` is None (templated)
     :param response_filter: function of the decoded body whose result becomes the task's result; runs on
         the worker, and not for ``gone``
     :param deferrable: whether to wait in the triggerer; ``[operators] default_deferrable`` by default
@@ -113,6 +119,8 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         "query",
         "headers",
         "request_timeout",
+        "accept",
+        "full_response",
     )
     template_fields_renderers = {"query": "json", "headers": "json"}  # noqa: RUF012  # Airflow's own type
     ui_color = "#e7f3e1"
@@ -136,6 +144,8 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         request_timeout: float | str | None = None,
+        accept: str | None = None,
+        full_response: bool | str = False,
         response_filter: Callable[[Any], Any] | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         start_from_trigger: bool = False,
@@ -148,6 +158,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         check_choice(gone=gone, field=field, equals=equals, is_in=is_in, changed=changed, condition=condition)
         if isinstance(field, str) and not has_template(field):
             check_path("field", field)
+        check_accept_argument(accept)
         deferrable = deferrable or start_from_trigger
         if condition is not None and not isinstance(condition, str):
             plain(condition)
@@ -168,6 +179,8 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         self.query = query
         self.headers = headers
         self.request_timeout = request_timeout
+        self.accept = accept
+        self.full_response = full_response
         self.response_filter = response_filter
         self.deferrable = deferrable
         self.max_event_bytes = max_event_bytes
@@ -326,7 +339,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
     def _request(self) -> MirrorDBRequest:
         if self.deferrable:
             refuse_sensitive(self.headers)
-        return request_of(self, "GET")
+        return look_of(self, looks_at_body=bool(self.field or self.condition or self.changed))
 
     def _condition(self) -> tuple[Condition, Callable[[Any], object] | None]:
         """Return the condition, now that templates are rendered, and its function."""

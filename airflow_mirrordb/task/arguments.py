@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_mirrordb.bulk_arguments import MAX_FAILED_WANTED, is_max_failed
 from airflow_mirrordb.task.serialization import NotStorableError, check_exact
+from airflow_mirrordb.task.templates import has_template
 
 if TYPE_CHECKING:
     from airflow_mirrordb.client.request import MirrorDBRequest
@@ -46,8 +47,33 @@ def request_of(task: Any, method: Method, **arguments: Any) -> MirrorDBRequest:
         query=query,
         headers=plain_if_json(task.headers),
         timeout=None if timeout in (None, "") else parse_argument("request_timeout", timeout, float),
+        accept=task.accept,
+        full_response=parse_argument("full_response", task.full_response, bool),
         **{name: plain_if_json(value) for name, value in arguments.items()},
     )
+
+
+def look_of(task: Any, *, looks_at_body: bool) -> MirrorDBRequest:
+    """Return the request by which a sensor looks at its resource; errors are those of :func:`request_of`.
+
+    :param looks_at_body: whether a condition has to be found in the body; else any body will do
+    """
+    return request_of(task, "GET", any_body=not looks_at_body and task.accept is None)
+
+
+def check_accept_argument(accept: object) -> None:
+    """Check what a task's author wrote, unless it is a template.
+
+    :raises ValueError: if it names no media types
+    """
+    if accept is None or has_template(accept):
+        return
+    from airflow_mirrordb.media_types import check_accept
+
+    try:
+        check_accept(accept)
+    except ValueError as error:
+        raise ValueError(f"accept: {error}") from None
 
 
 def refuse_changed(name: str, value: object) -> None:

@@ -25,7 +25,8 @@ OR_FILE = ", or write the answer to output_path"
 class SuccessEvent(TypedDict):
     """The answer came; ``data`` is its decoded body, or tells of the file that it was written to.
 
-    ``size`` is the length of the body in bytes, 0 if it went to a file.
+    ``size`` is the length of the body in bytes, 0 if it went to a file. With ``full_response`` the headers
+    count as well.
     """
 
     status: Literal["success"]
@@ -66,8 +67,8 @@ def success_event(response: MirrorDBResponse, request: MirrorDBRequest) -> Succe
     """Return what is told of an answer, by a trigger and by a worker alike."""
     return SuccessEvent(
         status="success",
-        data=response.data,
-        size=response.size,
+        data=response.result,
+        size=response.size + sum(map(len, response.full["headers"].values() if response.full else ())),
         http_status=response.status,
         request_id=response.request_id,
         attempts=response.attempts,

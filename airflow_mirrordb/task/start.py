@@ -17,7 +17,10 @@ from airflow_mirrordb.task.stored_arguments import without_defaults
 DEFAULTS: Mapping[str, Any] = {
     "mirrordb_conn_id": "mirrordb_default",
     "endpoint": "",
-    **dict.fromkeys(("method_name", "query", "headers", "request_timeout", "paginate", "output_path")),
+    **dict.fromkeys(
+        ("method_name", "query", "headers", "request_timeout", "accept", "paginate", "output_path")
+    ),
+    "full_response": False,
     "gone": False,
     **dict.fromkeys(("field", "equals", "is_in")),
     "changed": False,
@@ -56,7 +59,16 @@ def start_in_triggerer(
         return
     from airflow.triggers.base import StartTriggerArgs
 
-    names = ("mirrordb_conn_id", "endpoint", "method_name", "query", "headers", "request_timeout")
+    names = (
+        "mirrordb_conn_id",
+        "endpoint",
+        "method_name",
+        "query",
+        "headers",
+        "request_timeout",
+        "accept",
+        "full_response",
+    )
     request = {name: getattr(task, name) for name in names}
     given = {**request, **arguments, "end_from_trigger": end_from_trigger}
     kwargs = without_defaults(given, DEFAULTS)

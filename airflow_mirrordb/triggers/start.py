@@ -20,6 +20,7 @@ from airflow_mirrordb.task.arguments import (
     MAX_EVENT_BYTES,
     condition_of,
     fields_of,
+    look_of,
     refuse_sensitive,
     request_of,
 )
@@ -53,6 +54,8 @@ class MirrorDBReadStartTrigger(RemembersTemplates, MirrorDBTrigger):
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         request_timeout: float | str | None = None,
+        accept: str | None = None,
+        full_response: bool | str = False,
         paginate: Mapping[str, Any] | None = None,
         output_path: str | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
@@ -64,6 +67,8 @@ class MirrorDBReadStartTrigger(RemembersTemplates, MirrorDBTrigger):
         self.query = query
         self.headers = headers
         self.request_timeout = request_timeout
+        self.accept = accept
+        self.full_response = full_response
         self.paginate = paginate
         self.end_from_trigger = end_from_trigger
 
@@ -106,6 +111,8 @@ class MirrorDBSensorStartTrigger(RemembersTemplates, MirrorDBSensorTrigger):
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         request_timeout: float | str | None = None,
+        accept: str | None = None,
+        full_response: bool | str = False,
         gone: bool = False,
         field: str | None = None,
         equals: Any = None,
@@ -130,6 +137,8 @@ class MirrorDBSensorStartTrigger(RemembersTemplates, MirrorDBSensorTrigger):
         self.query = query
         self.headers = headers
         self.request_timeout = request_timeout
+        self.accept = accept
+        self.full_response = full_response
         self.gone = gone
         self.field = field
         self.equals = equals
@@ -145,7 +154,9 @@ class MirrorDBSensorStartTrigger(RemembersTemplates, MirrorDBSensorTrigger):
 
     async def _poll_until_met(self) -> SuccessEvent | TimeoutEvent | RaisedEvent:
         refuse_sensitive(self.headers)
-        self.request = fields_of(request_of(self, "GET"))
+        self.request = fields_of(
+            look_of(self, looks_at_body=bool(self.field or self.function or self.changed))
+        )
         self.condition = fields_of(condition_of(self, self.function)[0])
         started = self.timeout_after.timestamp() - self.longest if self.timeout_after else self.clock()
         self.deadline = started + self.timeout

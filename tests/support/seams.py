@@ -57,6 +57,10 @@ SEAMS = {
         "length of what tells of the next page": "MAX_TOKEN",
         "queries of links": "shown",
     },
+    "airflow_mirrordb.client.full_response": {
+        "credentials in headers of answers": "_CREDENTIALS",
+        "queries in headers of answers": "shown",
+    },
     "airflow_mirrordb.client.collections.record_names": {
         "names of records": "RecordNames.of",
     },

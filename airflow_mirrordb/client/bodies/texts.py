@@ -1,4 +1,4 @@
-"""From a body that is not JSON to text. Pure; no I/O."""
+"""From a body to text, in the charset that it is in. Pure; no I/O."""
 
 from __future__ import annotations
 
@@ -22,6 +22,22 @@ def text_from(body: bytes, content_type: str) -> str | None:
     """
     text = body.decode(_charset(content_type), errors="replace")
     return None if _NO_TEXT.search(text) else text
+
+
+def in_utf8(body: bytes, content_type: str, errors: str = "strict") -> bytes:
+    """Return a body in UTF-8, where its content type names another charset, in which it is.
+
+    JSON has to be in UTF-8 (RFC 8259, section 8.1), but some servers send it in another charset, and say so.
+    What is in UTF-16 or UTF-32 stays so: its first bytes tell which.
+
+    :param errors: ``replace`` for a body that was cut, maybe within a character
+    """
+    if body.isascii() or (charset := _charset(content_type)).startswith("utf"):
+        return body
+    try:
+        return body.decode(charset, errors).encode()
+    except UnicodeDecodeError:
+        return body
 
 
 def _charset(content_type: str) -> str:

@@ -265,7 +265,7 @@ class Bulk:
         try:
             request, progress = self._request(position, item)
             answer = self._send(request, progress=progress) if progress else self._send(request)
-            response = (await answer).data
+            response = (await answer).result
             report.note(position, BulkRecord(status="done", response=response))
             if self._filter is not None:
                 report.records[position] = BulkRecord(status="done", response=self._filter(response))

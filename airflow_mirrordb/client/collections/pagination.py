@@ -171,7 +171,7 @@ async def pages(
     except InvalidRequestError as error:
         raise attach_request(error, request) from None
     query = {**pagination.first_query(), **(request.query or {})}
-    following: MirrorDBRequest | None = replace(request, query=query, paginate=None)
+    following: MirrorDBRequest | None = replace(request, query=query, paginate=None, full_response=False)
     seen: set[str] = set()
     before: list[Any] = []
     while following is not None:

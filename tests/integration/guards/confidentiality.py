@@ -26,6 +26,7 @@ from tests.integration import (
 from tests.support.guards import ANYTHING, NEVER, Guard, nothing, unchanged
 from tests.unit import (
     test_config as settings,
+    test_full_response as full,
     test_redaction as redacted,
 )
 
@@ -196,6 +197,15 @@ GUARDS: dict[str, Guard] = {
         without=unchanged,
         check=forms.test_a_link_is_shown_without_its_query,
         arguments={"style": forms.LINKS, "next_page": "http://[?sig=s1gnature-0123456789"},
+    ),
+    "credentials in headers of answers": Guard(
+        without=NEVER,
+        check=full.test_credentials_are_left_out,
+        arguments={"name": "Set-Cookie"},
+    ),
+    "queries in headers of answers": Guard(
+        without=unchanged,
+        check=full.test_no_secret_and_no_signature_is_in_a_header,
     ),
     "credentials in the URL of the token endpoint": Guard(
         without=NEVER,
