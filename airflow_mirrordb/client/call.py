@@ -93,7 +93,8 @@ class Call:
         clock: Clock,
         progress: Progress,
         deadline: float,
-        patient: bool,
+        wait: bool,
+        longest_pause: float,
         stream: Stream | None,
         observe: Observer | None,
         note: Note | None,
@@ -101,8 +102,8 @@ class Call:
         self._request, self._wire, self._snapshot, self._route = request, wire, snapshot, route
         self._credentials, self._renewals, self._redaction = credentials, credentials.renewals, redaction
         self._clock, self._started = clock, clock.monotonic()
-        self.deadline, self._patient, self._stream = deadline, patient, stream
-        self._observe, self._note = observe, note
+        self.deadline, self._wait, self._longest_pause = deadline, wait, longest_pause
+        self._stream, self._observe, self._note = stream, observe, note
         self._number, self._progress, self.maybe_applied = 0, progress, False
 
     def __str__(self) -> str:
@@ -197,9 +198,9 @@ class Call:
 
     async def _send(self, wire: WireRequest, headers: Mapping[str, str]) -> Answer:
         """Send a request when its turn has come."""
-        latest = self.deadline if self._patient else min(self.deadline, self._clock.monotonic() + SHORT_WAIT)
+        latest = self.deadline if self._wait else min(self.deadline, self._clock.monotonic() + SHORT_WAIT)
         throttle = self._route.throttle
-        slot = await throttle.enter(latest)
+        slot = await throttle.enter(latest, self._longest_pause)
         try:
             left = max(self.deadline - self._clock.monotonic(), LEAST_TIMEOUT)
             sending = self._route.transport.send(wire, headers, left, self._stream, self._begin)

@@ -37,9 +37,10 @@ class SendOptions(TypedDict, total=False):
 
     :param progress: where an earlier run, maybe in another process, left off
     :param wait: False to raise :class:`WaitNeeded` instead of waiting before a further attempt, or for more
-        than a second for its turn
-    :param once: True to leave all further attempts to the caller: sends one, and logs no failure; waits for
-        its turn for no more than a second
+        than a second for its turn (the wait that ``progress`` brings is always done)
+    :param once: True to leave all further attempts to the caller: sends one, and logs no failure. It waits
+        for a turn among ``max_concurrency`` others as any request does, until ``max_elapsed`` is over. For
+        a pause or rate of the connection it waits no more than a second: its error says when to come back.
     :param sink: takes the answer to a GET: the body as it is after decompression, of any length and kind, or
         with ``paginate`` the records of one page after the other, as JSON Lines. The response's ``data`` is
         a :class:`Manifest` then. Nothing but a whole answer is kept; a 304 changes nothing, and has no

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from dataclasses import replace
 from http import HTTPStatus
 from types import TracebackType
@@ -12,7 +13,7 @@ from uuid import uuid4
 
 from airflow_mirrordb.client.auth.credentials import Credentials
 from airflow_mirrordb.client.auth.redaction import Redaction
-from airflow_mirrordb.client.call import Call, Note, Observer, Snapshot
+from airflow_mirrordb.client.call import SHORT_WAIT, Call, Note, Observer, Snapshot
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.streams import Stream
 from airflow_mirrordb.client.config import MirrorDBConfig
@@ -147,7 +148,10 @@ class Sender:
             clock=self._clock,
             progress=progress,
             deadline=self._clock.monotonic() + (progress.deadline or 0.0) - self._clock.time(),
-            patient=wait and not once,
+            # A poll keeps its place behind the requests in flight: it would starve on a busy connection if it
+            # gave that up. Of a pause it is told at once, so that it can come back then.
+            wait=wait or once,
+            longest_pause=SHORT_WAIT if once else math.inf,
             stream=stream,
             observe=self._observe,
             note=note,
@@ -221,7 +225,7 @@ class Sender:
 def _too_late(late: TurnTooLateError) -> RateLimitError:
     reason = f"the connection is paused, or limited, for another {late.wait:.1f} s"
     if not late.wait:
-        reason = "until its deadline max_concurrency other requests were in flight"
+        reason = "no turn came in time: max_concurrency other requests were in flight"
     return RateLimitError(
         message=f"it was not sent: {reason}",
         attempts=late.progress.attempts,

@@ -21,7 +21,7 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.client.rules.rate_limiter import SHORT_PAUSE, START_RATE
 from tests.support.backends import Answering, Crowd
-from tests.support.clocks import FakeClock, loop_time
+from tests.support.clocks import FakeClock, loop_time, turns
 from tests.support.connections import ConfigFor
 from tests.support.raw_server import RawServer, Reply
 
@@ -355,3 +355,114 @@ async def test_a_slot_that_is_free_only_after_the_deadline_is_not_used(
         assert (second.attempts, second.retryable, second.retry_after) == (0, True, 0.0)
         assert len(backend.requests) == 1
         await client.request(READ)  # the slot is free again
+
+
+class Busy:
+    """A backend that keeps a request until it is told to answer."""
+
+    def __init__(self) -> None:
+        self.has_come, self.may_answer = asyncio.Event(), asyncio.Event()
+
+    async def answer(self, _request: web.Request) -> web.Response:
+        self.has_come.set()
+        await self.may_answer.wait()
+        return web.json_response({})
+
+
+def let_pass(clock: FakeClock, seconds: float) -> None:
+    """Let time pass, on the clock of the client and for the timers of the loop."""
+    clock.time += seconds
+    loop_time.advance(seconds)
+
+
+async def test_a_poll_keeps_its_place_in_the_line(
+    answering: Answering, client_for: ClientFor, clock: FakeClock
+) -> None:
+    """It waits for longer than for a pause: on a busy connection, who gives a place up never comes."""
+    busy = Busy()
+    backend = await answering(busy.answer, web.json_response("polled"))
+    async with client_for(backend.base_url, max_concurrency=1) as client:
+        first = asyncio.create_task(client.request(READ))
+        await busy.has_come.wait()
+        poll = asyncio.create_task(client.request(READ, once=True))
+        await turns()
+        let_pass(clock, 1.5)
+        await turns()
+        assert not poll.done()
+        busy.may_answer.set()
+        assert (await poll).data == "polled"
+        await first
+
+
+async def test_polls_get_through_a_connection_that_is_always_busy(
+    answering: Answering, client_for: ClientFor, clock: FakeClock
+) -> None:
+    """Two others send one request after the other, of 1.5 s each, through the only slot; no poll starves."""
+
+    async def slow(_request: web.Request) -> web.Response:
+        let_pass(clock, 1.5)
+        return web.json_response({})
+
+    backend = await answering(*[slow] * 1000)
+
+    async def load() -> None:
+        while True:
+            await client.request(READ)
+
+    async with client_for(backend.base_url, max_concurrency=1) as client:
+        loads = [asyncio.create_task(load()) for _ in range(2)]
+        await turns()
+        answers = [await client.request(READ, once=True) for _ in range(5)]
+        for each in loads:
+            each.cancel()
+        await asyncio.gather(*loads, return_exceptions=True)
+    assert [answer.attempts for answer in answers] == [1] * 5
+
+
+@pytest.mark.parametrize("once", [False, True])
+async def test_the_deadline_ends_the_wait_for_a_slot(
+    answering: Answering, client_for: ClientFor, clock: FakeClock, *, once: bool
+) -> None:
+    """It ends at ``max_elapsed``, and not when the request ahead has its answer."""
+    busy = Busy()
+    backend = await answering(busy.answer, web.json_response("next"))
+    async with (
+        client_for(backend.base_url, max_concurrency=1) as other,
+        client_for(backend.base_url, max_concurrency=1, max_elapsed=2) as client,
+    ):
+        ahead = asyncio.create_task(other.request(READ))
+        await busy.has_come.wait()
+        waiting = asyncio.create_task(client.request(READ, once=once))
+        await turns()
+        let_pass(clock, 2)
+        with pytest.raises(
+            RateLimitError, match=r"not sent: no turn came in time: max_concurrency"
+        ) as caught:
+            await waiting
+        assert not ahead.done()
+        busy.may_answer.set()
+        await ahead
+        assert (await client.request(READ)).data == "next"
+    assert (caught.value.attempts, caught.value.retryable) == (0, True)
+    assert len(backend.requests) == 2
+
+
+async def test_a_long_wait_for_a_slot_is_handed_over(
+    answering: Answering, client_for: ClientFor, clock: FakeClock
+) -> None:
+    """Who wants to do long waits elsewhere may do this one there, from now on."""
+    busy = Busy()
+    backend = await answering(busy.answer)
+    async with client_for(backend.base_url, max_concurrency=1) as client:
+        ahead = asyncio.create_task(client.request(READ))
+        await busy.has_come.wait()
+        waiting = asyncio.create_task(client.request(READ, wait=False))
+        await turns()
+        let_pass(clock, 1)
+        with pytest.raises(WaitNeeded) as handover:
+            await waiting
+        busy.may_answer.set()
+        await ahead
+    progress = handover.value.progress
+    assert (progress.attempts, progress.resume_at) == (0, clock.time)
+    assert len(backend.requests) == 1

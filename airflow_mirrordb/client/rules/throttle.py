@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import math
 from collections.abc import Hashable
 from http import HTTPStatus
 from weakref import WeakValueDictionary
@@ -11,18 +11,19 @@ from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.event_loops import PerLoop
 from airflow_mirrordb.client.response import Answer, wait_asked
+from airflow_mirrordb.client.rules.concurrency import ConcurrencyLimit
 from airflow_mirrordb.client.rules.rate_limiter import Slot, rate_limiter_for
 from airflow_mirrordb.client.rules.retry import Progress, back_off
 
 _REFUSALS = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
-_semaphores: PerLoop[WeakValueDictionary[Hashable, asyncio.Semaphore]] = PerLoop(WeakValueDictionary)
+_limits: PerLoop[WeakValueDictionary[Hashable, ConcurrencyLimit]] = PerLoop(WeakValueDictionary)
 
 
 class TurnTooLateError(Exception):
     """The turn of a request would come after the time that its caller has; nothing was sent.
 
-    :param wait: seconds until the turn; 0 if only waiting for ``max_concurrency`` took too long
+    :param wait: seconds until the turn; 0 if it is not known, as of one that waits for ``max_concurrency``
     """
 
     def __init__(self, wait: float) -> None:
@@ -35,8 +36,8 @@ class TurnTooLateError(Exception):
 class Throttle:
     """Lets requests go when their turn has come.
 
-    To be made inside an event loop. All throttles of a connection share a semaphore (``max_concurrency``)
-    within the loop, and a rate limiter (``rate_limit``, and what the backend's refusals teach) within the
+    To be made inside an event loop. All throttles of a connection share a limit (``max_concurrency``) within
+    the loop, and a rate limiter (``rate_limit``, and what the backend's refusals teach) within the
     process.
 
     :param config: which says what the connection is, and its limits
@@ -53,36 +54,34 @@ class Throttle:
             longest_pause=config.initial_delay / 2,
             name=config.base_url,
         )
-        of_loop = _semaphores.here()
-        semaphore = of_loop.get((connection, config.max_concurrency))
-        if semaphore is None:
-            semaphore = of_loop[connection, config.max_concurrency] = asyncio.Semaphore(
-                config.max_concurrency
-            )
-        self._semaphore = semaphore
+        of_loop, most = _limits.here(), config.max_concurrency
+        limit = of_loop.get((connection, most))
+        if limit is None:
+            limit = of_loop[connection, most] = ConcurrencyLimit(most)
+        self._limit = limit
         self._clock = clock
 
-    async def enter(self, latest: float) -> Slot:
+    async def enter(self, latest: float, longest_pause: float = math.inf) -> Slot:
         """Wait for the turn of a request, which has to :meth:`leave` later.
 
         :param latest: monotonic time after which it makes no sense to go
+        :param longest_pause: seconds that the rate limiter may let it wait
         :raises TurnTooLateError: if its turn comes later
         """
-        must_wait = self._semaphore.locked()
-        await self._semaphore.acquire()
-        if must_wait and self._clock.monotonic() > latest:
-            self._semaphore.release()
-            raise TurnTooLateError(0.0)
+        if not self._limit.enter_at_once():
+            await self._wait_in_line(latest)
         try:
             slot = self._rate_limiter.reserve(now := self._clock.monotonic())
-            return slot if slot.at <= now else await self._wait_for(slot, now, latest)
+            if slot.at <= now:
+                return slot
+            return await self._wait_for(slot, now, min(latest, now + longest_pause))
         except BaseException:
-            self._semaphore.release()
+            self._limit.leave()
             raise
 
     def leave(self) -> None:
         """Let the next one go."""
-        self._semaphore.release()
+        self._limit.leave()
 
     def learn(self, slot: Slot, answer: Answer) -> None:
         """Let the rate limiter know what became of a request."""
@@ -94,6 +93,13 @@ class Throttle:
             self._rate_limiter.admitted(slot)
         if (seconds := back_off(answer.headers)) is not None:
             self._rate_limiter.backed_off(self._clock.monotonic(), slot, seconds)
+
+    async def _wait_in_line(self, latest: float) -> None:
+        if not await self._limit.enter(latest - self._clock.monotonic()):
+            raise TurnTooLateError(0.0)
+        if self._clock.monotonic() > latest:  # its turn came before the timer, on a loop that is late
+            self._limit.leave()
+            raise TurnTooLateError(0.0)
 
     async def _wait_for(self, slot: Slot, now: float, latest: float) -> Slot:
         while slot.at > now:

@@ -7,7 +7,7 @@ import sys
 from abc import ABC, abstractmethod
 from contextvars import Context
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 
 class CancelScope(ABC):
@@ -54,6 +54,13 @@ class CancelScope(ABC):
             raise self.reason() from None
 
 
+class Endable(Protocol):
+    """What has an end."""
+
+    def cancel(self) -> None:
+        """End it; once is enough."""
+
+
 class Deadlines:
     """Ends what takes too long, by one timer for all: one for each request takes 3 % of its CPU.
 
@@ -62,7 +69,7 @@ class Deadlines:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._ends: dict[_Within, float] = {}  # in the loop's own time
+        self._ends: dict[Endable, float] = {}  # in the loop's own time
         self._timer: asyncio.TimerHandle | None = None
 
     def within(self, seconds: float) -> CancelScope:
@@ -72,12 +79,14 @@ class Deadlines:
         """
         return _Within(self, seconds)
 
-    def enter(self, scope: _Within, seconds: float) -> None:
+    def enter(self, scope: Endable, seconds: float) -> None:
+        """End something after some seconds, unless it leaves before."""
         end = self._ends[scope] = self._loop.time() + seconds
         if self._timer is None or end < self._timer.when():
             self._wake_at(end)
 
-    def leave(self, scope: _Within) -> None:
+    def leave(self, scope: Endable) -> None:
+        """Do not end it any more."""
         del self._ends[scope]  # the timer stays, for the next one
 
     def close(self) -> None:
