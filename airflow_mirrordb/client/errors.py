@@ -16,7 +16,7 @@
     │   ├── InvalidDataError         400, 422
     │   ├── AuthenticationError      401
     │   ├── ForbiddenError           403
-    │   ├── NotFoundError            404
+    │   ├── NotFoundError            404, 410
     │   ├── ConflictError            409, 412, 428
     │   ├── RateLimitError           429
     │   └── ServerError              5xx
@@ -195,7 +195,7 @@ class ForbiddenError(ResponseError):
 
 
 class NotFoundError(ResponseError):
-    """404: there is no such resource."""
+    """404, or 410: there is no such resource, or no more."""
 
 
 class ConflictError(ResponseError):
@@ -286,6 +286,7 @@ _BY_STATUS: dict[int, type[ResponseError]] = {
     403: ForbiddenError,
     404: NotFoundError,
     409: ConflictError,
+    410: NotFoundError,
     412: ConflictError,
     422: InvalidDataError,
     428: ConflictError,

@@ -157,7 +157,7 @@ class GenericMirrorDB(Connected):
     ) -> Any:
         """DELETE ``endpoint`` and return the decoded answer, usually None.
 
-        :param missing_ok: whether a 404 is a success
+        :param missing_ok: whether a 404 or 410 is a success
         The other arguments and the errors are those of :meth:`create_function`.
         """
         return await self._data("DELETE", method_name, endpoint, missing_ok=missing_ok, **options)
@@ -268,7 +268,7 @@ class GenericMirrorDB(Connected):
         """Send one GET to ``test_endpoint``, or to the base URL, and return the status of the answer.
 
         Any answer below 500 proves that the backend is there, save one that refuses the key and a
-        404 of ``test_endpoint``. It takes no longer than ``timeout``, with the request for a token.
+        404 or 410 of ``test_endpoint``. It takes no longer than ``timeout``, with the request for a token.
 
         :raises TransportError: if there was no answer
         :raises ResponseError: if the answer is one of those

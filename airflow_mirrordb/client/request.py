@@ -64,7 +64,7 @@ class MirrorDBRequest:
     :param if_none_match: entity tag which the resource must no longer have (section 13.1.2), likewise
     :param idempotency_key: key by which the backend knows a repeated POST or PATCH, sent if the
         connection has an ``idempotency_header``
-    :param missing_ok: whether a DELETE that meets 404 is a success
+    :param missing_ok: whether a DELETE that meets 404 or 410 is a success
     :param accept: media types that the answer shall have, as ``text/csv`` (RFC 9110, section 12.5.1), instead
         of JSON; an answer whose content type is not JSON is its text then
     :param full_response: whether the result is a :class:`~airflow_mirrordb.client.FullResponse`

@@ -24,6 +24,7 @@ from airflow_mirrordb.client.errors import (
 )
 from airflow_mirrordb.client.full_response import FullResponse
 from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
+from airflow_mirrordb.client.rules.endpoints import Method
 from airflow_mirrordb.client.rules.entity_tags import entity_tag
 from airflow_mirrordb.client.rules.headers import header_key
 from airflow_mirrordb.client.rules.retry import rate_limit_reset, retry_after
@@ -122,7 +123,7 @@ def interpret(
     is_json = True
     if not _is_success(answer.status, request, config):
         if not _is_gone(answer.status, request, maybe_applied=maybe_applied):
-            raise attach_request(response_error(answer, config, now=now), request)
+            raise attach_request(response_error(answer, config, now=now, method=request.method), request)
         body = None
     elif answer.broken is not None:
         raise attach_request(answer.broken, request)
@@ -160,10 +161,13 @@ def unwrapped(body: Any, envelope: str | None) -> Any:
     return body if found is ABSENT or (found is None and path.is_expression) else found
 
 
-def response_error(answer: Answer, config: MirrorDBConfig, *, now: float) -> ResponseError:
-    """Return the error that an answer stands for, with what it says of it."""
+def response_error(
+    answer: Answer, config: MirrorDBConfig, *, now: float, method: Method = "GET"
+) -> ResponseError:
+    """Return the error that an answer to a method stands for, with what it says of it."""
     body = in_utf8(answer.body, answer.headers.get("Content-Type", ""), errors="replace")
-    code, detail = problem_from(body, complete=not answer.refused and answer.broken is None)
+    complete = not answer.refused and answer.broken is None
+    code, detail = problem_from(body, status=answer.status, complete=complete)
     error = status_error(answer, config, now=now, code=code, detail=detail)
     if answer.status in REDIRECTS:
         location = shortened(shown(answer.headers.get("Location", "nowhere")), 500)
@@ -171,10 +175,24 @@ def response_error(answer: Answer, config: MirrorDBConfig, *, now: float) -> Res
             f"; the redirect to {location!r} was not followed"
             " (set the extra 'trailing_slash' if only a slash is missing, else change the base URL)"
         )
+    if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        error.message += f"; {_allowed(answer.headers, method)}"
     error.request_id = _request_id(answer.headers)
     if error.request_id:
         error.message += f" (request id {error.request_id})"
     return error
+
+
+def _allowed(headers: Mapping[str, str], method: Method) -> str:
+    """Return what a 405 says by ``Allow`` (RFC 9110, section 15.5.6), and which setting heeds it."""
+    allowed = shortened(encodable(headers.get("Allow", "")), 200)
+    told = f"allowed here is {allowed}" if allowed else "it does not say by Allow which methods are"
+    names = {name.strip().upper() for name in allowed.split(",")}
+    if method == "PUT" and (not allowed or "PATCH" in names):
+        return f"{told}; a backend that updates by PATCH alone needs the extra 'update_method': \"PATCH\""
+    if method == "PATCH" and "PUT" in names and "PATCH" not in names:
+        return f"{told}; update without 'partial', and with the extra 'update_method': \"PUT\""
+    return told
 
 
 def status_error(
@@ -186,11 +204,12 @@ def status_error(
     :param detail: the server's own words
     """
     try:
-        phrase = f" {HTTPStatus(answer.status).phrase}"
+        named = f"{answer.status} {HTTPStatus(answer.status).phrase}"
     except ValueError:
-        phrase = ""
+        named = str(answer.status)
+    says_no_more = detail.rstrip(".").lower() in ("", named.lower(), named.partition(" ")[2].lower())
     return response_error_class(answer.status)(
-        message=f"{answer.status}{phrase}{': ' if detail else ''}{detail}",
+        message=named if says_no_more else f"{named}: {detail}",
         status=answer.status,
         code=code,
         detail=detail,

@@ -187,7 +187,7 @@ class Sender:
         except MirrorDBError as error:
             error.attempts = 1
             raise attach_request(error, request) from error.__cause__
-        bad = {401, 403, 404} if config.test_endpoint else {401, 403}
+        bad = {401, 403, 404, 410} if config.test_endpoint else {401, 403}
         if answer.status in bad or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             refusal = response_error(answer, config, now=self._clock.time())
             refusal.attempts = 1

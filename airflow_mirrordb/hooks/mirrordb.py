@@ -138,7 +138,7 @@ class MirrorDBHook(ConnectedHook):
     ) -> Any:
         """DELETE ``endpoint`` and return the decoded answer, usually None.
 
-        :param missing_ok: whether a 404 is a success
+        :param missing_ok: whether a 404 or 410 is a success
 
         The other arguments and the errors are those of :meth:`create`.
         """

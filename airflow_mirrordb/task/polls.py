@@ -96,7 +96,7 @@ def judge(
             raise MirrorDBError(message=message) from error
         found = ", ".join(filter(None, (f"answered {outcome.status}", condition.seen(body))))
         return PollResult(state=state, found=found, response=outcome if holds else None)
-    if isinstance(outcome, ResponseError) and outcome.status in missing_statuses(condition):
+    if isinstance(outcome, ResponseError) and outcome.status in MISSING:
         return PollResult(
             state=replace(state, failures=0),
             found=str(outcome),
@@ -124,9 +124,8 @@ def _told(error: Exception) -> str:
         return name
 
 
-def missing_statuses(condition: Condition) -> set[int]:
-    """Return what says that a resource is not there; 410 says that it will not come either."""
-    return {404, 410} if condition.gone else {404}
+#: Statuses that say that a resource is not there; who had it once says 410 (RFC 9110, section 15.5.11).
+MISSING = frozenset({404, 410})
 
 
 def _nothing(error: ResponseError) -> MirrorDBResponse:

@@ -200,7 +200,7 @@ WAITS: dict[str, tuple[dict[str, Any], list[tuple[int, Any]], str, type[BaseExce
     "skipped": ({"timeout": 100, "soft_fail": True}, [(404, None)] * 3, "skipped", AirflowSkipException),
     "permanent error": ({}, [(403, {"detail": "not you"})], "failed", ForbiddenError),
     "permanent error at a later look": ({}, [(404, None), (403, None)], "failed", ForbiddenError),
-    "will not come": ({}, [(410, None)], "failed", MirrorDBError),
+    "gone, and there again": ({}, [(410, None), (410, None), (200, sensors.DONE)], "success", None),
     "no JSON": ({}, [(200, b"<html>")], "failed", InvalidResponseError),
     "too long an answer": (
         {"max_event_bytes": 5},

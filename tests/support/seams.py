@@ -38,8 +38,12 @@ SEAMS = {
         "number of members": "MAX_MEMBERS",
     },
     "airflow_mirrordb.client.bodies.error_details": {
+        "halves of pairs in details": "_limited",
+    },
+    "airflow_mirrordb.client.bodies.error_records": {
         "depth of errors": "MAX_DEPTH",
-        "halves of pairs in details": "_shorten",
+        "number of values of errors": "MAX_NODES",
+        "number of errors": "MAX_RECORDS",
     },
     "airflow_mirrordb.client.bodies.texts": {
         "charsets of text": "_CHARSETS",

@@ -9,6 +9,7 @@ from hypothesis import given, strategies as st
 
 from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.bodies.error_details import MAX_DETAIL, problem_from
+from airflow_mirrordb.client.bodies.error_records import MAX_DEPTH
 
 
 def body(value: object) -> bytes:
@@ -21,7 +22,7 @@ def body(value: object) -> bytes:
         (
             {"type": "https://e.x/quota", "title": "Quota", "status": 403, "detail": "only 5 are allowed"},
             "https://e.x/quota",
-            "only 5 are allowed",
+            "Quota: only 5 are allowed",
         ),
         ({"type": "about:blank", "title": "Not Found", "status": 404}, None, "Not Found"),
         ({"detail": "no such user"}, None, "no such user"),
@@ -31,11 +32,12 @@ def body(value: object) -> bytes:
             "body.age: not a number",
         ),
         ({"detail": ["first", "second"]}, None, "first; second"),
-        ({"error": "no such user"}, "no such user", "no such user"),
+        ({"error": "no such user"}, None, "no such user"),
+        ({"error": "no_such_user"}, "no_such_user", "no_such_user"),
         ({"error": {"message": "no such user", "code": "E7"}}, "E7", "no such user"),
         (
             {"error": {"code": 400, "message": "bad", "errors": [{"reason": "invalid"}]}},
-            "400",
+            "invalid",
             "bad; invalid",
         ),
         ({"error": "invalid_grant", "error_description": "expired"}, "invalid_grant", "expired"),
@@ -43,10 +45,14 @@ def body(value: object) -> bytes:
         ({"ok": False, "reason": "missing", "error": "not_found"}, "not_found", "missing"),
         (
             {"_error": {"code": 422, "message": "1 error"}, "_issues": {"age": "must be positive"}},
-            "422",
+            None,
             "1 error; age: must be positive",
         ),
-        ({"name": ["is required"], "age": ["too low", "odd"]}, None, "name: is required; age: too low; odd"),
+        (
+            {"name": ["is required"], "age": ["too low", "odd"]},
+            None,
+            "name: is required; age: too low; age: odd",
+        ),
         ({"errors": [{"field": "name", "message": "is required"}]}, None, "name: is required"),
         ({}, None, ""),
         ([], None, ""),
@@ -54,12 +60,13 @@ def body(value: object) -> bytes:
         (True, None, ""),
         ("just words", None, "just words"),
         ({"message": None, "detail": ""}, None, ""),
-        ({"a": {"b": {"c": {"d": {"e": {"f": "deep"}}}}}}, None, ""),
+        ({"a": {"b": {"c": {"d": {"e": {"f": "deep"}}}}}}, None, "a.b.c.d.e.f: deep"),
     ],
 )
 def test_json_errors_give_their_words(value: object, code: str | None, detail: str) -> None:
     """Every shape of FACTS, with the code where there is one."""
-    assert problem_from(body(value)) == (code, detail)
+    status = 422 if isinstance(value, dict) and "_error" in value else 400
+    assert problem_from(body(value), status=status) == (code, detail)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +75,8 @@ def test_json_errors_give_their_words(value: object, code: str | None, detail: s
         (b"", ""),
         (b"   \r\n ", ""),
         (b"plain words\nover two lines", "plain words over two lines"),
-        (b"<html><head><title>502 Bad Gateway</title></head><body>x</body></html>", "502 Bad Gateway"),
+        (b"<html><head><title>502 Bad Gateway</title></head><body>x</body></html>", "x"),
+        (b"<html><head><title>502 Bad Gateway</title></head></html>", "502 Bad Gateway"),
         (b"<!DOCTYPE html><h1>Oops</h1><p>It &amp; broke</p>", "Oops It & broke"),
         (b"<style>p {color: red}</style><p>only</p><script>var a = 1 < 2;</script>", "only"),
         (b"<script>never closed", ""),
@@ -143,10 +151,10 @@ def test_any_body_gives_one_line(raw: bytes) -> None:
     assert code is None or len(code) <= 200
 
 
-@pytest.mark.parametrize("depth", range(5, 990, 45))
+@pytest.mark.parametrize("depth", range(MAX_DEPTH + 1, 990, 45))
 @pytest.mark.parametrize("name", ["error", "_error", "errors", "detail", "x"])
 def test_a_deep_body_is_an_error_like_any_other(name: str, depth: int) -> None:
-    """As deep as JSON can be decoded at all; what lies so deep is data, not words."""
+    """As deep as JSON can be decoded at all; what lies so deep is not looked at."""
     raw = f'{{"{name}": '.encode() * depth + b'{"code": "E1", "message": "m"}' + b"}" * depth
     assert problem_from(raw) == (None, "") or depth > 800  # beyond, Python may not decode it
 

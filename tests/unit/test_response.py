@@ -18,6 +18,7 @@ from airflow_mirrordb.client import (
     MirrorDBError,
     MirrorDBRequest,
     MirrorDBResponse,
+    NotFoundError,
     ResponseError,
     TransportError,
 )
@@ -304,6 +305,42 @@ def test_a_delete_of_what_is_not_there(
     else:
         error = error_of(given, request, number=number, maybe_applied=maybe_applied)
         assert isinstance(error, response_error_class(status))
+
+
+def test_gone_is_not_found() -> None:
+    """410 says that the resource was there once (RFC 9110, section 15.5.11): who asks for it finds none."""
+    error = error_of(answer(410, b'{"message": "the user was deleted"}'))
+    assert (type(error), error.message) == (NotFoundError, "410 Gone: the user was deleted")
+
+
+@pytest.mark.parametrize(
+    ("method", "allow", "words"),
+    [
+        ("DELETE", "GET, HEAD", "405 Method Not Allowed; allowed here is GET, HEAD"),
+        ("PUT", "GET, PATCH", "allowed here is GET, PATCH; a backend that updates by PATCH alone needs the"),
+        (
+            "PUT",
+            None,
+            "does not say by Allow which methods are; a backend that updates by PATCH alone needs the",
+        ),
+        ("PATCH", "GET,PUT", "allowed here is GET,PUT; update without 'partial', and with the extra"),
+        ("POST", None, "405 Method Not Allowed; it does not say by Allow which methods are"),
+    ],
+)
+def test_a_method_that_is_not_allowed(method: Method, allow: str | None, words: str) -> None:
+    """A 405 has to name the methods by Allow (RFC 9110, section 15.5.6); PATCH for PUT is a setting."""
+    error = error_of(answer(405) if allow is None else answer(405, Allow=allow), asked(method))
+    assert words in error.message
+    assert ("update_method" in error.message) is ("update" in words)
+
+
+@pytest.mark.parametrize("body", [b"Not Found", b'{"error": "Not found."}', b"<title>404 Not Found</title>"])
+def test_words_that_only_repeat_the_status_are_told_once(body: bytes) -> None:
+    """The detail has them all the same."""
+    error = error_of(answer(404, body))
+    assert isinstance(error, ResponseError)
+    assert error.message == "404 Not Found"
+    assert "ot " in error.detail
 
 
 # -- the safety of writes ------------------------------------------------------------------------

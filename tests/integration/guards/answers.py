@@ -44,6 +44,7 @@ from tests.support.guards import (
 )
 from tests.unit import (
     test_compression as packed,
+    test_error_bodies as bodies_of_errors,
     test_error_details as problems,
     test_response as interpreted,
     test_retry as retries,
@@ -121,6 +122,14 @@ GUARDS: dict[str, Guard] = {
         without=10**9,
         check=problems.test_a_deep_body_is_an_error_like_any_other,
         arguments={"name": "error", "depth": 500},
+    ),
+    "number of values of errors": Guard(
+        without=10**9,
+        check=bodies_of_errors.test_only_so_many_values_are_looked_at,
+    ),
+    "number of errors": Guard(
+        without=10**9,
+        check=bodies_of_errors.test_many_errors_are_told_up_to_twenty,
     ),
     "length of what tells of the next page": Guard(
         without=10**9,

@@ -1,0 +1,82 @@
+"""The sentence that a person on call needs is found in the error bodies of public APIs and frameworks."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_mirrordb.client.bodies.error_details import problem_from
+from tests.unit.error_bodies import Row, frameworks, pages, services, standards
+
+MODULES = (standards, frameworks, services, pages)
+
+
+@pytest.mark.parametrize("rows", [module.ROWS for module in MODULES], ids=lambda rows: next(iter(rows)))
+def test_each_shape_gives_the_words_that_a_person_needs(rows: dict[str, Row]) -> None:
+    """What is wrong, and where: no trace, no title alone, nothing twice, and no data of the request."""
+    found = {name: problem_from(row.body.encode(), status=row.status) for name, row in rows.items()}
+    assert found == {name: (row.code, row.detail) for name, row in rows.items()}
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "detail"),
+    [
+        ({"message": json.dumps({"error": {"message": "deep words", "code": "E1"}})}, None, "deep words"),
+        ({"detail": "<html><title>Error</title><p>the words</p></html>"}, None, "the words"),
+        (
+            {"errors": {"code": ["is taken"], "name": {"message": "is bad"}}},
+            None,
+            "code: is taken; name: is bad",
+        ),
+        ({"errors": {"description": "is missing"}}, None, "description: is missing"),
+        ({"errors": {"data": ["is missing"]}}, None, "data: is missing"),
+        ({"source": ["is unknown"]}, None, "source: is unknown"),
+        ({"message": "bad", "data": {"name": "Ann Smith", "note": "a b c"}}, None, "bad"),
+        ({"error": {"message": "a; b", "details": [{"message": "a"}, {"message": "b"}]}}, None, "a; b"),
+        ({"status": 409, "code": "409", "message": "taken"}, None, "taken"),
+        ({"code": "This is prose", "message": "taken"}, None, "taken"),
+        ({"error": "there is no such user"}, None, "there is no such user"),
+        ({"error": "Conflict"}, None, "Conflict"),
+        ({"code": 12, "type": "x"}, "12", ""),
+        ({"id": 7, "state": "locked by somebody"}, None, "id: 7; state: locked by somebody"),
+    ],
+)
+def test_bodies_that_mislead(body: Any, code: str | None, detail: str) -> None:
+    """A status or prose is no code, what was sent is no words, and fields may be called as keys are."""
+    assert problem_from(json.dumps(body).encode(), status=409) == (code, detail)
+
+
+def test_many_errors_are_told_up_to_twenty() -> None:
+    """The rest is counted."""
+    body = {"errors": [{"field": f"f{number}", "message": "is bad"} for number in range(50)]}
+    _, detail = problem_from(json.dumps(body).encode())
+    assert detail.startswith("f0: is bad; f1: is bad; ")
+    assert detail.endswith("f19: is bad; and 30 more")
+
+
+def test_only_so_many_values_are_looked_at() -> None:
+    """What comes after a thousand of them is not found, and costs no time."""
+    body = {"errors": [*([[]] * 2000), {"message": "too late"}]}
+    assert problem_from(json.dumps(body).encode()) == (None, "")
+
+
+def test_json_that_was_cut_off_gives_the_words_before_the_cut() -> None:
+    """Of an error no more than 64 kB are read, and some hold all of a stack trace."""
+    body = {"message": "no database", "code": "E7", "trace": "x" * 70_000, "more": 1}
+    assert problem_from(json.dumps(body).encode(), status=500) == ("E7", "no database")
+    raw = b'{"errors": [{"message": "first"}, {"message": "sec'
+    assert problem_from(raw, complete=False) == (None, "first")
+
+
+@pytest.mark.parametrize("before", ["\ufeff", ")]}',\n", "for(;;);", "while(1);"])
+def test_what_stands_before_json_is_passed_over(before: str) -> None:
+    """A byte order mark, and what keeps pages from running JSON as a script."""
+    raw = before.encode() + b'{"message": "no rows"}'
+    assert problem_from(raw) == (None, "no rows")
+
+
+def test_json_in_utf_16_is_read() -> None:
+    """RFC 4627, section 3, allowed it, and some servers on Windows still send it."""
+    assert problem_from('{"message": "keine Zeilen"}'.encode("utf-16")) == (None, "keine Zeilen")
