@@ -1,4 +1,7 @@
-"""Assets of a backend: ``mirrordb://conn_id/api/users/7`` is what a connection and an endpoint lead to."""
+"""Assets of a backend: ``mirrordb://conn_id/api/users/7`` is what a connection and an endpoint lead to.
+
+``mirrordb://conn_id/`` is the base URL itself, which is an endpoint of some backends.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from airflow.providers.common.compat.sdk import Asset
 
-from airflow_mirrordb.client.rules.endpoints import decode_endpoint, quote_path
+from airflow_mirrordb.client.rules.paths import BASE_URL, decode_endpoint, quote_path
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.openlineage.facet import Dataset as OpenLineageDataset
@@ -28,9 +31,9 @@ def create_asset(*, conn_id: str, endpoint: str, extra: dict[str, Any] | None = 
 def sanitize_uri(uri: SplitResult) -> SplitResult:
     """Airflow asks this of each ``mirrordb`` URI.
 
-    :raises ValueError: if it does not name a connection and an endpoint, or more than these
+    :raises ValueError: if it does not name a connection, or more than that and an endpoint
     """
-    if not uri.netloc or "@" in uri.netloc or not uri.path.strip("/") or uri.query:
+    if not uri.netloc or "@" in uri.netloc or uri.query:
         raise ValueError(
             "an asset of MirrorDB is a connection and an endpoint, as mirrordb://mirrordb_default/api/users,"
             f" not {uri._replace(netloc=uri.netloc.rpartition('@')[2]).geturl()}"
@@ -43,4 +46,4 @@ def convert_asset_to_openlineage(asset: Asset, lineage_context: object) -> OpenL
     from airflow.providers.common.compat.openlineage.facet import Dataset as OpenLineageDataset
 
     uri = urlsplit(asset.uri)
-    return OpenLineageDataset(namespace=f"{uri.scheme}://{uri.netloc}", name=uri.path.lstrip("/"))
+    return OpenLineageDataset(namespace=f"{uri.scheme}://{uri.netloc}", name=uri.path.lstrip("/") or BASE_URL)

@@ -131,7 +131,7 @@ class Connected:
     async def register_endpoint(self, pattern: str) -> None:
         """Allow what a pattern says as well, for this client's life.
 
-        :param pattern: see :mod:`airflow_mirrordb.client.rules.endpoints`
+        :param pattern: see :mod:`airflow_mirrordb.client.rules.patterns`
         :raises ConfigError: if the pattern is malformed
         """
         self._snapshot = replace(self._snapshot, registry=self._snapshot.registry.with_pattern(pattern))

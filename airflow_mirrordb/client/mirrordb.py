@@ -23,7 +23,7 @@ from airflow_mirrordb.client.request import (
     update_method,
 )
 from airflow_mirrordb.client.response import MirrorDBResponse
-from airflow_mirrordb.client.rules.endpoints import Method
+from airflow_mirrordb.client.rules.patterns import Method
 from airflow_mirrordb.client.rules.retry import Progress
 
 if TYPE_CHECKING:

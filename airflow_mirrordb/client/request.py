@@ -16,9 +16,11 @@ from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.bodies.encoding import encode, text_of
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import EndpointNotAllowedError, InvalidRequestError, MirrorDBError
-from airflow_mirrordb.client.rules.endpoints import MAX_ENDPOINT_LENGTH, EndpointRegistry, Method
+from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
 from airflow_mirrordb.client.rules.entity_tags import entity_tags, joined
 from airflow_mirrordb.client.rules.headers import CONTROL, OVERRIDES, RESERVED_HEADERS, TOKEN, header_key
+from airflow_mirrordb.client.rules.paths import BASE_URL, MAX_ENDPOINT_LENGTH
+from airflow_mirrordb.client.rules.patterns import Method
 from airflow_mirrordb.json_types import is_list
 from airflow_mirrordb.media_types import check_accept
 
@@ -53,7 +55,7 @@ class MirrorDBRequest:
     """One request as its author means it; plain values, so that it can be stored and sent elsewhere.
 
     :param method: HTTP method
-    :param endpoint: path relative to the connection's base URL
+    :param endpoint: path relative to the connection's base URL; ``/`` is that URL itself
     :param method_name: label in logs and errors
     :param data: JSON value for the body, without the connection's envelope; None sends no body
     :param query: values of the query; lists repeat the name; None is left out of a GET, and refused else
@@ -169,12 +171,10 @@ def prepare(request: MirrorDBRequest, config: MirrorDBConfig, registry: Endpoint
         raise attach_request(error, request) from None
     if body is not None:
         headers.setdefault("Content-Type", "application/json")
-    origin, prefix = base_of(config.base_url)
-    slash = "/" if config.trailing_slash else ""
     return WireRequest(
         method=method,
-        origin=origin,
-        target=f"{prefix}/{path}{slash}{query}",
+        origin=base_of(config.base_url)[0],
+        target=f"{target_of(path, config, slash=config.trailing_slash)}{query}",
         headers=headers,
         body=body,
         timeout=timeout,
@@ -184,17 +184,27 @@ def prepare(request: MirrorDBRequest, config: MirrorDBConfig, registry: Endpoint
 
 def request_of_base_url(config: MirrorDBConfig) -> WireRequest:
     """Return a GET of the base URL itself, for the connection test; the registry does not apply."""
-    request = MirrorDBRequest(method="GET", endpoint="")
-    origin, prefix = base_of(config.base_url)
+    request = MirrorDBRequest(method="GET", endpoint=BASE_URL)
     return WireRequest(
         method="GET",
-        origin=origin,
-        target=prefix or "/",
+        origin=base_of(config.base_url)[0],
+        target=target_of("", config, slash=False),
         headers=_headers(request, config),
         body=None,
         timeout=config.timeout,
         repeatable=True,
     )
+
+
+def target_of(path: str, config: MirrorDBConfig, *, slash: bool) -> str:
+    """Return the path of a request under the base URL.
+
+    :param path: as :meth:`EndpointRegistry.path_for` returns it
+    :param slash: whether it ends in a slash
+    """
+    prefix = base_of(config.base_url)[1]
+    target = f"{prefix}/{path}" if path else prefix
+    return f"{target}/" if slash or not target else target
 
 
 @functools.lru_cache(maxsize=64)  # to take a URL apart is as much work as all else that a request needs

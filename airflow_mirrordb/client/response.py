@@ -24,9 +24,9 @@ from airflow_mirrordb.client.errors import (
 )
 from airflow_mirrordb.client.full_response import FullResponse
 from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
-from airflow_mirrordb.client.rules.endpoints import Method
 from airflow_mirrordb.client.rules.entity_tags import entity_tag
 from airflow_mirrordb.client.rules.headers import header_key
+from airflow_mirrordb.client.rules.patterns import Method
 from airflow_mirrordb.client.rules.retry import rate_limit_reset, retry_after
 from airflow_mirrordb.client.rules.urls import shown
 from airflow_mirrordb.media_types import is_html_type, is_json_type, takes_text

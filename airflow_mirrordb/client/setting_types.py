@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from airflow_mirrordb.client.rules.endpoints import METHODS
 from airflow_mirrordb.client.rules.headers import TOKEN
+from airflow_mirrordb.client.rules.patterns import METHODS
 
 
 def _as_list(value: object) -> object:

@@ -13,7 +13,7 @@ from airflow_mirrordb.client.request import (
     PreparedRequest,
     RequestOptions,
 )
-from airflow_mirrordb.client.rules.endpoints import Method
+from airflow_mirrordb.client.rules.patterns import Method
 from airflow_mirrordb.client.rules.retry import Progress
 from airflow_mirrordb.hooks import form
 from airflow_mirrordb.hooks.blocking import BlockingSendOptions, Sending, items_of, send_items

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from airflow_mirrordb.client.mirrordb import GenericMirrorDB
     from airflow_mirrordb.client.request import MirrorDBRequest, PreparedRequest
     from airflow_mirrordb.client.response import MirrorDBResponse
-    from airflow_mirrordb.client.rules.endpoints import Method
+    from airflow_mirrordb.client.rules.patterns import Method
     from airflow_mirrordb.client.rules.retry import Progress
     from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
     from airflow_mirrordb.task.state import WriteState

@@ -16,7 +16,7 @@ from airflow_mirrordb.task.templates import has_template
 
 if TYPE_CHECKING:
     from airflow_mirrordb.client.request import MirrorDBRequest
-    from airflow_mirrordb.client.rules.endpoints import Method
+    from airflow_mirrordb.client.rules.patterns import Method
     from airflow_mirrordb.task.conditions import Condition
 
 T = TypeVar("T")

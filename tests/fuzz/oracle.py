@@ -33,6 +33,8 @@ class Scene:
         )
 
 
+#: Stands in a decoded path for a slash that is part of a segment; each rule says where one may be.
+ENCODED = "\x00"
 _RESOURCE = r"api/(?![vV][0-9]+(?:/|\Z))[A-Za-z0-9_-]+"
 _UUID = "-".join(f"[0-9A-Fa-f]{{{digits}}}" for digits in (8, 4, 4, 4, 12))
 SCENES = (
@@ -43,20 +45,28 @@ SCENES = (
             "GET PUT PATCH DELETE": rf"{_RESOURCE}/[A-Za-z0-9_-]+",
         },
     ),
-    Scene(("{all:path}",), {"GET PUT PATCH DELETE": r".+"}),
+    Scene(("{all:path}",), {"GET PUT PATCH DELETE": r"[^\x00]+"}),
     Scene(
         ("api/users/{id:int}", "DELETE api/cache", "é/{n:uuid}", "POST files/{rest:path}"),
         {
             "GET PUT PATCH DELETE": rf"api/users/[0-9]+|é/{_UUID}",
             "DELETE": "api/cache",
-            "POST": r"files/.+",
+            "POST": r"files/[^\x00]+",
         },
     ),
     Scene(
         ("api/users",),
         {
-            "GET POST": r"api/users(?:/[^/]+/[^/]+)?",
-            "GET PUT PATCH DELETE": r"api/users/[^/]+",
+            "GET POST": r"api/users(?:/[^/\x00]+/[^/\x00]+)?",
+            "GET PUT PATCH DELETE": r"api/users/[^/\x00]+",
+        },
+    ),
+    Scene(
+        ("POST /", "GET /", "files/{name:quoted}", "Orders({key})", "POST files/{id}:archive"),
+        {
+            "GET POST": "",
+            "GET PUT PATCH DELETE": r"files/[^/]+|Orders\([^/]+\)",
+            "POST": r"files/[^/\x00]+:archive",
         },
     ),
 )
@@ -71,27 +81,36 @@ def check_url(url: str, base_url: str, method: str, scene: Scene) -> None:
     assert url.isascii(), url
     assert url.isprintable(), url
     assert " " not in url
-    assert url.startswith(f"{base_url}/"), (url, base_url)
     path, _, query = url[len(base_url) :].partition("?")
-    assert _PATH.fullmatch(path), path
+    assert url.startswith(base_url), (url, base_url)
     assert _QUERY.fullmatch(query), query
-    decoded = unquote_to_bytes(path[1:].removesuffix("/")).decode()
+    if path in ("", "/"):
+        assert scene.allows(method, ""), method
+        return
+    assert _PATH.fullmatch(path), path
+    segments = [unquote_to_bytes(segment).decode() for segment in path[1:].removesuffix("/").split("/")]
+    decoded = "/".join(segment.replace("/", ENCODED) for segment in segments)
     assert scene.allows(method, decoded), (method, decoded)
-    segments = decoded.split("/")
-    assert len(segments) == path[1:].removesuffix("/").count("/") + 1
     for segment in segments:
         _check_segment(segment)
 
 
 def _check_segment(segment: str) -> None:
+    """Check each name of a segment, as its readers decode and normalise it, once or more often."""
+    names, slashes = segment.split("/"), segment.count("/")
     while True:
-        for reading in (segment, unicodedata.normalize("NFKC", segment)):
-            assert reading.strip() not in ("", ".", ".."), reading
-            assert not set(reading) & set("/\\\r\n\x00\u2028\u2029"), reading
-        further = unquote_to_bytes(segment).decode(errors="replace")
-        if further == segment:
+        assert not {"", ".", ".."} & {name.strip() for name in names}, names
+        for form in ("NFC", "NFD", "NFKC", "NFKD"):
+            for name in names:
+                reading = unicodedata.normalize(form, name)
+                assert reading.strip() not in ("", ".", ".."), reading
+                assert not set(reading) & set("/\\\r\n\x00\u2028\u2029"), reading
+                assert all(reading.count(mark) <= name.count(mark) for mark in "%?#;"), reading
+        further = [unquote_to_bytes(name).decode(errors="replace") for name in names]
+        assert "/".join(further).count("/") == slashes, further
+        if further == names:
             return
-        segment = further
+        names = further
 
 
 def check_base_url(given: str, taken: str) -> None:

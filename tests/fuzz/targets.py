@@ -24,7 +24,7 @@ from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.errors import InvalidRequestError
 from airflow_mirrordb.client.request import USER_AGENT, prepare
 from airflow_mirrordb.client.response import Answer
-from airflow_mirrordb.client.rules.endpoints import METHODS
+from airflow_mirrordb.client.rules.patterns import METHODS
 from airflow_mirrordb.client.rules.redirects import redirected
 from airflow_mirrordb.client.wire.aiohttp_private import serialize_headers
 from tests.fuzz import oracle
@@ -314,6 +314,21 @@ TARGETS = {
             "api/users/7\x01a&b=c\r\n",
             "api/users/%25EF%25BC%258E%25EF%25BC%258E/7",
             "api/users/%250d%250a",
+            "/",
+            "files/a%2Fb",
+            "files/a%2F..%2Fb",
+            "files/%2Fb",
+            "files/a%252Fb",
+            "files/a%5Cb",
+            "files/\uff0e\uff0e",
+            "files/\u2025%2Fa",
+            "files/\uff0f",
+            "files/7:archive",
+            "Orders(7)",
+            "Orders('a b')",
+            "api/users/e\u0301",
+            "api/users/%EF%BC%8F",
+            "api/users/7%2Forders",
         ),
     ),
     "location": Target(
@@ -338,6 +353,14 @@ TARGETS = {
             "javascript:api/users",
             "https://bücher.example/a%20b/é/api/users/8",
             "?a=\r\n",
+            "/",
+            "/v1",
+            "/v1/",
+            "/v1//",
+            "/v1/files/a%2Fb",
+            "/files/a%2Fb/",
+            "/files/a%2F..%2Fb",
+            "/files/a%252Fb",
         )
         + tuple(bytes([0, number, 2]) + bytes_of("/api/users/8") for number in range(len(REGISTRIES))),
     ),

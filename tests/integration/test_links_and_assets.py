@@ -98,6 +98,8 @@ def test_link_is_known_to_airflow() -> None:
         ("Other", "api/users/A7", "mirrordb://Other/api/users/A7"),
         ("a:b/c", "api/users/a b", "mirrordb://a%3Ab%2Fc/api/users/a%20b"),
         ("c", "api/users/a%20b", "mirrordb://c/api/users/a%20b"),
+        ("c", "projects/a%2fb", "mirrordb://c/projects/a%2Fb"),
+        ("c", "/", "mirrordb://c/"),
     ],
 )
 def test_asset_is_a_connection_and_an_endpoint(conn_id: str, endpoint: str, uri: str) -> None:
@@ -110,8 +112,7 @@ def test_asset_is_a_connection_and_an_endpoint(conn_id: str, endpoint: str, uri:
     "uri",
     [
         "mirrordb:///api/users",
-        "mirrordb://conn",
-        "mirrordb://conn/",
+        "mirrordb://",
         "mirrordb://u@conn/api",
         "mirrordb://c/a?b=c",
     ],
@@ -135,3 +136,5 @@ def test_asset_in_openlineage() -> None:
     dataset = convert(Asset(uri="mirrordb://my_backend/api/users/7"), None)
     assert isinstance(dataset, Dataset)
     assert (dataset.namespace, dataset.name) == ("mirrordb://my_backend", "api/users/7")
+    base_url = convert(Asset(uri="mirrordb://my_backend/"), None)
+    assert (base_url.namespace, base_url.name) == ("mirrordb://my_backend", "/")

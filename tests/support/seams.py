@@ -105,12 +105,18 @@ SEAMS = {
     "airflow_mirrordb.client.route": {
         "changes of aiohttp": "check_aiohttp",
     },
-    "airflow_mirrordb.client.rules.endpoints": {
+    "airflow_mirrordb.client.rules.paths": {
         "what is encoded again": "_refuse_what_is_hidden",
         "odd characters": "_refuse_odd_characters",
+        "structure in a normal form": "_STRUCTURE",
+        "names between encoded slashes": "_decode_segment",
+        "names that read as URLs": "_URL",
+        "length of endpoints": "MAX_ENDPOINT_LENGTH",
+    },
+    "airflow_mirrordb.client.rules.patterns": {
         "endpoint patterns": "Rule.matches",
         "kinds of placeholders": "_rules_of",
-        "length of endpoints": "MAX_ENDPOINT_LENGTH",
+        "custom methods of items": "_refuse_without_method",
     },
     "airflow_mirrordb.client.rules.retry": {
         "longest wait": "LONGEST_WAIT",

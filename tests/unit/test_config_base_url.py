@@ -25,6 +25,7 @@ KEY = "k3y-that-nobody-may-see"
         ("https://example.com/büro", "https://example.com/b%C3%BCro"),
         ("https://example.com/a b", "https://example.com/a%20b"),
         ("https://example.com/a%20b", "https://example.com/a%20b"),
+        ("https://example.com/projects/a%2fb/", "https://example.com/projects/a%2Fb"),
         ("https://example.com/x HTTP/1.1", "https://example.com/x%20HTTP/1.1"),
         ("https://example.com./v1", "https://example.com./v1"),
         ("https://my_host/v1", "https://my_host/v1"),

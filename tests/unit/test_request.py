@@ -22,7 +22,7 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.client.auth.schemes import auth_headers
 from airflow_mirrordb.client.request import USER_AGENT, WireRequest, prepare, request_of_base_url
-from airflow_mirrordb.client.rules.endpoints import Method
+from airflow_mirrordb.client.rules.patterns import Method
 
 BASE = "https://example.com/v1"
 

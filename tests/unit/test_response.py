@@ -26,7 +26,7 @@ from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.errors import response_error_class
 from airflow_mirrordb.client.request import prepare
 from airflow_mirrordb.client.response import Answer, interpret
-from airflow_mirrordb.client.rules.endpoints import Method
+from airflow_mirrordb.client.rules.patterns import Method
 from airflow_mirrordb.client.rules.write_safety import classify_failure, may_be_applied
 
 BASE = "https://example.com/v1"

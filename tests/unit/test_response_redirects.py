@@ -14,7 +14,7 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.client.request import prepare
 from airflow_mirrordb.client.response import Answer
-from airflow_mirrordb.client.rules.endpoints import Method
+from airflow_mirrordb.client.rules.patterns import Method
 from airflow_mirrordb.client.rules.redirects import redirected
 
 BASE = "https://example.com/v1"

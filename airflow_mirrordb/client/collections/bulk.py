@@ -31,7 +31,7 @@ from airflow_mirrordb.client.request import (
     RequestOptions,
     checked_key,
 )
-from airflow_mirrordb.client.rules.endpoints import Method
+from airflow_mirrordb.client.rules.patterns import Method
 from airflow_mirrordb.client.rules.retry import Progress
 
 if TYPE_CHECKING:

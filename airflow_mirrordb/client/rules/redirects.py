@@ -8,9 +8,10 @@ from yarl import URL
 
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import EndpointNotAllowedError
-from airflow_mirrordb.client.request import MirrorDBRequest, WireRequest, base_of
+from airflow_mirrordb.client.request import MirrorDBRequest, WireRequest, target_of
 from airflow_mirrordb.client.response import REDIRECTS, Answer
 from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
+from airflow_mirrordb.client.rules.paths import endpoint_at
 
 
 def redirected(
@@ -30,14 +31,9 @@ def redirected(
         return None
     try:
         target = sent.url.join(URL(location))
-        prefix = f"{config.base_url}/"  # begins with the origin
         address = str(target.with_query(None).with_fragment(None))
-        if not address.startswith(prefix):
-            return None
-        path = address[len(prefix) :]
-        checked = registry.path_for("GET", path.removesuffix("/"))
+        path = registry.path_for("GET", endpoint_at(address, config.base_url))
     except (ValueError, EndpointNotAllowedError):
         return None
-    slash = "/" if path.endswith("/") else ""
     query = f"?{target.raw_query_string}" if target.raw_query_string else ""
-    return replace(sent, target=f"{base_of(config.base_url)[1]}/{checked}{slash}{query}")
+    return replace(sent, target=f"{target_of(path, config, slash=address.endswith('/'))}{query}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from yarl import URL
@@ -16,7 +17,7 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.client.request import MirrorDBRequest, WireRequest
 from airflow_mirrordb.client.response import Answer
-from airflow_mirrordb.client.rules import endpoints
+from airflow_mirrordb.client.rules import patterns as registered
 from tests.integration import (
     test_client_writes as writes,
     test_config_urls as config_urls,
@@ -28,12 +29,16 @@ from tests.integration import (
 )
 from tests.support.guards import ANYTHING, NEVER, Guard, nothing, seeds, unchanged
 from tests.unit import (
+    test_endpoint_dialects as dialects,
     test_endpoints as patterns,
     test_entity_tags as entity_tags,
     test_request_values as values,
 )
 
-RULES_OF = endpoints._rules_of.__wrapped__
+RULES_OF = registered._rules_of.__wrapped__
+
+
+NO_URL = re.compile(r"(?!)")
 
 
 def follow_anywhere(answer: Answer, request: MirrorDBRequest, sent: WireRequest, *_rest: Any) -> Any:
@@ -73,6 +78,22 @@ GUARDS: dict[str, Guard] = {
         without=lambda pattern: RULES_OF(pattern.replace(":int}", "}")),
         check=patterns.test_a_pattern_allows_exactly_its_methods,
         arguments={"pattern": "api/users/{id:int}", "endpoint": "api/users/7a", "methods": set()},
+    ),
+    "slashes within a segment": Guard(
+        seam="kinds of placeholders",
+        without=lambda pattern: RULES_OF(pattern.replace("{id}", "{id:quoted}")),
+        check=dialects.test_segments_of_several_parts_match_nothing_else,
+        arguments={"pattern": "Orders({id})", "endpoint": "Orders(a%2Fb)"},
+    ),
+    "names between encoded slashes": Guard(without=unquote, check=seeds("endpoint")),
+    "structure in a normal form": Guard(without=frozenset(), check=seeds("endpoint")),
+    "names that read as URLs": Guard(
+        without=NO_URL,
+        check=dialects.test_what_reads_as_a_url_is_refused,
+        arguments={"endpoint": "user:pass@host/api"},
+    ),
+    "custom methods of items": Guard(
+        without=nothing, check=dialects.test_a_custom_method_of_an_item_needs_its_http_method
     ),
     "length of endpoints": Guard(without=10**9, **MEGABYTE),
     "odd hosts": Guard(without=urlsplit, check=seeds("base_url")),
