@@ -306,6 +306,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             raise AirflowFailException(f"the write was applied, but {what} {error!r}") from error
 
     def _defer(self, context: Context, prepared: PreparedRequest, progress: Progress) -> NoReturn:
+        from airflow_mirrordb.task.result import may_be_file
         from airflow_mirrordb.task.takeover import announce
         from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments
 
@@ -320,6 +321,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
                 **common,
                 max_event_bytes=self.max_event_bytes,
                 output_path=self.output_path,
+                may_be_file=may_be_file(self),
                 operator=self.operator_name,
             )
             if prepared.repeatable

@@ -36,7 +36,7 @@ def result_of(
         result = response_filter(result)
     if result is None or not task.do_xcom_push:
         return result
-    or_file = OR_FILE if "output_path" in vars(task) else ""
+    or_file = OR_FILE if may_be_file(task) else ""
     if response_filter is None:
         check_size(event, task.max_event_bytes, or_file=or_file)
     elif (size := _size_of(result)) > task.max_event_bytes:
@@ -58,6 +58,11 @@ def result_of(
     if kept is not result:
         task.log.warning(HALF_REPLACED)
     return kept
+
+
+def may_be_file(task: Any) -> bool:
+    """Return whether a task has an ``output_path``, to which an answer may go that cannot be its result."""
+    return "output_path" in vars(task)
 
 
 def _size_of(result: Any) -> int:

@@ -49,6 +49,8 @@ class MirrorDBTrigger(StoredArguments, BaseTrigger):
     :param max_event_bytes: largest answer that is put into the event, in bytes
     :param output_path: file that the answer is written to; the event holds its
         :class:`~airflow_mirrordb.client.Manifest` then
+    :param may_be_file: whether the task has an ``output_path``, which the error of too large an answer then
+        advises
     :param operator: name of the operator, for the User-Agent
     """
 
@@ -61,6 +63,7 @@ class MirrorDBTrigger(StoredArguments, BaseTrigger):
         progress: Mapping[str, Any] | str | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
         output_path: str | None = None,
+        may_be_file: bool = False,
         operator: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -69,6 +72,7 @@ class MirrorDBTrigger(StoredArguments, BaseTrigger):
         self.progress = given(progress)
         self.max_event_bytes = max_event_bytes
         self.output_path = output_path
+        self.may_be_file = may_be_file
         self.operator = operator
         self._maybe_applied = False
 
@@ -98,7 +102,7 @@ class MirrorDBTrigger(StoredArguments, BaseTrigger):
                 raise
         log_request(log, self.mirrordb_conn_id, request, "answered %d", response.status)
         event = success_event(response, request)
-        check_size(event, self.max_event_bytes, or_file=OR_FILE if request.method == "GET" else "")
+        check_size(event, self.max_event_bytes, or_file=OR_FILE if self.may_be_file else "")
         return event
 
     async def _with_past(self, request: MirrorDBRequest, progress: Progress) -> Progress:

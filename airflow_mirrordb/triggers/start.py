@@ -61,7 +61,9 @@ class MirrorDBReadStartTrigger(RemembersTemplates, MirrorDBTrigger):
         max_event_bytes: int = MAX_EVENT_BYTES,
         end_from_trigger: bool = False,
     ) -> None:
-        super().__init__(mirrordb_conn_id, max_event_bytes=max_event_bytes, output_path=output_path)
+        super().__init__(
+            mirrordb_conn_id, max_event_bytes=max_event_bytes, output_path=output_path, may_be_file=True
+        )
         self.endpoint = endpoint
         self.method_name = method_name
         self.query = query

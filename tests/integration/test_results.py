@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, PokeReturn
 from hypothesis import given, settings
 
 from airflow_mirrordb import compat
-from airflow_mirrordb.client import InvalidResponseError
+from airflow_mirrordb.client import GenericMirrorDB, InvalidResponseError, MirrorDBRequest
 from airflow_mirrordb.operators import bulk_result
 from airflow_mirrordb.operators.base import MirrorDBOperator
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBReadOperator
@@ -291,6 +291,26 @@ def test_a_large_answer_in_the_triggerer_says_what_to_do(
     error = failure(lambda: run(make(response_filter=len, **MODES["triggerer"])))
     assert "the answer of 1," in str(error)
     assert words in str(error)
+
+
+class FetchOperator(MirrorDBOperator):
+    """A read of somebody's own, which has no ``output_path``."""
+
+    only_reads = True
+
+    def request(self, context: Any, client: GenericMirrorDB) -> MirrorDBRequest:  # noqa: ARG002  # as the base has it
+        return self._request("GET")
+
+
+@every_mode
+def test_an_argument_that_the_operator_does_not_have_is_not_advised(
+    scripted: ScriptedBackend, set_connection: SetConnection, mode: str
+) -> None:
+    """A file is for the operator that can write one; the error is the same in every mode."""
+    set_connection(scripted.url)
+    scripted.answer(200, LARGE)
+    error = failure(lambda: run(FetchOperator(task_id="fetch", endpoint="api/users", **MODES[mode])))
+    assert str(error).endswith("keep less of it by response_filter with deferrable=False")
 
 
 def test_a_path_that_the_triggerer_would_not_be_given_is_told(
