@@ -73,6 +73,7 @@ def get_provider_info() -> dict[str, Any]:
                         # the form of Airflow 2 shows these too
                         "endpoints": "api/users, api/orders/{id}",
                         "test_endpoint": "api/users",
+                        "redirect_hosts": "*.s3.amazonaws.com, files.example.com",
                         "key_name": "X-API-Key",
                         "oauth_url": "https://login.example.com/oauth/token",
                         "scope": "users.read users.write",
@@ -108,6 +109,17 @@ def get_provider_info() -> dict[str, Any]:
                         " as api/users. Default: the base URL.",
                         "schema": {
                             "type": ["string", "null"],
+                            "section": "Endpoints",
+                        },
+                    },
+                    "redirect_hosts": {
+                        "label": "Hosts of redirects",
+                        "description": "Other hosts that a read may be redirected to, as those of files with"
+                        " presigned URLs, split by line breaks or commas; no credential goes there, nor a"
+                        " client certificate. Default: none.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "format": "multiline",
                             "section": "Endpoints",
                         },
                     },

@@ -23,7 +23,12 @@ from airflow_mirrordb.client.request import (
 from airflow_mirrordb.client.response import GONE, Answer, MirrorDBResponse, interpret
 from airflow_mirrordb.client.route import Route
 from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
-from airflow_mirrordb.client.rules.redirects import redirected
+from airflow_mirrordb.client.rules.redirects import (
+    MAX_HOPS,
+    redirected,
+    redirected_elsewhere,
+    signatures_of,
+)
 from airflow_mirrordb.client.rules.retry import Progress, RetryPolicy
 from airflow_mirrordb.client.rules.throttle import TurnTooLateError
 from airflow_mirrordb.client.rules.write_safety import classify_failure, may_be_applied
@@ -105,6 +110,7 @@ class Call:
         self.deadline, self._wait, self._longest_pause = deadline, wait, longest_pause
         self._stream, self._observe, self._note = stream, observe, note
         self._number, self._progress, self.maybe_applied = 0, progress, False
+        self._elsewhere: WireRequest | None = None  # where a file lies
 
     def __str__(self) -> str:
         """Return the name of the request in logs, without secrets: a link may have brought one."""
@@ -124,7 +130,7 @@ class Call:
             if headers is None:
                 headers = await self._credentials.headers(config, transport)
             answer = await self._answer(headers)
-            if answer.status == _UNAUTHORIZED and (
+            if (answer.status == _UNAUTHORIZED and self._elsewhere is None) and (
                 fresh := await self._credentials.renewed(headers, config, transport, self._renewals)
             ):
                 answer = await self._answer(fresh)  # a 401 was not applied: a write may go out again
@@ -157,6 +163,9 @@ class Call:
                 hide=self._redaction.text,
             )
         except MirrorDBError as error:
+            if self._elsewhere is not None:
+                error.message += f"; so answers {self._elsewhere.origin}, to which the backend redirects"
+                Redaction(signatures_of(self._elsewhere)).error(error)
             self._raise_classified(error)
         if not response.is_json and self._request.method == "GET":
             if self._request.any_body:
@@ -192,9 +201,21 @@ class Call:
         raise classified from error
 
     async def _answer(self, headers: Mapping[str, str]) -> Answer:
-        answer = await self._send(self._wire, headers)
-        follow = redirected(answer, self._request, self._wire, self._snapshot.config, self._snapshot.registry)
-        return await self._send(follow, headers) if follow else answer
+        self._elsewhere = None
+        wire, config = self._wire, self._snapshot.config
+        answer = await self._send(wire, headers)
+        if follow := redirected(answer, self._request, wire, config, self._snapshot.registry):
+            wire, answer = follow, await self._send(follow, headers)
+        if not config.redirect_hosts:
+            return answer
+        for _ in range(MAX_HOPS):
+            follow = redirected_elsewhere(answer, self._request, wire, config)
+            if follow is None:
+                break
+            log.info("%s: it lies at %s", str(self), follow.origin)
+            wire = self._elsewhere = follow
+            answer = await self._send(follow, {})
+        return answer
 
     async def _send(self, wire: WireRequest, headers: Mapping[str, str]) -> Answer:
         """Send a request when its turn has come."""
@@ -209,7 +230,8 @@ class Call:
             self._raise_classified(error)
         finally:
             throttle.leave()
-        throttle.learn(slot, answer)
+        if not wire.anonymous:  # another server's limits are not the backend's
+            throttle.learn(slot, answer)
         self._note_fact(self._progress.maybe_applied or (wire.method != "GET" and may_be_applied(answer)))
         return answer
 

@@ -29,6 +29,7 @@ from airflow_mirrordb.client.setting_types import (
     ErrorStatuses,
     HeaderName,
     Headers,
+    Hosts,
     Integer,
     Number,
     Patterns,
@@ -100,6 +101,8 @@ class MirrorDBConfig(BaseModel):
     """Whether every path is sent with a slash at its end."""
     test_endpoint: str | None = None
     """Endpoint that the connection test reads; the base URL if not set."""
+    redirect_hosts: Hosts = None
+    """Other hosts that a GET may be redirected to, without any credential, as those of presigned URLs."""
 
     update_method: Annotated[UpdateMethod, AnyCase] = "PUT"
     """HTTP method of an update that is not partial; ``PATCH`` for backends that know no PUT."""

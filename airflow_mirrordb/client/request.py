@@ -99,15 +99,17 @@ class WireRequest:
     :param origin: of the backend: scheme, host and port
     :param target: percent-encoded path and query (RFC 9112, section 3.2.1)
     :param repeatable: whether sending it twice leaves what sending it once does
+    :param anonymous: whether it goes to another host than the backend's, which must not know who sends it
     """
 
     method: Method
     origin: URL
-    target: str
+    target: str = field(repr=False)
     headers: CIMultiDict[str] = field(repr=False)
     body: bytes | None = field(repr=False)
     timeout: float
     repeatable: bool
+    anonymous: bool = False
 
     @property
     def url(self) -> URL:

@@ -173,7 +173,8 @@ def response_error(
         location = shortened(shown(answer.headers.get("Location", "nowhere")), 500)
         error.message += (
             f"; the redirect to {location!r} was not followed"
-            " (set the extra 'trailing_slash' if only a slash is missing, else change the base URL)"
+            " (set the extra 'trailing_slash' if only a slash is missing, 'redirect_hosts' if a file lies at"
+            " that host, else change the base URL)"
         )
     if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
         error.message += f"; {_allowed(answer.headers, method)}"
@@ -288,7 +289,8 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
             reason = (
                 f"the body of {len(answer.body):,} bytes is not JSON (content type"
                 f" {shortened(content_type, 200)!r}), as a result, a condition and a page have to be; only a"
-                " read to an output_path, to a sink, or with 'accept', takes another body"
+                f" read to an output_path, {'' if is_json_type(content_type) else 'with accept, '}or to a"
+                " sink, takes another body"
             )
     if request.any_body and not _should_be_json(answer, content_type):
         return None, False

@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from airflow_mirrordb.client.rules.headers import TOKEN
 from airflow_mirrordb.client.rules.patterns import METHODS
+from airflow_mirrordb.client.rules.redirect_hosts import checked_host
 
 
 def _as_list(value: object) -> object:
@@ -59,6 +60,7 @@ Number = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=Fals
 HeaderName = Annotated[str, Field(pattern=rf"^{TOKEN.pattern}$")]
 Headers = Annotated[Mapping[HeaderName, str], BeforeValidator(_as_mapping)]
 Patterns = Annotated[tuple[str, ...] | None, BeforeValidator(_as_patterns)]
+Hosts = Annotated[tuple[Annotated[str, AfterValidator(checked_host)], ...] | None, BeforeValidator(_as_list)]
 Verify = Annotated[bool | str, BeforeValidator(_as_verify)]
 ErrorStatuses = Annotated[frozenset[Annotated[Integer, Field(ge=400, le=599)]], BeforeValidator(_as_list)]
 AnyCase = BeforeValidator(_as_method)

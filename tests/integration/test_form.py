@@ -28,6 +28,7 @@ SECRETS = {"client_key_passphrase", "proxy"}
 STORED: dict[str, Any] = {
     "endpoints": ["api/users", "DELETE api/cache"],
     "test_endpoint": "api/users",
+    "redirect_hosts": ["*.s3.amazonaws.com", "files.example.com:8443"],
     "trailing_slash": True,
     "auth_type": "api_key",
     "key_name": "X-Key",

@@ -53,6 +53,8 @@ SEAMS = {
         "refusals": "may_be_applied",
         "redaction of request ids of successes": "interpret",
         "redaction of what is logged": "Call.__str__",
+        "signatures of other hosts": "signatures_of",
+        "hops to other hosts": "MAX_HOPS",
     },
     "airflow_mirrordb.client.collections.bulk_report": {
         "failures of a bulk": "BulkReport.has_failed",
@@ -118,6 +120,10 @@ SEAMS = {
         "kinds of placeholders": "_rules_of",
         "custom methods of items": "_refuse_without_method",
     },
+    "airflow_mirrordb.client.rules.redirects": {
+        "headers for other hosts": "_FOR_ANYBODY",
+        "hosts of redirects": "is_listed",
+    },
     "airflow_mirrordb.client.rules.retry": {
         "longest wait": "LONGEST_WAIT",
         "Retry-After below 0": "_number",
@@ -159,6 +165,7 @@ SEAMS = {
         "credentials of a proxy": "proxy_headers",
     },
     "airflow_mirrordb.client.wire.transport": {
+        "client certificates of other hosts": "without_credentials",
         "size of bodies": "Transport._read",
         "resets in the middle of a body": "check_end",
         "sessions of earlier settings": "Transport.retire",

@@ -22,6 +22,7 @@ DEFAULTS: dict[str, Any] = {
     "endpoints": None,
     "trailing_slash": False,
     "test_endpoint": None,
+    "redirect_hosts": None,
     "update_method": "PUT",
     "request_envelope": None,
     "response_envelope": None,

@@ -1,17 +1,26 @@
-"""Which redirect is followed. Pure; no I/O."""
+"""Which redirect is followed, and how. Pure; no I/O."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from multidict import CIMultiDict
 from yarl import URL
 
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import EndpointNotAllowedError
-from airflow_mirrordb.client.request import MirrorDBRequest, WireRequest, target_of
+from airflow_mirrordb.client.request import MirrorDBRequest, WireRequest, base_of, target_of
 from airflow_mirrordb.client.response import REDIRECTS, Answer
 from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
 from airflow_mirrordb.client.rules.paths import endpoint_at
+from airflow_mirrordb.client.rules.redirect_hosts import is_listed, split_location
+
+#: Redirects to other hosts that are followed for one attempt; a loop ends there.
+MAX_HOPS = 5
+#: What goes along to another host: headers that say what is wanted, and nothing of who wants it.
+_FOR_ANYBODY = ("Accept", "Accept-Language", "Range", "User-Agent")
+#: Characters of a value in the query of a presigned URL that may be a part of its signature.
+_LEAST = 8
 
 
 def redirected(
@@ -37,3 +46,33 @@ def redirected(
         return None
     query = f"?{target.raw_query_string}" if target.raw_query_string else ""
     return replace(sent, target=f"{target_of(path, config, slash=address.endswith('/'))}{query}")
+
+
+def redirected_elsewhere(
+    answer: Answer, request: MirrorDBRequest, sent: WireRequest, config: MirrorDBConfig
+) -> WireRequest | None:
+    """Return the request that a redirect to another host asks for, if that is one of ``redirect_hosts``.
+
+    It is a GET without any credential, and shows no client certificate. From https it does not lead to http,
+    and never back to the backend, where requests need a pattern.
+    """
+    location = answer.headers.get("Location")
+    if request.method != "GET" or answer.status not in REDIRECTS or not location:
+        return None
+    found = split_location(location, sent.url)
+    if found is None:
+        return None
+    origin, target = found
+    is_own = origin == base_of(config.base_url)[0]
+    if is_own or (origin.scheme == "http" and sent.origin.scheme == "https"):
+        return None
+    if not is_listed(origin, config.redirect_hosts or ()):
+        return None
+    headers = CIMultiDict({name: sent.headers[name] for name in _FOR_ANYBODY if name in sent.headers})
+    return replace(sent, origin=origin, target=target, headers=headers, anonymous=True)
+
+
+def signatures_of(sent: WireRequest) -> list[str]:
+    """Return what of the URL of a file must not be seen: the values of its query, whole and in parts."""
+    values = [value for _, value in sent.url.query.items()]
+    return [part for value in values for part in {value, *value.split("/")} if len(part) >= _LEAST]

@@ -23,6 +23,21 @@ IDLE_LIMIT_FOR_WRITES = 1.0
 IDLE_LIMIT = 15.0
 
 
+#: Stands for whatever host redirects lead to; nothing is sent there (RFC 2606, section 2).
+_ANYWHERE = "https://elsewhere.invalid"
+#: Origins whose way is remembered; ``redirect_hosts`` may allow any number of them.
+_MOST_ORIGINS = 64
+
+
+def without_credentials(config: MirrorDBConfig) -> MirrorDBConfig:
+    """Return the settings for connections to other hosts than the backend: they see no client certificate.
+
+    The proxy, with its own credentials, is on the way to any host.
+    """
+    nothing = dict.fromkeys(("oauth_url", "client_cert", "client_key", "client_key_passphrase"))
+    return config.model_copy(update={"base_url": _ANYWHERE, **nothing})
+
+
 class Connections:
     """The connections to one backend on one event loop: one pool for writes that must not be repeated,
     one for all else.
@@ -58,6 +73,8 @@ class Connections:
             self._pools[idle_limit] = pool
         opener = self._openers.get(request.origin)
         if opener is None:
+            if len(self._openers) >= _MOST_ORIGINS:
+                self._openers.clear()
             opener = opener_to(request.origin, self._proxy, compression.ACCEPTED, self._proxy_headers)
             self._openers[request.origin] = opener
         return await pool.connection_for(opener), opener

@@ -29,7 +29,12 @@ from airflow_mirrordb.client.wire.aiohttp_private import (
 from airflow_mirrordb.client.wire.body_ends import WITHOUT_BODY, check_end, is_body_to_come
 from airflow_mirrordb.client.wire.deadlines import Deadlines
 from airflow_mirrordb.client.wire.failures import forget_credentials, own_error
-from airflow_mirrordb.client.wire.pool import Connections, SharedConnections, share_connections
+from airflow_mirrordb.client.wire.pool import (
+    Connections,
+    SharedConnections,
+    share_connections,
+    without_credentials,
+)
 from airflow_mirrordb.client.wire.tls import tls_servers
 
 log = logging.getLogger(__name__)
@@ -51,8 +56,7 @@ class Transport:
         if config.verify is False and (servers := tls_servers(config)):
             log.warning("TLS certificates of %s are not verified (extra 'verify')", ", ".join(servers))
         self._config, self._share = config, shared
-        self._shared: SharedConnections | None = None
-        self._connections: Connections | None = None
+        self._connections: dict[bool, tuple[Connections, SharedConnections | None]] = {}
         self._open()
         self._deadlines = Deadlines()
         self._sending = 0
@@ -88,7 +92,7 @@ class Transport:
         try:
             with self._deadlines.within(min(request.timeout, within)):
                 await asyncio.sleep(0)  # lets the loop see which connections the server has closed
-                connection, opener = await self._open().connect(request)
+                connection, opener = await self._open(anonymous=request.anonymous).connect(request)
                 head = head_of(request, opener, credentials or {})
                 if begin is not None:
                     begin()
@@ -132,19 +136,20 @@ class Transport:
     async def close(self) -> None:
         """Close all connections, unless others share them; a second call does nothing."""
         self._deadlines.close()
-        connections, self._connections = self._connections, None
-        if connections is None:
-            return
-        if self._shared:
-            self._shared.leave()
-        else:
-            await connections.close()
+        opened, self._connections = self._connections, {}
+        for connections, shared in opened.values():
+            if shared:
+                shared.leave()
+            else:
+                await connections.close()
 
-    def _open(self) -> Connections:
-        if self._connections is None:
-            self._shared = share_connections(self._config) if self._share else None
-            self._connections = self._shared.connections if self._shared else Connections(self._config)
-        return self._connections
+    def _open(self, *, anonymous: bool = False) -> Connections:
+        """Return the connections to the backend, or those to other hosts, which no credential goes along."""
+        if anonymous not in self._connections:
+            config = without_credentials(self._config) if anonymous else self._config
+            shared = share_connections(config) if self._share else None
+            self._connections[anonymous] = (shared.connections if shared else Connections(config)), shared
+        return self._connections[anonymous][0]
 
     def _failure(
         self, error: BaseException, request: WireRequest, seconds: float, *, sent: bool
@@ -160,8 +165,10 @@ class Transport:
         own = own_error(
             error, request.origin, seconds, sent=sent, through_proxy=self._config.proxy is not None
         )
-        if own and not sent and isinstance(error, asyncio.TimeoutError) and self._connections:
-            own.message += self._connections.interrupted_step()
+        if own and not sent and isinstance(error, asyncio.TimeoutError):
+            own.message += "".join(
+                connections.interrupted_step() for connections, _ in self._connections.values()
+            )
         return own
 
     async def _read(self, response: Response, pieces: list[bytes], stream: Stream | None) -> str:

@@ -21,6 +21,7 @@ from airflow_mirrordb.client.rules import patterns as registered
 from tests.integration import (
     test_client_writes as writes,
     test_config_urls as config_urls,
+    test_files_elsewhere as files,
     test_proxy as proxies,
     test_secrets as secrets,
     test_transport_origin as origin,
@@ -32,6 +33,7 @@ from tests.unit import (
     test_endpoint_dialects as dialects,
     test_endpoints as patterns,
     test_entity_tags as entity_tags,
+    test_redirect_hosts as hosts,
     test_request_values as values,
 )
 
@@ -130,6 +132,28 @@ GUARDS: dict[str, Guard] = {
     ),
     "redirects to what is not registered": Guard(
         seam="endpoint patterns", without=lambda *_: True, check=seeds("location")
+    ),
+    "hosts of redirects": Guard(
+        without=lambda *_: True,
+        check=hosts.test_what_is_not_listed_is_not_followed,
+        arguments={"location": "https://evil.example/?bucket.s3.amazonaws.com"},
+    ),
+    "headers for other hosts": Guard(
+        without=("Accept", "Accept-Language", "Range", "User-Agent", "X-Tenant", "X-Trace"),
+        check=hosts.test_nothing_goes_along_that_tells_who_asks,
+    ),
+    "client certificates of other hosts": Guard(
+        without=lambda config: config,
+        check=files.test_no_client_certificate_is_shown_to_another_host,
+        arguments={"shared": False},
+    ),
+    "signatures of other hosts": Guard(
+        without=lambda _sent: [],
+        check=files.test_what_the_other_host_refuses_is_told_without_the_signature,
+    ),
+    "hops to other hosts": Guard(
+        without=50,
+        check=files.test_hosts_may_lead_on_and_a_loop_ends,
     ),
     # headers
     "reserved headers": Guard(without=frozenset(), check=seeds("header")),
