@@ -13,6 +13,7 @@ import msgspec
 
 from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.bodies.error_details import encodable, problem_from
+from airflow_mirrordb.client.bodies.json_faults import fault_in
 from airflow_mirrordb.client.bodies.sizes import MAX_EXPANSION, decoded_size
 from airflow_mirrordb.client.bodies.texts import in_utf8, text_from
 from airflow_mirrordb.client.config import MirrorDBConfig
@@ -283,14 +284,13 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
     else:
         try:
             return decode(body), True
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError) as fault:
             if request.method != "GET":
                 return text_from(answer.body, content_type), False
             reason = (
                 f"the body of {len(answer.body):,} bytes is not JSON (content type"
-                f" {shortened(content_type, 200)!r}), as a result, a condition and a page have to be; only a"
-                f" read to an output_path, {'' if is_json_type(content_type) else 'with accept, '}or to a"
-                " sink, takes another body"
+                f" {shortened(content_type, 200)!r}): {fault_in(body, fault)}; only a read to an output_path,"
+                f" {'' if is_json_type(content_type) else 'with accept, '}or to a sink, takes another body"
             )
     if request.any_body and not _should_be_json(answer, content_type):
         return None, False

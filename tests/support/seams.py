@@ -45,6 +45,10 @@ SEAMS = {
         "number of values of errors": "MAX_NODES",
         "number of errors": "MAX_RECORDS",
     },
+    "airflow_mirrordb.client.bodies.json_faults": {
+        "what is scanned of bodies": "MAX_SCANNED",
+        "what is shown of bodies": "SHOWN",
+    },
     "airflow_mirrordb.client.bodies.texts": {
         "charsets of text": "_CHARSETS",
     },

@@ -46,6 +46,7 @@ from tests.unit import (
     test_compression as packed,
     test_error_bodies as bodies_of_errors,
     test_error_details as problems,
+    test_json_faults as faults_of_json,
     test_response as interpreted,
     test_retry as retries,
     test_runner as runs,
@@ -130,6 +131,14 @@ GUARDS: dict[str, Guard] = {
     "number of errors": Guard(
         without=10**9,
         check=bodies_of_errors.test_many_errors_are_told_up_to_twenty,
+    ),
+    "what is scanned of bodies": Guard(
+        without=10**9,
+        check=faults_of_json.test_the_place_in_a_long_body_is_its_line_and_column,
+    ),
+    "what is shown of bodies": Guard(
+        without=10**9,
+        check=faults_of_json.test_what_is_there_is_cut_at_eighty_characters,
     ),
     "length of what tells of the next page": Guard(
         without=10**9,
