@@ -66,7 +66,8 @@ class MirrorDBRequest:
     :param if_none_match: entity tag which the resource must no longer have (section 13.1.2), likewise
     :param idempotency_key: key by which the backend knows a repeated POST or PATCH, sent if the
         connection has an ``idempotency_header``
-    :param missing_ok: whether a DELETE that meets 404 or 410 is a success
+    :param missing_ok: whether a DELETE or a GET that meets 404 or 410 is a success, which has no data; not
+        with ``paginate``
     :param accept: media types that the answer shall have, as ``text/csv`` (RFC 9110, section 12.5.1), instead
         of JSON; an answer whose content type is not JSON is its text then
     :param full_response: whether the result is a :class:`~airflow_mirrordb.client.FullResponse`
@@ -164,6 +165,8 @@ def prepare(request: MirrorDBRequest, config: MirrorDBConfig, registry: Endpoint
     try:
         if request.method_name is not None:
             _check_label(request.method_name)
+        if request.missing_ok and request.paginate is not None:
+            raise _bad("missing_ok", "a page that is missing is no end of a collection; leave one of the two")
         path = registry.path_for(method, request.endpoint)
         headers = _headers(request, config)
         body = _body(request.data, config.request_envelope)

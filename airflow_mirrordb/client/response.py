@@ -251,7 +251,11 @@ def _is_conditional(request: MirrorDBRequest, config: MirrorDBConfig) -> bool:
 
 def _is_gone(status: int, request: MirrorDBRequest, *, maybe_applied: bool) -> bool:
     """A DELETE that meets 404, or 410, after an attempt that may have been applied has done its work."""
-    return request.method == "DELETE" and status in GONE and (request.missing_ok or maybe_applied)
+    if status not in GONE:
+        return False
+    if request.method == "GET":
+        return request.missing_ok
+    return request.method == "DELETE" and (request.missing_ok or maybe_applied)
 
 
 def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) -> tuple[Any, bool]:

@@ -111,6 +111,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
     operator_extra_links = (MirrorDBResourceLink(),)
     output_path: str | None = None  # only reads have one
     only_reads = False
+    takes_lists = True  # False refuses a list of endpoints
 
     def __init__(
         self,
@@ -148,6 +149,8 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         if not is_template and max_failed_of(max_failed) is not None and on_error == "fail":
             raise ValueError("max_failed: it needs on_error='continue'; else the first failure ends all")
         super().__init__(**retry_arguments(retry_policy), **kwargs)
+        if is_list(endpoint) and not self.takes_lists:
+            raise ValueError(self._only_one())
         self.endpoint = endpoint
         self.mirrordb_conn_id = mirrordb_conn_id
         self.method_name = method_name
@@ -168,8 +171,13 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
     def is_many(self) -> bool:
         """Whether the task sends a request for each of a list.
 
-        :raises InvalidRequestError: if ``bulk`` was rendered to something it cannot be
+        :raises InvalidRequestError: if ``bulk`` was rendered to something it cannot be, or ``endpoint`` to a
+            list that the operator does not take
         """
+        if not self.takes_lists and is_list(self.endpoint):
+            from airflow_mirrordb.client.errors import InvalidRequestError
+
+            raise InvalidRequestError(message=self._only_one(), field="endpoint")
         return is_list(self.endpoint) or parse_argument("bulk", self.bulk, bool)
 
     @abstractmethod
@@ -180,6 +188,17 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
 
         :raises InvalidRequestError: if an argument was rendered to something it cannot be
         """
+
+    def result(self, event: Mapping[str, Any]) -> Any:
+        """Return the task's result: the data of the answer, or what ``response_filter`` makes of that.
+
+        It runs on the worker, wherever the request was sent. What it raises ends the task as an error of
+        ``response_filter`` does.
+
+        :param event: the :class:`~airflow_mirrordb.task.events.SuccessEvent` that tells of the answer
+        """
+        data = event["data"]
+        return data if self.response_filter is None else self.response_filter(data)
 
     def execute(self, context: Context) -> Any:
         """Send the request and return the decoded answer, or the report of many."""
@@ -331,7 +350,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         )
 
     def _result(self, event: Mapping[str, Any]) -> Any:
-        from airflow_mirrordb.task.result import result_of
+        from airflow_mirrordb.task.result import checked_result
 
         self.log.info(
             "Answered %s after %d attempt(s) in %.3f s (request id %s)",
@@ -340,7 +359,10 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             event["elapsed"],
             event["request_id"],
         )
-        return result_of(self, event, self.response_filter)
+        return checked_result(self, event, self.result(event))
+
+    def _only_one(self) -> str:
+        return f"endpoint: {type(self).__name__} takes one, not a list; map the task over many by expand()"
 
     def _request(self, method: Method, **arguments: Any) -> MirrorDBRequest:
         return request_of(self, method, **arguments)

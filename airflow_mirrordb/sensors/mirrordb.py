@@ -373,10 +373,13 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
             TaskState(context, of_try=True).remember(NAME, fields_of(state))
 
     def _result(self, event: Mapping[str, Any]) -> Any:
-        from airflow_mirrordb.task.result import result_of
+        from airflow_mirrordb.task.result import checked_result
 
         self.log.info("Met: answered %s (request id %s)", event["http_status"], event["request_id"])
-        return result_of(self, event, None if self.gone else self.response_filter)
+        result = event["data"]
+        if self.response_filter is not None and not self.gone:
+            result = self.response_filter(result)
+        return checked_result(self, event, result)
 
     def _time_out(self, reason: Exception) -> NoReturn:
         if self.soft_fail:

@@ -7,7 +7,7 @@ a write was applied, and would then try again.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from airflow_mirrordb.compat import has_xcom_backend, serialize_object
@@ -15,10 +15,8 @@ from airflow_mirrordb.task.events import OR_FILE, check_size, unusable
 from airflow_mirrordb.task.serialization import HALF_REPLACED, NotStorableError, storable
 
 
-def result_of(
-    task: Any, event: Mapping[str, Any], response_filter: Callable[[Any], Any] | None = None
-) -> Any:
-    """Return the result of a task that got an answer.
+def checked_result(task: Any, event: Mapping[str, Any], result: Any) -> Any:
+    """Return the result of a task that got an answer, as Airflow can store it.
 
     Half a surrogate pair in it is replaced, with a warning. With an XCom backend of the user's own
     nothing is replaced or refused, as only that knows what it can store; nor is anything for a task
@@ -26,18 +24,14 @@ def result_of(
 
     :param task: an operator or a sensor
     :param event: the :class:`~airflow_mirrordb.triggers.mirrordb.SuccessEvent` that tells of the answer
-    :param response_filter: of the task
+    :param result: the answer's data, or what was made of it
     :raises InvalidResponseError: if the result cannot be stored, or is longer than ``max_event_bytes``;
         it is final
-    :raises Exception: what the filter raises
     """
-    result = event["data"]
-    if response_filter is not None:
-        result = response_filter(result)
     if result is None or not task.do_xcom_push:
         return result
     or_file = OR_FILE if may_be_file(task) else ""
-    if response_filter is None:
+    if result is event["data"]:
         check_size(event, task.max_event_bytes, or_file=or_file)
     elif (size := _size_of(result)) > task.max_event_bytes:
         message = (

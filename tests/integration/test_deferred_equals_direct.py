@@ -6,7 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -30,7 +30,11 @@ from airflow_mirrordb.client.rules import rate_limiter
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator, MirrorDBUpdateOperator
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger
-from tests.integration import test_operators as operators, test_sensor as sensors
+from tests.integration import (
+    test_operators as operators,
+    test_readme_snippets as readme,
+    test_sensor as sensors,
+)
 from tests.support.backends import ScriptedBackend
 from tests.support.clocks import FakeClock
 from tests.support.connections import SetConnection
@@ -118,63 +122,125 @@ def watcher(
 
 pages = partial(MirrorDBReadOperator, task_id="pages", endpoint="api/users", paginate={"style": "link"})
 patch = partial(MirrorDBUpdateOperator, task_id="patch", endpoint="api/users/1", data={"a": 1}, partial=True)
-#: Each operator, and whether the connection promises that the backend knows idempotency keys.
-OPERATORS: dict[str, tuple[Callable[..., Any], bool]] = {
-    "create, keyed": (operators.OPERATORS["create"], True),
-    "create": (operators.OPERATORS["create"], False),
-    "read": (operators.OPERATORS["read"], False),
-    "read pages": (pages, False),
-    "update": (operators.OPERATORS["update"], False),
-    "partial update, keyed": (patch, True),
-    "partial update": (patch, False),
-    "delete": (operators.OPERATORS["delete"], False),
-}
-MAY_NOT_BE_REPEATED = ("create", "partial update")
 
 BUSY: Answer = (429, None, {"Retry-After": "0"})
 AWAY: Answer = (503, None, {"Retry-After": "0"})
 GOOD: list[Answer] = [(200, {"id": 7}, {})]
 PAGES: list[Answer] = [(200, [1, 2], {"Link": '</api/users?page=2>; rel="next"'}), (200, [3], {})]
 
-#: The answers, to which a success adds a good one; the state, the error, and how many attempts were told of.
-SCENARIOS: dict[str, tuple[list[Answer], str, type[MirrorDBError] | None, int]] = {
-    "success": ([], "success", None, 0),
-    "success after retries": ([AWAY, BUSY, AWAY], "success", None, 3),
-    "permanent error": ([(404, {"detail": "gone"}, {})], "failed", NotFoundError, 1),
-    "permanent error after retries": ([BUSY, (403, None, {})], "failed", ForbiddenError, 2),
-    "passing error": ([BUSY] * 5, "up_for_retry", RateLimitError, 5),
-    "perhaps applied": ([(500, None, {})] * 5, "up_for_retry", ServerError, 5),
-    "no JSON": ([(200, b"<html>", {})], "failed", InvalidResponseError, 1),
-    "too long an answer": ([(200, {"long": "x" * 3000}, {})], "failed", InvalidResponseError, 0),
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """What a task meets, and how it has to end then.
+
+    :param answers: of the backend; to a success the good ones are added, unless it has a result of its own
+    :param state: as in :class:`Ended`
+    :param error: with which it fails
+    :param told: how many attempts its logs tell of
+    :param result: which ``response_filter`` gets, if it is not that of the operator
+    """
+
+    answers: list[Answer]
+    state: str = "success"
+    error: type[MirrorDBError] | None = None
+    told: int = 0
+    result: Any = ...
+
+
+#: How most operators end.
+SCENARIOS: dict[str, End] = {
+    "success": End(answers=[]),
+    "success after retries": End(answers=[AWAY, BUSY, AWAY], told=3),
+    "permanent error": End(
+        answers=[(404, {"detail": "gone"}, {})], state="failed", error=NotFoundError, told=1
+    ),
+    "permanent error after retries": End(
+        answers=[BUSY, (403, None, {})], state="failed", error=ForbiddenError, told=2
+    ),
+    "passing error": End(answers=[BUSY] * 5, state="up_for_retry", error=RateLimitError, told=5),
+    "perhaps applied": End(answers=[(500, None, {})] * 5, state="up_for_retry", error=ServerError, told=5),
+    "no JSON": End(answers=[(200, b"<html>", {})], state="failed", error=InvalidResponseError, told=1),
+    "too long an answer": End(
+        answers=[(200, {"long": "x" * 3000}, {})], state="failed", error=InvalidResponseError
+    ),
+}
+#: A write was done, whatever its answer is.
+OF_A_WRITE = {"no JSON": End(answers=[(200, b"<html>", {})], result="<html>")}
+#: One that may not be repeated is sent no second time where that would be a risk.
+NOT_REPEATED = {
+    **OF_A_WRITE,
+    "perhaps applied": End(answers=[(500, None, {})], state="failed", error=AmbiguousWriteError, told=1),
 }
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
-@pytest.mark.parametrize("operator", OPERATORS)
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """An operator, and what is particular to it.
+
+    :param make: makes it
+    :param keyed: whether the connection promises that the backend knows idempotency keys
+    :param good: the answers of a success
+    :param result: what ``response_filter`` gets of them
+    :param shortens: whether its result is shorter than the answer, which may be too long for the triggerer
+        alone then
+    :param ends: the scenarios in which it ends in another way than most
+    """
+
+    make: Callable[..., Any]
+    keyed: bool = False
+    good: list[Answer] = field(default_factory=lambda: GOOD)
+    result: Any = field(default_factory=lambda: {"id": 7})
+    shortens: bool = False
+    ends: dict[str, End] = field(default_factory=dict)
+
+
+OPERATORS: dict[str, Case] = {
+    "create, keyed": Case(make=operators.OPERATORS["create"], keyed=True, ends=OF_A_WRITE),
+    "create": Case(make=operators.OPERATORS["create"], ends=NOT_REPEATED),
+    "read": Case(make=operators.OPERATORS["read"]),
+    "read pages": Case(make=pages, good=PAGES, result=[1, 2, 3]),
+    "update": Case(make=operators.OPERATORS["update"], ends=OF_A_WRITE),
+    "partial update, keyed": Case(make=patch, keyed=True, ends=OF_A_WRITE),
+    "partial update": Case(make=patch, ends=NOT_REPEATED),
+    "delete": Case(make=operators.OPERATORS["delete"], ends=OF_A_WRITE),
+    "exists, as the README shows it": Case(
+        make=readme.exists,
+        result=True,
+        shortens=True,
+        ends={"permanent error": End(answers=[(404, {"detail": "gone"}, {})], result=False)},
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("operator", "scenario"),
+    [
+        (operator, scenario)
+        for operator, case in OPERATORS.items()
+        for scenario in SCENARIOS
+        if scenario != "too long an answer" or not case.shortens
+    ],
+)
 def test_operator_ends_the_same_in_every_mode(
     watcher: Watcher, set_connection: SetConnection, operator: str, scenario: str
 ) -> None:
     """The worker, the worker first and the triggerer alone: nobody can tell from how the task ended."""
-    make, keyed = OPERATORS[operator]
-    answers, state, error, told = SCENARIOS[scenario]
-    if scenario == "perhaps applied" and operator in MAY_NOT_BE_REPEATED:
-        answers, state, error, told = answers[:1], "failed", AmbiguousWriteError, 1
-    result: Any = [1, 2, 3] if operator == "read pages" else {"id": 7}
-    if scenario == "no JSON" and not operator.startswith("read"):
-        state, error, told, result = "success", None, 0, "<html>"  # a write was done whatever its answer is
-    elif state == "success":
-        answers = [*answers, *(PAGES if operator == "read pages" else GOOD)]
-    set_connection(watcher.backend.url, extra=operators.KEYED if keyed else {})
+    case = OPERATORS[operator]
+    end = case.ends.get(scenario, SCENARIOS[scenario])
+    answers, result = end.answers, end.result
+    if end.state == "success" and result is ...:
+        answers, result = [*answers, *case.good], case.result
+    set_connection(watcher.backend.url, extra=operators.KEYED if case.keyed else {})
 
     def ended(mode: dict[str, Any]) -> Ended:
         too_long = scenario == "too long an answer"  # which the filter might shorten on a worker
         filtered = {} if too_long else {"response_filter": lambda body: {"filtered": body}}
-        task = make(max_event_bytes=2000, **filtered, **mode)
+        task = case.make(max_event_bytes=2000, **filtered, **mode)
         return watcher.ended(lambda: operators.run(task), answers)
 
     direct = ended(operators.MODES["worker"])
-    assert (direct.state, direct.error, len(direct.told)) == (state, error, told)
-    if state == "success":
+    assert (direct.state, direct.error, len(direct.told)) == (end.state, end.error, end.told)
+    if end.state == "success":
         assert json.loads(direct.xcom) == {"filtered": result}
     assert len(direct.requests) == len(answers)
     for mode in ("worker first", "triggerer"):

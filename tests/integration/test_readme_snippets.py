@@ -11,18 +11,20 @@ import re
 import shlex
 import subprocess
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.models.connection import Connection
-from airflow.providers.common.compat.sdk import DAG, task
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, task
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_mirrordb.client import AmbiguousWriteError, MirrorDBError
 from airflow_mirrordb.devserver.fixtures import mirrordb_server
 from airflow_mirrordb.devserver.server import DevServer
+from airflow_mirrordb.get_provider_info import get_provider_info
 from airflow_mirrordb.hooks.connection import config_from
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators import mirrordb as operators
@@ -49,6 +51,8 @@ FIRST_DAG = 'DAG("first"'
 OPERATORS = "update = "
 HOOK = 'hook.read("users"'
 NEW_OPERATOR = "class MirrorDBArchiveOperator"
+FULL_RESPONSE = '"location":'
+NEW_RESULT = "class MirrorDBExistsOperator"
 PAGES = '"style": "body"'
 FILE = "output_path="
 LISTS = "bulk=True"
@@ -89,7 +93,19 @@ def tasks_of(source: str, **names: Any) -> list[Any]:
 
 def test_every_snippet_has_its_test() -> None:
     """A snippet that is added to a README needs a test here."""
-    ours = (FIRST_DAG, OPERATORS, HOOK, PAGES, FILE, LISTS, BULK, MAPPED, NEW_OPERATOR)
+    ours = (
+        FIRST_DAG,
+        OPERATORS,
+        HOOK,
+        PAGES,
+        FILE,
+        LISTS,
+        BULK,
+        MAPPED,
+        NEW_OPERATOR,
+        NEW_RESULT,
+        FULL_RESPONSE,
+    )
     texts = (*ours, TASKS, SENSORS, EVENTS, CLIENT, FIXTURE)
     assert sorted(map(snippet, texts)) == sorted(source for _, source in SNIPPETS)
 
@@ -153,6 +169,55 @@ def test_new_operator(
     assert json.loads(scripted.bodies[1]) == {"archived": True, "reason": "old"}
     first, second = (headers["Idempotency-Key"] for headers in scripted.headers)
     assert first == second
+
+
+def test_full_response(scripted: ScriptedBackend, set_connection: SetConnection) -> None:
+    """The result has what is shown, and of the headers what the backend sent beside it."""
+    set_connection(scripted.url)
+    scripted.answer(201, ETag='"v1"', Location="/api/users/99")
+    result = run(
+        operators.MirrorDBCreateOperator(task_id="t", endpoint="api/users", data={}, full_response=True)
+    )
+    shown = ast.literal_eval(snippet(FULL_RESPONSE))
+    assert {**result, "headers": {name: result["headers"][name] for name in shown["headers"]}} == shown
+
+
+def exists(**arguments: Any) -> MirrorDBOperator:
+    """The operator with a result of its own, as it stands behind the other one."""
+    operator = executed(snippet(NEW_OPERATOR) + snippet(NEW_RESULT))["MirrorDBExistsOperator"](
+        **{"task_id": "exists", "endpoint": "api/users/7", **arguments}
+    )
+    assert isinstance(operator, MirrorDBOperator)
+    return operator
+
+
+@pytest.mark.parametrize("status", [200, 404, 410])
+@pytest.mark.parametrize("deferred", [{}, {"deferrable": True, "worker_timeout": 0}])
+def test_new_result(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    triggerer: object,
+    deferred: dict[str, Any],
+    status: int,
+) -> None:
+    """A resource that is not there is an answer as well, and ``response_filter`` gets what is made of it."""
+    set_connection(scripted.url)
+    scripted.answer(status, b"Ada", Content_Type="text/plain")
+    scripted.answer(status, {"id": 7})
+    assert run(exists(**deferred)) is (status == 200)
+    assert run(exists(response_filter=lambda found: [found], **deferred)) == [status == 200]
+
+
+def test_new_result_of_a_list(scripted: ScriptedBackend, set_connection: SetConnection) -> None:
+    """A list is refused where the DAG is read, or before anything is sent where it comes from a task."""
+    with pytest.raises(ValueError, match=r"^endpoint: MirrorDBExistsOperator takes one, not a list"):
+        exists(endpoint=["api/users/7"])
+    set_connection(scripted.url)
+    operator = exists(endpoint="{{ users }}")
+    operator.endpoint = ["api/users/7"]  # as the output of a task is rendered
+    with pytest.raises(AirflowFailException, match="endpoint: MirrorDBExistsOperator takes one"):
+        run(operator)
+    assert scripted.requests == []
 
 
 def test_pages(scripted: ScriptedBackend, set_connection: SetConnection) -> None:
@@ -415,15 +480,26 @@ def arguments_of(operator: type) -> set[str]:
     return set(inspect.signature(operator.__init__).parameters) - {"self", "kwargs"}  # type: ignore[misc]
 
 
+def operators_of_the_provider() -> dict[str, type]:
+    """Return all operators of the modules that the provider lists."""
+    (listed,) = get_provider_info()["operators"]
+    modules = [import_module(name) for name in listed["python-modules"]]
+    return {
+        name: value
+        for module in modules
+        for name, value in vars(module).items()
+        if isinstance(value, type) and issubclass(value, MirrorDBOperator) and value is not MirrorDBOperator
+    }
+
+
 def test_arguments_of_operators_are_all_told() -> None:
     """The tables of the operators' README name each argument, and nothing else."""
     text = READMES["airflow_mirrordb/operators"]
     rows = re.findall(r"^\| `(MirrorDB\w+)` \| .+ \| (.+) \|$", text, re.MULTILINE)
-    assert {name for name, _ in rows} == {name for name in vars(operators) if name.endswith("Operator")} - {
-        "MirrorDBOperator"
-    }
+    provided, of_all = operators_of_the_provider(), arguments_of(MirrorDBOperator)
+    assert {name for name, _ in rows} == set(provided)
     for name, words in rows:
-        assert set(re.findall(r"`(\w+)`", words)) == arguments_of(getattr(operators, name))
+        assert set(re.findall(r"`(\w+)`", words)) == arguments_of(provided[name]) - of_all, name
     section = text.partition("All take `endpoint` and these:")[2].partition("\n\nAll but")[0]
     common = {
         name

@@ -157,6 +157,17 @@ def page(*records: Any) -> web.Response:
     return web.json_response(records)
 
 
+async def test_what_is_missing_changes_nothing(
+    answering: Answering, config_for: ConfigFor, target: Path
+) -> None:
+    """Where that is no error, there is no body, and so no file."""
+    backend = await answering(web.Response(status=404, text="nothing here"))
+    async with GenericMirrorDB(config_for(backend.base_url)) as client:
+        response = await client.request(get(missing_ok=True), sink=OutputFile(str(target)))
+    assert (response.status, response.data) == (404, None)
+    assert contents(target.parent) == {target.name: OLD}
+
+
 async def test_pages_become_lines(answering: Answering, config_for: ConfigFor, target: Path) -> None:
     """Each record is a line of its own whatever is in it; a page that breaks is read again, and not twice."""
     odd: list[Any] = [

@@ -300,6 +300,11 @@ def test_a_timeout_that_is_none_is_refused(timeout: Any) -> None:
     assert problem(timeout=timeout).field == "timeout"
 
 
+def test_a_missing_page_is_no_end_of_a_collection() -> None:
+    """What may be missing is one resource: records after a page that is not there would be lost."""
+    assert problem(method="GET", missing_ok=True, paginate={"style": "link"}).field == "missing_ok"
+
+
 @pytest.mark.parametrize("method_name", ["a\nb", "a\r", "\x1b[31m", "\u2028", "\x85", 7, 0, "a" * 501])
 def test_a_label_is_one_line_of_text(method_name: Any) -> None:
     """It appears in the log."""

@@ -286,13 +286,14 @@ def test_no_answer_brings_a_secret_into_an_error(given: Answer) -> None:
         ("DELETE", False, True, True),
         ("GET", False, True, False),
         ("PUT", False, True, False),
-        ("GET", True, False, False),
+        ("GET", True, False, True),
+        ("PUT", True, False, False),
     ],
 )
-def test_a_delete_of_what_is_not_there(
+def test_what_is_not_there(
     method: Method, missing_ok: bool, maybe_applied: bool, success: bool, status: int, number: int
 ) -> None:
-    """It is a success after an attempt that may have been applied, or where a missing resource is fine.
+    """It is a success to a DELETE after an attempt that may have been applied, or where missing is fine.
 
     How many attempts there were says nothing: they may all have been refused. 410 says no less than 404
     (RFC 9110, section 15.5.11).

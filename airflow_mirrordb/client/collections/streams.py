@@ -11,7 +11,6 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from http import HTTPStatus
 from threading import Lock
 from typing import Any, Protocol, TypedDict, TypeVar
 
@@ -19,7 +18,7 @@ from asgiref.sync import sync_to_async
 
 from airflow_mirrordb.client.errors import InvalidRequestError, OutputError
 from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
-from airflow_mirrordb.client.response import MirrorDBResponse
+from airflow_mirrordb.client.response import SUCCESS, MirrorDBResponse
 
 T = TypeVar("T")
 
@@ -124,7 +123,7 @@ class Stream:
         """
         try:
             response = await answer
-            if response.status == HTTPStatus.NOT_MODIFIED:
+            if response.status not in SUCCESS:  # 304, or 404 of what may be missing
                 return response
             try:
                 manifest = await self._finish()
