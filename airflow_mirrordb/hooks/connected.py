@@ -203,5 +203,5 @@ def client_for(conn_id: str, config: MirrorDBConfig, look_up: ConnectionLookUp) 
 def _forget(runner: LoopRunner, client: GenericMirrorDB) -> None:
     """Give back what a hook had that was collected, where nothing may be run, and what is raised is lost."""
     if not runner.is_inherited:
-        runner.leave(client.disconnect)
+        runner.end_later(client.disconnect)
         leave_behind(runner)

@@ -54,8 +54,8 @@ class Outcome(Generic[T]):
         finally:
             del self  # it would keep what the exception's traceback keeps
 
-    def is_interrupted_by(self, interruption: BaseException) -> None:
-        """Note what interrupted the caller; of several the last one, which shows the others."""
+    def note_interruption(self, interruption: BaseException) -> None:
+        """Keep what interrupted the caller; of several the last one, which shows the others."""
         if self.interruption is not interruption and interruption.__context__ is None:
             interruption.__context__ = self.interruption
         self.interruption = interruption
@@ -75,7 +75,7 @@ class LoopRunner:
         self._turn = threading.RLock()
         self._generation = forking.generation
         self._thrown: BaseException | None = None
-        self._left: list[Stop] = []
+        self._to_end: list[Stop] = []
         self.is_clean = True
         """Whether nothing is left on the loop that did not end when it was told to."""
         _runners.add(self)
@@ -132,9 +132,9 @@ class LoopRunner:
         """
         return self._signals.interruptible(function)
 
-    def leave(self, stop: Stop) -> None:
+    def end_later(self, stop: Stop) -> None:
         """Let whoever uses the loop next end something first; runs nothing now."""
-        self._left.append(stop)
+        self._to_end.append(stop)
 
     def _complete(self, work: Coroutine[Any, Any, T], stop: Stop | None, outcome: Outcome[T]) -> None:
         """Run a coroutine, and what ends it where it has to end, and fill the outcome."""
@@ -142,7 +142,7 @@ class LoopRunner:
             self._signals.hold()
         except BaseException as interruption:  # noqa: BLE001  # the outcome has it
             work.close()
-            outcome.is_interrupted_by(interruption)
+            outcome.note_interruption(interruption)
             return
         task = self._begin(work)
         awaited: asyncio.Task[Any] = task
@@ -156,7 +156,7 @@ class LoopRunner:
                     work.close()
                     task.cancel()
                     raise
-                outcome.is_interrupted_by(interruption)
+                outcome.note_interruption(interruption)
                 if awaited is task and not task.done():
                     awaited = self._begin(self._end(task, stop))
         self._result(task, outcome)
@@ -178,14 +178,14 @@ class LoopRunner:
                 self._signals.release()
                 break
             except BaseException as interruption:  # noqa: BLE001  # the outcome has it
-                outcome.is_interrupted_by(interruption)
+                outcome.note_interruption(interruption)
         del outcome  # as in run()
 
     def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         async def begun() -> T:
             try:
-                while self._left:
-                    await self._left.pop()()
+                while self._to_end:
+                    await self._to_end.pop()()
                 return await work
             finally:  # run_until_complete() would let the loop turn once more
                 try:

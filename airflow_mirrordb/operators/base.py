@@ -1,4 +1,4 @@
-"""What the operators that create, read, update and delete a resource have in common.
+"""What all operators have in common.
 
 Importing this module loads neither aiohttp nor the client: a DAG file is parsed often, and sends nothing.
 """
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 
 class MirrorDBOperator(RemembersTemplates, BaseOperator):
-    """What the four operators have in common.
+    """What all operators have in common.
 
     With ``deferrable=True`` the worker makes the first attempt, at most ``worker_timeout`` seconds
     long; what is not answered by then, or must wait before a further attempt, is handed to the
@@ -231,7 +231,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             if event["status"] == "resume":
                 return self._send(context, *resumed(event))
             error = MirrorDBError.from_dict(event["error"])
-            WriteState(context).end_elsewhere(error)
+            WriteState(context).take_back_after_trigger(error)
             raise error
         except MirrorDBError as error:
             fail(error)
@@ -269,28 +269,30 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             client = hook.get_conn()
             prepared = client.prepare(request or self.request(context, client))
             link(self, context, prepared.url)
-            same, maybe_applied = state.begin(prepared.request, repeatable=prepared.repeatable)
-            if same is not prepared.request:  # that of an earlier try
-                prepared = client.prepare(same)
+            to_send, maybe_applied = state.begin(prepared.request, repeatable=prepared.repeatable)
+            if to_send is not prepared.request:  # that of an earlier try
+                prepared = client.prepare(to_send)
             if maybe_applied:
                 progress = replace(progress or client.begin(), maybe_applied=True)
             if self._goes_straight_to_the_triggerer(prepared):
                 self._defer(context, prepared, progress or client.begin())
             try:
                 if prepared.repeatable:
-                    response = self._answer_of_a_repeatable(hook, prepared, progress, state.is_told)
+                    response = self._answer_of_a_repeatable(hook, prepared, progress, state.learn)
                 else:
-                    wait, note = not self.deferrable, state.is_told
+                    wait, note = not self.deferrable, state.learn
                     response = hook.send(prepared, progress=progress, wait=wait, note=note)
                 event = success_event(response, prepared.request)
             except WaitNeeded as handover:
                 if not prepared.repeatable:
-                    state.end()
+                    state.take_back_unless_applied()
                 self._defer(context, prepared, handover.progress)
             except BaseException:
-                state.end()
+                state.take_back_unless_applied()
                 raise
-        return self._result(event) if prepared.repeatable else self._result_of_a_write(event)
+        if prepared.repeatable:  # after any error a retry of Airflow's may send it once more
+            return self._result(event)
+        return self._result_of_the_unrepeatable(event)
 
     def _goes_straight_to_the_triggerer(self, prepared: PreparedRequest) -> bool:
         if not self.deferrable:
@@ -313,7 +315,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             note=note,
         )
 
-    def _result_of_a_write(self, event: Mapping[str, Any]) -> Any:
+    def _result_of_the_unrepeatable(self, event: Mapping[str, Any]) -> Any:
         from airflow_mirrordb.client.errors import MirrorDBError
 
         try:

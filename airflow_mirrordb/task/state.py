@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_mirrordb.client.bodies.encoding import encode
 from airflow_mirrordb.client.collections.record_names import content_of
 from airflow_mirrordb.client.errors import AmbiguousWriteError, InvalidRequestError, MirrorDBError
-from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
+from airflow_mirrordb.client.request import KEYED, MirrorDBRequest, attach_request
 from airflow_mirrordb.client.rules.write_safety import depends_on_the_past, interrupted
 from airflow_mirrordb.task.serialization import from_text, to_text
 
@@ -80,7 +80,7 @@ class WriteState:
     def __init__(self, context: Context) -> None:
         self._store = TaskState(context)
         self._noted: dict[str, Any] | None = None
-        self._request: MirrorDBRequest | None = None  # that may not be repeated
+        self._unrepeatable: MirrorDBRequest | None = None
         self._attempts, self._maybe_applied = 0, False
 
     def begin(self, request: MirrorDBRequest, *, repeatable: bool) -> tuple[MirrorDBRequest, bool]:
@@ -90,14 +90,15 @@ class WriteState:
         :raises AmbiguousWriteError: if one may have, and it may not be repeated
         :raises InvalidRequestError: if one may have applied other data, which was not kept
         """
-        self._request = None if repeatable else request
-        if not self._store.works or not (depends_on_the_past(request) or not repeatable):
+        self._unrepeatable = None if repeatable else request
+        matters = not repeatable or depends_on_the_past(request)
+        if not (matters and self._store.works):
             return request, False  # each note is a message to Airflow's supervisor
         before = self._store.recall(NAME)
         if not repeatable and before and before["maybe_applied"]:
             raise _not_repeated(request)
         note: dict[str, Any] = {"content": content_of(request)}
-        if repeatable and request.method in ("POST", "PATCH"):
+        if repeatable and request.method in KEYED:
             request, note = _as_before(request, before, note)
         same = before is not None and before["content"] == note["content"]
         self._maybe_applied = same and bool(before["maybe_applied"])
@@ -107,11 +108,11 @@ class WriteState:
             self._note(note, maybe_applied=True)
         return request, self._maybe_applied
 
-    def is_told(self, attempts: int, maybe_applied: bool) -> None:  # as the client tells it
-        """Learn whether the write may have been applied by now; see the ``note`` of a request."""
+    def learn(self, attempts: int, maybe_applied: bool) -> None:  # as the client tells it
+        """Take note of whether the write may have been applied by now; see the ``note`` of a request."""
         self._attempts, self._maybe_applied = attempts, maybe_applied
 
-    def end(self) -> None:
+    def take_back_unless_applied(self) -> None:
         """Take the note back, if it is known by now that the write was not applied."""
         if self._noted is not None and not self._maybe_applied:
             self._take_back(self._noted)
@@ -119,16 +120,16 @@ class WriteState:
     @property
     def is_final(self) -> bool:
         """Whether no other try may send the write, since it may have been applied by now."""
-        return self._request is not None and self._maybe_applied
+        return self._unrepeatable is not None and self._maybe_applied
 
     def lost_by(self, interruption: BaseException) -> AmbiguousWriteError:
         """Return the error of such a write whose task was interrupted."""
-        assert self._request is not None  # noqa: S101  # it is final
-        lost = interrupted(interruption, self._request, self._attempts)
+        assert self._unrepeatable is not None  # noqa: S101  # it is final
+        lost = interrupted(interruption, self._unrepeatable, self._attempts)
         lost.__cause__ = interruption
         return lost
 
-    def end_elsewhere(self, error: MirrorDBError) -> None:
+    def take_back_after_trigger(self, error: MirrorDBError) -> None:
         """Take the note back, if the error of a trigger says that the write was not applied."""
         if error.method == "GET" or error.maybe_applied:
             return

@@ -82,7 +82,7 @@ class MirrorDBTrigger(StoredArguments, BaseTrigger):
     def _is_maybe_applied(self) -> bool:
         return self._maybe_applied
 
-    def _is_told(self, _attempts: int, maybe_applied: bool) -> None:  # as the client tells it
+    def _learn(self, _attempts: int, maybe_applied: bool) -> None:  # as the client tells it
         self._maybe_applied = maybe_applied
 
     async def _answer(self) -> SuccessEvent:
@@ -94,7 +94,7 @@ class MirrorDBTrigger(StoredArguments, BaseTrigger):
                     client.prepare(request),
                     progress=progress,
                     sink=sink_for(self.output_path),
-                    note=self._is_told,
+                    note=self._learn,
                     most_bytes=self.max_event_bytes,
                 )
             except MirrorDBError as error:

@@ -224,7 +224,7 @@ SEAMS = {
     "airflow_mirrordb.task.state": {
         "other data under the key of an earlier try": "content_of",
         "404 after a killed try": "WriteState.begin",
-        "404 after a refused try": "WriteState.end",
+        "404 after a refused try": "WriteState.take_back_unless_applied",
         "writes of interrupted tasks": "WriteState.is_final",
     },
     "airflow_mirrordb.task.stored_arguments": {
