@@ -62,10 +62,12 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One request as it went over the wire, for who watches: a redirect and a renewed key make further ones.
+    """One exchange with the backend, for who watches; an attempt may have several.
 
-    :param request: what it is an attempt at
-    :param number: how often that was tried by now; a retry has more than 1
+    A redirect that is followed and a key that is renewed make a further one.
+
+    :param request: what was sent
+    :param number: of the attempt, counted from 1; a retry has more
     :param status: of the answer; None if there was none
     :param error: class of what came instead of an answer, or of the rest of its body
     :param elapsed: seconds from the moment of its turn to the whole answer
@@ -84,7 +86,23 @@ Note = Callable[[int, bool], None]
 
 
 class Call:
-    """One request through all its attempts."""
+    """One request through all its attempts.
+
+    :param request: as its author means it
+    :param wire: as it is sent
+    :param snapshot: the settings that hold for it
+    :param route: the way to the backend
+    :param credentials: what proves who sends; renewed once in each attempt, if they are refused
+    :param redaction: hides secrets in logs
+    :param clock: what it tells the time by
+    :param progress: what came of it in an earlier run
+    :param deadline: monotonic time at which it ends: the moment that ``progress.deadline`` has in unix time
+    :param wait: whether its turn may come as late as that; else within :data:`SHORT_WAIT`
+    :param longest_pause: seconds that the rate limiter may let it wait
+    :param stream: takes the body of a success, in the place of the response
+    :param observe: called with each :class:`Attempt`
+    :param note: as in :class:`SendOptions`
+    """
 
     def __init__(
         self,

@@ -203,7 +203,11 @@ class ConflictError(ResponseError):
 
 
 class RateLimitError(ResponseError):
-    """429: too many requests; ``retry_after`` says when to come back."""
+    """429: too many requests; ``retry_after`` says when to come back.
+
+    The client itself raises it as well, for a request whose turn would come too late, which is not sent; its
+    status is 429 then, though nobody answered.
+    """
 
 
 class ServerError(ResponseError):

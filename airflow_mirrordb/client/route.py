@@ -1,4 +1,7 @@
-"""The way of a client's requests to its backend, on the event loop where it is connected."""
+"""The way of a client's requests to its backend, on the event loop where it is connected.
+
+It is no path of a URL: which endpoints are allowed is in ``rules/endpoints.py``.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """The way to the backend."""
+    """The way to the backend: the connections to it, and the throttle that all who use them share."""
 
     transport: Transport
     throttle: Throttle

@@ -89,7 +89,7 @@ class MirrorDBReadStartTrigger(RemembersTemplates, MirrorDBTrigger):
 class MirrorDBSensorStartTrigger(RemembersTemplates, MirrorDBSensorTrigger):
     """A sensor from its start; fires as :class:`MirrorDBSensorTrigger` does, or ends the task.
 
-    The successor of one whose triggerer died looks at once, and ends at the same time; ``changed``
+    The successor of one whose triggerer died looks at once, and keeps the deadline; ``changed``
     compares with what it sees first.
 
     :param function: dotted path of the sensor's ``condition``

@@ -3,6 +3,8 @@
 A backend repeats what it was sent in forms of its own: percent-encoded, as JSON within JSON, in base64.
 A text is therefore looked at as it is and with its escapes undone, in any order, and a secret is looked
 for in several spellings. What is found is replaced in the text as it was.
+
+What is secret says ``schemes.secrets``. Airflow's own masker is told of it by ``hooks``.
 """
 
 from __future__ import annotations

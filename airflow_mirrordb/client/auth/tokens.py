@@ -2,6 +2,7 @@
 
 An answer may hold tokens under any name. So nothing of it is ever quoted but ``error``,
 ``error_description`` and ``error_uri``, which are meant for people (section 5.2).
+When one is renewed, once for all requests, is decided in ``credentials.py``.
 """
 
 from __future__ import annotations

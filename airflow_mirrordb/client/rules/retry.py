@@ -126,7 +126,8 @@ class Retrying:
 
         :param name: what is attempted; made into text only where something is logged
         :param progress: where an earlier run left off
-        :param wait: False to raise :class:`WaitNeeded` where a wait is due
+        :param wait: False to raise :class:`WaitNeeded` where a wait is due; the one that ``progress`` brings
+            is always slept
         :raises MirrorDBError: the last failure, with the number of attempts and whether one of them may
             have been applied, once it is not retryable or the limits are reached
         :raises WaitNeeded: see ``wait``

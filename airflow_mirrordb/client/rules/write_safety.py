@@ -39,7 +39,7 @@ def may_be_applied(answer: Answer) -> bool:
 
 
 def depends_on_the_past(request: MirrorDBRequest) -> bool:
-    """Return whether an answer may mean a success after an attempt that may have been applied, and else not.
+    """Return whether an answer means success or failure depending on what an earlier attempt may have done.
 
     So does a 404 or 410 to a DELETE, and a 409 to a write with a key. (Of a PUT the past tells only which
     error a 409 or 412 is.)
