@@ -21,6 +21,7 @@
     │   ├── RateLimitError           429
     │   └── ServerError              5xx
     ├── InvalidResponseError     a success whose body is too large, not whole, or, of a read, not JSON
+    ├── FailedStateError         a resource will never be what a sensor waits for
     ├── OutputError              an answer that could not be written where it should be
     ├── AmbiguousWriteError      a write that may or may not have been applied
     └── BulkError                records of a bulk failed; carries the report of all
@@ -225,6 +226,20 @@ class InvalidResponseError(MirrorDBError):
     status: int = 0
     request_id: str | None = None
     _tells_what_is_applied: ClassVar[bool] = True
+
+
+@dataclass(eq=False, kw_only=True)
+class FailedStateError(MirrorDBError):
+    """A resource is in a state by which it will never be what is waited for.
+
+    :param field: the path of the state in the body
+    :param state: the state
+    :param detail: the backend's own words about it, at most 2 kB
+    """
+
+    field: str = ""
+    state: Any = None
+    detail: str = ""
 
 
 @dataclass(eq=False, kw_only=True)

@@ -6,16 +6,12 @@ Importing this module loads neither aiohttp nor the client: a DAG file is parsed
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
     AirflowSensorTimeout,
-    AirflowSkipException,
-    AirflowTaskTimeout,
     BaseSensorOperator,
     PokeReturnValue,
     conf,
@@ -24,13 +20,21 @@ from airflow.providers.common.compat.sdk import (
 from airflow_mirrordb.task.arguments import (
     MAX_EVENT_BYTES,
     check_accept_argument,
+    check_choice_of_failed,
+    check_field_argument,
     condition_of,
     fields_of,
     look_of,
     refuse_sensitive,
 )
-from airflow_mirrordb.task.conditions import Condition, check_choice, check_path, path_of, plain
-from airflow_mirrordb.task.failures import fail, retry_arguments
+from airflow_mirrordb.task.conditions import (
+    Condition,
+    check_choice,
+    check_function,
+    check_statuses,
+    path_of,
+)
+from airflow_mirrordb.task.failures import fail, retry_arguments, skipping, time_out
 from airflow_mirrordb.task.link import MirrorDBResourceLink, keep_linked, link
 from airflow_mirrordb.task.start import start_in_triggerer
 from airflow_mirrordb.task.templates import RemembersTemplates, has_template
@@ -46,7 +50,6 @@ if TYPE_CHECKING:
     from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
     from airflow_mirrordb.task.polls import PollResult, PollState
 
-NAME = "mirrordb_sensor"
 GRACE = 300.0  # seconds after which Airflow ends a deferral whose trigger should have ended by itself
 
 
@@ -63,8 +66,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
     Result, errors and polls are the same as in ``mode="poke"`` and ``mode="reschedule"``; only
     ``exponential_backoff`` and ``max_wait`` do not apply in the triggerer, nor does ``mode``. As with
     any sensor, the first poll after ``timeout`` is the last one; a backend that asks to stay away for
-    longer than is left ends the wait at once. With ``silent_fail`` no number of passing failures is
-    too many.
+    longer than is left ends the wait at once. With ``silent_fail`` no passing failures are too many.
 
     A trigger whose triggerer dies goes on elsewhere, with the same time-out and after another
     ``poke_interval``. ``changed`` compares with what the worker saw, so if the resource was not there
@@ -77,12 +79,17 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
     :param gone: True to wait until the resource is not there (404 or 410); the result is None
     :param field: path into the decoded body, as ``job.steps.0.state`` or ``runs[-1].state``; see
         :mod:`airflow_mirrordb.paths` (templated)
-    :param equals: JSON value that the field must have; ``"1"`` is not ``1`` (templated)
+    :param equals: JSON value that the field must have; ``"1"`` is not ``1``, unless a template made it
+        (templated)
     :param is_in: JSON values of which the field must have one; null is None (templated)
     :param changed: True to wait until the field, or without one the body, differs from the first poll
     :param condition: function of the decoded body that must return something true, or its dotted path.
         A deferrable sensor needs one that the triggerer can import. An error in it fails the task; an
         exception of Airflow's, as ``AirflowSkipException``, does what it does in any task.
+    :param failed: JSON values of the field by which it will never become what is waited for: they fail the
+        task at once, with what the body says of the failure; compared as ``is_in`` (templated)
+    :param not_yet: statuses that mean "not yet" as 404 does, whatever else they say: ``[403, 503]`` of a
+        store that hides what is not there, and is overloaded for hours (templated)
     :param max_failures: passing failures in a row that end the task
     :param method_name: label in logs and errors; the task id by default (templated)
     :param query: values of the query (templated)
@@ -115,6 +122,8 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         "field",
         "equals",
         "is_in",
+        "failed",
+        "not_yet",
         "method_name",
         "query",
         "headers",
@@ -139,6 +148,8 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         is_in: Sequence[Any] | None = None,
         changed: bool = False,
         condition: str | Callable[[Any], object] | None = None,
+        failed: Sequence[Any] | str | None = None,
+        not_yet: Sequence[int | str] | str = (),
         max_failures: int = 5,
         method_name: str | None = None,
         query: Mapping[str, Any] | None = None,
@@ -155,15 +166,21 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**retry_arguments(retry_policy), **kwargs)
-        check_choice(gone=gone, field=field, equals=equals, is_in=is_in, changed=changed, condition=condition)
-        if isinstance(field, str) and not has_template(field):
-            check_path("field", field)
+        check_choice(
+            gone=gone,
+            field=field,
+            equals=equals,
+            is_in=is_in,
+            changed=changed,
+            condition=condition,
+            failed=failed,
+        )
+        check_field_argument(field)
         check_accept_argument(accept)
+        if not has_template(not_yet):
+            check_statuses(not_yet)
         deferrable = deferrable or start_from_trigger
-        if condition is not None and not isinstance(condition, str):
-            plain(condition)
-            if deferrable:
-                path_of(condition)
+        check_function(condition, by_path=deferrable)
         if max_failures < 1:
             raise ValueError(f"max_failures must be at least 1, not {max_failures}")
         self.endpoint = endpoint
@@ -174,6 +191,8 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         self.is_in = is_in
         self.changed = changed
         self.condition = condition
+        self.failed = failed
+        self.not_yet = not_yet
         self.max_failures = max_failures
         self.method_name = method_name
         self.query = query
@@ -184,6 +203,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         self.response_filter = response_filter
         self.deferrable = deferrable
         self.max_event_bytes = max_event_bytes
+        check_choice_of_failed(self, condition)
         self._hook: MirrorDBHook | None = None
         self._last: PollResult | None = None
         if start_from_trigger or end_from_trigger:
@@ -196,7 +216,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         try:
             if not self.deferrable:
                 return super().execute(context)
-            with self._skipping():
+            with skipping(self):
                 if poked := self.poke(context):
                     return poked.xcom_value
             self._defer(started)
@@ -214,7 +234,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
 
         keep_linked(self)
         event = read_event(event)
-        with self._skipping():
+        with skipping(self):
             if event["status"] == "raised":
                 raise_again(event)
             if event["status"] == "timeout":
@@ -255,17 +275,21 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         from airflow_mirrordb.task.polls import judge
 
         condition, function = self._condition()
+        hide: Callable[[str], str] = str
         if self._hook is None:
             self._hook = MirrorDBHook(self.mirrordb_conn_id, operator=self.operator_name)
         outcome: MirrorDBResponse | MirrorDBError
         try:
-            prepared = self._hook.get_conn().prepare(request)
+            client = self._hook.get_conn()
+            prepared, hide = client.prepare(request), client.without_secrets
             link(self, context, prepared.url)
             outcome = self._hook.send(prepared, once=True)
         except MirrorDBError as error:
             outcome = error
         try:
-            return judge(outcome, condition, state, max_failures=self._most_failures, function=function)
+            return judge(
+                outcome, condition, state, max_failures=self._most_failures, function=function, hide=hide
+            )
         except MirrorDBError as error:
             raise attach_request(error, request) from error.__cause__
 
@@ -278,7 +302,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         try:
             wait = self._last.next_wait(self.poke_interval, deadline - now)
         except WaitOverError as over:
-            self._time_out(over)
+            time_out(self, over)
         longest = timedelta(seconds=deadline - now + wait + GRACE)
         # dag.test() loses the 'kwargs' of defer(): whatever is needed later is in the event.
         self.defer(
@@ -312,6 +336,8 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
                 "is_in": self.is_in,
                 "changed": self.changed,
                 "function": path,
+                "failed": self.failed,
+                "not_yet": self.not_yet,
                 "poke_interval": self.poke_interval,
                 "timeout": self.timeout,
                 "longest": longest.total_seconds(),
@@ -334,7 +360,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         try:
             return max(interval, self._last.next_wait(self.poke_interval, self.timeout - run_duration()))
         except WaitOverError as over:
-            self._time_out(over)
+            time_out(self, over)
 
     def _request(self) -> MirrorDBRequest:
         if self.deferrable:
@@ -351,26 +377,18 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
 
     def _recall(self, context: Context) -> PollState:
         """Return what is known of the polls before; ``mode="reschedule"`` makes each in a new process."""
-        from airflow_mirrordb.client.errors import InvalidRequestError
+        from airflow_mirrordb.task import poll_memory
         from airflow_mirrordb.task.polls import PollState
-        from airflow_mirrordb.task.state import TaskState
-        from airflow_mirrordb.task.stored_arguments import restored
-
-        if not self.reschedule or self.deferrable:
-            return self._last.state if self._last else PollState()
-        kept = TaskState(context, of_try=True)
-        if not kept.works and self.changed:
-            message = (
-                "changed: with mode='reschedule' it needs Airflow 3.3; use deferrable=True or mode='poke'"
-            )
-            raise InvalidRequestError(message=message, field="changed")
-        return restored(PollState, kept.recall(NAME) or {})
-
-    def _remember(self, context: Context, state: PollState) -> None:
-        from airflow_mirrordb.task.state import TaskState
 
         if self.reschedule and not self.deferrable:
-            TaskState(context, of_try=True).remember(NAME, fields_of(state))
+            return poll_memory.recall(context, changed=self.changed)
+        return self._last.state if self._last else PollState()
+
+    def _remember(self, context: Context, state: PollState) -> None:
+        from airflow_mirrordb.task import poll_memory
+
+        if self.reschedule and not self.deferrable:
+            poll_memory.remember(context, state)
 
     def _result(self, event: Mapping[str, Any]) -> Any:
         from airflow_mirrordb.task.result import checked_result
@@ -380,24 +398,3 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         if self.response_filter is not None and not self.gone:
             result = self.response_filter(result)
         return checked_result(self, event, result)
-
-    def _time_out(self, reason: Exception) -> NoReturn:
-        if self.soft_fail:
-            raise AirflowSkipException(str(reason)) from reason
-        raise AirflowSensorTimeout(str(reason)) from reason
-
-    @contextmanager
-    def _skipping(self) -> Iterator[None]:
-        """Skip the task where BaseSensorOperator's own loop would."""
-        try:
-            yield
-        except AirflowSkipException:
-            raise
-        except (AirflowSensorTimeout, AirflowTaskTimeout, AirflowFailException) as error:
-            if self.soft_fail or self.never_fail:
-                raise AirflowSkipException(f"Skipped, as soft_fail or never_fail is set: {error}") from error
-            raise
-        except Exception as error:
-            if self.never_fail:
-                raise AirflowSkipException(f"Skipped, as never_fail is set: {error}") from error
-            raise

@@ -5,6 +5,7 @@ Light: a DAG file that imports an operator loads no client.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import fields
@@ -59,6 +60,28 @@ def look_of(task: Any, *, looks_at_body: bool) -> MirrorDBRequest:
     :param looks_at_body: whether a condition has to be found in the body; else any body will do
     """
     return request_of(task, "GET", any_body=not looks_at_body and task.accept is None)
+
+
+def check_choice_of_failed(task: Any, condition: object) -> None:
+    """Check the values by which the condition of a sensor will never be met.
+
+    :raises ValueError: tells what is wrong with them
+    """
+    from airflow_mirrordb.task.conditions import check_failed
+
+    chosen = (task.gone, task.changed, task.equals is not None, task.is_in is not None, condition is not None)
+    check_failed(task.failed, field=task.field, equals=task.equals, is_in=task.is_in, chosen=chosen)
+
+
+def check_field_argument(field: object) -> None:
+    """Check the path that a task's author wrote, unless it is a template.
+
+    :raises ValueError: if it is none
+    """
+    if isinstance(field, str) and not has_template(field):
+        from airflow_mirrordb.task.conditions import check_path
+
+        check_path("field", field)
 
 
 def check_accept_argument(accept: object) -> None:
@@ -136,7 +159,7 @@ def condition_of(
     :raises InvalidRequestError: if they are not one condition
     """
     from airflow_mirrordb.client.errors import InvalidRequestError
-    from airflow_mirrordb.task.conditions import Condition, function_at, path_of
+    from airflow_mirrordb.task.conditions import Condition, check_statuses, function_at, path_of
 
     try:
         path, function = None, given
@@ -144,6 +167,7 @@ def condition_of(
             path, function = function, function_at(function)
         elif function and by_path:
             path = path_of(function)
+        check_choice_of_failed(task, given)
         condition = Condition(
             gone=task.gone,
             field=task.field,
@@ -151,10 +175,21 @@ def condition_of(
             is_in=plain_if_json(task.is_in),
             changed=task.changed,
             function=path,
+            failed=plain_if_json(task.failed),
+            not_yet=check_statuses(_listed(task.not_yet)),
+            rendered=tuple(name for name in ("equals", "is_in", "failed") if task.is_rendered(name)),
         )
     except ValueError as error:
         raise InvalidRequestError(message=str(error), field=str(error).partition(":")[0]) from error
     return condition, function
+
+
+def _listed(statuses: object) -> object:
+    """Return a list of statuses, also of its text, as a template renders it."""
+    if isinstance(statuses, str) and statuses.strip().startswith("["):
+        with suppress(ValueError):
+            return json.loads(statuses)
+    return statuses
 
 
 def parse_argument(name: str, value: object, kind: type[T]) -> T:

@@ -7,12 +7,17 @@ import inspect
 import json
 import math
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from typing import Any
 
 from airflow_mirrordb.paths import ABSENT, PathError, parse_path, value_at
+
+#: Characters of the longest text that may stand for a number.
+MAX_NUMBER = 400
+_RENDERED = {"True": True, "False": False}  # as a template writes what JSON writes in small letters
+_ERROR_STATUSES = range(400, 600)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +32,10 @@ class Condition:
     :param is_in: values of which the field must have one
     :param changed: whether the field, or the whole body, must differ from what it was at first
     :param function: dotted path of a function of the decoded body that must return something true
+    :param failed: values of the field by which the condition will never be met
+    :param not_yet: statuses that mean "not yet", beside those of what is not there
+    :param rendered: names of those of ``equals``, ``is_in`` and ``failed`` that templates made, so that a
+        number may have become its text
     :raises ValueError: if that is not one condition
     """
 
@@ -36,6 +45,9 @@ class Condition:
     is_in: Sequence[Any] | None = None
     changed: bool = False
     function: str | None = None
+    failed: Sequence[Any] | None = None
+    not_yet: Sequence[int] = ()
+    rendered: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         check_choice(
@@ -45,16 +57,17 @@ class Condition:
             is_in=self.is_in,
             changed=self.changed,
             condition=self.function,
+            failed=self.failed,
         )
         if self.field is not None:
             check_path("field", self.field)
-        if self.is_in is not None and not isinstance(self.is_in, (list, tuple)):
-            raise ValueError(f"is_in: it must be a list, not {type(self.is_in).__name__} ({self.is_in!r})")
-        try:
-            json.dumps([self.equals, self.is_in])
-        except (TypeError, ValueError) as error:
-            name = "equals" if self.is_in is None else "is_in"
-            raise ValueError(f"{name}: it must be a JSON value: {error}") from None
+        for name, value in {"equals": self.equals, "is_in": self.is_in, "failed": self.failed}.items():
+            if name != "equals" and value is not None and not isinstance(value, (list, tuple)):
+                raise ValueError(f"{name}: it must be a list, not {type(value).__name__} ({value!r})")
+            try:
+                json.dumps(value)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{name}: it must be a JSON value: {error}") from None
 
     def holds(self, body: Any, first: str | None, function: Callable[[Any], object] | None = None) -> bool:
         """Whether a resource that is there fulfils the condition.
@@ -74,9 +87,23 @@ class Condition:
             return first != self.fingerprint(body)
         if self.field is not None:
             value = value_at(body, self.field)
+            name = "equals" if self.is_in is None else "is_in"
             wanted = [self.equals] if self.is_in is None else self.is_in
-            return any(same(value, candidate) for candidate in wanted)
+            return any(self._fits(value, candidate, name) for candidate in wanted)
         return True
+
+    def failed_state(self, body: Any) -> Any:
+        """Return the value by which a resource will never fulfil the condition; ``ABSENT`` if it may.
+
+        :raises ValueError: if ``field`` is an expression that cannot be done with this body
+        """
+        if self.failed is None or self.field is None:
+            return ABSENT
+        value = value_at(body, self.field)
+        return value if any(self._fits(value, candidate, "failed") for candidate in self.failed) else ABSENT
+
+    def _fits(self, value: Any, wanted: Any, name: str) -> bool:
+        return same(value, wanted) or (name in self.rendered and same_in_text(value, wanted))
 
     def seen(self, body: Any) -> str:
         """Return in words what a body has in the field that is waited for; nothing if there is no field."""
@@ -95,7 +122,14 @@ class Condition:
 
 
 def check_choice(
-    *, gone: bool, field: object, equals: object, is_in: object, changed: bool, condition: object
+    *,
+    gone: bool,
+    field: object,
+    equals: object,
+    is_in: object,
+    changed: bool,
+    condition: object,
+    failed: object = None,
 ) -> None:
     """Check that arguments name one condition; their values may not be known yet, as those of templates.
 
@@ -112,7 +146,7 @@ def check_choice(
     if len(chosen) > 1:
         raise ValueError(f"{' and '.join(chosen)} are several conditions; a sensor waits for one")
     of_field = [name for name in chosen if name in ("equals", "is_in", "changed")]
-    if field is not None and not of_field:
+    if field is not None and not of_field and failed is None:
         raise ValueError(
             "field: say what is waited for, by equals, is_in or changed (a null is is_in=[None])"
         )
@@ -120,9 +154,50 @@ def check_choice(
         raise ValueError(f"{of_field[0]}: say of which field")
     if isinstance(is_in, (list, tuple)) and not is_in:
         raise ValueError("is_in: it is empty, and no value is in it")
-    for name, value in {"equals": equals, "is_in": is_in}.items():
+    for name, value in {"equals": equals, "is_in": is_in, "failed": failed}.items():
         if not _is_finite(value):
             raise ValueError(f"{name}: JSON has neither NaN nor infinity, so no field equals it")
+
+
+def check_failed(
+    failed: object, *, field: object, equals: object, is_in: object, chosen: Iterable[object]
+) -> None:
+    """Check the values by which a condition will never be met; None if there are none.
+
+    :param chosen: what may be waited for
+    :raises ValueError: tells what is wrong with them
+    """
+    if failed is None:
+        return
+    if field is None:
+        raise ValueError("failed: say of which field")
+    if not any(chosen):
+        raise ValueError("failed: say what is waited for, by equals, is_in, changed, condition or gone")
+    if isinstance(failed, (list, tuple)):
+        if not failed:
+            raise ValueError("failed: it is empty, and no value is in it")
+        wanted = is_in if isinstance(is_in, (list, tuple)) else [] if equals is None else [equals]
+        both = [value for value in failed if any(same(value, other) for other in wanted)]
+        if both:
+            raise ValueError(f"failed: {both[0]!r} is also what is waited for")
+
+
+def check_statuses(statuses: object) -> tuple[int, ...]:
+    """Return the statuses that mean "not yet", as numbers.
+
+    :raises ValueError: if they are no list of statuses of errors
+    """
+    if not isinstance(statuses, (list, tuple)):
+        reason = f"it must be a list, not {type(statuses).__name__} ({statuses!r})"
+        raise ValueError(f"not_yet: {reason}")  # noqa: TRY004  # one error for all
+    numbers = []
+    for status in statuses:
+        is_number = isinstance(status, int) and not isinstance(status, bool)
+        number = int(status) if is_number or (isinstance(status, str) and status.strip().isdecimal()) else 0
+        if number not in _ERROR_STATUSES:
+            raise ValueError(f"not_yet: {status!r} is no status of an error, as 403 or 503")
+        numbers.append(number)
+    return tuple(numbers)
 
 
 def check_path(name: str, path: str) -> None:
@@ -177,6 +252,18 @@ def plain(function: Any) -> Callable[[Any], object]:
     return checked
 
 
+def check_function(condition: object, *, by_path: bool) -> None:
+    """Check what is given as a condition, unless it is a path: that is looked up where it is called.
+
+    :param by_path: whether another process must find it by its path
+    :raises ValueError: as :func:`plain` and :func:`path_of`
+    """
+    if condition is not None and not isinstance(condition, str):
+        function = plain(condition)
+        if by_path:
+            path_of(function)
+
+
 def path_of(function: Callable[[Any], object]) -> str:
     """Return the dotted path by which another process finds a function.
 
@@ -196,6 +283,19 @@ def path_of(function: Callable[[Any], object]) -> str:
         f"condition: the triggerer cannot import {name or function!r}; put it at the top of a module (not of"
         " the DAG file) and give it or its dotted path, or set deferrable=False"
     )
+
+
+def same_in_text(value: Any, other: Any) -> bool:
+    """Whether a number, or true or false, is what a text says, as a template renders it."""
+    if isinstance(value, str) == isinstance(other, str):
+        return False
+    text, value = (value, other) if isinstance(value, str) else (other, value)
+    if not isinstance(value, int | float) or len(text) > MAX_NUMBER:
+        return False
+    try:
+        return same(_RENDERED[text] if text in _RENDERED else json.loads(text), value)
+    except ValueError:
+        return False
 
 
 def same(value: Any, other: Any) -> bool:

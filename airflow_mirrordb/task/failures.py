@@ -1,10 +1,17 @@
-"""What a failure means for Airflow: whether it retries the task, and when."""
+"""What a failure means for Airflow: whether it retries the task, and when, or skips it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+)
 
 from airflow_mirrordb.compat import has_retry_policies
 
@@ -29,3 +36,27 @@ def fail(error: MirrorDBError) -> NoReturn:
     if error.retryable:
         raise error
     raise AirflowFailException(str(error)) from error
+
+
+@contextmanager
+def skipping(sensor: Any) -> Iterator[None]:
+    """Skip the task of a sensor where BaseSensorOperator's own loop would."""
+    try:
+        yield
+    except AirflowSkipException:
+        raise
+    except (AirflowSensorTimeout, AirflowTaskTimeout, AirflowFailException) as error:
+        if sensor.soft_fail or sensor.never_fail:
+            raise AirflowSkipException(f"Skipped, as soft_fail or never_fail is set: {error}") from error
+        raise
+    except Exception as error:
+        if sensor.never_fail:
+            raise AirflowSkipException(f"Skipped, as never_fail is set: {error}") from error
+        raise
+
+
+def time_out(sensor: Any, reason: Exception) -> NoReturn:
+    """End a sensor that waited in vain."""
+    if sensor.soft_fail:
+        raise AirflowSkipException(str(reason)) from reason
+    raise AirflowSensorTimeout(str(reason)) from reason

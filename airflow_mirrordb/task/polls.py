@@ -8,8 +8,10 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException
 
-from airflow_mirrordb.client.errors import MirrorDBError, ResponseError
+from airflow_mirrordb.client.bodies.failure_words import words_of_failure
+from airflow_mirrordb.client.errors import FailedStateError, MirrorDBError, ResponseError
 from airflow_mirrordb.client.response import MirrorDBResponse
+from airflow_mirrordb.paths import ABSENT
 from airflow_mirrordb.task.conditions import Condition
 from airflow_mirrordb.task.control_flow import DECISIONS
 
@@ -71,6 +73,7 @@ def judge(
     *,
     max_failures: int | None,
     function: Callable[[Any], object] | None = None,
+    hide: Callable[[str], str] = str,
 ) -> PollResult:
     """Return what a poll means.
 
@@ -78,6 +81,8 @@ def judge(
     :param state: what is remembered of the polls before
     :param max_failures: failures in a row that are too many; None if none are
     :param function: the condition's function, where the caller has it already
+    :param hide: takes secrets out of what the backend says of a failure
+    :raises FailedStateError: if the resource will never fulfil the condition
     :raises MirrorDBError: the outcome itself, if it is permanent or one too many; or the function failed
     :raises AirflowException: what the function raised, but for one that is no decision where no number of
         failures is too many
@@ -86,7 +91,8 @@ def judge(
         body = outcome.data
         try:
             state = PollState(first=state.first or condition.fingerprint(body))
-            holds = condition.holds(body, state.first, function)
+            failed = condition.failed_state(body)
+            holds = failed is ABSENT and condition.holds(body, state.first, function)
         except AirflowException as error:
             if max_failures is not None or isinstance(error, DECISIONS):
                 raise
@@ -94,13 +100,17 @@ def judge(
         except Exception as error:
             message = f"the condition could not be judged: {_told(error)}"
             raise MirrorDBError(message=message) from error
+        if failed is not ABSENT:
+            raise _failed(condition, failed, outcome, hide)
         found = ", ".join(filter(None, (f"answered {outcome.status}", condition.seen(body))))
         return PollResult(state=state, found=found, response=outcome if holds else None)
-    if isinstance(outcome, ResponseError) and outcome.status in MISSING:
+    if isinstance(outcome, ResponseError) and outcome.status in {*MISSING, *condition.not_yet}:
+        is_gone = condition.gone and outcome.status in MISSING
         return PollResult(
             state=replace(state, failures=0),
             found=str(outcome),
-            response=_nothing(outcome) if condition.gone else None,
+            response=_nothing(outcome) if is_gone else None,
+            wait=outcome.retry_after or 0.0,
         )
     if not outcome.retryable:
         raise outcome
@@ -112,6 +122,19 @@ def judge(
         state=replace(state, failures=failures),
         found=str(outcome),
         wait=getattr(outcome, "retry_after", None) or 0.0,
+    )
+
+
+def _failed(
+    condition: Condition, state: Any, response: MirrorDBResponse, hide: Callable[[str], str]
+) -> FailedStateError:
+    detail = hide(words_of_failure(response.body))
+    told = f"{condition.field} is {state!r:.200}, so what is waited for will not come"
+    return FailedStateError(
+        message=f"{told}: {detail}" if detail else told,
+        field=condition.field or "",
+        state=state,
+        detail=detail,
     )
 
 

@@ -78,6 +78,16 @@ class RemembersTemplates(Templated):
             for name, template in self._templates.items():
                 setattr(self, name, _with_empty_texts(template, getattr(self, name)))
 
+    def is_rendered(self, name: str) -> bool:
+        """Whether a template, or the output of a task, is or was in an argument."""
+        waiting = [self._templates.get(name)]
+        for value in waiting:  # which grows on the way
+            if has_template(value):
+                return True
+            if isinstance(value, dict | list):
+                waiting += value.values() if isinstance(value, dict) else value
+        return False
+
     def refuse_nothing(self) -> None:
         """Check that nothing of what was given rendered to nothing; before rendering all is as it was given.
 

@@ -110,7 +110,7 @@ class MirrorDBSensorTrigger(StoredArguments, BaseTrigger):
                 except MirrorDBError as error:
                     outcome = error
                 try:
-                    result = await self._judge(outcome, request, condition, state)
+                    result = await self._judge(outcome, request, condition, state, client.without_secrets)
                 except AirflowException as decision:
                     return raised_event(decision)
                 if result.response is not None:
@@ -136,11 +136,12 @@ class MirrorDBSensorTrigger(StoredArguments, BaseTrigger):
         request: MirrorDBRequest,
         condition: Condition,
         state: PollState,
+        hide: Callable[[str], str],
     ) -> PollResult:
         # a function of the author's may take its time, which the loop has not
         judging = sync_to_async(judge, thread_sensitive=False) if condition.function else _judge_here
         try:
-            return await judging(outcome, condition, state, max_failures=self.max_failures)
+            return await judging(outcome, condition, state, max_failures=self.max_failures, hide=hide)
         except TaskDeferred as deferred:
             message = "the condition deferred the task, which it can only on a worker: set deferrable=False"
             raise attach_request(MirrorDBError(message=message), request) from deferred

@@ -121,6 +121,8 @@ class MirrorDBSensorStartTrigger(RemembersTemplates, MirrorDBSensorTrigger):
         is_in: Sequence[Any] | None = None,
         changed: bool = False,
         function: str | None = None,
+        failed: Sequence[Any] | None = None,
+        not_yet: Sequence[int | str] | str = (),
         poke_interval: float = 60.0,
         timeout: float = 0.0,
         longest: float = 0.0,
@@ -147,6 +149,8 @@ class MirrorDBSensorStartTrigger(RemembersTemplates, MirrorDBSensorTrigger):
         self.is_in = is_in
         self.changed = changed
         self.function = function
+        self.failed = failed
+        self.not_yet = not_yet
         self.timeout = timeout
         self.longest = longest
         self.end_from_trigger = end_from_trigger

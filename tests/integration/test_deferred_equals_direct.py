@@ -19,6 +19,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_mirrordb.client import (
     AmbiguousWriteError,
+    FailedStateError,
     ForbiddenError,
     InvalidResponseError,
     MirrorDBError,
@@ -267,6 +268,18 @@ WAITS: dict[str, tuple[dict[str, Any], list[tuple[int, Any]], str, type[BaseExce
     "permanent error": ({}, [(403, {"detail": "not you"})], "failed", ForbiddenError),
     "permanent error at a later look": ({}, [(404, None), (403, None)], "failed", ForbiddenError),
     "gone, and there again": ({}, [(410, None), (410, None), (200, sensors.DONE)], "success", None),
+    "a state that will never be right": (
+        {**UNTIL_DONE, "failed": ["failed"]},
+        [(404, None), (200, sensors.QUEUED), (200, {"state": "failed", "error": "no disk"})],
+        "failed",
+        FailedStateError,
+    ),
+    "statuses that mean later": (
+        {"not_yet": [403, 503], "max_failures": 1},
+        [(403, None), (503, None), (403, None), (200, sensors.DONE)],
+        "success",
+        None,
+    ),
     "no JSON": ({}, [(200, b"<html>")], "failed", InvalidResponseError),
     "too long an answer": (
         {"max_event_bytes": 5},

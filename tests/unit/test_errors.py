@@ -44,6 +44,7 @@ SAMPLES: dict[str, Any] = {
     "path": "s3://store@bucket/users.jsonl",
     "idempotency_key": "k-1",
     "cause": {"type": "ServerError", "message": "m", "status": 500},
+    "state": "failed",
     "report": {"done": 1, "records": [{"status": "done", "response": {"id": 1}}]},
 }
 

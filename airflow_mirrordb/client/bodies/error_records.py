@@ -69,7 +69,7 @@ def words_of(value: Any, status: int = 0) -> str:
 
     :param status: the HTTP status
     """
-    reader = _Reader(status)
+    reader = Reader(status)
     reader.read(value, "", 0, "error")
     return str(reader) or reader.bare or reader.facts(value)
 
@@ -85,10 +85,13 @@ class _Record:
         self.folded = self.told.casefold()
 
 
-class _Reader:
-    """Collects the sentences of one body."""
+class Reader:
+    """Collects the sentences of one body; its text is all of them.
 
-    def __init__(self, status: int) -> None:
+    :param status: the HTTP status, which is no code
+    """
+
+    def __init__(self, status: int = 0) -> None:
         self._status = status
         self.records: list[_Record] = []
         self.bare, self._nodes, self._untold = "", 0, 0
@@ -130,7 +133,7 @@ class _Reader:
             prose, word = self._own_words(named, place, depth, kind)
             self._add(place, prose)
         for key, item in list(value.items())[:MAX_NODES]:
-            name = _name(key)
+            name = name_of(key)
             if name in keys.NEVER:
                 continue
             if isinstance(item, Mapping | list) and (inside := _kind_below(name, item, kind)):
@@ -199,7 +202,7 @@ class _Reader:
             if isinstance(item, Mapping | list) and depth < MAX_DEPTH and len(waiting) < MAX_NODES:
                 pairs = item.items() if isinstance(item, Mapping) else enumerate(item)
                 for key, inside in list(pairs)[:MAX_RECORDS]:
-                    if _name(str(key)) not in keys.FACTS | keys.NEVER:
+                    if name_of(str(key)) not in keys.FACTS | keys.NEVER:
                         waiting.append((_joined_place(place, str(key)), inside, depth + 1))
             elif isinstance(item, str | int | float) and not isinstance(item, bool):
                 self._add(place, words_of_text(str(item)))
@@ -208,10 +211,11 @@ class _Reader:
 
 def _named(value: Mapping[str, Any]) -> dict[str, Any]:
     pairs = list(value.items())[:MAX_NODES]
-    return {_name(key): item for key, item in reversed(pairs) if not key.startswith("@")}
+    return {name_of(key): item for key, item in reversed(pairs) if not key.startswith("@")}
 
 
-def _name(key: str) -> str:
+def name_of(key: str) -> str:
+    """Return a key as :mod:`~airflow_mirrordb.client.bodies.error_keys` writes it."""
     return _NO_LETTERS.sub("", key).lower()
 
 
