@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import re
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from uv import find_uv_bin
 
 from airflow_mirrordb.client import (
     AmbiguousWriteError,
@@ -28,32 +19,12 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from tests.support.connections import SetConnection
-from tests.support.debian import program
+from tests.support.installed import json_server_at, kinto_at
 
 # the first test installs what it needs, maybe node as well
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 JSON_SERVER = "json-server@0.17.4"
-KINTO = ("kinto==26.5", "setuptools<82")  # its pyramid imports pkg_resources, which newer ones lack
-PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
-STARTING = 60.0  # seconds that a backend may take to listen
-
-KINTO_INI = """
-[server:main]
-use = egg:waitress#main
-host = 127.0.0.1
-port = {port}
-
-[app:main]
-use = egg:kinto
-kinto.storage_backend = kinto.core.storage.memory
-kinto.cache_backend = kinto.core.cache.memory
-kinto.permission_backend = kinto.core.permission.memory
-kinto.userid_hmac_secret = of-no-use-to-anybody
-kinto.bucket_create_principals = system.Authenticated
-kinto.experimental_collection_schema_validation = true
-multiauth.policies = basicauth
-"""
 KINTO_EXTRA: dict[str, Any] = {
     "endpoints": ["buckets", "buckets/{bucket}/collections/{collection}/records"],
     "request_envelope": "data",
@@ -74,77 +45,15 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def json_server(folder: Path) -> Iterator[str]:
     """The base URL of a json-server with nothing in it."""
-    home, port = folder / "json-server", free_port()
-    options = ("--no-audit", "--no-fund", "--ignore-scripts", "--no-update-notifier")
-    run(npm(), "install", "--prefix", str(home), *options, JSON_SERVER, cwd=folder)
-    (home / "db.json").write_text('{"posts": [], "tags": []}')
-    script = home / "node_modules" / "json-server" / "lib" / "cli" / "bin.js"
-    command = ("node", str(script), "--host", "127.0.0.1", "--port", str(port), "db.json")
-    with running(*command, cwd=home, port=port):
-        yield f"http://127.0.0.1:{port}"
+    with json_server_at(folder, JSON_SERVER, "lib/cli/bin.js", {"posts": [], "tags": []}) as base_url:
+        yield base_url
 
 
 @pytest.fixture(scope="module")
 def kinto(folder: Path) -> Iterator[str]:
     """The base URL of a Kinto that keeps everything in memory."""
-    home, port, uv = folder / "kinto", free_port(), find_uv_bin()
-    (newest,) = re.findall(r'^exclude-newer = "(.+)"$', PYPROJECT.read_text(), re.MULTILINE)
-    python = str(home / "bin" / "python")
-    run(uv, "venv", "--quiet", "--python", sys.executable, str(home), cwd=folder)
-    run(uv, "pip", "install", "--python", python, "--exclude-newer", newest, *KINTO, cwd=folder)
-    (home / "kinto.ini").write_text(KINTO_INI.format(port=port))
-    with running(str(home / "bin" / "kinto"), "start", "--ini", "kinto.ini", cwd=home, port=port):
-        yield f"http://127.0.0.1:{port}/v1"
-
-
-def npm() -> str:
-    """Return the path of npm; some packages of node bring it along."""
-    program("node", package="nodejs", needed_for="json-server")
-    return program("npm", package="npm", needed_for="json-server")
-
-
-def run(*command: str, cwd: Path) -> None:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=250)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
-@contextmanager
-def running(*command: str, cwd: Path, port: int) -> Iterator[None]:
-    """Run a server in a process group of its own, which ends with the tests."""
-    log = cwd / "log.txt"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            command, cwd=cwd, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
-    try:
-        deadline = time.monotonic() + STARTING
-        while not is_listening(port):
-            assert process.poll() is None, f"{command[0]} ended: {log.read_text()}"
-            assert time.monotonic() < deadline, f"{command[0]} does not listen: {log.read_text()}"
-            time.sleep(0.05)
-        yield
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
-
-
-def is_listening(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
+    with kinto_at(folder) as base_url:
+        yield base_url
 
 
 # -- json-server ---------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[1]
-KINDS = ("unit", "integration", "fuzz", "support")
+KINDS = ("unit", "integration", "zoo", "fuzz", "support")
 FILES = sorted(path for kind in KINDS for path in (TESTS / kind).rglob("*.py"))
 #: What waits for so many seconds, or lets others wait no longer.
 WAITS = {"sleep", "wait_for", "timeout", "call_later", "wait", "join"}
@@ -22,7 +22,7 @@ ENOUGH = 10
 CLOCKS = {"time", "monotonic", "perf_counter"}
 #: Two wait for processes, whose other side says nothing; two read settings, and send nothing; and in the
 #: last one is ``until``, by which others wait.
-ALLOWED = {"test_real_backends.py", "airflow_home.py", "test_config.py", "test_form.py", "clocks.py"}
+ALLOWED = {"installed.py", "airflow_home.py", "test_config.py", "test_form.py", "clocks.py"}
 
 
 def name_of(node: ast.AST) -> str:
