@@ -181,7 +181,7 @@ def _no_limits_known(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
 @pytest.fixture(autouse=True)
 def _no_real_sleep(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fail a unit or integration test that sleeps for real; the fake clock is the way to wait."""
-    if not {"unit", "integration"} & set(Path(request.path).parts):
+    if not {"unit", "integration", "zoo"} & set(Path(request.path).parts):
         yield
         return
     slept: list[float] = []

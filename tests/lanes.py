@@ -67,6 +67,7 @@ TESTS = (
     "tests/e2e/test_demo.py",
     "tests/unit",
     "tests/integration",
+    "tests/zoo",
     # the same on every version, and long
     "--ignore=tests/integration/test_guards.py",
     "--ignore=tests/integration/test_real_backends.py",

@@ -1,0 +1,67 @@
+"""The same tables against the real servers, where these can be installed: what the emulator says is so."""
+
+from __future__ import annotations
+
+import importlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.support.installed import json_server_at, kinto_at
+from tests.zoo.real import check, connect, records_of
+from tests.zoo.tables import Api
+
+# each installs its server first
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+JSON_SERVER: Final = "json-server@1.0.0-beta.15"
+
+
+@contextmanager
+def json_server(api: Api, folder: Path) -> Iterator[str]:
+    with json_server_at(folder, JSON_SERVER, "lib/bin.js", {"posts": records_of(api)}) as base_url:
+        yield base_url
+
+
+@contextmanager
+def kinto(api: Api, folder: Path) -> Iterator[str]:
+    from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+
+    with kinto_at(folder) as base_url, pytest.MonkeyPatch.context() as patch:
+        extra = {
+            **api.connection["extra"],
+            "endpoints": ["buckets", "buckets/blog/collections/articles/records"],
+        }
+        connect(patch, {**api.connection, "extra": extra}, base_url)
+        with MirrorDBHook() as hook:
+            hook.create("buckets", {"id": "blog"})
+            hook.create("buckets/blog/collections", {"id": "articles"})
+            for record in records_of(api):
+                hook.create("buckets/blog/collections/articles/records", record)
+        yield base_url
+
+
+#: Each server, and the calls that it cannot be asked: it has no such limit, or no such rule.
+REAL: Final = {
+    "json_server": (json_server, set()),
+    "kinto": (kinto, {"an error in words", "a limit"}),
+}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_server(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every call of the table has the same result, but for what the server chooses by itself."""
+    from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+
+    api: Api = importlib.import_module(f"tests.zoo.apis.{name}").API
+    start, without = REAL[name]
+    with tempfile.TemporaryDirectory(prefix="mirrordb-zoo-") as folder, start(api, Path(folder)) as base_url:
+        connect(monkeypatch, api.connection, base_url)
+        with MirrorDBHook() as hook:
+            for call in api.calls:
+                if call.what not in without:
+                    check(getattr(hook, call.method), call)
