@@ -272,6 +272,17 @@ def get_provider_info() -> dict[str, Any]:
                             "section": "Writes and bodies",
                         },
                     },
+                    "query_method": {
+                        "label": "Query method",
+                        "description": "What a read with data sends, where an endpoint as QUERY"
+                        " api/orders/search allows one. Default: POST.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "enum": ["POST", "QUERY", None],
+                            "values_display": {"null": "default: POST"},
+                            "section": "Writes and bodies",
+                        },
+                    },
                     "request_envelope": {
                         "label": "Envelope of requests",
                         "description": 'Where the data of a request lies in its body: data gives {"data": …}.'

@@ -13,8 +13,8 @@ It is JMESPath (https://jmespath.org/specification.html), as ``meta.next``, ``en
 names and numbers, as nearly all are, is followed here, and tells null from what is not there; any other is
 for the library ``jmespath``, which is loaded with the first of them.
 
-What is written, as ``request_envelope``, or left out, as the ``ignore`` of an event trigger, is no such path:
-an expression cannot be written to.
+A path of names and numbers can be written to as well (:meth:`Path.placed_in`). Other names with dots, as
+``request_envelope`` or the ``ignore`` of an event trigger, are no such paths.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -120,6 +120,34 @@ class Path:
             else:
                 return ABSENT
         return body
+
+    def placed_in(self, body: Any, value: Any) -> Any:
+        """Return a copy of a body that has a value at this path; missing objects on the way are made.
+
+        :raises PathError: if this is an expression, or what is on the way is neither an object nor a list
+        """
+        if self.is_expression:
+            raise PathError(
+                f"{_shown(self.text)} is an expression, and only names and numbers say where to write"
+            )
+        return self._placed(body, self._steps, value)
+
+    def _placed(self, body: Any, steps: tuple[_Step, ...], value: Any) -> Any:
+        if not steps:
+            return value
+        (name, place, rest), *further = steps
+        if body is None and name is not None:
+            body = {}
+        if isinstance(body, Mapping):
+            if rest in body:
+                return {**body, rest: value}
+            if name is not None:
+                return {**body, name: self._placed(body.get(name), tuple(further), value)}
+        elif isinstance(body, Sequence) and place is not None and -len(body) <= place < len(body):
+            items = list(body)
+            items[place] = self._placed(items[place], tuple(further), value)
+            return items
+        raise PathError(f"{_shown(self.text)}: there is no place for {rest!r:.200} in {type(body).__name__}")
 
     def _searched(self, body: Any) -> Any:
         assert self._search is not None  # noqa: S101  # the caller asked

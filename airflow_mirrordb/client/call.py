@@ -185,7 +185,7 @@ class Call:
                 error.message += f"; so answers {self._elsewhere.origin}, to which the backend redirects"
                 Redaction(signatures_of(self._elsewhere)).error(error)
             self._raise_classified(error)
-        if not response.is_json and self._request.method == "GET":
+        if not response.is_json and self._request.reads:
             if self._request.any_body:
                 log.info("%s: the answer is not JSON; 'accept' would make its text the result", str(self))
         elif not response.is_json and not takes_text(self._request.accept):
@@ -250,12 +250,12 @@ class Call:
             throttle.leave()
         if not wire.anonymous:  # another server's limits are not the backend's
             throttle.learn(slot, answer)
-        self._note_fact(self._progress.maybe_applied or (wire.method != "GET" and may_be_applied(answer)))
+        self._note_fact(self._progress.maybe_applied or (not wire.reads and may_be_applied(answer)))
         return answer
 
     def _begin(self) -> None:
         """Note that the attempt goes out: a write may be applied from now on, until an answer denies it."""
-        self._note_fact(self.maybe_applied or self._wire.method != "GET")
+        self._note_fact(self.maybe_applied or not self._wire.reads)
 
     def _note_fact(self, maybe_applied: bool) -> None:
         """Keep whether the write may have been applied by now, and tell the caller."""

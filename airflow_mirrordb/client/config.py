@@ -39,6 +39,7 @@ from airflow_mirrordb.paths import parse_path
 
 AuthType = Literal["none", "bearer", "api_key", "basic", "oauth2"]
 UpdateMethod = Literal["PUT", "PATCH"]
+QueryMethod = Literal["POST", "QUERY"]
 
 MASK = "***"
 
@@ -106,6 +107,11 @@ class MirrorDBConfig(BaseModel):
 
     update_method: Annotated[UpdateMethod, AnyCase] = "PUT"
     """HTTP method of an update that is not partial; ``PATCH`` for backends that know no PUT."""
+    query_method: Annotated[QueryMethod, AnyCase] = "POST"
+    """HTTP method of a read with data, where a pattern as ``QUERY api/orders/search`` allows one.
+
+    ``QUERY`` for backends that know that method (draft-ietf-httpbis-safe-method-w-body).
+    """
     request_envelope: str | None = None
     """Names, with dots between them, under which the data of a request lies in its body; none if not set.
 

@@ -20,6 +20,7 @@ from airflow_mirrordb.client.request import (
     MirrorDBRequest,
     PreparedRequest,
     RequestOptions,
+    read_method,
     update_method,
 )
 from airflow_mirrordb.client.response import MirrorDBResponse
@@ -98,17 +99,22 @@ class GenericMirrorDB(Connected):
         method_name: str | None,
         endpoint: str,
         *,
+        data: Any = None,
         paginate: Mapping[str, Any] | None = None,
         **options: Unpack[RequestOptions],
     ) -> Any:
         """GET ``endpoint`` and return the decoded answer; None if it is empty, or 304.
 
+        :param data: JSON value that says what to read, as a GraphQL query, where a pattern as
+            ``QUERY api/orders/search`` allows it; sent as it is by the connection's ``query_method``, and as
+            repeatable as a GET
         :param paginate: how the collection goes on in further pages: the arguments of
             :class:`Pagination`. The records of all pages are returned, in one list.
 
         The other arguments and the errors are those of :meth:`create_function`.
         """
-        return await self._data("GET", method_name, endpoint, paginate=paginate, **options)
+        method = read_method(data)
+        return await self._data(method, method_name, endpoint, data=data, paginate=paginate, **options)
 
     async def records(
         self,
@@ -116,6 +122,7 @@ class GenericMirrorDB(Connected):
         endpoint: str,
         *,
         paginate: Mapping[str, Any],
+        data: Any = None,
         **options: Unpack[RequestOptions],
     ) -> AsyncIterator[Any]:
         """Iterate over the records of a collection, of which only one page at a time is in memory.
@@ -123,7 +130,12 @@ class GenericMirrorDB(Connected):
         The arguments and errors are those of :meth:`read_function`.
         """
         request = MirrorDBRequest(
-            method="GET", endpoint=endpoint, method_name=method_name, paginate=paginate, **options
+            method=read_method(data),
+            endpoint=endpoint,
+            method_name=method_name,
+            data=data,
+            paginate=paginate,
+            **options,
         )
         with self._redaction:
             async for _, records in pages(self.request, request, self._snapshot.config.base_url):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -20,7 +20,7 @@ from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
 from airflow_mirrordb.client.rules.entity_tags import entity_tags, joined
 from airflow_mirrordb.client.rules.headers import CONTROL, OVERRIDES, RESERVED_HEADERS, TOKEN, header_key
 from airflow_mirrordb.client.rules.paths import BASE_URL, MAX_ENDPOINT_LENGTH
-from airflow_mirrordb.client.rules.patterns import Method
+from airflow_mirrordb.client.rules.patterns import READS, Method
 from airflow_mirrordb.json_types import is_list
 from airflow_mirrordb.media_types import check_accept
 
@@ -54,10 +54,11 @@ class RequestOptions(TypedDict, total=False):
 class MirrorDBRequest:
     """One request as its author means it; plain values, so that it can be stored and sent elsewhere.
 
-    :param method: HTTP method
+    :param method: HTTP method; ``QUERY`` is a read by a body, sent by the connection's ``query_method``
     :param endpoint: path relative to the connection's base URL; ``/`` is that URL itself
     :param method_name: label in logs and errors
-    :param data: JSON value for the body, without the connection's envelope; None sends no body
+    :param data: JSON value for the body, without the connection's envelope, which a QUERY has none of;
+        None sends no body
     :param query: values of the query; lists repeat the name; None is left out of a GET, and refused else
     :param headers: further headers; strings or numbers
     :param timeout: longest time that one attempt may take, in seconds; the connection's if None
@@ -92,6 +93,11 @@ class MirrorDBRequest:
     any_body: bool = False
     paginate: Mapping[str, Any] | None = None
 
+    @property
+    def reads(self) -> bool:
+        """Whether it changes nothing."""
+        return self.method in READS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireRequest:
@@ -101,6 +107,7 @@ class WireRequest:
     :param target: percent-encoded path and query (RFC 9112, section 3.2.1)
     :param repeatable: whether sending it twice leaves what sending it once does
     :param anonymous: whether it goes to another host than the backend's, which must not know who sends it
+    :param reads: whether it changes nothing, so that its loss is no loss
     """
 
     method: Method
@@ -111,6 +118,7 @@ class WireRequest:
     timeout: float
     repeatable: bool
     anonymous: bool = False
+    reads: bool = False
 
     @property
     def url(self) -> URL:
@@ -155,6 +163,11 @@ def update_method(config: MirrorDBConfig, data: object, *, partial: bool) -> Met
     return "PATCH" if partial else config.update_method
 
 
+def read_method(data: object) -> Method:
+    """Return the method of a read: with data, which may be empty, it is a QUERY."""
+    return "GET" if data is None else "QUERY"
+
+
 def prepare(request: MirrorDBRequest, config: MirrorDBConfig, registry: EndpointRegistry) -> WireRequest:
     """Check a request and build what will be sent.
 
@@ -169,7 +182,9 @@ def prepare(request: MirrorDBRequest, config: MirrorDBConfig, registry: Endpoint
             raise _bad("missing_ok", "a page that is missing is no end of a collection; leave one of the two")
         path = registry.path_for(method, request.endpoint)
         headers = _headers(request, config)
-        body = _body(request.data, config.request_envelope)
+        body = _body(request.data, None if method == "QUERY" else config.request_envelope)
+        if method == "QUERY" and body is None:
+            raise _bad("data", "it is None, and a QUERY says there what it wants; read without data is a GET")
         query = "" if request.query is None else _query(request.query, method)
         timeout = _timeout(request.timeout, config.timeout)
     except (EndpointNotAllowedError, InvalidRequestError) as error:
@@ -177,13 +192,14 @@ def prepare(request: MirrorDBRequest, config: MirrorDBConfig, registry: Endpoint
     if body is not None:
         headers.setdefault("Content-Type", "application/json")
     return WireRequest(
-        method=method,
+        method=config.query_method if method == "QUERY" else method,
         origin=base_of(config.base_url)[0],
         target=f"{target_of(path, config, slash=config.trailing_slash)}{query}",
         headers=headers,
         body=body,
         timeout=timeout,
         repeatable=_is_repeatable(method, headers, config),
+        reads=request.reads,
     )
 
 
@@ -198,7 +214,15 @@ def request_of_base_url(config: MirrorDBConfig) -> WireRequest:
         body=None,
         timeout=config.timeout,
         repeatable=True,
+        reads=True,
     )
+
+
+def without_body(wire: WireRequest) -> WireRequest:
+    """Return a request as the GET of its target."""
+    headers = wire.headers.copy()
+    headers.pop("Content-Type", None)
+    return replace(wire, method="GET", headers=headers, body=None)
 
 
 def target_of(path: str, config: MirrorDBConfig, *, slash: bool) -> str:
@@ -238,7 +262,7 @@ def _check_label(label: object) -> None:
 def _is_repeatable(method: Method, headers: Mapping[str, str], config: MirrorDBConfig) -> bool:
     if method in KEYED:
         return config.idempotency_header is not None
-    return method == "GET" or not ("If-Match" in headers or "If-None-Match" in headers)
+    return method in READS or not ("If-Match" in headers or "If-None-Match" in headers)
 
 
 def _headers(request: MirrorDBRequest, config: MirrorDBConfig) -> CIMultiDict[str]:
@@ -323,7 +347,7 @@ def _query(query: Mapping[str, Any], method: Method) -> str:
         place = f"query[{name!r}]"
         values = list(value) if is_list(value) else [value]
         left = [item for item in values if item is not None]
-        if method != "GET" and (not left or len(left) < len(values)):
+        if method not in READS and (not left or len(left) < len(values)):
             raise _bad(place, "None and [] are left out of reads only: a write could mean all then")
         if left:
             key = text_of(name, place)

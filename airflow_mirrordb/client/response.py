@@ -240,7 +240,7 @@ def _is_success(status: int, request: MirrorDBRequest, config: MirrorDBConfig) -
     To a write it says that nothing was changed; and a sender that has nothing would get nothing.
     """
     if status == HTTPStatus.NOT_MODIFIED:
-        return request.method == "GET" and _is_conditional(request, config)
+        return request.reads and _is_conditional(request, config)
     return status in SUCCESS
 
 
@@ -253,7 +253,7 @@ def _is_gone(status: int, request: MirrorDBRequest, *, maybe_applied: bool) -> b
     """A DELETE that meets 404, or 410, after an attempt that may have been applied has done its work."""
     if status not in GONE:
         return False
-    if request.method == "GET":
+    if request.reads:
         return request.missing_ok
     return request.method == "DELETE" and (request.missing_ok or maybe_applied)
 
@@ -272,7 +272,7 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
         if not answer.body:
             return None, True
         text = text_from(answer.body, content_type)
-        if text is not None or request.method != "GET":
+        if text is not None or not request.reads:
             return text, False
         reason = (
             f"the body of {len(answer.body):,} bytes is no text (content type"
@@ -289,7 +289,7 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
         try:
             return decode(body), True
         except (ValueError, RecursionError) as fault:
-            if request.method != "GET":
+            if not request.reads:
                 return text_from(answer.body, content_type), False
             reason = (
                 f"the body of {len(answer.body):,} bytes is not JSON (content type"
@@ -298,12 +298,12 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
             )
     if request.any_body and not _should_be_json(answer, content_type):
         return None, False
-    applied = "" if request.method == "GET" else APPLIED
+    applied = "" if request.reads else APPLIED
     error = InvalidResponseError(
         message=f"{answer.status}, but {reason}{applied}",
         status=answer.status,
         request_id=_request_id(answer.headers),
-        maybe_applied=request.method != "GET",
+        maybe_applied=not request.reads,
     )
     raise attach_request(error, request)
 

@@ -12,6 +12,7 @@ from airflow_mirrordb.client.request import (
     MirrorDBRequest,
     PreparedRequest,
     RequestOptions,
+    read_method,
 )
 from airflow_mirrordb.client.rules.patterns import Method
 from airflow_mirrordb.client.rules.retry import Progress
@@ -72,6 +73,7 @@ class MirrorDBHook(ConnectedHook):
         self,
         endpoint: str,
         *,
+        data: Any = None,
         paginate: Mapping[str, Any] | None = None,
         output_path: str | None = None,
         method_name: str | None = None,
@@ -79,6 +81,9 @@ class MirrorDBHook(ConnectedHook):
     ) -> Any:
         """GET ``endpoint`` and return the decoded answer; None if it is empty, or 304.
 
+        :param data: JSON value that says what to read, as a GraphQL query, where a pattern as
+            ``QUERY api/orders/search`` allows it; sent as it is by the connection's ``query_method``, and as
+            repeatable as a GET
         :param paginate: how the collection goes on in further pages: the arguments of
             :class:`~airflow_mirrordb.client.Pagination`. The records of all pages are returned, in
             one list.
@@ -91,7 +96,12 @@ class MirrorDBHook(ConnectedHook):
         The other arguments and errors are those of :meth:`create`.
         """
         request = MirrorDBRequest(
-            method="GET", endpoint=endpoint, method_name=method_name, paginate=paginate, **options
+            method=read_method(data),
+            endpoint=endpoint,
+            method_name=method_name,
+            data=data,
+            paginate=paginate,
+            **options,
         )
         return self.request(request, output_path=output_path).result
 
@@ -100,6 +110,7 @@ class MirrorDBHook(ConnectedHook):
         endpoint: str,
         *,
         paginate: Mapping[str, Any],
+        data: Any = None,
         method_name: str | None = None,
         **options: Unpack[RequestOptions],
     ) -> Iterator[Any]:
@@ -107,9 +118,8 @@ class MirrorDBHook(ConnectedHook):
 
         The arguments and errors are those of :meth:`read`.
         """
-        yield from items_of(
-            self.get_conn().records(method_name, endpoint, paginate=paginate, **options), self._run
-        )
+        records = self.get_conn().records(method_name, endpoint, paginate=paginate, data=data, **options)
+        yield from items_of(records, self._run)
 
     def update(
         self,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 
+from airflow_mirrordb.client.rules.patterns import READS
 from airflow_mirrordb.compat import running_operator
 
 if TYPE_CHECKING:
@@ -96,5 +97,5 @@ def _collector() -> Any:
 def _add(collector: Any, context: Any, conn_id: str, method: str, endpoint: str, status: int | None) -> None:
     if status is None or status >= HTTPStatus.MULTIPLE_CHOICES:
         return
-    add = collector.add_input_asset if method == "GET" else collector.add_output_asset
+    add = collector.add_input_asset if method in READS else collector.add_output_asset
     add(context, scheme="mirrordb", asset_kwargs={"conn_id": conn_id, "endpoint": endpoint})

@@ -5,16 +5,16 @@ Importing this module loads neither aiohttp nor the client: a DAG file is parsed
 
 from __future__ import annotations
 
-import ast
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.operators.base import MirrorDBOperator
 from airflow_mirrordb.task.arguments import (
     parse_argument,
+    read_of,
 )
 from airflow_mirrordb.task.idempotency_keys import key_of
+from airflow_mirrordb.task.json_data import json_of
 from airflow_mirrordb.task.templates import has_template
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class MirrorDBCreateOperator(MirrorDBOperator):
         self.bulk = bulk
 
     def request(self, context: Context, client: GenericMirrorDB) -> MirrorDBRequest:
-        data = _json(self.data)
+        data = json_of(self.data)
         key = key_of(self, context, client, "POST", data)
         return self._request("POST", data=data, idempotency_key=key)
 
@@ -57,6 +57,9 @@ class MirrorDBCreateOperator(MirrorDBOperator):
 class MirrorDBReadOperator(MirrorDBOperator):
     """GET a resource or a collection; the task's result is the decoded answer.
 
+    :param data: JSON value that says what to read, as a GraphQL query; a string is parsed as JSON. It is sent
+        by the connection's ``query_method``, where a pattern as ``QUERY api/orders/search`` says that nothing
+        is changed by it, and is as repeatable as a GET (templated)
     :param paginate: how the collection goes on in further pages: the arguments of
         :class:`~airflow_mirrordb.client.Pagination`, as ``{"style": "link"}``. The result is one list,
         of the records of all pages (templated)
@@ -78,12 +81,14 @@ class MirrorDBReadOperator(MirrorDBOperator):
     The other arguments are those of :class:`MirrorDBOperator`.
     """
 
-    template_fields: Sequence[str] = (*MirrorDBOperator.template_fields, "paginate", "output_path")
+    template_fields: Sequence[str] = (*MirrorDBOperator.template_fields, "data", "paginate", "output_path")
+    template_fields_renderers = MirrorDBCreateOperator.template_fields_renderers
     only_reads = True
 
     def __init__(
         self,
         *,
+        data: Any = None,
         paginate: Mapping[str, Any] | None = None,
         output_path: str | None = None,
         start_from_trigger: bool = False,
@@ -95,6 +100,7 @@ class MirrorDBReadOperator(MirrorDBOperator):
             from airflow_mirrordb.client.collections.page_arguments import check_page_arguments
 
             check_page_arguments(paginate, [name for name in paginate if has_template(paginate[name])])
+        self.data = data
         self.paginate = paginate
         self.output_path = output_path
         if start_from_trigger or end_from_trigger:
@@ -114,7 +120,7 @@ class MirrorDBReadOperator(MirrorDBOperator):
             )
 
     def request(self, context: Context, client: GenericMirrorDB) -> MirrorDBRequest:
-        return self._request("GET", paginate=self.paginate)
+        return read_of(self, paginate=self.paginate)
 
 
 class MirrorDBUpdateOperator(MirrorDBOperator):
@@ -159,7 +165,7 @@ class MirrorDBUpdateOperator(MirrorDBOperator):
         self.bulk = bulk
 
     def request(self, context: Context, client: GenericMirrorDB) -> MirrorDBRequest:
-        data = _json(self.data)
+        data = json_of(self.data)
         method = client.update_method(data, partial=parse_argument("partial", self.partial, bool))
         key = key_of(self, context, client, method, data)
         return self._request(method, data=data, if_match=self.if_match, idempotency_key=key)
@@ -184,34 +190,3 @@ class MirrorDBDeleteOperator(MirrorDBOperator):
     def request(self, context: Context, client: GenericMirrorDB) -> MirrorDBRequest:
         missing_ok = parse_argument("missing_ok", self.missing_ok, bool)
         return self._request("DELETE", missing_ok=missing_ok, if_match=self.if_match)
-
-
-def _json(data: Any) -> Any:
-    """A string is JSON text, as a template renders it."""
-    from airflow_mirrordb.client.errors import InvalidRequestError
-
-    if not isinstance(data, str):
-        return data
-    try:
-        value = json.loads(data)
-    except ValueError as error:
-        advice = "pass a dict or a list instead"
-        if _is_rendered(data):
-            advice = (
-                "a template made Python's text of a value: give the value itself, as the .output of a task,"
-                " end the template with '| tojson', or set render_template_as_native_obj=True on the DAG"
-            )
-        message = f"data: a string is parsed as JSON, and this is none ({error}); {advice}"
-        raise InvalidRequestError(message=message, field="data") from None
-    if value is None:
-        message = f"data: {data!r} is null, as a None renders to JSON, and would send no body"
-        raise InvalidRequestError(message=message, field="data")
-    return value
-
-
-def _is_rendered(text: str) -> bool:
-    """Whether a text is a list or dict as Python writes it, which jinja makes of a value."""
-    try:
-        return isinstance(ast.literal_eval(text), list | dict)
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        return False

@@ -50,14 +50,16 @@ if TYPE_CHECKING:
     from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
     from airflow_mirrordb.task.polls import PollResult, PollState
 
+#: What its trigger is made with as it is.
+_OWN = ("gone", "field", "equals", "is_in", "changed", "failed", "not_yet", "poke_interval", "timeout")
 GRACE = 300.0  # seconds after which Airflow ends a deferral whose trigger should have ended by itself
 
 
 class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
     """Waits until a resource exists, or one condition more is met; its result is the decoded body.
 
-    Each poll is one GET, without retries of the client: between two polls are at least
-    ``poke_interval`` seconds, whatever the answer was, and more if the backend asked for more
+    Each poll is one GET, or read with ``data``, without retries of the client: between two polls are at
+    least ``poke_interval`` seconds, whatever the answer was, and more if the backend asked for more
     (``Retry-After``). A 404 or 410 means that the resource is not there yet. A failure that may pass counts,
     and ``max_failures`` of them in a row end the task; a permanent one, as 403, ends it at once, with
     the reason and without Airflow's retries.
@@ -92,6 +94,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         store that hides what is not there, and is overloaded for hours (templated)
     :param max_failures: passing failures in a row that end the task
     :param method_name: label in logs and errors; the task id by default (templated)
+    :param data: JSON value that says what to read, as for ``MirrorDBReadOperator`` (templated)
     :param query: values of the query (templated)
     :param headers: further headers (templated); no secrets, they show in the UI
     :param request_timeout: longest time that one poll may take, in seconds; the connection's by default
@@ -125,13 +128,14 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         "failed",
         "not_yet",
         "method_name",
+        "data",
         "query",
         "headers",
         "request_timeout",
         "accept",
         "full_response",
     )
-    template_fields_renderers = {"query": "json", "headers": "json"}  # noqa: RUF012  # Airflow's own type
+    template_fields_renderers = {"data": "json", "query": "json", "headers": "json"}  # noqa: RUF012  # Airflow's own type
     ui_color = "#e7f3e1"
     operator_extra_links = (MirrorDBResourceLink(),)
 
@@ -152,6 +156,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         not_yet: Sequence[int | str] | str = (),
         max_failures: int = 5,
         method_name: str | None = None,
+        data: Any = None,
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         request_timeout: float | str | None = None,
@@ -195,6 +200,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         self.not_yet = not_yet
         self.max_failures = max_failures
         self.method_name = method_name
+        self.data = data
         self.query = query
         self.headers = headers
         self.request_timeout = request_timeout
@@ -330,16 +336,8 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
             self,
             "airflow_mirrordb.triggers.start.MirrorDBSensorStartTrigger",
             {
-                "gone": self.gone,
-                "field": self.field,
-                "equals": self.equals,
-                "is_in": self.is_in,
-                "changed": self.changed,
+                **{name: getattr(self, name) for name in _OWN},
                 "function": path,
-                "failed": self.failed,
-                "not_yet": self.not_yet,
-                "poke_interval": self.poke_interval,
-                "timeout": self.timeout,
                 "longest": longest.total_seconds(),
                 "max_failures": self._most_failures,
                 "max_event_bytes": self.max_event_bytes,

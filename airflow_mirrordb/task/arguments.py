@@ -12,6 +12,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_mirrordb.bulk_arguments import MAX_FAILED_WANTED, is_max_failed
+from airflow_mirrordb.task.json_data import json_of
 from airflow_mirrordb.task.serialization import NotStorableError, check_exact
 from airflow_mirrordb.task.templates import has_template
 
@@ -59,7 +60,18 @@ def look_of(task: Any, *, looks_at_body: bool) -> MirrorDBRequest:
 
     :param looks_at_body: whether a condition has to be found in the body; else any body will do
     """
-    return request_of(task, "GET", any_body=not looks_at_body and task.accept is None)
+    return read_of(task, any_body=not looks_at_body and task.accept is None)
+
+
+def read_of(task: Any, **arguments: Any) -> MirrorDBRequest:
+    """Return the read that the rendered arguments of a task describe, by a body if it has ``data``.
+
+    The arguments and errors are those of :func:`request_of`.
+    """
+    from airflow_mirrordb.client.request import read_method
+
+    data = json_of(task.data)
+    return request_of(task, read_method(data), data=data, **arguments)
 
 
 def check_choice_of_failed(task: Any, condition: object) -> None:

@@ -10,6 +10,7 @@ from airflow.triggers.base import TriggerEvent
 
 from airflow_mirrordb.client.errors import InvalidResponseError, MirrorDBError
 from airflow_mirrordb.client.response import APPLIED
+from airflow_mirrordb.client.rules.patterns import READS
 from airflow_mirrordb.task.serialization import from_text, to_text, to_text_beside
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def unusable(event: Mapping[str, Any], message: str) -> InvalidResponseError:
 
     :param event: the :class:`SuccessEvent` that tells of the answer
     """
-    writes = event["method"] != "GET"
+    writes = event["method"] not in READS
     return InvalidResponseError(
         message=f"{message}{APPLIED if writes else ''}",
         status=event["http_status"],

@@ -17,9 +17,8 @@ from airflow_mirrordb.task.stored_arguments import without_defaults
 DEFAULTS: Mapping[str, Any] = {
     "mirrordb_conn_id": "mirrordb_default",
     "endpoint": "",
-    **dict.fromkeys(
-        ("method_name", "query", "headers", "request_timeout", "accept", "paginate", "output_path")
-    ),
+    **dict.fromkeys(("method_name", "query", "headers", "request_timeout", "accept")),
+    **dict.fromkeys(("data", "paginate", "output_path")),
     "full_response": False,
     "gone": False,
     **dict.fromkeys(("field", "equals", "is_in", "failed")),
@@ -64,6 +63,7 @@ def start_in_triggerer(
         "mirrordb_conn_id",
         "endpoint",
         "method_name",
+        "data",
         "query",
         "headers",
         "request_timeout",

@@ -10,6 +10,7 @@ from airflow_mirrordb.client.bodies.encoding import encode
 from airflow_mirrordb.client.collections.record_names import content_of
 from airflow_mirrordb.client.errors import AmbiguousWriteError, InvalidRequestError, MirrorDBError
 from airflow_mirrordb.client.request import KEYED, MirrorDBRequest, attach_request
+from airflow_mirrordb.client.rules.patterns import READS
 from airflow_mirrordb.client.rules.write_safety import depends_on_the_past, interrupted
 from airflow_mirrordb.task.serialization import from_text, to_text
 
@@ -131,7 +132,7 @@ class WriteState:
 
     def take_back_after_trigger(self, error: MirrorDBError) -> None:
         """Take the note back, if the error of a trigger says that the write was not applied."""
-        if error.method == "GET" or error.maybe_applied:
+        if error.method in READS or error.maybe_applied:
             return
         if noted := self._store.recall(NAME):
             self._take_back(noted)

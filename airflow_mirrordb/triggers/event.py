@@ -21,6 +21,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.compat import asset_states
+from airflow_mirrordb.paths import parse_path
 from airflow_mirrordb.task.serialization import readable
 from airflow_mirrordb.task.stored_arguments import StoredArguments
 from airflow_mirrordb.triggers.asset_state import recall, remember
@@ -62,13 +63,14 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
 
         Asset("prices", watchers=[AssetWatcher("prices", MirrorDBEventTrigger(endpoint="api/prices"))])
 
-    Each poll is one GET, without retries of the client. Between the end of a poll and the next one are
+    Each poll is one GET, or read with ``data``, without retries of the client. Between the end of a poll
+    and the next one are
     at least ``poll_interval`` seconds, whatever the answer was. The first poll fires nothing.
 
     Without a ``cursor`` the event is a :class:`~airflow_mirrordb.triggers.changes.ChangeEvent`: the body is
     another than before, or the resource came or went (404, 410). What changes at each poll without meaning
     anything can be left out by ``ignore`` and ``unordered``, or a ``field`` alone be watched.
-    ``If-None-Match`` is sent where the backend has entity tags. With a ``cursor`` it is a
+    ``If-None-Match`` is sent where the backend has entity tags, not with ``data``. With a ``cursor`` it is a
     :class:`~airflow_mirrordb.triggers.changes.RecordsEvent`: records came, or were changed, whose cursor is
     beyond the last one. Neither holds a body: both are stored in Airflow's database, in clear text.
 
@@ -79,7 +81,7 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
     From Airflow 3.3 on, what was seen last is kept with the asset, so that a change while no triggerer
     ran fires when one is back; if a triggerer dies within seconds of an event, it may fire twice. Before
     3.3 a trigger that is started again takes what it sees first as unchanged. Triggers with equal
-    endpoint, connection, query, headers, pages and interval share their polls from 3.3 on, unless they
+    endpoint, connection, query, headers, data, pages and interval share their polls from 3.3 on, unless they
     have a ``cursor_param``.
 
     :param mirrordb_conn_id: id of a connection of type ``mirrordb``
@@ -102,6 +104,8 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
         ``generated_at``;
         ``*`` is each item of a list or each value of an object, as in ``items.*.age``
     :param unordered: whether lists with the same items in another order are the same, at any depth
+    :param data: JSON value that says what to read, where a pattern as ``QUERY api/orders/search`` allows it;
+        stored as it is. ``cursor_param`` is a path into it then, as ``filter.since``
     """
 
     # for tests, which do not wait
@@ -121,6 +125,7 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
         field: str | None = None,
         ignore: Sequence[str] | None = None,
         unordered: bool = False,
+        data: Any = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.mirrordb_conn_id = mirrordb_conn_id
@@ -135,6 +140,7 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
         self.field = field
         self.ignore = list(ignore) if isinstance(ignore, tuple) else ignore
         self.unordered = unordered
+        self.data = data
         self._kept: Any = None  # a Version; a Position with a cursor
         self._sends_tags = True
         self._told: set[str] = set()
@@ -223,13 +229,14 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
     async def polls(self) -> AsyncGenerator[Observation, None]:
         """Poll for ever, and yield what each poll found: the same object again while that is unchanged."""
         from airflow_mirrordb.client.errors import MirrorDBError
-        from airflow_mirrordb.client.request import MirrorDBRequest
+        from airflow_mirrordb.client.request import MirrorDBRequest, read_method
         from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 
         request = MirrorDBRequest(
-            method="GET",
+            method=read_method(self.data),
             endpoint=self.endpoint,
             method_name="watch",
+            data=self.data,
             query=self.query,
             headers=self.headers,
             paginate=self.paginate,
@@ -273,8 +280,8 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
         from airflow_mirrordb.client.errors import ResponseError
 
         if self.cursor_param and self._kept is not None and self._kept.cursor is not None:
-            request = replace(request, query={**(request.query or {}), self.cursor_param: self._kept.cursor})
-        elif last is not None and self._sends_tags:
+            request = self._since(request, self.cursor_param, self._kept.cursor)
+        elif last is not None and self._sends_tags and self.data is None:
             request = replace(request, if_none_match=last.etag)
         try:
             response = await self._send(client, request)
@@ -293,9 +300,16 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
             size=response.size,
         )
 
+    def _since(self, request: MirrorDBRequest, param: str, cursor: str | float) -> MirrorDBRequest:
+        if self.data is not None:
+            return replace(request, data=parse_path(param).placed_in(self.data, cursor))
+        return replace(request, query={**(request.query or {}), param: cursor})
+
     def _tag(self, client: GenericMirrorDB, response: MirrorDBResponse) -> str | None:
         """Return the entity tag of an answer, unless it holds a secret: it is stored in clear text."""
         header = response.headers.get("ETag")
+        if self.data is not None:
+            return None  # that of the answer to a POST may be of something else than of what was read
         if not header or self.paginate:
             return response.etag
         hidden = client.without_secrets(header)
@@ -333,7 +347,8 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
     def _target(self) -> str:
         """Return what tells apart what is looked at."""
         names = ("mirrordb_conn_id", "endpoint", "query", "headers", "paginate")
-        return _fingerprint({name: getattr(self, name) for name in names})
+        target = {name: getattr(self, name) for name in names}
+        return _fingerprint(target if self.data is None else {**target, "data": self.data})
 
     @property
     def _name(self) -> str:

@@ -8,6 +8,7 @@ from numbers import Real
 from typing import TYPE_CHECKING
 
 from airflow_mirrordb.json_types import as_plain
+from airflow_mirrordb.paths import PathError, parse_path
 from airflow_mirrordb.task.arguments import refuse_sensitive
 from airflow_mirrordb.task.serialization import check_exact
 from airflow_mirrordb.triggers.selection import check_selection
@@ -46,6 +47,11 @@ def check_event_arguments(trigger: MirrorDBEventTrigger) -> None:
     for name in ("cursor_param", "where"):
         if getattr(trigger, name) is not None and trigger.cursor is None:
             raise ValueError(f"{name}: it needs a cursor")
+    if trigger.data is not None and trigger.cursor_param is not None:
+        try:
+            parse_path(trigger.cursor_param).placed_in(trigger.data, None)
+        except PathError as error:
+            raise ValueError(f"cursor_param: with data it is a path into them: {error}") from None
     check_selection(trigger.selection, cursor=trigger.cursor)
     _check_is_kept(trigger)
 
@@ -63,7 +69,7 @@ def _check_kinds(trigger: MirrorDBEventTrigger) -> None:
 
 def _check_is_kept(trigger: MirrorDBEventTrigger) -> None:
     """Check that the triggerer will be given the very values that the author gave."""
-    for name in ("query", "headers", "paginate", "where"):
+    for name in ("query", "headers", "paginate", "where", "data"):
         try:
             check_exact(as_plain(getattr(trigger, name)))
         except ValueError as error:

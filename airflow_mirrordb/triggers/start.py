@@ -21,8 +21,8 @@ from airflow_mirrordb.task.arguments import (
     condition_of,
     fields_of,
     look_of,
+    read_of,
     refuse_sensitive,
-    request_of,
 )
 from airflow_mirrordb.task.control_flow import RaisedEvent
 from airflow_mirrordb.task.events import SuccessEvent, TimeoutEvent, event_of, read_event
@@ -51,6 +51,7 @@ class MirrorDBReadStartTrigger(RemembersTemplates, MirrorDBTrigger):
         mirrordb_conn_id: str = MirrorDBHook.default_conn_name,
         endpoint: Any = "",
         method_name: str | None = None,
+        data: Any = None,
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         request_timeout: float | str | None = None,
@@ -66,6 +67,7 @@ class MirrorDBReadStartTrigger(RemembersTemplates, MirrorDBTrigger):
         )
         self.endpoint = endpoint
         self.method_name = method_name
+        self.data = data
         self.query = query
         self.headers = headers
         self.request_timeout = request_timeout
@@ -82,7 +84,7 @@ class MirrorDBReadStartTrigger(RemembersTemplates, MirrorDBTrigger):
         if not isinstance(self.endpoint, str):
             message = "endpoint: only a worker reads many; leave start_from_trigger"
             raise InvalidRequestError(message=message, field="endpoint")
-        self.request = fields_of(request_of(self, "GET", paginate=self.paginate))
+        self.request = fields_of(read_of(self, paginate=self.paginate))
         return await super()._answer()
 
 
@@ -110,6 +112,7 @@ class MirrorDBSensorStartTrigger(RemembersTemplates, MirrorDBSensorTrigger):
         mirrordb_conn_id: str = MirrorDBHook.default_conn_name,
         endpoint: str = "",
         method_name: str | None = None,
+        data: Any = None,
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         request_timeout: float | str | None = None,
@@ -138,6 +141,7 @@ class MirrorDBSensorStartTrigger(RemembersTemplates, MirrorDBSensorTrigger):
         )
         self.endpoint = endpoint
         self.method_name = method_name
+        self.data = data
         self.query = query
         self.headers = headers
         self.request_timeout = request_timeout

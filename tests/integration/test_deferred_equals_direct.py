@@ -122,6 +122,9 @@ def watcher(
 # -- operators -----------------------------------------------------------------------------------
 
 pages = partial(MirrorDBReadOperator, task_id="pages", endpoint="api/users", paginate={"style": "link"})
+search = partial(
+    MirrorDBReadOperator, task_id="search", endpoint="api/users/search", data='{"name": {"is": ["Ada"]}}'
+)
 patch = partial(MirrorDBUpdateOperator, task_id="patch", endpoint="api/users/1", data={"a": 1}, partial=True)
 
 BUSY: Answer = (429, None, {"Retry-After": "0"})
@@ -200,6 +203,8 @@ OPERATORS: dict[str, Case] = {
     "create": Case(make=operators.OPERATORS["create"], ends=NOT_REPEATED),
     "read": Case(make=operators.OPERATORS["read"]),
     "read pages": Case(make=pages, good=PAGES, result=[1, 2, 3]),
+    "read by a body": Case(make=search),
+    "read by a body, keyed": Case(make=search, keyed=True),
     "update": Case(make=operators.OPERATORS["update"], ends=OF_A_WRITE),
     "partial update, keyed": Case(make=patch, keyed=True, ends=OF_A_WRITE),
     "partial update": Case(make=patch, ends=NOT_REPEATED),
@@ -231,7 +236,8 @@ def test_operator_ends_the_same_in_every_mode(
     answers, result = end.answers, end.result
     if end.state == "success" and result is ...:
         answers, result = [*answers, *case.good], case.result
-    set_connection(watcher.backend.url, extra=operators.KEYED if case.keyed else {})
+    allowed = {"endpoints": ["api/users", "QUERY api/users/search"]}
+    set_connection(watcher.backend.url, extra={**allowed, **(operators.KEYED if case.keyed else {})})
 
     def ended(mode: dict[str, Any]) -> Ended:
         too_long = scenario == "too long an answer"  # which the filter might shorten on a worker

@@ -47,6 +47,7 @@ STORED: dict[str, Any] = {
     "retry_statuses": [502, 503],
     "idempotency_header": "Idempotency-Key",
     "update_method": "PATCH",
+    "query_method": "QUERY",
     "request_envelope": "data",
     "response_envelope": "result.data",
     "verify": "/etc/ssl/ca.pem",

@@ -55,7 +55,7 @@ BUSY, LIMITED = ServerError(message="503", retryable=True), RateLimitError(messa
 
 async def echo(request: MirrorDBRequest) -> Any:
     await asyncio.sleep(0)
-    return SimpleNamespace(data=request.data)
+    return SimpleNamespace(result=request.data)
 
 
 def failing(errors: dict[int, MirrorDBError]) -> Send:
@@ -66,7 +66,7 @@ def failing(errors: dict[int, MirrorDBError]) -> Send:
             await asyncio.sleep(0)
         if error := errors.get(request.data["n"]):
             raise error
-        return SimpleNamespace(data=request.data)
+        return SimpleNamespace(result=request.data)
 
     return send
 
@@ -81,7 +81,7 @@ async def test_the_report_has_the_order_of_the_items() -> None:
     async def later_first(request: MirrorDBRequest) -> Any:
         for _ in range(50 - request.data["n"]):
             await asyncio.sleep(0)
-        return SimpleNamespace(data=request.data["n"])
+        return SimpleNamespace(result=request.data["n"])
 
     report = await bulk(later_first, concurrency=50).run(users(50))
     assert [record.response for record in report.records if record] == list(range(50))
@@ -104,7 +104,7 @@ async def test_no_more_is_in_flight_or_taken_than_allowed(
             await asyncio.sleep(0)
         in_flight -= 1
         ended += 1
-        return SimpleNamespace(data=None)
+        return SimpleNamespace(result=None)
 
     def lazily() -> Iterator[dict[str, Any]]:
         nonlocal taken
@@ -252,7 +252,7 @@ async def test_a_bulk_that_is_cancelled_cancels_what_is_in_flight() -> None:
     async def hang(request: MirrorDBRequest) -> Any:
         nonlocal going
         if request.data["n"] == 0:
-            return SimpleNamespace(data=None)
+            return SimpleNamespace(result=None)
         going += 1
         if going == 3:
             all_go.set()
@@ -294,7 +294,7 @@ async def test_an_item_is_an_endpoint_or_the_arguments_of_a_call() -> None:
 
     async def note(request: MirrorDBRequest) -> Any:
         sent.append(request)
-        return SimpleNamespace(data=None)
+        return SimpleNamespace(result=None)
 
     await bulk(note, "delete", missing_ok=True, concurrency=1).run(
         ["api/users/1", {"endpoint": "api/users/2", "missing_ok": False, "if_match": '"1"'}]
@@ -317,7 +317,7 @@ async def test_the_key_of_all_gets_what_tells_the_records_apart() -> None:
 
     async def note(request: MirrorDBRequest) -> Any:
         sent.append(request)
-        return SimpleNamespace(data=None)
+        return SimpleNamespace(result=None)
 
     async def keys(*values: Any, **options: Any) -> list[str]:
         sent.clear()
@@ -340,7 +340,7 @@ async def test_what_an_earlier_run_may_have_applied_is_told_of_an_item() -> None
 
     async def note(_request: MirrorDBRequest, progress: Progress | None = None) -> Any:
         told.append(progress and progress.maybe_applied)
-        return SimpleNamespace(data=None)
+        return SimpleNamespace(result=None)
 
     await bulk(note, "delete", concurrency=1).run(
         ["api/users/1", {"endpoint": "api/users/2", "maybe_applied": True}]
@@ -383,7 +383,8 @@ async def test_a_wrong_item_fails_as_a_record(item: Any, field: str, reason: str
         ("create", {"on_error": "continue", "max_failed": True}, "max_failed", "not True"),
         ("create", {"on_error": "continue", "max_failed": "5"}, "max_failed", "not '5'"),
         ("create", {"on_eror": "fail"}, "on_eror", "unknown argument"),
-        ("read", {"data": {}}, "data", "unknown argument"),
+        ("GET", {"data": {}}, "data", "unknown argument"),
+        ("delete", {"data": {}}, "data", "unknown argument"),
     ],
 )
 async def test_a_wrong_argument_of_all_is_refused_at_once(
@@ -414,7 +415,7 @@ async def test_progress_is_logged_every_ten_seconds_and_at_the_end(
 
     async def slowly(request: MirrorDBRequest) -> Any:
         clock.time += LOG_EVERY / 20
-        return SimpleNamespace(data=None)
+        return SimpleNamespace(result=None)
 
     await bulk(slowly, clock=clock.as_clock(), concurrency=1, method_name="users").run(users(50))
     counts = "{} records are done, 0 failed, 0 are ambiguous, {} not begun"

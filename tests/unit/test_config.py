@@ -24,6 +24,7 @@ DEFAULTS: dict[str, Any] = {
     "test_endpoint": None,
     "redirect_hosts": None,
     "update_method": "PUT",
+    "query_method": "POST",
     "request_envelope": None,
     "response_envelope": None,
     "auth_type": None,

@@ -198,3 +198,57 @@ def test_a_plain_path_loads_no_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "True"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "written"),
+    [
+        ("after", {}, {"after": 9}),
+        ("after", None, {"after": 9}),
+        ("variables.after", {"query": "q"}, {"query": "q", "variables": {"after": 9}}),
+        ("variables.after", {"variables": None}, {"variables": {"after": 9}}),
+        ("variables.after", {"variables": {"a": 1, "after": 2}}, {"variables": {"a": 1, "after": 9}}),
+        ("page.number", {"page.number": 1}, {"page.number": 9}),
+        ("a.b.c", {"a": {"b.c": 1}}, {"a": {"b.c": 9}}),
+        ('"a.b".c', {}, {"a.b": {"c": 9}}),
+        ("queries.0.page", {"queries": [{"q": 1}, {}]}, {"queries": [{"q": 1, "page": 9}, {}]}),
+        ("queries[-1].page", {"queries": [{}, {}]}, {"queries": [{}, {"page": 9}]}),
+        ("0", {}, {"0": 9}),
+        ("0", [1, 2], [9, 2]),
+    ],
+)
+def test_a_plain_path_can_be_written_to(path: str, body: Any, written: Any) -> None:
+    """What is read there afterwards is what was written, and the body before is as it was."""
+    before = json.dumps(body)
+    assert parse_path(path).placed_in(body, 9) == written
+    assert value_at(written, path) == 9
+    assert json.dumps(body) == before
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("a[?b]", {}),
+        ("a[]", {"a": []}),
+        ("a.b", {"a": 1}),
+        ("a.b", {"a": "text"}),
+        ("a.b", {"a": [{}]}),
+        ("a[3]", {"a": [1]}),
+        ("a[0]", {}),
+        ("a", "text"),
+    ],
+)
+def test_what_has_no_place_is_refused(path: str, body: Any) -> None:
+    """An expression names no place, and nothing that is there gives way to something of another kind."""
+    with pytest.raises(PathError, match=r"write|no place"):
+        parse_path(path).placed_in(body, 9)
+
+
+@given(JSON, st.lists(st.sampled_from(["a", "b", "c.a", "0", "-1"]), min_size=1, max_size=4).map(".".join))
+def test_what_was_written_is_read(body: Any, path: str) -> None:
+    """Whatever the body: it is one language."""
+    try:
+        written = parse_path(path).placed_in(body, "new")
+    except PathError:
+        return
+    assert value_at(written, path) == "new"

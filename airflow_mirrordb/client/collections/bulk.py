@@ -30,8 +30,9 @@ from airflow_mirrordb.client.request import (
     MirrorDBRequest,
     RequestOptions,
     checked_key,
+    read_method,
 )
-from airflow_mirrordb.client.rules.patterns import Method
+from airflow_mirrordb.client.rules.patterns import METHODS, Method
 from airflow_mirrordb.client.rules.retry import Progress
 
 if TYPE_CHECKING:
@@ -43,18 +44,19 @@ log = logging.getLogger(__name__)
 LOG_EVERY = 10.0
 CONCURRENCY = 32
 
-_HTTP: tuple[Method, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_Operation = Method | Literal["update"]
-_CRUD: dict[str, _Operation] = {"create": "POST", "read": "GET", "update": "update", "delete": "DELETE"}
+_Operation = Method | Literal["read", "update"]
+_CRUD: dict[str, _Operation] = {"create": "POST", "read": "read", "update": "update", "delete": "DELETE"}
 _METHODS: dict[str, _Operation] = {
     **_CRUD,
     **{f"{name}_function": method for name, method in _CRUD.items()},
-    **{method: method for method in _HTTP},
+    **{method: method for method in METHODS},
 }
 _COMMON = {"endpoint", "method_name", *RequestOptions.__annotations__}
 _MAYBE_APPLIED = Progress(maybe_applied=True)
 _OWN = {
     "GET": {"paginate"},
+    "QUERY": {"data", "paginate"},
+    "read": {"data", "paginate"},
     "POST": {"data"},
     "PUT": {"data"},
     "PATCH": {"data"},
@@ -286,11 +288,13 @@ class Bulk:
         _refuse_unknown(arguments, self._known | {"maybe_applied"}, f"items[{position}].")
         said: dict[str, Any] = {**self._common, **arguments}
         progress = _MAYBE_APPLIED if said.pop("maybe_applied", False) else None
-        for name in ("endpoint", "data"):
-            if name in self._known and name not in said:
-                raise _bad(f"items[{position}].{name}", "it is missing")
         partial, operation = said.pop("partial", False), self._operation
-        if operation == "update":
+        for name in ("endpoint", "data"):
+            if name in self._known and name not in said and (name, operation) != ("data", "read"):
+                raise _bad(f"items[{position}].{name}", "it is missing")
+        if operation == "read":
+            operation = read_method(said.get("data"))
+        elif operation == "update":
             operation = self._update_method(said["data"], partial=partial)
         method = operation
         request = MirrorDBRequest(method=method, **said)

@@ -160,9 +160,9 @@ async def pages(
     """Yield the answer and the records of each page; each is a request of its own, with its own retries.
 
     :param send: sends one request
-    :param request: a GET of the collection; its ``paginate`` says how
+    :param request: a read of the collection; its ``paginate`` says how
     :param base_url: which every page must lie under
-    :raises InvalidRequestError: if ``paginate`` is wrong, or the request is no GET
+    :raises InvalidRequestError: if ``paginate`` is wrong, or the request is no read
     :raises InvalidResponseError: if a page cannot be read, comes twice, or goes on after ``max_pages``
     :raises MirrorDBError: whatever ``send`` raises
     """
@@ -239,8 +239,8 @@ async def collect(
 
 
 def _pagination_of(request: MirrorDBRequest) -> Pagination:
-    if request.method != "GET":
-        raise InvalidRequestError(message="paginate: only a GET has pages", field="paginate")
+    if not request.reads:
+        raise InvalidRequestError(message="paginate: only a read has pages", field="paginate")
     check_page_arguments(request.paginate)
     return Pagination(**(request.paginate or {}))
 

@@ -99,12 +99,12 @@ class Stream:
 
     :param sink: of this request alone
     :param request: whose answer is written
-    :raises InvalidRequestError: if that is no GET; what a write answers must not be lost with a file
+    :raises InvalidRequestError: if that is no read; what a write answers must not be lost with a file
     """
 
     def __init__(self, sink: Sink, request: MirrorDBRequest) -> None:
-        if request.method != "GET":
-            message = "sink: only the answer to a GET can be written to a file"
+        if not request.reads:
+            message = "sink: only the answer to a read can be written to a file"
             raise attach_request(InvalidRequestError(message=message, field="sink"), request)
         self._sink, self._request = sink, request
         self._turn = Lock()  # a thread goes on when the task that waits for it is cancelled

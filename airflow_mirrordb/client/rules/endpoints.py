@@ -103,6 +103,8 @@ class EndpointRegistry:
         return self._allowed.setdefault((method, endpoint), endpoint if plain else encode_endpoint(endpoint))
 
     def _reason(self, method: str, path: str) -> str:
+        if method == "QUERY":
+            return "a read with data is sent only where a QUERY pattern says that it changes nothing there"
         methods = {allowed for rule in self._rules if rule.matches(path) for allowed in rule.methods}
         if methods:
             return f"{method} is not registered for it, only {', '.join(sorted(methods))}"

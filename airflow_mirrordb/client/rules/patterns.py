@@ -9,6 +9,7 @@ literals around its placeholder, as ``Orders({id})`` or ``{id}:archive``.
   ``api/users/{id}/{sub}`` (GET, POST).
 - ``api/users/{id}`` ends in a placeholder and registers that item alone (GET, PUT, PATCH, DELETE).
 - ``DELETE api/cache`` registers exactly this method on exactly this path.
+- ``QUERY api/orders/search`` says that a request with a body there only reads.
 - ``POST /`` registers this method on the base URL itself.
 
 A pattern becomes a regular expression of which only a last ``{name:path}`` reaches over a slash, and in
@@ -32,8 +33,11 @@ from airflow_mirrordb.client.rules.paths import (
     quote_path,
 )
 
-Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-METHODS: tuple[Method, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE")
+#: QUERY is a read that says in its body what it wants; see ``query_method`` for what it is sent as.
+Method = Literal["GET", "QUERY", "POST", "PUT", "PATCH", "DELETE"]
+METHODS: tuple[Method, ...] = ("GET", "QUERY", "POST", "PUT", "PATCH", "DELETE")
+#: The methods that change nothing.
+READS: frozenset[str] = frozenset({"GET", "QUERY"})
 
 COLLECTION: frozenset[str] = frozenset({"GET", "POST"})
 ITEM: frozenset[str] = frozenset({"GET", "PUT", "PATCH", "DELETE"})

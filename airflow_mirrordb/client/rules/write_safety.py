@@ -62,7 +62,7 @@ def classify_failure(
     :param error: of an attempt; its ``maybe_applied`` says whether the backend may have applied that one
     :param maybe_applied: whether an attempt before it may have been applied
     """
-    if sent.method == "GET":
+    if sent.reads:
         return error
     status = error.status if isinstance(error, ResponseError) else None
     hides_success = error.maybe_applied and not isinstance(error, InvalidResponseError)

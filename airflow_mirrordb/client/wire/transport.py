@@ -110,7 +110,7 @@ class Transport:
             if status is None:
                 raise own from error
             own.status, own.__cause__ = status, error
-            if response is None and isinstance(error, UnparsableError) and request.method != "GET":
+            if response is None and isinstance(error, UnparsableError) and not request.reads:
                 refused = own.message  # sent again, it would be answered alike
             broken = None if refused else own
         finally:

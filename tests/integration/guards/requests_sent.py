@@ -23,6 +23,7 @@ from tests.integration import (
     test_config_urls as config_urls,
     test_files_elsewhere as files,
     test_proxy as proxies,
+    test_reads_by_body as by_body,
     test_secrets as secrets,
     test_transport_origin as origin,
     test_wire as requests,
@@ -129,6 +130,12 @@ GUARDS: dict[str, Guard] = {
         without=follow_anywhere,
         check=writes.test_a_redirected_write_is_an_error_and_not_followed,
         arguments={"status": 301, "header": None, "method": "POST"},
+    ),
+    "redirects of reads by a body": Guard(
+        seam="redirects",
+        without=follow_anywhere,
+        check=by_body.test_no_other_redirect_is_followed,
+        arguments={"status": 302, "location": "/api/orders/7"},
     ),
     "redirects to what is not registered": Guard(
         seam="endpoint patterns", without=lambda *_: True, check=seeds("location")
