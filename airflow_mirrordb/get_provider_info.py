@@ -78,7 +78,9 @@ def get_provider_info() -> dict[str, Any]:
                         "oauth_url": "https://login.example.com/oauth/token",
                         "scope": "users.read users.write",
                         "retry_statuses": "429, 502, 503, 504",
+                        "pending_statuses": "202",
                         "idempotency_header": "Idempotency-Key",
+                        "not_applied_statuses": "425, 429, 503",
                         "request_envelope": "data",
                         "response_envelope": "data",
                         "verify": "/etc/ssl/certs/ca.pem",
@@ -245,11 +247,17 @@ def get_provider_info() -> dict[str, Any]:
                     "retry_statuses": {
                         "label": "Retried statuses",
                         "description": "HTTP statuses that are worth another attempt, split by commas."
-                        " Default: 408, 425, 429, 500, 502, 503, 504.",
+                        " Default: 408, 425, 429, 500, 502, 503, 504, 520 to 530.",
                         "schema": {
                             "type": ["string", "null"],
                             "section": "Backoff",
                         },
+                    },
+                    "pending_statuses": {
+                        "label": "Statuses of what is not ready",
+                        "description": "HTTP statuses by which a read is answered whose result is not ready"
+                        " yet, split by commas, or none: it is read again. Default: 202.",
+                        "schema": {"type": ["string", "null"], "section": "Backoff"},
                     },
                     "idempotency_header": {
                         "label": "Idempotency header",
@@ -258,6 +266,17 @@ def get_provider_info() -> dict[str, Any]:
                         "schema": {
                             "type": ["string", "null"],
                             "examples": ["Idempotency-Key"],
+                            "section": "Writes and bodies",
+                        },
+                    },
+                    "not_applied_statuses": {
+                        "label": "Statuses of what was not begun",
+                        "description": "HTTP statuses by which the backend, or a proxy before it, refuses a"
+                        " write before it begins it, split by commas: a create is then sent again. Most 4xx"
+                        " are known. Default: 425, 429.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "examples": ["425, 429, 503"],
                             "section": "Writes and bodies",
                         },
                     },

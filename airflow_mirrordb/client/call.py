@@ -250,7 +250,8 @@ class Call:
             throttle.leave()
         if not wire.anonymous:  # another server's limits are not the backend's
             throttle.learn(slot, answer)
-        self._note_fact(self._progress.maybe_applied or (not wire.reads and may_be_applied(answer)))
+        applied = not wire.reads and may_be_applied(answer, self._snapshot.config.not_applied_statuses)
+        self._note_fact(self._progress.maybe_applied or applied)
         return answer
 
     def _begin(self) -> None:

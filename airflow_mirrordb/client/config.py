@@ -22,7 +22,7 @@ from airflow_mirrordb.client.errors import ConfigError, remedy
 from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
 from airflow_mirrordb.client.rules.headers import CONTROL, RESERVED_HEADERS, header_key
 from airflow_mirrordb.client.rules.paths import decode_endpoint, quote_path
-from airflow_mirrordb.client.rules.retry import RETRY_STATUSES, RetryPolicy
+from airflow_mirrordb.client.rules.retry import NOT_APPLIED_STATUSES, RETRY_STATUSES, RetryPolicy
 from airflow_mirrordb.client.rules.urls import MAX_URL_LENGTH, origin_of, split_url
 from airflow_mirrordb.client.setting_types import (
     AnyCase,
@@ -33,6 +33,7 @@ from airflow_mirrordb.client.setting_types import (
     Integer,
     Number,
     Patterns,
+    SuccessStatuses,
     Verify,
 )
 from airflow_mirrordb.paths import parse_path
@@ -140,7 +141,9 @@ class MirrorDBConfig(BaseModel):
     max_elapsed: Annotated[Number, Field(ge=0)] = 300.0
     """Time from the first attempt to the end of the last one, in seconds; an attempt gets at least one."""
     retry_statuses: ErrorStatuses = RETRY_STATUSES
-    """HTTP statuses that are worth another attempt."""
+    """HTTP statuses that are worth another attempt, also where the backend does not say when."""
+    pending_statuses: SuccessStatuses = frozenset({202})
+    """HTTP statuses by which a read is answered whose result is not ready yet; it is read again."""
 
     timeout: Annotated[Number, Field(gt=0)] = 30.0
     """Longest time that one attempt may take, in seconds."""
@@ -158,6 +161,8 @@ class MirrorDBConfig(BaseModel):
 
     idempotency_header: HeaderName | None = None
     """Header for idempotency keys, as ``Idempotency-Key``, on backends that promise to remove duplicates."""
+    not_applied_statuses: ErrorStatuses = NOT_APPLIED_STATUSES
+    """HTTP statuses by which the backend, or a proxy before it, refuses a write before it begins it."""
 
     verify: Verify = True
     """Whether the certificate is checked, or the path of a CA file or folder to check it with."""

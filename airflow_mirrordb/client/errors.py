@@ -18,6 +18,7 @@
     │   ├── ForbiddenError           403
     │   ├── NotFoundError            404, 410
     │   ├── ConflictError            409, 412, 428
+    │   ├── NotReadyError            202 to a read: what it asks for is still being made
     │   ├── RateLimitError           429
     │   └── ServerError              5xx
     ├── InvalidResponseError     a success whose body is too large, not whole, or, of a read, not JSON
@@ -201,6 +202,10 @@ class NotFoundError(ResponseError):
 
 class ConflictError(ResponseError):
     """409, 412 or 428: the resource is in another state than the request assumes."""
+
+
+class NotReadyError(ResponseError):
+    """A read was answered 202, or another of ``pending_statuses``: what it asks for is not ready yet."""
 
 
 class RateLimitError(ResponseError):

@@ -34,6 +34,10 @@ KEYED = ("POST", "PATCH")
 #: Characters of a label, which is in each line of the log; Airflow's task ids have at most 250.
 MAX_LABEL_LENGTH = 500
 
+#: JSON before what is JSON as well, as application/problem+json (RFC 9457): a strict server has nothing to
+#: say an error in otherwise, and answers as if there was none. Anything else before no answer at all.
+ACCEPT = "application/json, application/*+json;q=0.9, */*;q=0.1"
+
 USER_AGENT = f"airflow-provider-mirrordb/{__version__}"
 
 
@@ -266,7 +270,7 @@ def _is_repeatable(method: Method, headers: Mapping[str, str], config: MirrorDBC
 
 
 def _headers(request: MirrorDBRequest, config: MirrorDBConfig) -> CIMultiDict[str]:
-    headers = CIMultiDict({"Accept": "application/json", "User-Agent": USER_AGENT})
+    headers = CIMultiDict({"Accept": ACCEPT, "User-Agent": USER_AGENT})
     headers.update(config.headers)
     if request.headers is not None:
         _add_own(request.headers, config, headers)

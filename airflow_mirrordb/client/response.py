@@ -19,6 +19,7 @@ from airflow_mirrordb.client.bodies.texts import in_utf8, text_from
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import (
     InvalidResponseError,
+    NotReadyError,
     ResponseError,
     TransportError,
     response_error_class,
@@ -27,9 +28,10 @@ from airflow_mirrordb.client.full_response import FullResponse
 from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
 from airflow_mirrordb.client.rules.entity_tags import entity_tag
 from airflow_mirrordb.client.rules.headers import header_key
+from airflow_mirrordb.client.rules.passing import is_web_page, may_pass
 from airflow_mirrordb.client.rules.patterns import Method
-from airflow_mirrordb.client.rules.retry import rate_limit_reset, retry_after
 from airflow_mirrordb.client.rules.urls import shown
+from airflow_mirrordb.client.rules.wait_headers import wait_asked
 from airflow_mirrordb.media_types import is_html_type, is_json_type, takes_text
 from airflow_mirrordb.paths import ABSENT, PathError, parse_path
 
@@ -116,12 +118,14 @@ def interpret(
     :param now: unix time, for a Retry-After that is a date
     :param hide: takes secrets out of the request id, which appears in logs; not out of errors, which are
         rid of theirs where they leave the client
-    :raises ResponseError: if it is no success, of the class that the status calls for
+    :raises ResponseError: if it is no success, of the class that the status calls for, or not ready yet
     :raises InvalidResponseError: if it is a success, but the body cannot be used; that of a write only if it
         is too large or packed in an unknown way
     :raises TransportError: if it is a success, but the body did not come whole
     """
     is_json = True
+    if is_pending(answer.status, config, reads=request.reads):
+        raise attach_request(not_ready(answer, now=now), request)
     if not _is_success(answer.status, request, config):
         if not _is_gone(answer.status, request, maybe_applied=maybe_applied):
             raise attach_request(response_error(answer, config, now=now, method=request.method), request)
@@ -210,28 +214,42 @@ def status_error(
     except ValueError:
         named = str(answer.status)
     says_no_more = detail.rstrip(".").lower() in ("", named.lower(), named.partition(" ")[2].lower())
+    wait = wait_asked(answer.headers, answer.status, now)
+    told = f"; {wait.excess}" if wait and wait.excess else ""
     return response_error_class(answer.status)(
-        message=named if says_no_more else f"{named}: {detail}",
+        message=f"{named if says_no_more else f'{named}: {detail}'}{told}",
         status=answer.status,
         code=code,
         detail=detail,
-        retry_after=wait_asked(answer, now),
-        retryable=answer.status in config.retry_statuses,
+        retry_after=wait.seconds if wait else None,
+        retryable=may_pass(answer.status, config, asks_to_wait=wait is not None),
     )
 
 
-def wait_asked(answer: Answer, now: float) -> float | None:
-    """Return the seconds that an answer asks us to wait, or None if it does not say.
+def not_ready(answer: Answer, *, now: float) -> NotReadyError:
+    """Return the error of a read whose result is still being made, with what its body says of it."""
+    code, detail = problem_from(answer.body, complete=not answer.refused and answer.broken is None)
+    if not detail and (text := text_from(answer.body, answer.headers.get("Content-Type", ""))):
+        detail = shortened(" ".join(text.split()), 200)
+    wait = wait_asked(answer.headers, answer.status, now)
+    told = f"; {wait.excess}" if wait and wait.excess else ""
+    return NotReadyError(
+        message=f"{answer.status}, so it is not ready yet{': ' if detail else ''}{detail}{told}",
+        status=answer.status,
+        code=code,
+        detail=detail,
+        request_id=_request_id(answer.headers),
+        retry_after=wait.seconds if wait else None,
+        retryable=True,
+    )
 
-    A 429 without Retry-After may say when the limit is lifted; with other statuses the same headers
-    only tell how much of the limit is left.
 
-    :param now: unix time in seconds
+def is_pending(status: int, config: MirrorDBConfig, *, reads: bool) -> bool:
+    """Whether an answer only says that what a read asks for is still being made, as 202 (RFC 9110, 15.3.3).
+
+    A write that is answered so was accepted.
     """
-    asked = retry_after(answer.headers, now)
-    if asked is None and answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-        return rate_limit_reset(answer.headers, now)
-    return asked
+    return reads and status in config.pending_statuses
 
 
 def _is_success(status: int, request: MirrorDBRequest, config: MirrorDBConfig) -> bool:
@@ -265,7 +283,7 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
     something else than JSON was asked for, the content type tells what came.
     """
     content_type = answer.headers.get("Content-Type", "none")
-    body = in_utf8(answer.body, content_type)
+    body, passes = in_utf8(answer.body, content_type), False
     if answer.refused:
         reason = answer.refused
     elif takes_text(request.accept) and not is_json_type(content_type):
@@ -291,6 +309,7 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
         except (ValueError, RecursionError) as fault:
             if not request.reads:
                 return text_from(answer.body, content_type), False
+            passes = is_web_page(answer.headers, answer.body)
             reason = (
                 f"the body of {len(answer.body):,} bytes is not JSON (content type"
                 f" {shortened(content_type, 200)!r}): {fault_in(body, fault)}; only a read to an output_path,"
@@ -304,6 +323,7 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
         status=answer.status,
         request_id=_request_id(answer.headers),
         maybe_applied=not request.reads,
+        retryable=passes,
     )
     raise attach_request(error, request)
 

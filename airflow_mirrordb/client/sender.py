@@ -17,7 +17,13 @@ from airflow_mirrordb.client.call import SHORT_WAIT, Call, Note, Observer, Snaps
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.streams import Stream
 from airflow_mirrordb.client.config import MirrorDBConfig
-from airflow_mirrordb.client.errors import DISCONNECTED, DisconnectedError, MirrorDBError, RateLimitError
+from airflow_mirrordb.client.errors import (
+    DISCONNECTED,
+    DisconnectedError,
+    MirrorDBError,
+    ResponseError,
+    response_error_class,
+)
 from airflow_mirrordb.client.request import (
     KEYED,
     MirrorDBRequest,
@@ -160,7 +166,8 @@ class Sender:
             with self.in_flight(request):
                 if once:
                     return await call.only_attempt(progress)
-                retrying = Retrying(policy=snapshot.policy, clock=self._clock)
+                policy = snapshot.policy
+                retrying = Retrying(policy=policy, clock=self._clock, repeats=policy.repeats)
                 return await retrying.run(call.attempt, name=call, progress=progress, wait=wait)
         except TurnTooLateError as late:
             error = attach_request(_too_late(late), request)
@@ -222,15 +229,20 @@ class Sender:
         await asyncio.gather(*(request.end() for request in requests if request.is_running))
 
 
-def _too_late(late: TurnTooLateError) -> RateLimitError:
-    reason = f"the connection is paused, or limited, for another {late.wait:.1f} s"
+def _too_late(late: TurnTooLateError) -> ResponseError:
+    """Return the error of a request that was not sent: of the class of what makes it wait."""
     if not late.wait:
         reason = "no turn came in time: max_concurrency other requests were in flight"
-    return RateLimitError(
+    elif late.refusal:
+        reason = f"the connection is paused for another {late.wait:.1f} s, after an answer of {late.refusal}"
+    else:
+        reason = f"the connection is paused, or limited, for another {late.wait:.1f} s"
+    status = late.refusal or HTTPStatus.TOO_MANY_REQUESTS.value
+    return response_error_class(status)(
         message=f"it was not sent: {reason}",
         attempts=late.progress.attempts,
         maybe_applied=late.progress.maybe_applied,
-        status=HTTPStatus.TOO_MANY_REQUESTS.value,
+        status=status,
         retry_after=late.wait,
         retryable=True,
     )

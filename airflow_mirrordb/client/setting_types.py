@@ -36,6 +36,12 @@ def _as_patterns(value: object) -> object:
     return patterns
 
 
+def _as_statuses(value: object) -> object:
+    """As a list; ``none`` is an empty one, since nothing stands for the default."""
+    is_none = isinstance(value, str) and value.strip().lower() == "none"
+    return [] if is_none else _as_list(value)
+
+
 def _as_mapping(value: object) -> object:
     return json.loads(value) if isinstance(value, str) else value
 
@@ -62,5 +68,8 @@ Headers = Annotated[Mapping[HeaderName, str], BeforeValidator(_as_mapping)]
 Patterns = Annotated[tuple[str, ...] | None, BeforeValidator(_as_patterns)]
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(checked_host)], ...] | None, BeforeValidator(_as_list)]
 Verify = Annotated[bool | str, BeforeValidator(_as_verify)]
-ErrorStatuses = Annotated[frozenset[Annotated[Integer, Field(ge=400, le=599)]], BeforeValidator(_as_list)]
+ErrorStatuses = Annotated[frozenset[Annotated[Integer, Field(ge=400, le=599)]], BeforeValidator(_as_statuses)]
+SuccessStatuses = Annotated[
+    frozenset[Annotated[Integer, Field(ge=201, le=299)]], BeforeValidator(_as_statuses)
+]
 AnyCase = BeforeValidator(_as_method)

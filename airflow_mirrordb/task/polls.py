@@ -9,7 +9,12 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowException
 
 from airflow_mirrordb.client.bodies.failure_words import words_of_failure
-from airflow_mirrordb.client.errors import FailedStateError, MirrorDBError, ResponseError
+from airflow_mirrordb.client.errors import (
+    FailedStateError,
+    MirrorDBError,
+    NotReadyError,
+    ResponseError,
+)
 from airflow_mirrordb.client.response import MirrorDBResponse
 from airflow_mirrordb.paths import ABSENT
 from airflow_mirrordb.task.conditions import Condition
@@ -104,7 +109,9 @@ def judge(
             raise _failed(condition, failed, outcome, hide)
         found = ", ".join(filter(None, (f"answered {outcome.status}", condition.seen(body))))
         return PollResult(state=state, found=found, response=outcome if holds else None)
-    if isinstance(outcome, ResponseError) and outcome.status in {*MISSING, *condition.not_yet}:
+    if isinstance(outcome, ResponseError) and (
+        isinstance(outcome, NotReadyError) or outcome.status in {*MISSING, *condition.not_yet}
+    ):
         is_gone = condition.gone and outcome.status in MISSING
         return PollResult(
             state=replace(state, failures=0),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class MirrorDBRetryPolicy(RetryPolicy):
-    """Comes back exactly when the backend said; anything else is left to ``retries`` and ``retry_delay``.
+    """Comes back when the backend said, or after a day; else it is left to ``retries`` and ``retry_delay``.
 
     Permanent errors never get here: the operators raise ``AirflowFailException`` for them.
     """
@@ -24,9 +24,13 @@ class MirrorDBRetryPolicy(RetryPolicy):
         max_tries: int,
         context: Context | None = None,
     ) -> RetryDecision:
-        from airflow_mirrordb.client.errors import BulkError, ResponseError
+        from airflow_mirrordb.client.errors import MirrorDBError
+        from airflow_mirrordb.client.rules.wait_headers import LONGEST_WAIT, too_long
 
-        if not isinstance(exception, ResponseError | BulkError) or exception.retry_after is None:
+        asked: float | None = getattr(exception, "retry_after", None)
+        if not isinstance(exception, MirrorDBError) or not asked:  # 0 names no time
             return RetryDecision.default()
-        delay = timedelta(seconds=exception.retry_after)
+        delay = timedelta(seconds=min(asked, LONGEST_WAIT))
+        if excess := too_long(asked, "the backend"):
+            return RetryDecision.retry(delay, excess)
         return RetryDecision.retry(delay, f"the backend asked to come back after {delay}")

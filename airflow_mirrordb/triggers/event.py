@@ -228,7 +228,7 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
 
     async def polls(self) -> AsyncGenerator[Observation, None]:
         """Poll for ever, and yield what each poll found: the same object again while that is unchanged."""
-        from airflow_mirrordb.client.errors import MirrorDBError
+        from airflow_mirrordb.client.errors import MirrorDBError, NotReadyError
         from airflow_mirrordb.client.request import MirrorDBRequest, read_method
         from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 
@@ -255,7 +255,13 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
                     self.mirrordb_conn_id, ignore_unknown_extras=True, operator=type(self).__name__
                 ) as client:
                     while True:
-                        observation = await self._poll(client, request, last)
+                        try:
+                            observation = await self._poll(client, request, last)
+                        except NotReadyError as pending:
+                            failures, wait = 0, max(self.poll_interval, pending.retry_after or 0.0)
+                            log.info("Watching %s: %s; next poll in %g s", self.endpoint, pending, wait)
+                            await self.sleep(wait)
+                            continue
                         if observation.missing and (last is None or not last.missing):
                             log.warning("There is nothing at %s (%d)", self.endpoint, observation.status)
                         failures, last = 0, observation

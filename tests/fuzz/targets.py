@@ -22,7 +22,7 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.errors import InvalidRequestError
-from airflow_mirrordb.client.request import USER_AGENT, prepare
+from airflow_mirrordb.client.request import ACCEPT, USER_AGENT, prepare
 from airflow_mirrordb.client.response import Answer
 from airflow_mirrordb.client.rules.patterns import METHODS
 from airflow_mirrordb.client.rules.redirects import redirected
@@ -236,7 +236,7 @@ def header(data: bytes) -> None:
     head = serialize_headers("GET / HTTP/1.1", wire.headers)
     own = {
         key: text
-        for key, text in (("Accept", "application/json"), ("User-Agent", USER_AGENT))
+        for key, text in (("Accept", ACCEPT), ("User-Agent", USER_AGENT))
         if key.lower() != name.lower()
     }
     oracle.check_head(head, {**own, name: value})

@@ -76,7 +76,9 @@ async def test_each_function_sends_its_method(answering: Answering, config_for: 
     ]
     types = [request.headers.get("Content-Type") for request in backend.requests]
     assert types == ["application/json", None, "application/json", "application/json", None]
-    assert {request.headers["Accept"] for request in backend.requests} == {"application/json"}
+    assert {request.headers["Accept"] for request in backend.requests} == {
+        "application/json, application/*+json;q=0.9, */*;q=0.1"
+    }
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from airflow_mirrordb.client import (
     MirrorDBError,
     NotFoundError,
     RateLimitError,
+    ResponseError,
     ServerError,
 )
 from airflow_mirrordb.client.rules import rate_limiter
@@ -163,13 +164,20 @@ SCENARIOS: dict[str, End] = {
     ),
     "passing error": End(answers=[BUSY] * 5, state="up_for_retry", error=RateLimitError, told=5),
     "perhaps applied": End(answers=[(500, None, {})] * 5, state="up_for_retry", error=ServerError, told=5),
-    "no JSON": End(answers=[(200, b"<html>", {})], state="failed", error=InvalidResponseError, told=1),
+    "no JSON": End(answers=[(200, b"words", {})], state="failed", error=InvalidResponseError, told=1),
+    "a page": End(answers=[(200, b"<html>", {})], state="up_for_retry", error=InvalidResponseError, told=1),
+    "not ready yet": End(answers=[(202, {"id": 7}, {})] * 2, told=2),
+    "passing for now": End(answers=[(423, None, {})], state="up_for_retry", error=ResponseError, told=1),
     "too long an answer": End(
         answers=[(200, {"long": "x" * 3000}, {})], state="failed", error=InvalidResponseError
     ),
 }
 #: A write was done, whatever its answer is.
-OF_A_WRITE = {"no JSON": End(answers=[(200, b"<html>", {})], result="<html>")}
+OF_A_WRITE = {
+    "no JSON": End(answers=[(200, b"words", {})], result="words"),
+    "a page": End(answers=[(200, b"<html>", {})], result="<html>"),
+    "not ready yet": End(answers=[(202, {"job": 7}, {})], result={"job": 7}),
+}
 #: One that may not be repeated is sent no second time where that would be a risk.
 NOT_REPEATED = {
     **OF_A_WRITE,
@@ -213,7 +221,10 @@ OPERATORS: dict[str, Case] = {
         make=readme.exists,
         result=True,
         shortens=True,
-        ends={"permanent error": End(answers=[(404, {"detail": "gone"}, {})], result=False)},
+        ends={
+            "permanent error": End(answers=[(404, {"detail": "gone"}, {})], result=False),
+            "no JSON": End(answers=[(200, b"words", {})], result=True),  # it looks at no body
+        },
     ),
 }
 
@@ -286,7 +297,9 @@ WAITS: dict[str, tuple[dict[str, Any], list[tuple[int, Any]], str, type[BaseExce
         "success",
         None,
     ),
-    "no JSON": ({}, [(200, b"<html>")], "failed", InvalidResponseError),
+    "no JSON": ({"field": "state", "equals": 1}, [(200, b"words")], "failed", InvalidResponseError),
+    "a page": ({"max_failures": 1}, [(200, b"<html>")], "up_for_retry", InvalidResponseError),
+    "not ready yet": ({"max_failures": 1}, [(202, None)] * 3 + [(200, sensors.DONE)], "success", None),
     "too long an answer": (
         {"max_event_bytes": 5},
         [(404, None), (200, {"a": "long"})],

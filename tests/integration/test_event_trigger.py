@@ -143,13 +143,23 @@ async def test_no_failure_ends_it(watching: Watching, caplog: pytest.LogCaptureF
     assert await watching.events(answers) == [changed()]
     assert watching.clock.slept == [60, 60, 120, 240, 480, 600, 600, 60, 60, 60]
     levels = [record.levelno for record in caplog.records if "failed" in record.getMessage()]
-    assert levels == [logging.WARNING] * 5 + [logging.ERROR] * 2
+    # a page in the place of JSON may pass, a 403 does not
+    assert levels == [logging.WARNING] * 5 + [logging.ERROR, logging.WARNING]
 
 
 async def test_retry_after_is_obeyed(watching: Watching) -> None:
     """A backend that asks to stay away for longer than the interval is left alone that long."""
     assert await watching.events([web.Response(status=429, headers={"Retry-After": "3600"})]) == []
     assert watching.clock.slept == [3600]
+
+
+async def test_202_is_no_change_and_no_failure(watching: Watching, caplog: pytest.LogCaptureFixture) -> None:
+    """What is not ready yet (RFC 9110, section 15.3.3) is looked at again, after its Retry-After."""
+    later = [web.json_response({"state": "pending"}, status=202, headers={"Retry-After": "90"})]
+    answers = [*later, found(ADA), web.json_response({}, status=202), found(BOB)]
+    assert await watching.events(answers) == [changed()]
+    assert watching.clock.slept == [90, 60, 60, 60]
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]
 
 
 async def test_an_absurd_retry_after_does_not_end_the_watching(watching: Watching) -> None:

@@ -346,6 +346,21 @@ def test_longer_retry_after_is_obeyed(
     assert len(scripted.requests) <= 3
 
 
+def test_202_is_not_yet(
+    set_connection: SetConnection, scripted: ScriptedBackend, scheduler: Scheduler, mode: dict[str, Any]
+) -> None:
+    """What is accepted is not done (RFC 9110, section 15.3.3): it meets no condition, counts as no failure,
+    and its Retry-After holds.
+    """
+    set_connection(scripted.url)
+    later = (202, {"state": "done"}, {"Retry-After": "90"})
+    scripted.answers = [later, later, later, (200, DONE, {})]
+    started = scheduler.clock.now()
+    assert scheduler.run(timeout=3600, max_failures=1, **mode) == DONE
+    assert scheduler.clock.now() - started >= 3 * 90
+    assert len(scripted.requests) == 4
+
+
 def test_an_absurd_retry_after_does_not_end_the_wait(
     set_connection: SetConnection, scripted: ScriptedBackend, scheduler: Scheduler, mode: dict[str, Any]
 ) -> None:

@@ -101,6 +101,7 @@ SEAMS = {
     },
     "airflow_mirrordb.client.response": {
         "304 after a write": "_is_success",
+        "what is not ready": "is_pending",
         "304 that nobody asked for": "_is_conditional",
         "memory of decoded bodies": "decoded_size",
         "JSON decoder": "_JSON",
@@ -129,13 +130,16 @@ SEAMS = {
         "hosts of redirects": "is_listed",
     },
     "airflow_mirrordb.client.rules.retry": {
-        "longest wait": "LONGEST_WAIT",
-        "Retry-After below 0": "_number",
+        "backoff of limits": "LEAST_SHARE",
     },
     "airflow_mirrordb.client.rules.urls": {
         "length of URLs": "MAX_URL_LENGTH",
         "ports": "is_port",
         "words of a URL that is none": "_split",
+    },
+    "airflow_mirrordb.client.rules.wait_headers": {
+        "longest wait": "LONGEST_WAIT",
+        "Retry-After below 0": "_number",
     },
     "airflow_mirrordb.client.rules.write_safety": {
         "303 after a write": "_AFTER_AN_ACTION",

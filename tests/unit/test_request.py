@@ -21,7 +21,7 @@ from airflow_mirrordb.client import (
     MirrorDBRequest,
 )
 from airflow_mirrordb.client.auth.schemes import auth_headers
-from airflow_mirrordb.client.request import USER_AGENT, WireRequest, prepare, request_of_base_url
+from airflow_mirrordb.client.request import ACCEPT, USER_AGENT, WireRequest, prepare, request_of_base_url
 from airflow_mirrordb.client.rules.patterns import Method
 
 BASE = "https://example.com/v1"
@@ -140,7 +140,7 @@ def test_a_write_with_an_empty_filter_is_refused(method: Method, nothing: Any) -
 def test_the_headers_of_every_request() -> None:
     """JSON is asked for, the client says who it is, the connection's headers go along."""
     headers = wire(settings={"headers": {"X-Team": "data"}}).headers
-    assert dict(headers) == {"Accept": "application/json", "User-Agent": USER_AGENT, "X-Team": "data"}
+    assert dict(headers) == {"Accept": ACCEPT, "User-Agent": USER_AGENT, "X-Team": "data"}
 
 
 def test_headers_of_a_request_win_over_those_of_the_connection() -> None:

@@ -19,6 +19,7 @@ from airflow_mirrordb.client import (
     MirrorDBRequest,
     MirrorDBResponse,
     NotFoundError,
+    NotReadyError,
     ResponseError,
     TransportError,
 )
@@ -75,10 +76,36 @@ def error_of(given: Answer, request: MirrorDBRequest | None = None, **facts: Any
         ('{"a": "é"}'.encode("utf-16"), {"a": "é"}),
     ],
 )
-@pytest.mark.parametrize("status", [200, 201, 202, 203, 204, 206, 226])
+@pytest.mark.parametrize("status", [200, 201, 203, 204, 206, 226])
 def test_any_2xx_is_a_success(status: int, body: bytes, data: object) -> None:
     """The body is JSON or nothing, whatever the content type says."""
     assert result(answer(status, body, Content_Type="text/plain")).data == data
+
+
+def test_202_to_a_read_is_not_ready() -> None:
+    """The request was accepted, and is not fulfilled yet (RFC 9110, section 15.3.3): it is no result.
+
+    GitHub answers so while it makes statistics ("Metrics/Statistics": "202 ... submit the request again").
+    """
+    error = error_of(answer(202, b'{"status": "pending"}', Retry_After="7", X_Request_ID="r1"))
+    assert isinstance(error, NotReadyError)
+    assert (error.status, error.retryable, error.retry_after, error.request_id) == (202, True, 7.0, "r1")
+    assert str(error) == 'GET api/users/7 [label]: 202, so it is not ready yet: {"status": "pending"}'
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_202_to_a_write_is_a_success(method: Method) -> None:
+    """It was accepted, and its body says what became of it."""
+    assert result(answer(202, b'{"job": 7}'), asked(method)).data == {"job": 7}
+
+
+def test_the_statuses_that_are_not_ready_can_be_changed() -> None:
+    """A backend may mean its 202, and another one say "later" by a status of its own."""
+    config = MirrorDBConfig(base_url=BASE, pending_statuses={299})
+    facts: dict[str, Any] = {"number": 1, "elapsed": 0.5, "now": NOW}
+    assert interpret(answer(202, b"[]"), asked(), config, **facts).data == []
+    with pytest.raises(NotReadyError):
+        interpret(answer(299), asked(), config, **facts)
 
 
 def test_304_is_a_success_without_data() -> None:
@@ -171,7 +198,9 @@ def test_a_read_of_something_else_is_an_error(given: Answer, words: str) -> None
     assert words in error.message
     assert f"of {len(given.body):,} bytes" in error.message
     assert "output_path" in error.message
-    assert (error.status, error.retryable, error.method, error.method_name) == (200, False, "GET", "label")
+    # a proxy may send a page for people while the backend is away; anything else comes again
+    assert error.retryable is (b"<html>" in given.body)
+    assert (error.status, error.method, error.method_name) == (200, "GET", "label")
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -233,20 +262,45 @@ def test_no_header_makes_an_error_long(status: int) -> None:
         (502, True),
         (503, True),
         (504, True),
-        (520, False),
-        (599, False),
+        (505, False),
+        (423, True),
+        (507, True),
+        (520, True),
+        (529, True),
+        (599, True),
     ],
 )
 def test_an_error_has_the_class_and_the_facts_of_its_answer(status: int, retryable: bool) -> None:
-    """Class by status; code, detail, request id and wait from the answer; retryable as configured."""
-    given = answer(status, b'{"detail": "no", "code": "E7"}', X_Request_ID="r1", Retry_After="7")
+    """Class by status; code, detail and request id from the answer; retryable is what may pass.
+
+    423 is a lock of somebody else (RFC 4918, section 11.3); 5xx that nobody registered are those of gateways
+    ("Cloudflare 5xx errors"); 501 and 505 stay as they are (RFC 9110, sections 15.6.2 and 15.6.6).
+    """
+    given = answer(status, b'{"detail": "no", "code": "E7"}', X_Request_ID="r1")
     error = error_of(given)
     assert type(error) is response_error_class(status)
     assert isinstance(error, ResponseError)
     assert (error.status, error.code, error.detail, error.request_id) == (status, "E7", "no", "r1")
-    assert (error.retry_after, error.retryable, error.endpoint) == (7.0, retryable, "api/users/7")
+    assert (error.retry_after, error.retryable, error.endpoint) == (None, retryable, "api/users/7")
     assert str(error).startswith(f"GET api/users/7 [label]: {status}")
     assert "no (request id r1)" in error.message
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 423, 429, 500, 501, 503])
+def test_what_names_a_time_to_come_back_may_pass(status: int) -> None:
+    """Whatever its status is: GitHub's secondary limits are a 403 with Retry-After."""
+    error = error_of(answer(status, Retry_After="7"))
+    assert isinstance(error, ResponseError)
+    assert (error.retry_after, error.retryable) == (7.0, True)
+    assert not error_of(answer(302, Retry_After="7")).retryable
+
+
+def test_a_wait_of_years_is_told() -> None:
+    """A day of it counts (the error is still the backend's own)."""
+    error = error_of(answer(503, Retry_After="Fri, 01 Jan 2100 00:00:00 GMT"))
+    assert isinstance(error, ResponseError)
+    assert error.retry_after == 86_400.0
+    assert error.message.endswith("; Retry-After asks for a wait of 27,806.1 days, of which one counts")
 
 
 @pytest.mark.parametrize("header", ["X-Request-ID", "Request-ID", "X-Correlation-ID", "CF-Ray"])
@@ -364,7 +418,9 @@ FAILURES: list[tuple[str, int | TransportError, dict[str, Any], str]] = [
     ("408", 408, {}, "ambiguous"),
     ("409", 409, {}, "final"),
     ("412", 412, {}, "final"),
+    ("403 with Retry-After", 403, {"Retry_After": "1"}, "again"),
     ("422", 422, {}, "final"),
+    ("423", 423, {}, "again"),
     ("425", 425, {}, "again"),
     ("429", 429, {}, "again"),
     ("429 with Retry-After", 429, {"Retry_After": "1"}, "again"),
@@ -374,12 +430,13 @@ FAILURES: list[tuple[str, int | TransportError, dict[str, Any], str]] = [
     ("502", 502, {}, "ambiguous"),
     ("503", 503, {}, "ambiguous"),
     ("503 with Retry-After", 503, {"Retry_After": "0"}, "again"),
+    ("503 with retry-after-ms", 503, {"retry_after_ms": "5"}, "again"),
     ("503 with Retry-After below 0", 503, {"Retry_After": "-1"}, "ambiguous"),
     ("504", 504, {}, "ambiguous"),
     ("505", 505, {}, "final"),
     ("520", 520, {}, "ambiguous"),
 ]
-TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
+TRANSIENT = {403, 408, 423, 425, 429, 500, 502, 503, 504, 520}  # 403 with a time
 
 
 def weighed(
@@ -460,6 +517,15 @@ def test_a_repeatable_request(
     assert error.retryable is (isinstance(failure, TransportError) or failure in TRANSIENT)
     if method != "GET":
         assert error.maybe_applied is (outcome == "ambiguous")
+
+
+@pytest.mark.parametrize("status", [408, 500, 503])
+def test_a_status_by_which_a_backend_refuses_before_it_begins(status: int) -> None:
+    """Nginx's ``limit_req`` answers 503 without a header ("ngx_http_limit_req_module": limit_req_status)."""
+    assert may_be_applied(answer(status))
+    assert not may_be_applied(answer(status), {status})
+    for known in (403, 425, 429):
+        assert not may_be_applied(answer(known), {status})
 
 
 def test_an_ambiguous_error_says_what_is_known() -> None:

@@ -7,7 +7,6 @@ import inspect
 import logging
 import pickle
 import random
-from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,16 +14,21 @@ from hypothesis import given, strategies as st
 
 from airflow_mirrordb.client import (
     ConnectError,
+    ForbiddenError,
+    InvalidResponseError,
     MirrorDBError,
     NotFoundError,
+    NotReadyError,
     Progress,
     RateLimitError,
+    ResponseError,
     RetryPolicy,
     ServerError,
     WaitNeeded,
     retry_with_exponential_backoff,
 )
-from airflow_mirrordb.client.rules.retry import Retrying, back_off, rate_limit_reset, retry_after
+from airflow_mirrordb.client.clock import SYSTEM_CLOCK
+from airflow_mirrordb.client.rules.retry import Retrying
 
 if TYPE_CHECKING:
     from tests.support.clocks import FakeClock
@@ -56,100 +60,6 @@ class Attempts:
 
 def retrying(clock: FakeClock, **limits: Any) -> Retrying:
     return Retrying(policy=RetryPolicy(**limits), clock=clock.as_clock(rng=random.Random(7)))
-
-
-# -- Retry-After ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("0", 0.0),
-        ("7", 7.0),
-        (" 7 ", 7.0),
-        ("1.5", 1.5),
-        ("-1", None),  # delay-seconds are digits
-        ("-0.5", None),
-        ("1e3", 1000.0),
-        ("99999999999999999999", 86_400.0),
-        ("1e308", 86_400.0),
-        ("86401", 86_400.0),
-        (f"{NOW + 90:.0f}", 90.0),  # unix time
-        (f"{NOW * 1000 + 90_000:.0f}", 90.0),
-        (f"{NOW - 90:.0f}", 0.0),
-        (formatdate(NOW + 90, usegmt=True), 90.0),
-        (formatdate(NOW - 90, usegmt=True), 0.0),
-        ("Tue, 14 Nov 2023 23:15:20 +0100", 120.0),
-        ("Tue, 14 Nov 2023 22:15:20", 120.0),  # no zone is GMT
-        ("Tuesday, 14-Nov-23 22:15:20 GMT", 120.0),  # RFC 850
-        ("Tue Nov 14 22:15:20 2023", 120.0),  # asctime
-        ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400.0),
-        ("nan", None),
-        ("inf", None),
-        ("-inf", None),
-        ("1e999", None),
-        ("", None),
-        ("   ", None),
-        ("soon", None),
-        ("7 seconds", None),
-        ("Tue, 99 Nov 2023 99:99:99 GMT", None),
-        ("Mon, 01 Jan 99999 00:00:00 GMT", None),
-        ("9" * 5000, None),
-    ],
-)
-def test_retry_after_is_read_as_the_rfc_says(value: str, seconds: float | None) -> None:
-    """Seconds or an HTTP-date of any of the three forms; the past is now; the unreadable is absent.
-
-    Some limiters send unix time; a day is the longest that anybody is asked to wait.
-    """
-    assert retry_after({"Retry-After": value}, NOW) == (
-        seconds if seconds is None else pytest.approx(seconds, abs=0.001)
-    )
-
-
-def test_no_retry_after_is_none() -> None:
-    """An answer without the header asks for nothing."""
-    assert retry_after({}, NOW) is None
-
-
-@given(st.text() | st.from_regex(r"[A-Za-z]{3}, ?[0-9]{1,4} [A-Za-z]{3} [0-9:+ -]{0,20}", fullmatch=True))
-def test_no_retry_after_breaks_the_client(value: str) -> None:
-    """Whatever stands there, the answer is a wait between now and a day, or none."""
-    seconds = retry_after({"Retry-After": value}, NOW)
-    assert seconds is None or 0 <= seconds <= 86_400
-
-
-@pytest.mark.parametrize("name", ["RateLimit-Reset", "X-RateLimit-Reset"])
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("30", 30.0),
-        (" 1.5 ", 1.5),
-        (f"{NOW + 90:.0f}", 90.0),
-        (f"{NOW * 1000 + 90_000:.0f}", 90.0),
-        (f"{NOW - 90:.0f}", None),
-        ("0", None),
-        ("-5", None),
-        ("nan", None),
-        ("inf", None),
-        ("1e300", 86_400.0),
-        ("soon", None),
-        ("", None),
-    ],
-)
-def test_the_reset_of_a_limit_is_seconds_or_unix_time(name: str, value: str, seconds: float | None) -> None:
-    """What is past, or cannot be read, is no help."""
-    assert rate_limit_reset({name: value}, NOW) == seconds
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [("7", 7.0), (" 0.5", 0.5), ("0", None), ("-1", None), ("nan", None), ("inf", None), ("x", None)],
-)
-def test_backoff_is_a_number_of_seconds(value: str, seconds: float | None) -> None:
-    """Anything else asks for nothing."""
-    assert back_off({"Backoff": value}) == seconds
-    assert back_off({}) is None
 
 
 # -- the wait ------------------------------------------------------------------------------------
@@ -186,11 +96,53 @@ def test_the_jitter_is_full() -> None:
     assert max(waits) > 7.5
 
 
-def test_retry_after_wins_over_the_computed_wait() -> None:
-    """It may be longer than max_delay, and 0 means at once."""
+def test_the_longer_of_retry_after_and_the_computed_wait_holds() -> None:
+    """It may be longer than max_delay; 0, as a date that just passed, does not switch the backoff off."""
     policy = RetryPolicy(max_delay=2, initial_delay=1)
     assert policy.delay(1, 90.0, random.Random(1)) == 90.0
-    assert policy.delay(9, 0.0, random.Random(1)) == 0.0
+    own = policy.delay(9, None, random.Random(1))
+    assert policy.delay(9, 0.0, random.Random(1)) == own > 0.1
+    assert policy.delay(9, own / 2, random.Random(1)) == own
+
+
+@pytest.mark.parametrize("asked", [None, 0.0])
+def test_the_defaults_outlive_a_limit_that_names_no_time(asked: float | None) -> None:
+    """The waits after a 429 are at least half of their ceilings, and together longer than ten seconds."""
+    policy = RetryPolicy()
+    for seed in range(200):
+        rng = random.Random(seed)
+        waits = [policy.delay(failures, asked, rng, limited=True) for failures in range(1, 5)]
+        assert all(wait >= ceiling / 2 for wait, ceiling in zip(waits, [1, 2, 4, 8], strict=True))
+        assert 10 < sum(waits) <= 15
+
+
+def test_a_limit_that_names_a_time_is_waited_for_no_longer_than_by_full_jitter() -> None:
+    """The backend knows better than the backoff does: one that says a second lets requests through then."""
+    rng = random.Random(1)
+    waits = [RetryPolicy(initial_delay=8).delay(1, 1.0, rng, limited=True) for _ in range(500)]
+    assert min(waits) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("error", "repeated"),
+    [
+        (ServerError(message="m", status=500), True),
+        (ServerError(message="m", status=522), True),
+        (ServerError(message="m", status=555), False),
+        (ServerError(message="m", status=555, retry_after=3.0), True),
+        (ResponseError(message="m", status=423), False),
+        (ForbiddenError(message="m", status=403, retry_after=0.0), True),
+        (NotReadyError(message="m", status=202), True),
+        (InvalidResponseError(message="m", status=200), False),
+        (ConnectError(message="m"), True),
+    ],
+)
+def test_what_a_client_sends_again_by_itself(error: MirrorDBError, repeated: bool) -> None:
+    """Listed statuses, what names a time, what is not ready, and what never got an answer.
+
+    Anything else that may pass is left to the task's own retries.
+    """
+    assert RetryPolicy().repeats(error) is repeated
 
 
 @pytest.mark.parametrize(
@@ -403,8 +355,9 @@ async def test_the_decorator_with_arguments(clock: FakeClock) -> None:
     assert (add.__name__, add.__doc__, inspect.iscoroutinefunction(add)) == ("add", "Add.", True)
 
 
-async def test_the_decorator_bare(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_decorator_bare(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without arguments the defaults hold; the log names the function."""
+    monkeypatch.setattr(SYSTEM_CLOCK.rng, "uniform", lambda _least, _most: 0.0)
     failures = [busy(0.0), busy(0.0), busy(0.0), busy(0.0)]
 
     @retry_with_exponential_backoff

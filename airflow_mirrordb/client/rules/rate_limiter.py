@@ -138,6 +138,7 @@ class RateLimiter:
         self._refused_at = -math.inf
         self._resume_at = -math.inf
         self._refusals_in_a_row = 0
+        self.last_refusal: int | None = None  # its status, as told, until a request is admitted again
         self._admitted = 0  # since the measurement began, or without a limit, in this second
         self._admitted_before = 0  # in the second before
         self._second_ends = -math.inf
@@ -194,7 +195,7 @@ class RateLimiter:
                 return
             self._admitted += 1
             if slot.round == self._round:
-                self._refusals_in_a_row = 0
+                self._refusals_in_a_row, self.last_refusal = 0, None
 
     def refused(
         self, now: float, slot: Slot, retry_after: float | None = None, reason: str = "a refusal"
@@ -232,7 +233,7 @@ class RateLimiter:
         """
         if not self._adaptive:
             return
-        resume_at = now + min(seconds, LONGEST_PAUSE)
+        resume_at, self.last_refusal = now + min(seconds, LONGEST_PAUSE), None
         with self._lock:
             if slot.round < self._round:
                 self._pause_until(resume_at)

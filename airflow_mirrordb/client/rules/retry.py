@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import functools
 import logging
-import math
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from datetime import timezone
-from email.utils import parsedate_to_datetime
 from typing import ParamSpec, TypeVar, overload
 
 from airflow_mirrordb.client.clock import SYSTEM_CLOCK, Clock
-from airflow_mirrordb.client.errors import InvalidResponseError, MirrorDBError, ResponseError
+from airflow_mirrordb.client.errors import (
+    ConflictError,
+    InvalidResponseError,
+    MirrorDBError,
+    NotReadyError,
+    RateLimitError,
+    ResponseError,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-#: Statuses that pass by themselves: timeout, too early, too many requests, and a backend in trouble.
-RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
-#: Longest wait that a backend is obeyed in, in seconds: no limit is known that is lifted more seldom than
-#: once a day, and a watcher or a task would wait for a wrong one.
-LONGEST_WAIT = 86_400.0
+#: Statuses that are worth another attempt: timeout, too early, too many requests, a backend in trouble, and
+#: what gateways say of one: 520 to 530 are Cloudflare's ("Cloudflare 5xx errors").
+RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 531)})
+#: Statuses by which a backend says that it did not even try.
+NOT_APPLIED_STATUSES = frozenset({425, 429})
+#: The least part of its ceiling that the wait after a 429 takes whose sender says no time. With the defaults
+#: five attempts take 11 s at least, and so outlive a limit that is counted anew every 10 s.
+LEAST_SHARE = 0.75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,14 +40,16 @@ class RetryPolicy:
 
     Waits follow "full jitter" (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog,
     2015): anything between 0 and ``initial_delay * backoff_factor ** (failures - 1)``, at most
-    ``max_delay``. A Retry-After of the backend wins over that (RFC 9110, section 10.2.3).
+    ``max_delay``. If the backend asks for more, as by Retry-After (RFC 9110, section 10.2.3), it is that.
+    After a 429 that asks for nothing the wait is at least :data:`LEAST_SHARE` of that most: nobody knows
+    when the limit is lifted, but it is a limit.
 
     :param max_attempts: requests in all, the first one included
     :param initial_delay: ceiling of the wait after the first failure, in seconds
     :param backoff_factor: how much the ceiling grows with each failure
     :param max_delay: longest wait of our own, in seconds
     :param max_elapsed: time from the first attempt after which no wait may end, in seconds
-    :param statuses: HTTP statuses that are worth another attempt
+    :param statuses: HTTP statuses that are worth another attempt, also if the backend names no time
     :raises ValueError: if the limits contradict each other
     """
 
@@ -61,15 +70,34 @@ class RetryPolicy:
         if self.max_elapsed < 0:
             raise ValueError(f"max_elapsed must be at least 0, not {self.max_elapsed:g}")
 
-    def delay(self, failures: int, retry_after: float | None, rng: random.Random) -> float:
-        """Return the wait in seconds before the next attempt."""
-        if retry_after is not None:
-            return retry_after
+    def delay(
+        self, failures: int, retry_after: float | None, rng: random.Random, *, limited: bool = False
+    ) -> float:
+        """Return the wait in seconds before the next attempt.
+
+        :param retry_after: what the backend asks for; 0, as a date that has passed, shortens no wait
+        :param limited: whether the last attempt failed with 429
+        """
         try:
             ceiling = min(self.max_delay, self.initial_delay * self.backoff_factor ** (failures - 1))
         except OverflowError:  # as of 2.0 ** 1024
             ceiling = self.max_delay
-        return rng.uniform(0, ceiling)
+        least = LEAST_SHARE * ceiling if limited and not retry_after else 0.0
+        return max(rng.uniform(least, ceiling), retry_after or 0.0)
+
+    def repeats(self, error: MirrorDBError) -> bool:
+        """Whether a request is sent again, by its client, after an error that may pass.
+
+        It is, but for two that are left to the caller, who can wait for longer: a status that is not one of
+        ``statuses``, if the backend does not say when to come back; and an answer that should be JSON and is
+        not, which more often has a wrong URL as its reason. (A conflict that may pass is one with an attempt
+        of the request's own.)
+        """
+        if isinstance(error, NotReadyError | ConflictError):
+            return True
+        if isinstance(error, ResponseError):
+            return error.status in self.statuses or error.retry_after is not None
+        return not isinstance(error, InvalidResponseError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,10 +137,12 @@ class Retrying:
 
     :param policy: the limits
     :param clock: what it tells the time by, waits with, and draws the jitter from
+    :param repeats: whether to go on after an error that is retryable; None to do so after each
     """
 
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     clock: Clock = SYSTEM_CLOCK
+    repeats: Callable[[MirrorDBError], bool] | None = None
 
     async def run(
         self,
@@ -164,11 +194,18 @@ class Retrying:
         """
         if not error.retryable or error.attempts >= self.policy.max_attempts + progress.cut_off:
             return None, "giving up"
+        if self.repeats is not None and not self.repeats(error):
+            return None, "giving up: nobody says when it passes"
         asked = getattr(error, "retry_after", None)
-        delay = self.policy.delay(error.attempts, asked, self.clock.rng)
+        limited = isinstance(error, RateLimitError)
+        delay = self.policy.delay(error.attempts, asked, self.clock.rng, limited=limited)
         if progress.deadline is None or self.clock.time() + delay <= progress.deadline:
             return delay, f"next attempt in {delay:.2f} s"
-        wait = "the next attempt" if asked is None else f"the wait of {asked:.0f} s that the backend asks for"
+        wait = (
+            "the next attempt"
+            if not asked or delay > asked
+            else f"the wait of {asked:.0f} s that the backend asks for"
+        )
         reason = f"{wait} would end after max_elapsed ({self.policy.max_elapsed:g} s)"
         error.message += f"; {reason}"
         return None, f"giving up: {reason}"
@@ -220,73 +257,3 @@ def retry_with_exponential_backoff(
         return retried
 
     return decorate if function is None else decorate(function)
-
-
-def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds that an answer asks us to wait, or None if it does not say.
-
-    ``Retry-After`` is a number of seconds or an HTTP-date (RFC 9110, section 10.2.3), or from some limiters
-    unix time. A moment in the past means now; what cannot be read, as a number below 0, counts as absent.
-    Whoever obeys it, as a watcher or a task, may wait for as long: more than :data:`LONGEST_WAIT` counts as
-    that.
-
-    :param now: unix time in seconds
-    """
-    value = headers.get("Retry-After", "").strip()
-    number = _number(value)
-    if number is not None and number < 0:
-        return None
-    seconds = _seconds_until(value, now) if number is None else _from_unix_time(number, now)
-    return min(max(0.0, seconds), LONGEST_WAIT) if math.isfinite(seconds) else None
-
-
-def rate_limit_reset(headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds until a limit that was reached is lifted, or None if the answer does not say.
-
-    ``RateLimit-Reset`` is a number of seconds (draft-ietf-httpapi-ratelimit-headers-07, section 5.4);
-    ``X-RateLimit-Reset`` is that, or unix time in seconds or milliseconds. A moment in the past is no
-    help, and counts as absent; more than :data:`LONGEST_WAIT` counts as that.
-
-    :param now: unix time in seconds
-    """
-    value = headers.get("RateLimit-Reset") or headers.get("X-RateLimit-Reset") or ""
-    number = _number(value.strip())
-    if number is None:
-        return None
-    seconds = _from_unix_time(number, now)
-    return min(seconds, LONGEST_WAIT) if seconds > 0 and math.isfinite(seconds) else None
-
-
-def back_off(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds for which ``Backoff`` asks all requests to stay away, or None.
-
-    Kinto and others send it with answers of any status, as "Backoff: 7".
-    """
-    value = headers.get("Backoff")
-    seconds = None if value is None else _number(value.strip())
-    return seconds if seconds is not None and 0 < seconds < math.inf else None
-
-
-_FIRST_UNIX_TIME = 1e9  # a larger number of seconds is a moment, from September 2001 on
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _from_unix_time(seconds: float, now: float) -> float:
-    """Return seconds from now on; so large a number is unix time, in seconds or milliseconds."""
-    if seconds >= _FIRST_UNIX_TIME * 1000:
-        seconds /= 1000
-    return seconds - now if seconds >= _FIRST_UNIX_TIME else seconds
-
-
-def _seconds_until(date: str, now: float) -> float:
-    try:
-        moment = parsedate_to_datetime(date)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp() - now
-    except (ValueError, OverflowError):
-        return math.nan

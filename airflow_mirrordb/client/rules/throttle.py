@@ -10,12 +10,14 @@ from weakref import WeakValueDictionary
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.event_loops import PerLoop
-from airflow_mirrordb.client.response import Answer, wait_asked
+from airflow_mirrordb.client.response import Answer
 from airflow_mirrordb.client.rules.concurrency import ConcurrencyLimit
 from airflow_mirrordb.client.rules.rate_limiter import Slot, rate_limiter_for
-from airflow_mirrordb.client.rules.retry import Progress, back_off
+from airflow_mirrordb.client.rules.retry import Progress
+from airflow_mirrordb.client.rules.wait_headers import back_off, wait_asked
 
-_REFUSALS = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+_REFUSALS_BY_THEMSELVES = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+_REFUSALS = (*_REFUSALS_BY_THEMSELVES, HTTPStatus.FORBIDDEN)  # the last one if it names a time
 
 _limits: PerLoop[WeakValueDictionary[Hashable, ConcurrencyLimit]] = PerLoop(WeakValueDictionary)
 
@@ -24,11 +26,12 @@ class TurnTooLateError(Exception):
     """The turn of a request would come after the time that its caller has; nothing was sent.
 
     :param wait: seconds until the turn; 0 if it is not known, as of one that waits for ``max_concurrency``
+    :param refusal: status of the answer that paused the connection; None if none did of late
     """
 
-    def __init__(self, wait: float) -> None:
-        super().__init__(wait)
-        self.wait = wait
+    def __init__(self, wait: float, refusal: int | None = None) -> None:
+        super().__init__(wait, refusal)
+        self.wait, self.refusal = wait, refusal
         self.progress = Progress()
         """What came of the attempts before; whoever makes them sets it."""
 
@@ -58,7 +61,7 @@ class Throttle:
         limit = of_loop.get((connection, most))
         if limit is None:
             limit = of_loop[connection, most] = ConcurrencyLimit(most)
-        self._limit = limit
+        self._limit, self._adaptive = limit, config.adaptive_rate
         self._clock = clock
 
     async def enter(self, latest: float, longest_pause: float = math.inf) -> Slot:
@@ -84,11 +87,17 @@ class Throttle:
         self._limit.leave()
 
     def learn(self, slot: Slot, answer: Answer) -> None:
-        """Let the rate limiter know what became of a request."""
-        if answer.status in _REFUSALS:
-            asked = wait_asked(answer, self._clock.time())
-            header = "" if asked is None else " Retry-After" if "Retry-After" in answer.headers else " reset"
-            self._rate_limiter.refused(self._clock.monotonic(), slot, asked, f"{answer.status}{header}")
+        """Let the rate limiter know what became of a request.
+
+        A 403 that names a time to come back is a refusal of the sender, whatever it asks for (GitHub, "Best
+        practices for using the REST API"). Any other status that does so holds for its request alone.
+        """
+        status = answer.status
+        wait = wait_asked(answer.headers, status, self._clock.time()) if status in _REFUSALS else None
+        if wait is not None or status in _REFUSALS_BY_THEMSELVES:
+            asked, header = (wait.seconds, f" {wait.header}") if wait else (None, "")
+            self._rate_limiter.refused(self._clock.monotonic(), slot, asked, f"{status}{header}")
+            self._rate_limiter.last_refusal = status if self._adaptive else None
         else:
             self._rate_limiter.admitted(slot)
         if (seconds := back_off(answer.headers)) is not None:
@@ -105,7 +114,7 @@ class Throttle:
         while slot.at > now:
             if slot.at > latest:
                 self._rate_limiter.give_back(slot)
-                raise TurnTooLateError(slot.at - now)
+                raise TurnTooLateError(slot.at - now, self._rate_limiter.last_refusal)
             try:
                 await self._clock.sleep(slot.at - now)
             except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from http import HTTPStatus
 
 from airflow_mirrordb.client.errors import (
@@ -14,22 +15,25 @@ from airflow_mirrordb.client.errors import (
 )
 from airflow_mirrordb.client.request import KEYED, MirrorDBRequest, WireRequest, attach_request
 from airflow_mirrordb.client.response import APPLIED, SUCCESS, Answer
-from airflow_mirrordb.client.rules.retry import Progress, retry_after
+from airflow_mirrordb.client.rules.retry import NOT_APPLIED_STATUSES, Progress
+from airflow_mirrordb.client.rules.wait_headers import retry_after
 
 _AFTER_AN_ACTION = (HTTPStatus.FOUND, HTTPStatus.SEE_OTHER)  # redirects to what came of it
-#: Statuses by which a backend says that it did not even try; 503 counts only with a Retry-After.
-_NOT_TRIED = (HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-def may_be_applied(answer: Answer) -> bool:
+def may_be_applied(answer: Answer, not_applied: Collection[int] = NOT_APPLIED_STATUSES) -> bool:
     """Return whether the backend may have applied a write that it answered so.
 
     It says that it has not by most 3xx and 4xx, 501, 505, and by a 503 that names a time to come back.
     302 and 303 may follow an action, to show what came of it (RFC 9110, sections 15.4.3 and 15.4.4:
     most frameworks send 302 for 303); 408 comes from gateways that did not get an answer either. A 1xx is
     no final answer (section 15.2).
+
+    :param not_applied: statuses by which this backend, or a proxy, is known to refuse before it begins
     """
     status = answer.status
+    if status in not_applied:
+        return False
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return retry_after(answer.headers, 0.0) is None
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -54,10 +58,11 @@ def classify_failure(
 ) -> MirrorDBError:
     """Return the error to act on: what repeating would risk decides whether it stays retryable.
 
-    A request that is not repeatable is sent again only when the backend cannot have applied it:
-    the connection was never made, 425, 429, or 503 with Retry-After. Any other failure that may hide
-    a success is an :class:`AmbiguousWriteError`. So is a conflict that an earlier attempt may have caused.
-    Where an answer began that is a success, only the result is lost: an :class:`InvalidResponseError`.
+    A request that is not repeatable is sent again only when the backend cannot have applied it: the
+    connection was never made, or it refused for now, as by 423, 425, 429, or a 4xx or 503 with Retry-After.
+    Any other failure that may hide a success is an :class:`AmbiguousWriteError`. So is a conflict that an
+    earlier attempt may have caused. Where an answer began that is a success, only the result is lost: an
+    :class:`InvalidResponseError`.
 
     :param error: of an attempt; its ``maybe_applied`` says whether the backend may have applied that one
     :param maybe_applied: whether an attempt before it may have been applied
@@ -73,8 +78,6 @@ def classify_failure(
         return ambiguous(error, request)
     elif hides_success and not sent.repeatable:
         return _without_answer(error, request)
-    elif isinstance(error, ResponseError) and not sent.repeatable:
-        error.retryable &= status in _NOT_TRIED
     return error
 
 

@@ -21,7 +21,8 @@ from airflow_mirrordb.client.errors import (
     TLSError,
     TransportError,
 )
-from airflow_mirrordb.client.rules.retry import RETRY_STATUSES, retry_after
+from airflow_mirrordb.client.rules.retry import RETRY_STATUSES
+from airflow_mirrordb.client.rules.wait_headers import retry_after
 from airflow_mirrordb.client.wire.aiohttp_private import UnparsableError
 
 #: How aiohttp quotes what it received, on a line of its own, up to the end of its message.

@@ -16,7 +16,7 @@ from airflow_mirrordb.client.collections.streams import Stream
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import DISCONNECTED, DisconnectedError, TransportError
 from airflow_mirrordb.client.request import WireRequest
-from airflow_mirrordb.client.response import SUCCESS, Answer
+from airflow_mirrordb.client.response import SUCCESS, Answer, is_pending
 from airflow_mirrordb.client.wire.aiohttp_private import (
     Connection,
     FramingError,
@@ -98,7 +98,7 @@ class Transport:
                     begin()
                 response = await exchange(connection, head, request.body)
                 status = response.status
-                refused = await self._read(response, pieces, stream)
+                refused = await self._read(response, pieces, stream, reads=request.reads)
                 if not refused:
                     _release(connection, response, request)
         except (Exception, asyncio.CancelledError) as error:
@@ -171,13 +171,15 @@ class Transport:
             )
         return own
 
-    async def _read(self, response: Response, pieces: list[bytes], stream: Stream | None) -> str:
+    async def _read(
+        self, response: Response, pieces: list[bytes], stream: Stream | None, *, reads: bool
+    ) -> str:
         """Read a body, that of a success to the stream; return why the rest of it was refused, if it was.
 
         :raises PackingError: if it is damaged
         """
         content, left = response.content, self._config.max_response_bytes
-        if response.status not in SUCCESS:
+        if response.status not in SUCCESS or is_pending(response.status, self._config, reads=reads):
             stream, left = None, min(left, MAX_BODY)  # of an error no more is looked at
         if stream is not None:
             await stream.begin()

@@ -27,6 +27,7 @@ from tests.integration import (
     test_hostile_answers as hostile_answers,
     test_memory_of_answers as memory_of_answers,
     test_pages as paginated,
+    test_passing_answers as passing,
     test_proxy as proxies,
     test_resources as resources,
     test_streams as files,
@@ -51,10 +52,11 @@ from tests.unit import (
     test_retry as retries,
     test_runner as runs,
     test_texts as text_of_bodies,
+    test_wait_headers as wait_headers,
 )
 
 
-async def read_much(_self: object, response: Any, pieces: list[bytes], _stream: object) -> str:
+async def read_much(_self: object, response: Any, pieces: list[bytes], _stream: object, **_how: bool) -> str:
     async for piece in transport._unpacked(response):
         pieces.append(piece)
         if len(pieces) > 32 * hostile_requests.MEGABYTE / compression.PIECE:
@@ -261,9 +263,18 @@ GUARDS: dict[str, Guard] = {
         check=proxies.test_a_refused_tunnel_is_asked_for_again_when_the_proxy_says,
         arguments={"status": "429 Too Many Requests", "header": "Retry-After: 7", "slept": [7.0]},
     ),
+    "what is not ready": Guard(
+        without=lambda *_, **_how: False,
+        check=passing.test_a_read_is_made_again_until_it_is_ready,
+    ),
+    "backoff of limits": Guard(
+        without=0.0,
+        check=retries.test_the_defaults_outlive_a_limit_that_names_no_time,
+        arguments={"asked": None},
+    ),
     "Retry-After below 0": Guard(
         without=lambda text: max(0.0, float(text)),
-        check=retries.test_retry_after_is_read_as_the_rfc_says,
+        check=wait_headers.test_retry_after_is_read_as_the_rfc_says,
         arguments={"value": "-1", "seconds": None},
     ),
     "bodies that must not be": Guard(

@@ -17,6 +17,7 @@ from tests.integration import (
     test_forking as forks,
     test_operators_bulk as bulks,
     test_operators_tries as tries_of_tasks,
+    test_passing_answers as passing,
     test_takeover as takeovers,
 )
 from tests.integration.test_operators_tries import Tries
@@ -65,13 +66,13 @@ GUARDS: dict[str, Guard] = {
     # what may have been applied
     "404 after mere refusals": Guard(
         seam="refusals",
-        without=lambda _answer: True,
+        without=lambda *_: True,
         check=writes.test_a_delete_that_was_only_refused_before_its_404_is_an_error,
         arguments={"name": "429", "bulk": False},
     ),
     "404 after mere refusals in a bulk": Guard(
         seam="refusals",
-        without=lambda _answer: True,
+        without=lambda *_: True,
         check=writes.test_a_delete_that_was_only_refused_before_its_404_is_an_error,
         arguments={"name": "429", "bulk": True},
     ),
@@ -87,9 +88,15 @@ GUARDS: dict[str, Guard] = {
     ),
     "409 after mere refusals": Guard(
         seam="refusals",
-        without=lambda _answer: True,
+        without=lambda *_: True,
         check=tries_of_tasks.test_a_409_to_a_keyed_create_is_waited_out_only_after_a_try_that_may_be_under_way,
         arguments={"status": 429, "waits": False},
+    ),
+    "creates that a proxy may have passed on": Guard(
+        seam="refusals",
+        without=lambda *_: False,
+        check=passing.test_a_proxy_that_refuses_before_the_backend_has_it,
+        arguments={"known": False},
     ),
     "other data under the key of an earlier try": Guard(
         without=lambda _request: "",
