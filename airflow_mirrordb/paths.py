@@ -97,6 +97,17 @@ class Path:
         """The names and numbers of a plain path, as texts; none of an expression."""
         return tuple(str(step.place) if step.name is None else step.name for step in self._steps)
 
+    @property
+    def head(self) -> Path | None:
+        """The plain path that an expression begins with, as ``entry`` of ``entry[].resource``, if it does."""
+        position, head = 0, ""
+        while match := _STEP.match(self.text, position):
+            head, rest = self.text[: match.end()], self.text[match.end() :]
+            if not rest or rest[0] not in ".[":
+                return None if rest else parse_path(head)
+            position = match.end() + (rest[0] == ".")
+        return parse_path(head) if head and self.text[len(head)] == "[" else None
+
     def value_in(self, body: Any) -> Any:
         """Return what lies at this path of a decoded body, be it null; :data:`ABSENT` if nothing does.
 

@@ -19,6 +19,7 @@ from airflow_mirrordb.client.request import (
     MirrorDBRequest,
     WireRequest,
     attach_request,
+    name_of,
 )
 from airflow_mirrordb.client.response import GONE, Answer, MirrorDBResponse, interpret
 from airflow_mirrordb.client.route import Route
@@ -132,8 +133,7 @@ class Call:
 
     def __str__(self) -> str:
         """Return the name of the request in logs, without secrets: a link may have brought one."""
-        label = f" [{self._request.method_name}]" if self._request.method_name else ""
-        return f"{self._request.method} {self._redaction.text(self._request.endpoint)}{label}"
+        return name_of(self._request, self._redaction.text)
 
     async def attempt(self, progress: Progress) -> MirrorDBResponse:
         """Make one attempt. The error of one that failed says whether there may be another.

@@ -48,6 +48,7 @@ class Connected:
             lambda: self._snapshot.config, self._change, look_up, clock, self._redaction
         )
         self._sender = Sender(self._credentials, self._redaction, clock, observe)
+        self._told_of_pages: set[str] = set()
 
     async def __aenter__(self) -> Self:
         await self.connect()

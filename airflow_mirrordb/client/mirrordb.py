@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_mirrordb.client.call import Note
 from airflow_mirrordb.client.collections.bulk import Bulk, BulkOptions, Items
 from airflow_mirrordb.client.collections.bulk_report import BulkReport
-from airflow_mirrordb.client.collections.pagination import collect, pages
+from airflow_mirrordb.client.collections.next_links import PageRequest
+from airflow_mirrordb.client.collections.page_reader import Reader, Sent, collect, pages
+from airflow_mirrordb.client.collections.reading_report import warning_of_pages
 from airflow_mirrordb.client.collections.streams import Sink, Stream
 from airflow_mirrordb.client.connected import Connected
 from airflow_mirrordb.client.errors import InvalidRequestError, MirrorDBError, remedy
@@ -20,6 +24,7 @@ from airflow_mirrordb.client.request import (
     MirrorDBRequest,
     PreparedRequest,
     RequestOptions,
+    name_of,
     read_method,
     update_method,
 )
@@ -30,6 +35,10 @@ from airflow_mirrordb.client.rules.retry import Progress
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+log = logging.getLogger(__name__)
+
+#: Endpoints of which a client says that they have further pages.
+MOST_TOLD = 100
 CALLABLE = ("create_function", "read_function", "update_function", "delete_function")
 
 
@@ -123,11 +132,16 @@ class GenericMirrorDB(Connected):
         *,
         paginate: Mapping[str, Any],
         data: Any = None,
+        in_pauses: bool = False,
         **options: Unpack[RequestOptions],
     ) -> AsyncIterator[Any]:
-        """Iterate over the records of a collection, of which only one page at a time is in memory.
+        """Iterate over the records of a collection, of which some pages are in memory, not all.
 
-        The arguments and errors are those of :meth:`read_function`.
+        The next page is read while one is handed on; with ``concurrency`` as many as that says.
+
+        :param in_pauses: whether the event loop stands still between two records: nothing is in flight then
+
+        The other arguments and errors are those of :meth:`read_function`.
         """
         request = MirrorDBRequest(
             method=read_method(data),
@@ -138,9 +152,11 @@ class GenericMirrorDB(Connected):
             **options,
         )
         with self._redaction:
-            async for _, records in pages(self.request, request, self._snapshot.config.base_url):
-                for record in records:
-                    yield record
+            reader = self._reader(request, None, in_pauses=in_pauses)
+            async with aclosing(pages(reader, request)) as found:
+                async for _, records in found:
+                    for record in records:
+                        yield record
 
     async def update_function(
         self,
@@ -245,15 +261,12 @@ class GenericMirrorDB(Connected):
             stream = None if sink is None else Stream(sink, request)
             if request.paginate is None:
                 answer = self._send(prepared, progress, wait=wait, once=once, stream=stream, note=note)
-                return self._whole(await (answer if stream is None else stream.keep(answer)), prepared)
-            first = iter([progress])
-
-            async def send(page: MirrorDBRequest) -> MirrorDBResponse:
-                return await self._send(
-                    self.prepare(page), next(first, None), wait=wait, once=once, note=note
-                )
-
-            answer = collect(send, request, self._snapshot.config.base_url, stream, most_bytes)
+                response = await (answer if stream is None else stream.keep(answer))
+                if request.reads:
+                    self._warn_of_pages(request, response)
+                return self._whole(response, prepared)
+            reader = self._reader(request, progress, wait=wait, once=once, note=note)
+            answer = collect(reader, request, stream, most_bytes)
             return self._whole(await (answer if stream is None else stream.keep(answer)), prepared)
 
     def begin(self) -> Progress:
@@ -310,6 +323,44 @@ class GenericMirrorDB(Connected):
         self, prepared: PreparedRequest, progress: Progress | None, **options: Any
     ) -> Awaitable[MirrorDBResponse]:
         return self._sender.send(prepared, self._snapshot, self._routes.here(), progress, **options)
+
+    def _reader(
+        self,
+        request: MirrorDBRequest,
+        progress: Progress | None,
+        *,
+        in_pauses: bool = False,
+        wait: bool = True,
+        once: bool = False,
+        note: Note | None = None,
+    ) -> Reader:
+        first = iter([progress])
+
+        async def send(page: PageRequest) -> Sent:
+            prepared = self.prepare(page.request)
+            if page.target is not None:  # as the backend gave it, now that it is checked
+                prepared = replace(prepared, wire=replace(prepared.wire, target=page.target))
+            answer = self._send(prepared, next(first, None), wait=wait, once=once, note=note)
+            return prepared.wire.target, await answer
+
+        base_url = self._snapshot.config.base_url
+        name = name_of(request, self._redaction.text)
+        return Reader(
+            send=send,
+            base_url=base_url,
+            clock=self._clock,
+            name=name,
+            in_pauses=in_pauses,
+            tells_progress=not once,  # who polls would fill the log
+        )
+
+    def _warn_of_pages(self, request: MirrorDBRequest, response: MirrorDBResponse) -> None:
+        if request.endpoint in self._told_of_pages:
+            return
+        warning = warning_of_pages(response)
+        if warning is not None and len(self._told_of_pages) < MOST_TOLD:
+            self._told_of_pages.add(request.endpoint)
+            log.warning("%s: %s", name_of(request, self._redaction.text), warning)
 
     def _whole(self, response: MirrorDBResponse, prepared: PreparedRequest) -> MirrorDBResponse:
         """Return a response with all that its request asked for."""

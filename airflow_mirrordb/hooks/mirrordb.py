@@ -114,11 +114,15 @@ class MirrorDBHook(ConnectedHook):
         method_name: str | None = None,
         **options: Unpack[RequestOptions],
     ) -> Iterator[Any]:
-        """Iterate over the records of a collection, of which only one page at a time is in memory.
+        """Iterate over the records of a collection, of which one page at a time is in memory.
+
+        With ``concurrency`` it is as many pages as that says, which are read together.
 
         The arguments and errors are those of :meth:`read`.
         """
-        records = self.get_conn().records(method_name, endpoint, paginate=paginate, data=data, **options)
+        records = self.get_conn().records(
+            method_name, endpoint, paginate=paginate, data=data, in_pauses=True, **options
+        )
         yield from items_of(records, self._run)
 
     def update(

@@ -65,7 +65,7 @@ class MirrorDBReadOperator(MirrorDBOperator):
         of the records of all pages (templated)
     :param output_path: file to write the answer to, instead of returning it: a path on a disk, or of any
         storage, as ``s3://conn_id@bucket/users.jsonl``. Written is the body as it is, or with
-        ``paginate`` the records, as JSON Lines, with one page in memory. The file appears when it is
+        ``paginate`` the records, as JSON Lines, with few pages in memory. The file appears when it is
         whole, in the place of an older one. The result, which ``response_filter`` gets, is then a
         :class:`~airflow_mirrordb.client.Manifest`, as ``{"path": ..., "records": ..., "bytes": ...,
         "sha256": ...}`` (templated)

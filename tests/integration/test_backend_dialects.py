@@ -84,7 +84,7 @@ def test_hook_gives_an_update_by_patch_one_key(
     scripted.answer(200, {})
     with MirrorDBHook() as hook:
         hook.update("api/users/1", {})
-    assert len(scripted.requests) == 2
+    assert scripted.answers == []
     assert len({headers["Idempotency-Key"] for headers in scripted.headers}) == 1
 
 
@@ -215,6 +215,8 @@ async def test_pages_in_envelopes(
     """What tells of the next page lies beside the envelope, and no page is lost for that."""
     scripted.answer(200, {"data": [1, 2], "meta": {"next": "c2"}})
     scripted.answer(200, {"data": [3], "meta": {"next": None}})
+    if paginate["style"] == "page":
+        scripted.answer(200, {"data": []})
     async with GenericMirrorDB(config_for(scripted.url, **WRAPPED)) as client:
         assert await client.read_function("list", "api/users", paginate=paginate) == [1, 2, 3]
-    assert len(scripted.requests) == 2
+    assert scripted.answers == []

@@ -72,7 +72,7 @@ PAGES: list[Any] = [(200, [{"id": 1}], {}), (200, [], {})]
         ({"endpoint": "../admin"}, []),
         ({"request_timeout": "soon"}, []),
         ({"headers": {"X-Token": "t"}}, []),
-        ({"paginate": {"style": "nobody's"}}, []),
+        ({"paginate": {"style": "{{ 'nobody' }}"}}, []),
     ],
 )
 def test_outcome_is_that_of_a_worker(

@@ -65,7 +65,10 @@ SEAMS = {
     },
     "airflow_mirrordb.client.collections.pagination": {
         "length of what tells of the next page": "MAX_TOKEN",
+    },
+    "airflow_mirrordb.client.collections.next_links": {
         "queries of links": "shown",
+        "origin of links": "_address",
     },
     "airflow_mirrordb.client.full_response": {
         "credentials in headers of answers": "_CREDENTIALS",

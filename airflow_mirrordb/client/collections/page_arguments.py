@@ -1,4 +1,4 @@
-"""What is wrong with the arguments of pages; light, as a DAG file that watches a collection checks them."""
+"""What is wrong with the arguments of pages; light, as a DAG file that reads a collection checks them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from airflow_mirrordb.client.errors import InvalidRequestError, remedy
+from airflow_mirrordb.client.rules.headers import TOKEN
 from airflow_mirrordb.paths import PathError, parse_path
 
 #: The styles of pages, and what each of them needs.
@@ -16,7 +17,32 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "page": ("param",),
     "offset": ("param",),
 }
-NAMES = ("style", "records", "next", "param", "first", "size", "size_param", "max_pages")
+#: Those whose next page is told by what is counted, not by what the backend says.
+COUNTED = ("page", "offset")
+NAMES = (
+    "style",
+    "records",
+    "next",
+    "param",
+    "first",
+    "size",
+    "size_param",
+    "total",
+    "page_count",
+    "more",
+    "rebase",
+    "concurrency",
+    "max_pages",
+)
+_PATHS = ("records", "total", "page_count", "more")
+_TEXTS = ("next", "param", "size_param")
+#: Whole numbers, and the least that each may be.
+_NUMBERS = {"first": 0, "size": 1, "concurrency": 1, "max_pages": 1}
+_OF_STYLES: dict[str, tuple[str, ...]] = {
+    "rebase": ("link", "header", "body"),
+    "page_count": ("page",),
+    "concurrency": COUNTED,
+}
 
 
 def check_page_arguments(arguments: object, unknown: Collection[str] = ()) -> None:
@@ -33,32 +59,63 @@ def check_page_arguments(arguments: object, unknown: Collection[str] = ()) -> No
             raise _wrong(str(name), f"unknown argument; {remedy(name, NAMES)}")
     if "style" not in arguments:
         raise _wrong("style", "it is missing")
+    given = {name for name, value in arguments.items() if value is not None or name in unknown}
+    known = {name: value for name, value in arguments.items() if value is not None and name not in unknown}
     if "style" not in unknown:
-        _check_style(arguments, unknown)
-    known = {name: value for name, value in arguments.items() if name not in unknown}
-    _check_values({"style": None, **known}, unknown)
+        _check_style(arguments["style"], known, given)
+    _check_values(known)
+    _check_together(known, given)
 
 
-def _check_style(arguments: Mapping[str, Any], unknown: Collection[str]) -> None:
-    style = arguments["style"]
+def whole_number(value: object) -> int | None:
+    """Return the whole number that a value is, or whose text a template rendered; None for others."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
+        return int(value)
+    return None
+
+
+def _check_style(style: object, known: Mapping[str, Any], given: Collection[str]) -> None:
     if not isinstance(style, str) or style not in NEEDED:
         raise _wrong("style", f"{style!r} is not one of {', '.join(NEEDED)}")
     for name in NEEDED[style]:
-        if not arguments.get(name) and name not in unknown:
+        if name not in given or known.get(name, True) == "":
             raise _wrong(name, f"it is needed with the style {style!r}")
+    for name, styles in _OF_STYLES.items():
+        says_nothing = known.get(name) in (None, False) or whole_number(known[name]) == 1
+        if not says_nothing and style not in styles:
+            raise _wrong(name, f"it goes with the style {' or '.join(styles)}, not {style!r}")
+    if style == "header" and "next" in known and not TOKEN.fullmatch(str(known["next"])):
+        raise _wrong("next", f"{known['next']!r} is no name of a header")
+    if style == "body" and "next" in known:
+        _check_path("next", known["next"])
 
 
-def _check_values(arguments: Mapping[str, Any], unknown: Collection[str]) -> None:
-    paths = ("records", "next") if arguments["style"] == "body" else ("records",)
-    for name in paths:
-        if arguments.get(name) is not None:
-            _check_path(name, arguments[name])
-    if arguments.get("size_param") and arguments.get("size") is None and "size" not in unknown:
+def _check_values(known: Mapping[str, Any]) -> None:
+    for name in _PATHS:
+        if name in known:
+            _check_path(name, known[name])
+    for name in _TEXTS:
+        if name in known and not isinstance(known[name], str):
+            raise _wrong(name, f"it must be a text, not {known[name]!r}")
+    for name, least in _NUMBERS.items():
+        number = whole_number(known.get(name, least))
+        if number is None or number < least:
+            raise _wrong(name, f"it must be a whole number of at least {least}, not {known[name]!r}")
+    if not isinstance(known.get("rebase", False), bool):
+        raise _wrong("rebase", f"it must be True or False, not {known['rebase']!r}")
+
+
+def _check_together(known: Mapping[str, Any], given: Collection[str]) -> None:
+    if "size_param" in given and "size" not in given:
         raise _wrong("size", "it is needed with size_param")
-    for name in ("size", "max_pages"):
-        value = arguments.get(name)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-            raise _wrong(name, f"it must be a whole number of at least 1, not {value!r}")
+    if (whole_number(known.get("concurrency")) or 1) > 1 and not {"total", "page_count"} & set(given):
+        raise _wrong(
+            "concurrency",
+            "pages are read at the same time where their number is known: say where it is, by total (of the"
+            " records) or page_count, as 'X-Total-Count' or 'meta.total'",
+        )
 
 
 def _check_path(name: str, path: str) -> None:

@@ -1,36 +1,43 @@
-"""Collections that come in pages: where the records of a page lie, and which request brings the next one.
-
-Pure but for :func:`pages`, which sends.
-"""
+"""Collections in pages: where the records of a page lie, and which request brings the next one. Pure."""
 
 from __future__ import annotations
 
+import logging
 import math
-import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from yarl import URL
-
 from airflow_mirrordb.client.auth.redaction import shortened
-from airflow_mirrordb.client.collections.page_arguments import NAMES, check_page_arguments
-from airflow_mirrordb.client.collections.streams import Stream
+from airflow_mirrordb.client.collections.next_links import (
+    BadLinkError,
+    PageRequest,
+    followed,
+    next_link_of,
+)
+from airflow_mirrordb.client.collections.page_arguments import (
+    COUNTED,
+    NAMES,
+    check_page_arguments,
+    whole_number,
+)
+from airflow_mirrordb.client.collections.signs_of_more import lists_in, number_told
 from airflow_mirrordb.client.errors import InvalidRequestError, InvalidResponseError
-from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
+from airflow_mirrordb.client.request import MirrorDBRequest
 from airflow_mirrordb.client.response import MirrorDBResponse
-from airflow_mirrordb.client.rules.urls import shown
-from airflow_mirrordb.paths import ABSENT, PathError, value_at
+from airflow_mirrordb.paths import ABSENT, PathError, parse_path
+
+log = logging.getLogger(__name__)
 
 #: Characters of what tells of the next page: servers refuse longer URLs.
 MAX_TOKEN = 8192
 
 Style = Literal["link", "header", "body", "page", "offset"]
 
-#: One link of a Link header, and its relation types (RFC 8288, section 3).
-_LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[\w*-]+(?:\s*=\s*(?:\"[^\"]*\"|[^\s\",;]*))?)*)")
-_RELATION = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s\",;]*))", re.IGNORECASE)
+#: What a flag says that is no JSON boolean, as one of a header.
+_FALSE = frozenset({"", "0", "false", "no"})
+#: Words of a body that says of an error, though its status does not.
+_ERRORS = frozenset({"error", "errors", "message", "fault", "exception"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,17 +54,28 @@ class Pagination:
     ``offset``   the query ``param`` counts records, from ``first`` on
     ============ ==================================================================================
 
-    The end is a page that names no next one, with ``page`` and ``offset`` one that is empty or shorter
-    than ``size``. Paths are those of :mod:`airflow_mirrordb.paths`.
+    The end is a page that names no next one (nothing, null, an empty text, ``0`` or ``false``), or whose flag
+    ``more`` is false. With ``page`` and ``offset`` it is also the ``total``, the ``page_count``, an empty
+    page, or a 404 after the first one. A page that is shorter than others is no end: many backends give at
+    most so many records a page, whatever they are asked for, or leave some out after they cut the page.
+    Paths are those of :mod:`airflow_mirrordb.paths`.
 
     :param style: see above
-    :param records: path to the list of records in the body, envelope and all; None if the body,
-        or what it holds in the connection's envelope, is that list
+    :param records: path to the list of records in the body, envelope and all; None if the body, or what it
+        holds in the connection's envelope, is that list
     :param next: name of the header, or path in the body, that tells of the next page
-    :param param: name in the query of the page number, offset, cursor or page number
+    :param param: name in the query of the page number, offset or cursor
     :param first: number of the first page or record, for ``page`` and ``offset``; by default 1 and 0
-    :param size: records that a full page has; sent only with ``size_param``
+    :param size: records that a page shall have; sent only with ``size_param``
     :param size_param: name in the query of ``size``
+    :param total: path in the body, or name of the header, that tells how many records there are in all: fewer
+        are an error
+    :param page_count: path or header that tells how many pages there are, for ``page``
+    :param more: path or header of a flag that is true if there are further pages; ``!last`` is one
+    :param rebase: whether path and query of a link to the next page are asked from the base URL's own origin,
+        though it names another one, as a backend behind a proxy does
+    :param concurrency: pages that are read at a time, for ``page`` and ``offset`` with a ``total`` or
+        ``page_count``; as many are in memory
     :param max_pages: pages after which one that goes on is an error
     :raises InvalidRequestError: if the arguments do not fit together; names the one that is wrong
     """
@@ -69,225 +87,249 @@ class Pagination:
     first: int | None = None
     size: int | None = None
     size_param: str | None = None
-    max_pages: int = 10_000
+    total: str | None = None
+    page_count: str | None = None
+    more: str | None = None
+    rebase: bool | None = None
+    concurrency: int | None = None
+    max_pages: int | None = 10_000
 
     def __post_init__(self) -> None:
         check_page_arguments({name: getattr(self, name) for name in NAMES})
+        numbers = {"first": int(self.style == "page"), "size": None, "concurrency": 1, "max_pages": 10_000}
+        for name, default in numbers.items():
+            number = whole_number(getattr(self, name))
+            object.__setattr__(self, name, default if number is None else number)
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the next page is told by counting."""
+        return self.style in COUNTED
 
     def first_query(self) -> dict[str, Any]:
         """Return what the query of the first request has to say beside the caller's own."""
         query: dict[str, Any] = {self.size_param: self.size} if self.size_param else {}
-        if self.style in ("page", "offset") and self.param:
-            query[self.param] = self._first
+        if self.is_counted and self.param:
+            query[self.param] = self.first
         return query
 
-    def records_of(self, response: MirrorDBResponse) -> list[Any]:
-        """Return the records of a page.
+    def page_of(self, response: MirrorDBResponse) -> Page:
+        """Return what a page says.
 
-        :raises InvalidResponseError: if there is no list where they should be
+        :raises InvalidResponseError: if there is no list where the records should be
         """
-        found = response.data if self.records is None else _found(response, "records", self.records)
-        if found is None and response.body is None:
-            return []
-        if not isinstance(found, list):
-            place = "the body" if self.records is None else f"{self.records!r} in the body"
-            keys = (
-                shortened(f" with {', '.join(map(str, response.body))}", 200)
-                if isinstance(response.body, dict)
-                else ""
-            )
-            raise _unusable(
-                response, f"{place} is no list of records; the body is {_kind(response.body)}{keys}"
-            )
-        return found
+        records = self._records_of(response)
+        more = _found(response, "more", self.more)
+        return Page(
+            records=records,
+            count=self._count_of(response, records),
+            total=number_told(_found(response, "total", self.total)),
+            page_count=number_told(_found(response, "page_count", self.page_count)),
+            more=None if more in (ABSENT, None) else _is_true(more),
+        )
 
     def next_request(
-        self, request: MirrorDBRequest, response: MirrorDBResponse, base_url: str
-    ) -> MirrorDBRequest | None:
-        """Return the request for the page after the one that ``request`` brought; None after the last.
+        self,
+        request: PageRequest,
+        sent: str,
+        response: MirrorDBResponse,
+        page: Page,
+        *,
+        position: int,
+        base_url: str,
+    ) -> PageRequest | None:
+        """Return the request for the page after one; None after the last.
 
-        :raises InvalidResponseError: if the next page lies outside the base URL
+        :param request: what brought the page
+        :param sent: the path and query that it was sent to
+        :param position: records of the collection up to the end of this page
+        :raises InvalidResponseError: if the next page lies outside the base URL, or cannot be asked for
         """
-        token: Any
-        match self.style:
-            case "link":
-                token = next_link(response.headers.get("Link", ""))
-            case "header":
-                token = response.headers.get(self.next or "")
-            case "body":
-                token = _found(response, "next", self.next or "")
-            case _:
-                return self._counted(request, len(self.records_of(response)))
-        if token is None or token is False or token == "":
+        if page.more is False:
+            return None
+        if self.is_counted:
+            return self._counted(request, response, page, position)
+        token = self._token(response)
+        if token is None or token is False or token == "" or (token in (0, "0") and not page.more):
+            if page.more:
+                raise unusable(
+                    response,
+                    f"paginate.next: there is nothing at {self.next or 'the header Link'!r}, though"
+                    f" {self.more!r} says that there are further pages",
+                )
             return None
         if isinstance(token, dict | list) or len(str(token)) > MAX_TOKEN:
             long = f" of {len(token):,} characters" if isinstance(token, str) else ""
-            raise _unusable(
+            raise unusable(
                 response, f"the next page is told as {_kind(token)}{long}, which no request can hold"
             )
         if self.param and not str(token).startswith(("http://", "https://")):
-            return replace(request, query={**(request.query or {}), self.param: token})
+            return with_param(request, self.param, token)
         if not isinstance(token, str):
             # not as it is: a link may be in it, with a signature
-            raise _unusable(
+            raise unusable(
                 response, f"the next page is told as {_kind(token)}; 'param' must name what takes it"
             )
-        return _followed(request, response, token, base_url)
-
-    def _counted(self, request: MirrorDBRequest, records: int) -> MirrorDBRequest | None:
-        if not records or (self.size is not None and records < self.size):
-            return None
-        query, param = dict(request.query or {}), str(self.param)
         try:
-            query[param] = int(query[param]) + (1 if self.style == "page" else records)
+            return followed(request, sent, token, base_url, rebase=bool(self.rebase))
+        except BadLinkError as error:
+            raise unusable(response, str(error)) from None
+
+    def guesses(
+        self, following: PageRequest, page: Page, position: int, stride: int
+    ) -> Iterator[PageRequest]:
+        """Yield the requests that are likely to come after the next one, as far as the end is known.
+
+        :param stride: records of the longest page so far
+        """
+        if not self.is_counted or not stride:
+            return
+        number = self.number_of(following)
+        if page.page_count is not None:
+            last = page.page_count - 1 + (self.first or 0)
+            pages = last - number + 1
+        elif page.total is not None:
+            pages = math.ceil((page.total - position) / stride)
+        else:
+            return
+        step = 1 if self.style == "page" else stride
+        for ahead in range(1, pages):
+            yield with_param(following, str(self.param), number + ahead * step)
+
+    def number_of(self, request: PageRequest) -> int:
+        """Return the page number or offset that a request asks for.
+
+        :raises InvalidRequestError: if the query says something else
+        """
+        number = (request.request.query or {}).get(str(self.param))
+        try:
+            return int(number)  # type: ignore[arg-type]
         except (TypeError, ValueError):
-            raise _wrong(
-                "param", f"the query says {query[param]!r}, and pages are counted from there"
-            ) from None
-        return replace(request, query=query)
+            reason = f"the query says {number!r}, and pages are counted from there"
+            raise InvalidRequestError(message=f"paginate.param: {reason}", field="paginate.param") from None
 
-    @property
-    def _first(self) -> int:
-        return self.first if self.first is not None else int(self.style == "page")
+    def tells_next(self, response: MirrorDBResponse) -> bool:
+        """Whether a page has the place that tells of the next one, be it that there is none."""
+        if self.style == "link":
+            return "Link" in response.headers
+        if self.style == "header":
+            return str(self.next) in response.headers
+        path = parse_path(str(self.next))
+        place = path.head if path.is_expression else path
+        return place is not None and place.value_in(response.body) is not ABSENT
 
+    def _token(self, response: MirrorDBResponse) -> Any:
+        if self.style == "link":
+            return next_link_of(response.headers)
+        if self.style == "header":
+            return response.headers.get(str(self.next))
+        found = _found_in_body(response, "next", str(self.next))
+        return None if found is ABSENT else found
 
-Send = Callable[[MirrorDBRequest], Awaitable[MirrorDBResponse]]
-
-
-async def pages(
-    send: Send, request: MirrorDBRequest, base_url: str
-) -> AsyncGenerator[tuple[MirrorDBResponse, list[Any]], None]:
-    """Yield the answer and the records of each page; each is a request of its own, with its own retries.
-
-    :param send: sends one request
-    :param request: a read of the collection; its ``paginate`` says how
-    :param base_url: which every page must lie under
-    :raises InvalidRequestError: if ``paginate`` is wrong, or the request is no read
-    :raises InvalidResponseError: if a page cannot be read, comes twice, or goes on after ``max_pages``
-    :raises MirrorDBError: whatever ``send`` raises
-    """
-    try:
-        pagination = _pagination_of(request)
-    except InvalidRequestError as error:
-        raise attach_request(error, request) from None
-    query = {**pagination.first_query(), **(request.query or {})}
-    following: MirrorDBRequest | None = replace(request, query=query, paginate=None, full_response=False)
-    seen: set[str] = set()
-    before: list[Any] = []
-    while following is not None:
-        current = following
-        seen.add(repr((current.endpoint, current.query)))
-        response = await send(current)
-        try:
-            records = pagination.records_of(response)
-            if records and records == before and isinstance(records[0], dict):
-                raise _unusable(
-                    response, "the page is the same as the one before; does the backend know the arguments?"
-                )
-            before = records
-            following = pagination.next_request(current, response, base_url)
-            if following is not None and repr((following.endpoint, following.query)) in seen:
-                raise _unusable(
-                    response, "the next page is one that was read before: the pages go in a circle"
-                )
-            if following is not None and len(seen) >= pagination.max_pages:
-                raise _unusable(
-                    response, f"the collection goes on after max_pages ({pagination.max_pages:,})"
-                )
-        except (InvalidRequestError, InvalidResponseError) as error:
-            raise attach_request(error, current) from None
-        yield response, records
-
-
-async def collect(
-    send: Send,
-    request: MirrorDBRequest,
-    base_url: str,
-    stream: Stream | None = None,
-    most_bytes: float = math.inf,
-) -> MirrorDBResponse:
-    """Return all pages as one answer: all records, and the sums of sizes, attempts and times.
-
-    :param stream: takes the records, in the place of the answer
-    :param most_bytes: size of an answer that its caller can use; one that is larger is not read to its end,
-        and has no records
-    :raises OutputError: if it cannot
-
-    The other arguments and errors are those of :func:`pages`.
-    """
-    everything: list[Any] = []
-    size = attempts = 0
-    elapsed = 0.0
-    async with aclosing(pages(send, request, base_url)) as found:
-        async for response, records in found:
-            if stream is None:
-                everything += records
-            else:
-                await stream.write_records(records)
-            size, attempts, elapsed = (
-                size + response.size,
-                attempts + response.attempts,
-                elapsed + response.elapsed,
+    def _counted(
+        self, request: PageRequest, response: MirrorDBResponse, page: Page, position: int
+    ) -> PageRequest | None:
+        number = self.number_of(request)
+        if not page.more:
+            if page.page_count is not None and number >= page.page_count - 1 + (self.first or 0):
+                return None
+            if not page.count or (page.total is not None and position >= page.total):
+                return None
+        elif not page.count and self.style == "offset":
+            raise unusable(
+                response, f"the page is empty, though {self.more!r} says that there are further ones"
             )
-            last = response
-            if stream is None and size > most_bytes:
-                everything = []
-                break
-    return replace(
-        last, data=everything, body=everything, size=size, attempts=attempts, elapsed=elapsed, etag=None
-    )
+        return with_param(request, str(self.param), number + (1 if self.style == "page" else page.count))
+
+    def _records_of(self, response: MirrorDBResponse) -> list[Any]:
+        if self.records is None:
+            found = response.data
+            if found is None and response.body is None:
+                return []
+        else:
+            found = _found_in_body(response, "records", self.records)
+        if isinstance(found, list):
+            return found
+        body, place = response.body, "the body" if self.records is None else f"{self.records!r} in the body"
+        others = lists_in(body, beside=" ".join(filter(None, (self.next, self.total, self.more))))
+        if self.records is not None and isinstance(body, dict) and found in (ABSENT, None) and not others:
+            self._tell_of_nothing(response)
+            return []
+        keys = shortened(f" with {', '.join(map(str, body))}", 200) if isinstance(body, dict) else ""
+        lists = shortened(f"; there are lists at {', '.join(others)}", 300) if others else ""
+        raise unusable(response, f"{place} is no list of records; the body is {_kind(body)}{keys}{lists}")
+
+    def _tell_of_nothing(self, response: MirrorDBResponse) -> None:
+        keys = [str(key) for key in response.body]
+        is_error = any(key.lower() in _ERRORS and response.body[key] for key in keys)
+        log.log(
+            logging.WARNING if is_error else logging.DEBUG,
+            "paginate.records: there is nothing at %r, which counts as no records; the body has %s",
+            self.records,
+            shortened(", ".join(keys), 200) or "no keys",
+        )
+
+    def _count_of(self, response: MirrorDBResponse, records: list[Any]) -> int:
+        """Return how many records a page has, with those that the expression ``records`` leaves out."""
+        path = None if self.records is None else parse_path(self.records)
+        if path is None or not path.is_expression or path.head is None:
+            return len(records)
+        found = path.head.value_in(response.body)
+        return len(found) if isinstance(found, list) else len(records)
 
 
-def _pagination_of(request: MirrorDBRequest) -> Pagination:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What one page says.
+
+    :param records: those that are handed on
+    :param count: how many it has, with those that ``records`` leaves out
+    :param total: how many records there are in all; None if it does not say
+    :param page_count: how many pages there are; None if it does not say
+    :param more: whether it says that there are further pages; None if it does not say
+    """
+
+    records: list[Any]
+    count: int
+    total: int | None = None
+    page_count: int | None = None
+    more: bool | None = None
+
+
+def with_param(page: PageRequest, name: str, value: Any) -> PageRequest:
+    """Return the request of the same collection with another value of a parameter."""
+    query = {**(page.request.query or {}), name: value}
+    return PageRequest(request=replace(page.request, query=query))
+
+
+def pagination_of(request: MirrorDBRequest) -> Pagination:
+    """Return how the pages of a request go on.
+
+    :raises InvalidRequestError: if it is no read, or ``paginate`` is wrong
+    """
     if not request.reads:
         raise InvalidRequestError(message="paginate: only a read has pages", field="paginate")
     check_page_arguments(request.paginate)
     return Pagination(**(request.paginate or {}))
 
 
-def next_link(header: str) -> str | None:
-    """Return the URL that a Link header names as the next one."""
-    for url, parameters in _LINK.findall(header):
-        relation = _RELATION.search(parameters)
-        if relation and "next" in (relation[1] or relation[2] or "").lower().split():
-            return str(url)
-    return None
+def _found(response: MirrorDBResponse, argument: str, place: str | None) -> Any:
+    """Return what the body holds at a path, or a header of that name; ABSENT if neither is there."""
+    if place is None:
+        return ABSENT
+    found = _found_in_body(response, argument, place)
+    return response.headers.get(place, ABSENT) if found is ABSENT else found
 
 
-def _followed(
-    request: MirrorDBRequest, response: MirrorDBResponse, reference: str, base_url: str
-) -> MirrorDBRequest:
-    """Return the request of a URL, absolute or relative to the current one, under the base URL."""
-    base, target = URL(base_url, encoded=True), _joined(f"{base_url}/{request.endpoint}", reference)
-    if target is None:
-        told = shortened(shown(reference), 200)
-        raise _unusable(response, f"the next page is told as {told!r}, which is no URL")
-    if target.origin() != base.origin():
-        elsewhere = shortened(str(target.origin()), 300)
-        raise _unusable(response, f"the next page is at {elsewhere}, and requests stay at {base.origin()}")
-    prefix = base.raw_path.rstrip("/")
-    # A backend behind a gateway that adds the prefix does not know of it.
-    path = target.raw_path.removeprefix(f"{prefix}/") if prefix else target.raw_path
-    query = {name: target.query.getall(name) for name in target.query}
-    return replace(request, endpoint=path.strip("/"), query=query)
-
-
-def _joined(url: str, reference: str) -> URL | None:
-    """Return the absolute URL that a reference in a page means; None if it means none."""
+def _found_in_body(response: MirrorDBResponse, argument: str, path: str) -> Any:
     try:
-        target = URL(url).join(URL(reference))
-        return target if str(target.origin()) else None  # yarl looks at some ports only when it is asked
-    except ValueError:  # whose words quote the reference, which may hold a signature
-        return None
-
-
-def _found(response: MirrorDBResponse, argument: str, path: str) -> Any:
-    """Return what the body holds at a path of the author's; None if it holds nothing there."""
-    try:
-        found = value_at(response.body, path)
+        return parse_path(path).value_in(response.body)
     except PathError as error:
-        raise _unusable(response, f"paginate.{argument}: {error}") from None
-    return None if found is ABSENT else found
+        raise unusable(response, f"paginate.{argument}: {error}") from None
+
+
+def _is_true(flag: Any) -> bool:
+    return flag.strip().lower() not in _FALSE if isinstance(flag, str) else bool(flag)
 
 
 def _kind(data: Any) -> str:
@@ -295,11 +337,8 @@ def _kind(data: Any) -> str:
     return kinds.get(type(data), "a value")
 
 
-def _wrong(name: str, reason: str) -> InvalidRequestError:
-    return InvalidRequestError(message=f"paginate.{name}: {reason}", field=f"paginate.{name}")
-
-
-def _unusable(response: MirrorDBResponse, reason: str) -> InvalidResponseError:
+def unusable(response: MirrorDBResponse, reason: str) -> InvalidResponseError:
+    """Return the error of a page that cannot be used."""
     return InvalidResponseError(
         message=reason, status=response.status, request_id=response.request_id, attempts=response.attempts
     )

@@ -13,7 +13,7 @@ from aiohttp.client_proto import ResponseHandler
 
 from airflow_mirrordb.client import InvalidResponseError
 from airflow_mirrordb.client.bodies import compression
-from airflow_mirrordb.client.collections import pagination
+from airflow_mirrordb.client.collections import page_reader
 from airflow_mirrordb.client.rules import write_safety
 from airflow_mirrordb.client.wire import failures, transport
 from tests.integration import (
@@ -147,10 +147,13 @@ GUARDS: dict[str, Guard] = {
         check=paginated.test_a_next_page_that_no_request_can_hold_is_one_short_error,
         arguments={"name": "a long text", "param": None},
     ),
+    "origin of links": Guard(
+        without=lambda _origin: None,
+        check=paginated.test_the_next_page_stays_at_the_origin,
+        arguments={"url": "http://127.0.0.1:1/api/users"},
+    ),
     "pages of an event": Guard(
-        without=lambda send, request, base_url, stream, _most: pagination.collect(
-            send, request, base_url, stream
-        ),
+        without=lambda reader, request, stream, _most: page_reader.collect(reader, request, stream),
         check=paginated.test_pages_that_never_end_do_not_fill_the_triggerer,
         arguments={"deferred": True},
     ),

@@ -1,0 +1,117 @@
+"""Links to the next page: how they are told, and what of them is sent. Pure.
+
+A backend's URL is opaque: its path and query go out byte for byte as they were given, once it is checked
+that they lie under the base URL and at a registered endpoint. Only what no request can hold, as a blank or a
+letter that is not ASCII, is percent-encoded (RFC 3986, section 2.1).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
+
+from multidict import MultiMapping
+from yarl import URL
+
+from airflow_mirrordb.client.auth.redaction import shortened
+from airflow_mirrordb.client.request import MirrorDBRequest, base_of
+from airflow_mirrordb.client.rules.headers import CONTROL
+from airflow_mirrordb.client.rules.urls import origin_of, shown, split_url
+
+#: One link of a Link header, and its relation types (RFC 8288, section 3).
+_LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[\w*-]+(?:\s*=\s*(?:\"[^\"]*\"|[^\s\",;]*))?)*)")
+_RELATION = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s\",;]*))", re.IGNORECASE)
+#: Of ASCII, all that is no blank: quote() lets it stand.
+_AS_IT_IS = "".join(map(chr, range(0x21, 0x7F)))
+
+
+class BadLinkError(Exception):
+    """A link cannot be followed; its text says why, and quotes no query."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageRequest:
+    """The request of one page.
+
+    :param request: a read without ``paginate``
+    :param target: path and query as a link of the backend's gave them; None if ``request`` says all
+    """
+
+    request: MirrorDBRequest
+    target: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What tells it from the request of another page."""
+        request = self.request
+        told = repr((request.method, request.endpoint, request.query, request.data, self.target))
+        return hashlib.sha256(told.encode(errors="surrogatepass")).hexdigest()  # as a body may be long
+
+
+def next_link(header: str) -> str | None:
+    """Return the URL that a Link header names as the next one."""
+    for url, parameters in _LINK.findall(header):
+        relation = _RELATION.search(parameters)
+        if relation and "next" in (relation[1] or relation[2] or "").lower().split():
+            return str(url)
+    return None
+
+
+def next_link_of(headers: Mapping[str, str]) -> str | None:
+    """Return the URL that an answer's Link headers name as the next one.
+
+    A header that is a list may come as several fields, which mean the same as one (RFC 9110, section 5.3).
+    """
+    fields = headers.getall("Link", ()) if isinstance(headers, MultiMapping) else [headers.get("Link", "")]
+    return next_link(", ".join(fields))
+
+
+def followed(page: PageRequest, sent: str, reference: str, base_url: str, *, rebase: bool) -> PageRequest:
+    """Return the request of a link, absolute or relative to the page that it was found on.
+
+    A link is got, be it on the page of a read by a body (RFC 8288, section 3.1).
+
+    :param page: the request of that page
+    :param sent: the path and query that it was sent to, as ``/v1/users?limit=2``
+    :param rebase: whether scheme, host and port of the link are those that the backend has inside, and the
+        page is to be asked from the base URL's all the same
+    :raises BadLinkError: if it is no URL, or leads elsewhere
+    """
+    origin, prefix = base_of(base_url)
+    link = _joined(f"{origin}{sent}", reference)
+    if link is None:
+        raise BadLinkError(f"the next page is told as {shortened(shown(reference), 200)!r}, which is no URL")
+    parts, place = link
+    if not rebase and _address(place) != _address(origin):
+        elsewhere = shortened(str(place), 300)
+        raise BadLinkError(
+            f"the next page is at {elsewhere}, and requests stay at {origin}; if that is the same backend"
+            " behind a proxy, set 'rebase': True in paginate"
+        )
+    path = quote(parts.path, safe=_AS_IT_IS)
+    query = f"?{quote(parts.query, safe=_AS_IT_IS)}" if parts.query else ""
+    # A backend behind a gateway that adds the prefix does not know of it.
+    inner = path.removeprefix(f"{prefix}/").removeprefix("/") if prefix else path.removeprefix("/")
+    request = replace(page.request, method="GET", endpoint=inner.removesuffix("/"), data=None)
+    return PageRequest(request=request, target=f"{prefix}/{inner}{query}")
+
+
+def _address(origin: URL) -> tuple[str, str | None, int | None]:
+    """Return what is connected to; an explicit default port is the same (RFC 9110, section 4.2.3)."""
+    return origin.scheme, origin.raw_host, origin.port
+
+
+def _joined(url: str, reference: str) -> tuple[SplitResult, URL] | None:
+    """Return what a reference means in the place of a URL (RFC 3986, section 5), and its origin."""
+    if CONTROL.search(reference) or "\t" in reference:
+        return None
+    try:
+        parts = urlsplit(urljoin(url, reference))
+        if parts.scheme not in ("http", "https"):
+            return None
+        return parts, origin_of(split_url(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"))
+    except ValueError:  # whose words may quote the reference, which may hold a signature
+        return None

@@ -1,0 +1,311 @@
+"""Reading a collection page by page: the next ones ahead of their turn, in order, whole or not at all.
+
+What one page after the other would bring is what comes: the request after a page is told by that page alone.
+Requests ahead of it are guesses, begun early; one that turns out wrong is given up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from itertools import islice
+from typing import Any
+
+from airflow_mirrordb.client.clock import Clock
+from airflow_mirrordb.client.collections.next_links import PageRequest
+from airflow_mirrordb.client.collections.pagination import Page, Pagination, pagination_of, unusable
+from airflow_mirrordb.client.collections.reading_report import ReadingReport
+from airflow_mirrordb.client.collections.streams import Stream
+from airflow_mirrordb.client.errors import InvalidRequestError, InvalidResponseError, NotFoundError
+from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
+from airflow_mirrordb.client.response import MirrorDBResponse
+from airflow_mirrordb.client.rules.headers import header_key
+
+log = logging.getLogger(__name__)
+
+#: By which a page after the first one would be compared with what the caller has of the first one.
+_CONDITIONS = ("if-none-match", "if-modified-since")
+
+Sent = tuple[str, MirrorDBResponse]
+Send = Callable[[PageRequest], Awaitable[Sent]]
+"""Sends the request of a page; returns the path and query that it was sent to, and the answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """What is needed to read a collection.
+
+    :param send: sends one request
+    :param base_url: which every page must lie under
+    :param clock: tells when the next progress is due in the log
+    :param name: of the request, in the log, without secrets
+    :param in_pauses: whether the event loop stands still while a page is handed on; nothing is in flight then
+    :param tells_progress: whether lines of the log tell how far it is
+    """
+
+    send: Send
+    base_url: str
+    clock: Clock
+    name: str
+    in_pauses: bool = False
+    tells_progress: bool = True
+
+
+class _ReadAhead:
+    """Requests of pages that were begun before their turn, a bounded number of them."""
+
+    def __init__(self, send: Send, width: int, *, in_pauses: bool) -> None:
+        self._send, self._width, self._in_pauses = send, width, in_pauses
+        self._begun: dict[str, asyncio.Task[Sent]] = {}
+        self._given_up: set[asyncio.Task[Sent]] = set()
+        self._interruption: BaseException | None = None
+
+    async def answer(self, page: PageRequest, guesses: Iterable[PageRequest]) -> Sent:
+        """Return the answer to the request whose turn it is."""
+        if page.key not in self._begun:
+            self._begin([page, *islice(guesses, self._width - 1)])
+        if self._in_pauses and len(self._begun) > 1:
+            await asyncio.wait(self._begun.values())
+        try:
+            return await self._begun.pop(page.key)
+        except asyncio.CancelledError:
+            if self._interruption is not None:
+                raise self._interruption from None
+            raise
+
+    def begin(self, page: PageRequest, guesses: Iterable[PageRequest]) -> None:
+        """Begin the request that comes next, and as many of those after it as may be in flight."""
+        if self._begun and page.key not in self._begun:
+            self._width = 1  # pages differ in length: what is guessed would be asked for in vain
+        if not self._in_pauses:
+            self._begin([page, *islice(guesses, self._width - 1)])
+
+    def _begin(self, pages: list[PageRequest]) -> None:
+        wanted = {page.key: page for page in pages}
+        for key in self._begun.keys() - wanted.keys():
+            self._give_up(self._begun.pop(key))
+        for key, page in wanted.items():
+            if key not in self._begun:
+                self._begun[key] = asyncio.ensure_future(self._sending(page))
+
+    async def _sending(self, page: PageRequest) -> Sent:
+        try:
+            return await self._send(page)
+        except (Exception, asyncio.CancelledError):
+            raise
+        except BaseException as interruption:  # a task's time-out strikes wherever the loop just is
+            self._interruption = interruption
+            for task in self._begun.values():
+                task.cancel()
+            raise
+
+    def _give_up(self, task: asyncio.Task[Sent]) -> None:
+        task.cancel()
+        self._given_up.add(task)
+        task.add_done_callback(self._forget)  # with its answer, if it has one
+
+    def _forget(self, task: asyncio.Task[Sent]) -> None:
+        self._given_up.discard(task)
+        if not task.cancelled():
+            task.exception()  # or asyncio would complain that nobody asked
+
+    async def end(self) -> None:
+        """Give up whatever is in flight, and wait for its end."""
+        while self._begun:
+            self._give_up(self._begun.popitem()[1])
+        await asyncio.gather(*self._given_up, return_exceptions=True)
+
+
+async def pages(
+    reader: Reader, request: MirrorDBRequest
+) -> AsyncGenerator[tuple[MirrorDBResponse, list[Any]], None]:
+    """Yield the answer and the records of each page; each is a request of its own, with its own retries.
+
+    The next page is asked for before one is handed on, and with ``concurrency`` those after it.
+
+    :param request: a read of the collection; its ``paginate`` says how
+    :raises InvalidRequestError: if ``paginate`` is wrong, or the request is no read
+    :raises InvalidResponseError: if a page cannot be read, comes twice, or goes on after ``max_pages``; or
+        fewer records came than there are
+    :raises MirrorDBError: whatever ``send`` raises
+    """
+    try:
+        reading = _Reading(reader, request)
+    except InvalidRequestError as error:
+        raise attach_request(error, request) from None
+    ahead = _ReadAhead(reader.send, reading.pagination.concurrency or 1, in_pauses=reader.in_pauses)
+    try:
+        current: PageRequest | None = reading.first_request(request)
+        guesses: list[PageRequest] = []
+        while current is not None:
+            try:
+                sent, response = await ahead.answer(current, guesses)
+            except NotFoundError as error:
+                if not reading.ends_with(error):
+                    raise
+                break
+            if response.status == HTTPStatus.NOT_MODIFIED:
+                yield response, []
+                return
+            try:
+                page, following, guesses = reading.take(current, sent, response)
+            except (InvalidRequestError, InvalidResponseError) as error:
+                raise attach_request(error, current.request) from None
+            current = following
+            if current is not None:
+                ahead.begin(current, guesses)
+            yield response, page.records
+        try:
+            reading.end()
+        except InvalidResponseError as error:
+            raise attach_request(error, request) from None
+    finally:
+        await ahead.end()
+
+
+class _Reading:
+    """What is known of a collection while it is read."""
+
+    def __init__(self, reader: Reader, request: MirrorDBRequest) -> None:
+        self.pagination: Pagination = pagination_of(request)
+        self._reader, self._query = reader, request.query or {}
+        self._report = ReadingReport(
+            self.pagination, reader.clock, reader.name, tells_progress=reader.tells_progress
+        )
+        self._seen: set[str] = set()
+        self._before: list[Any] = []
+        self._received = self._longest = self._skipped = 0
+        self._total: int | None = None
+        self._last: MirrorDBResponse | None = None
+
+    def first_request(self, request: MirrorDBRequest) -> PageRequest:
+        query = {**self.pagination.first_query(), **self._query}
+        return PageRequest(request=replace(request, query=query, paginate=None, full_response=False))
+
+    def take(
+        self, request: PageRequest, sent: str, response: MirrorDBResponse
+    ) -> tuple[Page, PageRequest | None, list[PageRequest]]:
+        """Return what a page says, the request of the next one, and guesses of those after it."""
+        pagination = self.pagination
+        page = pagination.page_of(response)
+        is_first, self._last = self._last is None, response
+        self._seen.add(request.key)
+        self._refuse_same(response, page)
+        self._received += page.count
+        self._longest = max(self._longest, page.count)
+        self._total = self._total if page.total is None else page.total
+        if is_first and pagination.is_counted:
+            step = page.count if pagination.style == "page" else 1
+            self._skipped = (pagination.number_of(request) - (pagination.first or 0)) * step
+        self._report.page(request, response, page, self._total)
+        following = pagination.next_request(
+            request, sent, response, page, position=self._position, base_url=self._reader.base_url
+        )
+        if following is not None and following.key in self._seen:
+            if page.count and not self._is_complete:
+                raise unusable(
+                    response, "the next page is one that was read before: the pages go in a circle"
+                )
+            following = None
+        if following is None:
+            return page, None, []
+        most = pagination.max_pages or 0
+        if len(self._seen) >= most:
+            raise unusable(response, f"the collection goes on after max_pages ({most:,})")
+        guesses = pagination.guesses(following, page, self._position, self._longest)
+        ahead = min((pagination.concurrency or 1) - 1, most - len(self._seen) - 1)
+        return page, _unconditional(following), [_unconditional(guess) for guess in islice(guesses, ahead)]
+
+    def ends_with(self, error: NotFoundError) -> bool:
+        """Whether an error is how a backend says that there are no further pages."""
+        is_end = (
+            self.pagination.is_counted and self._last is not None and error.status == HTTPStatus.NOT_FOUND
+        )
+        if is_end:
+            log.info("%s: there is no further page (404)", self._reader.name)
+        return is_end
+
+    def end(self) -> None:
+        """Check that all came, and say what came.
+
+        :raises InvalidResponseError: if the backend says that there are more records
+        """
+        assert self._last is not None  # noqa: S101  # there is a first page
+        starts_elsewhere = not self.pagination.is_counted and self.pagination.param in self._query
+        if self._total is not None and not self._is_complete and not starts_elsewhere:
+            raise unusable(
+                self._last,
+                f"the collection ended after {self._position:,} records, and has {self._total:,} in all, says"
+                f" {self.pagination.total!r}",
+            )
+        self._report.end()
+
+    def _refuse_same(self, response: MirrorDBResponse, page: Page) -> None:
+        """Refuse a page that comes again: a backend that does not know ``param`` would give it for ever."""
+        is_bounded = page.total is not None or page.page_count is not None
+        is_same = page.records == self._before and any(isinstance(item, dict) for item in page.records[:1])
+        if self.pagination.is_counted and not is_bounded and is_same:
+            raise unusable(
+                response, "the page is the same as the one before; does the backend know the arguments?"
+            )
+        self._before = page.records
+
+    @property
+    def _position(self) -> int:
+        return self._skipped + self._received
+
+    @property
+    def _is_complete(self) -> bool:
+        return self._total is not None and self._position >= self._total
+
+
+def _unconditional(page: PageRequest) -> PageRequest:
+    """Return a request without conditions: they are those of the first page."""
+    request = page.request
+    headers: Mapping[str, str] | None = request.headers
+    if headers:
+        headers = {name: value for name, value in headers.items() if header_key(name) not in _CONDITIONS}
+    return replace(page, request=replace(request, headers=headers, if_none_match=None))
+
+
+async def collect(
+    reader: Reader, request: MirrorDBRequest, stream: Stream | None = None, most_bytes: float = math.inf
+) -> MirrorDBResponse:
+    """Return all pages as one answer: all records, and the sums of sizes, attempts and times.
+
+    :param stream: takes the records, in the place of the answer
+    :param most_bytes: size of an answer that its caller can use; one that is larger is not read to its end,
+        and has no records
+    :return: a 304 as it is, if the first page is one
+    :raises OutputError: if the stream cannot take the records
+
+    The other arguments and errors are those of :func:`pages`.
+    """
+    everything: list[Any] = []
+    size = attempts = 0
+    elapsed = 0.0
+    async with aclosing(pages(reader, request)) as found:
+        async for response, records in found:
+            if response.status == HTTPStatus.NOT_MODIFIED:
+                return response
+            if stream is None:
+                everything += records
+            else:
+                await stream.write_records(records)
+            size, attempts, elapsed = (
+                size + response.size,
+                attempts + response.attempts,
+                elapsed + response.elapsed,
+            )
+            last = response
+            if stream is None and size > most_bytes:
+                everything = []
+                break
+    return replace(
+        last, data=everything, body=everything, size=size, attempts=attempts, elapsed=elapsed, etag=None
+    )

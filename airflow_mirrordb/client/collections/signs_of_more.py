@@ -1,0 +1,167 @@
+"""What an answer shows of further pages, and of where its records lie, to who did not say so. Pure.
+
+The names are those that public APIs use; what they mean is guessed, so it is told and never followed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from airflow_mirrordb.client.collections.next_links import next_link_of
+
+#: How many objects deep, and how many keys of each, a body is looked at.
+_DEPTH = 3
+_KEYS = 200
+#: Most that one message names.
+MOST = 5
+
+_NEXT = re.compile(
+    r"^@?(?:odata\.)?next$|next.{0,20}(?:page|link|ur[il]|href|cursor|token|offset|marker|key|start|from)$"
+    r"|cursor|token|continuation|^continue$|^marker$|^scroll_?id$",
+    re.IGNORECASE,
+)
+#: Of a name that otherwise looks like one of the next page.
+_OTHER = re.compile(
+    r"prev|before|start_?cursor|current|self|first|last|sync|delta|csrf|xsrf|access|refresh|auth|id_?token",
+    re.IGNORECASE,
+)
+_MORE = re.compile(
+    r"^(?:has|is)?_?(?:more|next|truncated)(?:_?(?:page|results|items|records))?$", re.IGNORECASE
+)
+_LAST = re.compile(r"^(?:is)?_?last(?:_?page)?$|^(?:is_?)?done$|^end_?of_?(?:stream|list)$", re.IGNORECASE)
+_HEADER = re.compile(r"next|cursor|continuation", re.IGNORECASE)
+_TOTAL = re.compile(
+    r"^@?(?:odata\.)?(?:total|count|(?:total|full|record|item)s?_?(?:count|size|results|records|items|elements)"
+    r"|num_?found)$",
+    re.IGNORECASE,
+)
+_TOTAL_HEADERS = ("X-Total-Count", "X-Total", "X-WP-Total", "Total-Count", "Content-Range")
+_LINKS = ("link", "links", "_links")
+_RELATIONS = ("rel", "relation")
+_PLACES = ("href", "url", "uri")
+_COUNTS_OF_FULL_PAGES = frozenset(
+    {10, 20, 25, 30, 40, 50, 60, 75, 100, 200, 250, 500, 1000, 2000, 5000, 10_000}
+)
+
+
+def signs_of_more(body: Any, headers: Mapping[str, str]) -> list[str]:
+    """Return where an answer seems to tell of a next page, as arguments of ``paginate`` would name it.
+
+    :return: none if it also says that there is no other page
+    """
+    found = ["the header Link (style: link)"] if next_link_of(headers) else []
+    found += [f"the header {name}" for name, value in headers.items() if _HEADER.search(name) and value]
+    for place, name, value in _fields(body):
+        if (_MORE.match(name) and value is False) or (_LAST.match(name) and value is True):
+            return []
+        if (_MORE.match(name) and value is True) or (_LAST.match(name) and value is False):
+            found.append(f"{place}: {str(value).lower()}")
+        elif name.lower() in _LINKS and isinstance(value, list):
+            found += [f"{place}{link}" for link in [_next_in(value)] if link]
+        elif _NEXT.search(name) and not _OTHER.search(name) and (told := _told(value)) is not None:
+            found.append(f"{place}{told}")
+    return found
+
+
+def signs_of_total(body: Any, headers: Mapping[str, str], records: int) -> list[str]:
+    """Return where an answer seems to tell of more records in all than it has."""
+    found = []
+    for name in _TOTAL_HEADERS:
+        total = number_told(headers.get(name))
+        if total is not None and total > records:
+            found.append(f"the header {name}: {headers[name][:50]}")
+    for place, name, value in _fields(body):
+        total = number_told(value)
+        if _TOTAL.match(name) and total is not None and total > records:
+            found.append(f"{place}: {total}")
+    return found
+
+
+def number_told(value: object) -> int | None:
+    """Return the number of all that a value tells, be it behind a range (RFC 9110, section 14.4)."""
+    if isinstance(value, str):
+        text = value.rpartition("/")[2].strip()
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None  # noqa: PLR2004
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value != value // 1:
+        return None
+    return int(value)
+
+
+def looks_full(records: int, query: Mapping[str, Any] | None) -> bool:
+    """Whether a page has as many records as pages usually have, or as the query seems to ask for."""
+    asked = {str(value) for value in (query or {}).values() if isinstance(value, int | str)}
+    return records in _COUNTS_OF_FULL_PAGES or (records > 0 and str(records) in asked)
+
+
+def lists_in(body: Any, *, beside: str = "") -> list[str]:
+    """Return where the lists with objects in them lie that may be the records of a body.
+
+    :param beside: what other paths of the author's name; a list of these has another meaning
+    """
+    if isinstance(body, list):
+        return ["the body itself"] if body else []
+    named = set(re.findall(r"[\w@-]+", beside))
+    return [
+        place
+        for place, name, value in _fields(body)
+        if isinstance(value, list) and value and name not in named and not _is_links(value)
+    ]
+
+
+def has_records(body: Any) -> bool:
+    """Whether a body is, or holds near its top, a list of several objects; takes no time if it does not."""
+    if isinstance(body, dict):
+        for value in body.values():
+            if isinstance(value, list):
+                if _is_records(value):
+                    return True
+            elif isinstance(value, dict) and any(map(_is_records, value.values())):
+                return True
+        return False
+    return _is_records(body)
+
+
+def _is_records(value: Any) -> bool:
+    return isinstance(value, list) and len(value) > 1 and isinstance(value[0], dict)
+
+
+def _fields(body: Any, place: str = "", depth: int = 0) -> Iterator[tuple[str, str, Any]]:
+    """Yield the fields near the top of a body: path, name and value."""
+    if not isinstance(body, dict) or depth == _DEPTH:
+        return
+    for name, value in list(body.items())[:_KEYS]:
+        yield f"{place}{name}", name, value
+        yield from _fields(value, f"{place}{name}.", depth + 1)
+
+
+def _is_links(values: list[Any]) -> bool:
+    """Whether the items of a list are links with relations, as those of FHIR and of HATEOAS."""
+    first = values[0] if values else None
+    return (
+        isinstance(first, dict) and any(name in first for name in _RELATIONS) and _place_of(first) is not None
+    )
+
+
+def _next_in(links: list[Any]) -> str | None:
+    """Return how a path goes on from a list of links to the next page; None if it has no such link."""
+    for link in links[:_KEYS]:
+        for name in _RELATIONS:
+            if isinstance(link, dict) and link.get(name) == "next" and (place := _place_of(link)):
+                return f"[?{name}=='next'].{place} | [0]"
+    return None
+
+
+def _place_of(link: dict[Any, Any]) -> str | None:
+    return next((place for place in _PLACES if isinstance(link.get(place), str) and link[place]), None)
+
+
+def _told(value: Any) -> str | None:
+    """Return how a path goes on to what tells of the next page; None if nothing does."""
+    if isinstance(value, dict):
+        return f".{place}" if (place := _place_of(value)) else None
+    is_told = (isinstance(value, str) and value) or (
+        isinstance(value, int) and not isinstance(value, bool) and value
+    )
+    return "" if is_told else None

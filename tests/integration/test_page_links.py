@@ -1,0 +1,188 @@
+"""Links to the next page: where they may be told, and what of them is sent; and conditions on pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from airflow_mirrordb.client import GenericMirrorDB, InvalidResponseError
+from airflow_mirrordb.client.collections.next_links import BadLinkError, PageRequest, followed
+from airflow_mirrordb.client.request import MirrorDBRequest
+from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
+from tests.integration.test_operators import MODES, run
+from tests.support.backends import Answering, ScriptedBackend
+from tests.support.connections import ConfigFor, SetConnection
+
+pytestmark = pytest.mark.usefixtures("triggerer")
+PAGINATE = {"style": "body", "next": "next", "records": "rows"}
+PAGE = PageRequest(request=MirrorDBRequest(method="GET", endpoint="api/x"))
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        ['<?after=2>; rel="next"', '<?limit=2>; rel="self"'],
+        ['<?limit=2>; rel="self"', '<?after=2>; rel="next"'],
+        ['<?limit=2>; rel="self", <?before=2>; rel="prev"', "<?after=2>; rel=next"],
+    ],
+)
+async def test_all_link_headers_count(answering: Answering, config_for: ConfigFor, links: list[str]) -> None:
+    """A list may come as several fields (RFC 9110, section 5.3); Okta sends one for each relation."""
+    first = web.json_response([1])
+    for link in links:
+        first.headers.add("Link", link)
+    backend = await answering(first, web.json_response([2]))
+    async with GenericMirrorDB(config_for(backend.base_url)) as client:
+        assert await client.read_function("list", "api/users", paginate={"style": "link"}) == [1, 2]
+    assert backend.lines[1] == "GET /api/users?after=2"
+
+
+@pytest.mark.parametrize(
+    ("reference", "sent"),
+    [
+        ("?q=caf%E9&p=1", "/v1/api/x?q=caf%E9&p=1"),
+        ("?a=1&b=2&a=3", "/v1/api/x?a=1&b=2&a=3"),
+        ("?flag&empty=&x", "/v1/api/x?flag&empty=&x"),
+        ("?sig=a%2Fb%2bc+d%20e&t=1:2/3,4;5", "/v1/api/x?sig=a%2Fb%2bc+d%20e&t=1:2/3,4;5"),
+        ("/v1/api/x?$filter=a%20eq%20'b'", "/v1/api/x?$filter=a%20eq%20'b'"),
+        ("/api/x?p=2", "/v1/api/x?p=2"),
+        ("/v1/api/x/?p=2", "/v1/api/x/?p=2"),
+        ("/v1/api/%78?p=2", "/v1/api/%78?p=2"),
+        ("y?p=2", "/v1/api/y?p=2"),
+        ("?q=a b\u00e9", "/v1/api/x?q=a%20b%C3%A9"),
+        ("?p=2#part", "/v1/api/x?p=2"),
+    ],
+)
+async def test_a_link_is_sent_byte_for_byte(
+    answering: Answering, config_for: ConfigFor, reference: str, sent: str
+) -> None:
+    """Microsoft Graph (learn.microsoft.com/graph/paging): the entire URL is opaque.
+
+    What no request can hold is percent-encoded (RFC 3986, section 2.1).
+    """
+    pages = [{"rows": [1], "next": reference}, {"rows": [2], "next": None}]
+    backend = await answering(*map(web.json_response, pages))
+    async with GenericMirrorDB(config_for(f"{backend.base_url}/v1")) as client:
+        assert await client.read_function("list", "api/x", paginate=PAGINATE) == [1, 2]
+    assert backend.lines[1] == f"GET {sent}"
+
+
+async def test_relative_links_begin_at_the_page_that_has_them(
+    answering: Answering, config_for: ConfigFor
+) -> None:
+    """RFC 3986, section 5.1.3; also where the page was a link itself, and paths end in a slash."""
+    pages = [{"rows": [1], "next": "?p=2"}, {"rows": [2], "next": "../y/?p=3"}, {"rows": [3]}]
+    backend = await answering(*map(web.json_response, pages))
+    async with GenericMirrorDB(config_for(backend.base_url, trailing_slash=True)) as client:
+        assert await client.read_function("list", "api/x", paginate=PAGINATE) == [1, 2, 3]
+    assert backend.lines == ["GET /api/x/", "GET /api/x/?p=2", "GET /api/y/?p=3"]
+
+
+@pytest.mark.parametrize(
+    ("base_url", "reference"),
+    [
+        ("https://h.example", "https://h.example:443/api/x?p=2"),
+        ("https://h.example:443", "https://h.example/api/x?p=2"),
+        ("http://h.example", "http://H.example:80/api/x?p=2"),
+        ("http://h.example:8080", "http://user@h.example:8080/api/x?p=2"),
+        ("https://h.example", "//h.example:443/api/x?p=2"),
+    ],
+)
+def test_an_explicit_default_port_is_the_same_origin(base_url: str, reference: str) -> None:
+    """RFC 9110, section 4.2.3. Spring behind a proxy writes it."""
+    assert followed(PAGE, "/api/x", reference, base_url, rebase=False).target == "/api/x?p=2"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "reference"),
+    [
+        ("https://h.example", "https://h.example:80/api/x"),
+        ("https://h.example", "http://h.example:443/api/x"),
+        ("https://h.example", "https://h.example.evil.test/api/x"),
+        ("https://h.example", "https://h.example@evil.test/api/x"),
+        ("https://h.example", "https://h.example\t.evil.test/api/x"),
+        ("https://h.example", "ftp://h.example/api/x"),
+        ("https://h.example", "javascript:alert(1)"),
+    ],
+)
+def test_another_port_scheme_or_host_is_refused(base_url: str, reference: str) -> None:
+    """However it is written."""
+    with pytest.raises(BadLinkError):
+        followed(PAGE, "/api/x", reference, base_url, rebase=False)
+
+
+@pytest.mark.parametrize("inner", ["https://backend.internal:8000", "http://127.0.0.1", "//cluster.local"])
+async def test_rebase_asks_our_own_origin_for_a_link_that_names_an_inner_one(
+    answering: Answering, config_for: ConfigFor, inner: str
+) -> None:
+    """A backend behind a proxy that ends TLS may not know its own name; it is refused unless so said."""
+    pages = [{"rows": [1], "next": f"{inner}/api/x?p=2"}, {"rows": [2]}]
+    backend = await answering(*map(web.json_response, [*pages, pages[0]]))
+    async with GenericMirrorDB(config_for(backend.base_url)) as client:
+        paginate = {**PAGINATE, "rebase": True}
+        assert await client.read_function("list", "api/x", paginate=paginate) == [1, 2]
+        with pytest.raises(InvalidResponseError, match="set 'rebase': True in paginate"):
+            await client.read_function("list", "api/x", paginate=PAGINATE)
+    assert backend.lines == ["GET /api/x", "GET /api/x?p=2", "GET /api/x"]
+
+
+async def test_rebase_leads_to_registered_endpoints_alone(
+    answering: Answering, config_for: ConfigFor
+) -> None:
+    """The path is checked as any other."""
+    backend = await answering(web.json_response({"rows": [1], "next": "http://inner/admin"}))
+    async with GenericMirrorDB(config_for(backend.base_url)) as client:
+        with pytest.raises(Exception, match="no registered pattern matches it"):
+            await client.read_function("list", "api/x", paginate={**PAGINATE, "rebase": True})
+    assert len(backend.requests) == 1
+
+
+# -- conditions ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("deferred", MODES)
+@pytest.mark.parametrize("to_a_file", [False, True])
+def test_304_with_pages_is_none(
+    scripted: ScriptedBackend, set_connection: SetConnection, tmp_path: Path, deferred: str, to_a_file: bool
+) -> None:
+    """Unchanged is not empty (RFC 9110, section 15.4.5), and the file that was there stays."""
+    set_connection(scripted.url)
+    scripted.answer(304, ETag='"v1"')
+    path = tmp_path / "users.jsonl"
+    path.write_text("before")
+    task = MirrorDBReadOperator(
+        task_id="read",
+        endpoint="api/users",
+        headers={"If-None-Match": '"v1"'},
+        paginate={"style": "link"},
+        output_path=str(path) if to_a_file else None,
+        **MODES[deferred],
+    )
+    assert run(task) is None
+    assert path.read_text() == "before"
+
+
+def test_304_with_pages_has_no_records(scripted: ScriptedBackend, set_connection: SetConnection) -> None:
+    """Who iterates finds nothing new."""
+    set_connection(scripted.url)
+    scripted.answer(304)
+    with MirrorDBHook() as hook:
+        assert list(hook.records("api/users", paginate={"style": "link"}, if_none_match='"v1"')) == []
+
+
+async def test_the_condition_is_that_of_the_first_page(answering: Answering, config_for: ConfigFor) -> None:
+    """Of the others the caller has no tag: one that is equal by chance would lose its records."""
+    pages = [{"rows": [1], "next": "?p=2"}, {"rows": [2], "next": None}]
+    backend = await answering(*map(web.json_response, pages))
+    headers = {"If-Modified-Since": "Thu, 01 Jan 2026 00:00:00 GMT", "X-Own": "1"}
+    async with GenericMirrorDB(config_for(backend.base_url)) as client:
+        found = await client.read_function(
+            "list", "api/x", paginate=PAGINATE, if_none_match='"v1"', headers=headers
+        )
+    assert found == [1, 2]
+    names = [{name.lower() for name in request.headers} for request in backend.requests]
+    assert {"if-none-match", "if-modified-since", "x-own"} <= names[0]
+    assert names[1] & {"if-none-match", "if-modified-since", "x-own"} == {"x-own"}
