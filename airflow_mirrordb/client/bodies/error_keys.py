@@ -21,6 +21,8 @@ WORDS = _keys(
     "usermessage developermessage longmessage localizedmessage diagnostics defaultmessage",
     "reason issue cause problem hint exception messages errors",
 )
+#: Of these some are rather names of fields, where a mapping tells what is wrong with each.
+ALSO_FIELDS = frozenset(_keys("title description reason hint"))
 #: Of these a single word is rather a code than words.
 RATHER_CODES = frozenset(_keys("error reason issue cause problem exception"))
 #: Where fields may be called as keys of words are, only these tell of the error itself.

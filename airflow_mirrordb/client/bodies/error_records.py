@@ -143,7 +143,8 @@ class Reader:
                     item, _joined_place(place, key), depth + 1, "details" if kind == "details" else "fields"
                 )
         if len(self.records) == before and not prose:
-            code = code_of(value, self._status) if is_item or (kind == "error" and depth) else None
+            is_error = is_item or (kind == "error" and depth)
+            code = code_of(value, self._status, depth) if is_error else None
             self._add(place, word or code or "")
         for name in keys.TELLING if has_words else ():
             if isinstance(text := named.get(name), str):
@@ -230,6 +231,10 @@ def _kind_below(name: str, item: Any, kind: Kind) -> Kind | None:
     """Return what may be in a list or a mapping below a key that says so; None if the key does not."""
     if isinstance(item, list):
         return "error" if name in keys.LISTS else "data" if name in keys.DATA and kind != "fields" else None
+    if kind == "fields" and name in keys.ALSO_FIELDS:
+        return None
+    if name in keys.DATA and _are_of_fields(item):
+        return "fields"
     kinds: tuple[tuple[Kind, Collection[str]], ...] = (
         ("fields", keys.FIELDS),
         ("error", keys.ERRORS),
@@ -238,6 +243,13 @@ def _kind_below(name: str, item: Any, kind: Kind) -> Kind | None:
         ("words", keys.WORDS),
     )
     return next((found for found, names in kinds if name in names), "words" if name == "text" else None)
+
+
+def _are_of_fields(item: Mapping[str, Any]) -> bool:
+    """Return whether each value of a mapping tells what is wrong with a field, as in PocketBase."""
+    return bool(item) and all(
+        isinstance(value, Mapping) and isinstance(value.get("message"), str) for value in item.values()
+    )
 
 
 def _is_of_field(name: str, item: Any, kind: Kind, depth: int) -> bool:

@@ -166,6 +166,15 @@ ROWS = {
         "rest_invalid_param",
         "Invalid parameter(s): per_page; per_page: It must be between 1 and 100",
     ),
+    "PocketBase": Row(
+        "pocketbase.io/docs/api-records, 'Create record'; two fields, one of them named like a key of words",
+        400,
+        """{"status": 400, "message": "Failed to create record.", "data": {"email": {"code":
+        "validation_required", "message": "Missing required value."}, "title": {"code":
+        "validation_min_text_constraint", "message": "Must be at least 3 character(s)."}}}""",
+        None,
+        "Failed to create record; email: Missing required value; title: Must be at least 3 character(s).",
+    ),
     "PayPal": Row(
         "developer.paypal.com/api/rest/responses",
         422,
