@@ -306,10 +306,10 @@ async def test_by_name_and_in_bulk(answering: Answering, config_for: ConfigFor) 
 
 async def test_records_of_pages(answering: Answering, config_for: ConfigFor) -> None:
     """Each page is a request with the same body; here the query counts them."""
-    backend = await answering(ok([1, 2]), ok([3]))
+    backend = await answering(ok([1, 2]), ok([3]), ok([]))
     pages = {"style": "page", "param": "page", "size": 2}
     async with GenericMirrorDB(config_for(backend.base_url, **ALLOWED)) as client:
         records = [record async for record in client.records(None, SEARCH, data=WANTED, paginate=pages)]
     assert records == [1, 2, 3]
-    assert backend.lines == [f"POST /{SEARCH}?page=1", f"POST /{SEARCH}?page=2"]
+    assert backend.lines == [f"POST /{SEARCH}?page={number}" for number in (1, 2, 3)]
     assert {request.body for request in backend.requests} == {b'{"filter":{"state":["open"]}}'}

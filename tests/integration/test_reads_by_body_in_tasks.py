@@ -138,7 +138,7 @@ def test_it_is_rendered() -> None:
 
 def test_hook_reads_by_a_body(backend: ScriptedBackend, tmp_path: Path) -> None:
     """All of its methods that read."""
-    backend.answers = [(200, body, {}) for body in ({"a": 1}, [{"b": 1}], [1, 2], [3], [4])]
+    backend.answers = [(200, body, {}) for body in ({"a": 1}, [{"b": 1}], [1, 2], [3], [], [4])]
     pages = {"style": "page", "param": "page", "size": 2}
     with MirrorDBHook() as hook:
         assert hook.read(SEARCH, data=WANTED) == {"a": 1}
@@ -151,7 +151,7 @@ def test_hook_reads_by_a_body(backend: ScriptedBackend, tmp_path: Path) -> None:
                 MirrorDBRequest(method="POST", endpoint="api/orders", data={}),
                 output_path=str(tmp_path / "other"),
             )
-    assert [json.loads(body) for body in backend.bodies] == [WANTED] * 5
+    assert [json.loads(body) for body in backend.bodies] == [WANTED] * 6
 
 
 def test_lineage_is_that_of_a_read(
