@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from yarl import URL
 
 from airflow_mirrordb.client.bodies.error_details import encodable
-from airflow_mirrordb.client.rules.urls import shown
+from airflow_mirrordb.client.rules.paths import BASE_URL
+from airflow_mirrordb.client.rules.urls import joined, shown
 
 if TYPE_CHECKING:
     from airflow_mirrordb.client.response import MirrorDBResponse
@@ -79,29 +80,22 @@ def _headers(
 
 
 def _location(given: str, requested: URL, base: URL, hide: Callable[[str], str]) -> str | None:
-    target = _joined(encodable(given), requested) if given else None
+    target = joined(requested, encodable(given)) if given else None
     if target is None:
         return None
     if not _is_here(target, base):
         return hide(shown(str(target)))
     # A backend behind a gateway that adds the prefix does not know of it.
-    path = target.raw_path.removeprefix(f"{base.raw_path.rstrip('/')}/").strip("/")
+    prefix = base.raw_path.rstrip("/")
+    path = target.raw_path.removeprefix(f"{prefix}/").strip("/") if target.raw_path != prefix else ""
+    path = path or BASE_URL
     return hide(f"{path}?{target.raw_query_string}" if target.raw_query_string else path)
 
 
 def _public(reference: str, requested: URL, base: URL) -> str:
     """Return a reference as it was given, without its query if it leads elsewhere."""
-    target = _joined(reference, requested)
+    target = joined(requested, reference)
     return reference if target is not None and _is_here(target, base) else shown(reference)
-
-
-def _joined(reference: str, requested: URL) -> URL | None:
-    try:
-        target = requested.join(URL(reference))
-        has_port = target.port is not None  # yarl looks at some ports only when it is asked
-    except ValueError:
-        return None
-    return target if has_port else None
 
 
 def _is_here(target: URL, base: URL) -> bool:

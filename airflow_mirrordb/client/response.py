@@ -198,6 +198,8 @@ def _allowed(headers: Mapping[str, str], method: Method) -> str:
         return f"{told}; a backend that updates by PATCH alone needs the extra 'update_method': \"PATCH\""
     if method == "PATCH" and "PUT" in names and "PATCH" not in names:
         return f"{told}; update without 'partial', and with the extra 'update_method': \"PUT\""
+    if method == "QUERY" and (other := min(names & {"POST", "QUERY"}, default=None)):
+        return f"{told}; a read with data is sent so with the extra 'query_method': \"{other}\""
     return told
 
 

@@ -62,9 +62,20 @@ SCENES = (
         },
     ),
     Scene(
-        ("POST /", "GET /", "files/{name:quoted}", "Orders({key})", "POST files/{id}:archive"),
+        (
+            *(
+                "POST /",
+                "GET /",
+                "QUERY /",
+                "files/{name:quoted}",
+                "Orders({key})",
+                "POST files/{id}:archive",
+            ),
+            *("QUERY api/users", "QUERY files/{name}"),
+        ),
         {
-            "GET POST": "",
+            "GET POST QUERY": "",
+            "QUERY": r"api/users|files/[^/\x00]+",
             "GET PUT PATCH DELETE": r"files/[^/]+|Orders\([^/]+\)",
             "POST": r"files/[^/\x00]+:archive",
         },

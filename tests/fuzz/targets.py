@@ -176,7 +176,10 @@ def asked(data: bytes) -> tuple[int, MirrorDBRequest]:
     """The number of a registry, and what is asked of it."""
     number, method = choice(data, 1) % len(REGISTRIES), METHODS[choice(data, 2) % len(METHODS)]
     given, _, query = text_of(data[3:]).partition("\x01")
-    return number, MirrorDBRequest(method=method, endpoint=given, query={"q": query} if query else None)
+    body = {"q": query} if method == "QUERY" else None
+    return number, MirrorDBRequest(
+        method=method, endpoint=given, query={"q": query} if query else None, data=body
+    )
 
 
 def endpoint(data: bytes) -> None:
@@ -192,22 +195,33 @@ def endpoint(data: bytes) -> None:
     oracle.check_url(sent, config.base_url, request.method, oracle.SCENES[number])
 
 
-def location(data: bytes) -> None:
-    """A redirect is followed by a GET to the same origin, prefix and patterns, or not at all."""
-    config = BASES[choice(data, 0) % len(BASES)]
-    number, method = choice(data, 1) % len(REGISTRIES), METHODS[choice(data, 2) % len(METHODS)]
-    text = text_of(data[3:])
-    request = MirrorDBRequest(method=method, endpoint="api/users/7")
+def location(given: bytes) -> None:
+    """A redirect is followed by a read to the same origin, prefix and patterns, or not at all.
+
+    A read by a body goes on with its body, save after a 303, which leads to its result.
+    """
+    config = BASES[choice(given, 0) % len(BASES)]
+    number, method = choice(given, 1) % len(REGISTRIES), METHODS[choice(given, 2) % len(METHODS)]
+    text = text_of(given[3:])
+    reads_by_body = method == "QUERY"
+    path = "api/users" if reads_by_body else "api/users/7"
+    request = MirrorDBRequest(method=method, endpoint=path, data={"q": 1} if reads_by_body else None)
     try:
         sent = prepare(request, config, REGISTRIES[number])
     except EndpointNotAllowedError:
         return
-    answer = Answer(status=302, headers={"Location": text}, body=b"")
+    status = 303 if choice(given, 0) >= 128 else 302
+    answer = Answer(status=status, headers={"Location": text}, body=b"")
     target = redirected(answer, request, sent, config, REGISTRIES[number])
     if target is None:
         return
-    assert (method, target.method, target.body) == ("GET", "GET", None)
     url = f"{target.origin}{target.target}"
+    if reads_by_body and status != 303:
+        assert (target.method, target.body) == ("POST", b'{"q":1}')
+        oracle.check_url(url, config.base_url, "QUERY", oracle.SCENES[number])
+        return
+    assert method in ("GET", "QUERY")
+    assert (target.method, target.body) == ("GET", None)
     oracle.check_url(url, config.base_url, "GET", oracle.SCENES[number])
 
 
@@ -361,8 +375,14 @@ TARGETS = {
             "/files/a%2Fb/",
             "/files/a%2F..%2Fb",
             "/files/a%252Fb",
+            "//[]@",
         )
-        + tuple(bytes([0, number, 2]) + bytes_of("/api/users/8") for number in range(len(REGISTRIES))),
+        + tuple(bytes([0, number, 2]) + bytes_of("/api/users/8") for number in range(len(REGISTRIES)))
+        + tuple(
+            bytes([base, len(REGISTRIES) - 1, 1]) + bytes_of(text)
+            for base in (0, 1, 129, 130)
+            for text in ("/files/8", "/v1/files/8", "/api/users", "/", "/v1/", "/Orders(8)", "/files/a%2Fb")
+        ),
     ),
     "base_url": Target(
         base_url,

@@ -371,6 +371,13 @@ def test_gone_is_not_found() -> None:
 @pytest.mark.parametrize(
     ("method", "allow", "words"),
     [
+        (
+            "QUERY",
+            "GET, POST",
+            "allowed here is GET, POST; a read with data is sent so with the extra 'query_m",
+        ),
+        ("QUERY", "QUERY", "'query_method': \"QUERY\""),
+        ("QUERY", "GET", "405 Method Not Allowed; allowed here is GET"),
         ("DELETE", "GET, HEAD", "405 Method Not Allowed; allowed here is GET, HEAD"),
         ("PUT", "GET, PATCH", "allowed here is GET, PATCH; a backend that updates by PATCH alone needs the"),
         (

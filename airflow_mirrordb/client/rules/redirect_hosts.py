@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 from yarl import URL
 
-from airflow_mirrordb.client.rules.urls import origin_of, split_url
+from airflow_mirrordb.client.rules.urls import joined, origin_of, split_url
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _ABSOLUTE = re.compile(r"(https?://[^/?#]*)([^#]*)", re.IGNORECASE)
@@ -58,11 +58,8 @@ def split_location(location: str, current: URL) -> tuple[URL, str] | None:
     """
     absolute = _ABSOLUTE.fullmatch(location.partition("#")[0])
     if absolute is None or not _VISIBLE.fullmatch(absolute[2]):
-        try:
-            location = str(current.join(URL(location)))
-        except ValueError:  # whose words quote it
-            return None
-        absolute = _ABSOLUTE.fullmatch(location.partition("#")[0])
+        target = joined(current, location)
+        absolute = _ABSOLUTE.fullmatch(str(target).partition("#")[0]) if target is not None else None
     if absolute is None:
         return None
     try:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from http import HTTPStatus
 
 from multidict import CIMultiDict
-from yarl import URL
 
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import EndpointNotAllowedError
@@ -15,6 +14,7 @@ from airflow_mirrordb.client.response import REDIRECTS, Answer
 from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
 from airflow_mirrordb.client.rules.paths import endpoint_at
 from airflow_mirrordb.client.rules.redirect_hosts import is_listed, split_location
+from airflow_mirrordb.client.rules.urls import joined
 
 #: Redirects to other hosts that are followed for one attempt; a loop ends there.
 MAX_HOPS = 5
@@ -44,8 +44,10 @@ def redirected(
     if not request.reads or answer.status not in REDIRECTS or not location:
         return None
     to_result = answer.status == HTTPStatus.SEE_OTHER
+    target = joined(sent.url, location)
+    if target is None:
+        return None
     try:
-        target = sent.url.join(URL(location))
         address = str(target.with_query(None).with_fragment(None))
         path = registry.path_for(
             "GET" if to_result else request.method, endpoint_at(address, config.base_url)

@@ -75,6 +75,19 @@ def origin_of(parts: SplitResult) -> URL:
     return origin
 
 
+def joined(current: URL, reference: str) -> URL | None:
+    """Return the URL that a reference of a server's means where another was asked for; None if it means none.
+
+    What is wrong with it is not told: the words for it would quote it.
+    """
+    try:
+        target = current.join(URL(reference))
+        has_port = target.port is not None  # yarl looks at some ports only when it is asked
+    except (ValueError, IndexError):  # the second of '//[]@', which yarl does not foresee
+        return None
+    return target if has_port else None
+
+
 def _split(value: str) -> SplitResult | None:
     try:
         return urlsplit(value)
