@@ -22,6 +22,7 @@ from airflow_mirrordb.task.arguments import (
     check_accept_argument,
     check_choice_of_failed,
     check_field_argument,
+    check_not_yet_argument,
     condition_of,
     fields_of,
     look_of,
@@ -31,13 +32,12 @@ from airflow_mirrordb.task.conditions import (
     Condition,
     check_choice,
     check_function,
-    check_statuses,
     path_of,
 )
 from airflow_mirrordb.task.failures import fail, retry_arguments, skipping, time_out
 from airflow_mirrordb.task.link import MirrorDBResourceLink, keep_linked, link
 from airflow_mirrordb.task.start import start_in_triggerer
-from airflow_mirrordb.task.templates import RemembersTemplates, has_template
+from airflow_mirrordb.task.templates import RemembersTemplates
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -182,8 +182,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         )
         check_field_argument(field)
         check_accept_argument(accept)
-        if not has_template(not_yet):
-            check_statuses(not_yet)
+        check_not_yet_argument(not_yet)
         deferrable = deferrable or start_from_trigger
         check_function(condition, by_path=deferrable)
         if max_failures < 1:

@@ -96,6 +96,19 @@ def check_field_argument(field: object) -> None:
         check_path("field", field)
 
 
+def check_not_yet_argument(statuses: object) -> None:
+    """Check the statuses that a task's author wrote, but those of templates.
+
+    :raises ValueError: if one is none
+    """
+    from airflow_mirrordb.task.conditions import check_statuses
+
+    if isinstance(statuses, (list, tuple)):
+        statuses = [status for status in statuses if not has_template(status)]
+    if not has_template(statuses):
+        check_statuses(statuses)
+
+
 def check_accept_argument(accept: object) -> None:
     """Check what a task's author wrote, unless it is a template.
 

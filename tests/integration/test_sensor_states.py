@@ -191,7 +191,7 @@ def test_a_longer_wait_that_they_ask_for_is_obeyed(
     status: int,
 ) -> None:
     """Retry-After goes with any status that means "later" (RFC 9110, section 10.2.3)."""
-    set_connection(scripted.url)
+    set_connection(scripted.url, extra={"adaptive_rate": False})  # else all wait, in real time
     scripted.answers = [(status, None, {"Retry-After": "300"}), (200, DONE, {})]
     started = scheduler.clock.now()
     assert scheduler.run(not_yet=[403, 409], **mode) == DONE
@@ -283,6 +283,24 @@ def test_the_trigger_knows_what_a_template_made(
     made = type(trigger)(**trigger.serialize()[1])
     made.clock, made.sleep = clock.now, clock.sleep
     assert payload_of(made)["status"] == "success"
+
+
+@pytest.mark.parametrize(
+    "not_yet", [["{{ id + 396 }}", 503], "{{ [id + 396, 503] }}", "{{ [403] | tojson }}"]
+)
+@pytest.mark.parametrize("native", [False, True])
+def test_statuses_may_be_templated(
+    scripted: ScriptedBackend, set_connection: SetConnection, not_yet: Any, native: bool
+) -> None:
+    """A list, its items, and the text that a list renders to."""
+    set_connection(scripted.url)
+    scripted.answers = [(403, None, {})]
+    with DAG("dag", schedule=None, start_date=START, render_template_as_native_obj=native):
+        sensor = MirrorDBSensor(task_id="task", endpoint="api/x", not_yet=not_yet, deferrable=True)
+    with pytest.raises(TaskDeferred) as deferred:
+        execute(sensor, context_of())
+    stored: Any = deferred.value.trigger
+    assert 403 in json.loads(stored.serialize()[1]["condition"])["not_yet"]
 
 
 def test_a_text_that_its_author_wrote_is_no_number(

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from airflow_mirrordb.client.bodies.error_details import problem_from
-from tests.unit.error_bodies import Row, frameworks, pages, services, standards
+from tests.unit.error_bodies import Row, frameworks, pages, servers, services, standards
 
-MODULES = (standards, frameworks, services, pages)
+MODULES = (standards, frameworks, services, servers, pages)
 
 
 @pytest.mark.parametrize("rows", [module.ROWS for module in MODULES], ids=lambda rows: next(iter(rows)))
@@ -30,6 +30,7 @@ def test_each_shape_gives_the_words_that_a_person_needs(rows: dict[str, Row]) ->
             None,
             "code: is taken; name: is bad",
         ),
+        ({"errors": {"title": {"message": "is bad", "kind": "x"}}}, None, "title: is bad"),
         ({"errors": {"description": "is missing"}}, None, "description: is missing"),
         ({"errors": {"data": ["is missing"]}}, None, "data: is missing"),
         ({"source": ["is unknown"]}, None, "source: is unknown"),

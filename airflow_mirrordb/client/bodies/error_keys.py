@@ -16,15 +16,15 @@ def _keys(*lines: str) -> tuple[str, ...]:
 #: Keys of words, in the order in which they are told. ``title`` and ``detail`` are of RFC 9457, section 3.1.
 WORDS = _keys(
     "title hydratitle error",
-    "message errormessage errormsg errmsg msg errorsummary statusmessage faultstring",
+    "message errormessage errormsg errmsg msg errorsummary statusmessage exceptionmessage faultstring",
     "detail details errordetail description errordescription hydradescription explanation",
     "usermessage developermessage longmessage localizedmessage diagnostics defaultmessage",
-    "reason issue cause problem hint exception messages errors",
+    "reason issue cause problem hint exception messages errors text data",
 )
 #: Of these some are rather names of fields, where a mapping tells what is wrong with each.
 ALSO_FIELDS = frozenset(_keys("title description reason hint"))
 #: Of these a single word is rather a code than words.
-RATHER_CODES = frozenset(_keys("error reason issue cause problem exception"))
+RATHER_CODES = frozenset(_keys("error reason issue cause problem exception data"))
 #: Where fields may be called as keys of words are, only these tell of the error itself.
 SURE_WORDS = _keys("message errormessage msg detail defaultmessage")
 #: Words only inside the value of such a key, as in OData's ``message.value``; elsewhere they are data.
@@ -58,13 +58,15 @@ ERRORS = frozenset(_keys("error err odataerror fault innererror innerexception c
 #: One below these may be what is wrong with each field, or facts: of single texts only prose counts.
 DETAILS = frozenset(_keys("details detail errordetails params contextinfo errorresolution"))
 #: One below these is rather data: it is looked through for the keys above.
-DATA = frozenset(_keys("data body response result extensions responsemetadata errorinfo status payload"))
+DATA = frozenset(
+    _keys("data body response result extensions responsemetadata errorinfo status payload embedded elements")
+)
 
 #: Where in the data one of several errors points, the most exact first.
 PLACES = _keys(
     "pointer jsonpath propertypath instancepath datapath expression loc propertyname fieldname field",
-    "parametername param parameter propertyref property attribute element apiname path target",
-    "membernames fields name in location key header source context details",
+    "parametername param parameter propertyref property attribute element apiname oerrorpath path",
+    "target membernames fields name in location key header source context details",
 )
 #: Of these also the only error may have one.
 PLACES_OF_ALL = _keys("propertypath field param parameter pointer source")
@@ -91,8 +93,12 @@ FACTS = frozenset(
 )
 
 #: Keys of codes, the surest first.
-CODES = _keys("errorcode code errcode errno faultcode type error category reason name status")
+CODES = _keys(
+    "errorcode oerrorcode code errcode errno faultcode errortype type error category reason name status"
+)
 #: Where further codes may be.
-WITH_CODE = _keys("error err odataerror fault errors issue extensions detail cause")
+WITH_CODE = _keys(
+    "error err odataerror fault errors oerrordetails reasons issue extensions detail cause response"
+)
 #: What may be there and is none.
 NO_CODES = frozenset(_keys("about:blank error errors fail failed failure exception true false"))

@@ -61,6 +61,8 @@ def _is_code(key: str, text: str, status: int) -> bool:
         return False
     if key in ("name", "status"):
         return _UPPER.fullmatch(text) is not None
+    if key == "type" and text.startswith("error."):  # of a list of errors, as Intercom says
+        return False
     return not _URL_OF_STATUS.match(text) and not (key == "error" and is_bare(text))
 
 
@@ -100,7 +102,7 @@ class Reader:
         told = [record.told for record in self.records] + (
             [f"and {self._untold} more"] if self._untold else []
         )
-        return "; ".join([*(text.removesuffix(".") for text in told[:-1]), *told[-1:]])
+        return "; ".join([*(_without_stop(text) for text in told[:-1]), *told[-1:]])
 
     def read(self, value: Any, place: str, depth: int, kind: Kind, *, is_item: bool = False) -> None:
         """Collect what a value says.
@@ -139,9 +141,8 @@ class Reader:
             if isinstance(item, Mapping | list) and (inside := _kind_below(name, item, kind)):
                 self.read(item, place, depth + 1, inside)
             elif not has_words and _is_of_field(name, item, kind, depth):
-                self.read(
-                    item, _joined_place(place, key), depth + 1, "details" if kind == "details" else "fields"
-                )
+                below: Kind = "fields" if kind == "fields" else "details"
+                self.read(item, _joined_place(place, key), depth + 1, below)
         if len(self.records) == before and not prose:
             is_error = is_item or (kind == "error" and depth)
             code = code_of(value, self._status, depth) if is_error else None
@@ -210,6 +211,10 @@ class Reader:
         return str(self)
 
 
+def _without_stop(text: str) -> str:
+    return text if text.endswith("..") else text.removesuffix(".")
+
+
 def _named(value: Mapping[str, Any]) -> dict[str, Any]:
     pairs = list(value.items())[:MAX_NODES]
     return {name_of(key): item for key, item in reversed(pairs) if not key.startswith("@")}
@@ -240,9 +245,13 @@ def _kind_below(name: str, item: Any, kind: Kind) -> Kind | None:
         ("error", keys.ERRORS),
         ("details", keys.DETAILS),
         ("data", keys.DATA),
-        ("words", keys.WORDS),
     )
-    return next((found for found, names in kinds if name in names), "words" if name == "text" else None)
+    found = next((below for below, names in kinds if name in names), None)
+    may_be_field = kind in ("fields", "data") and name not in keys.SURE_WORDS
+    if found is None and name in keys.WORDS and not may_be_field:
+        inner = (*keys.WORDS, *keys.WORDS_INSIDE["words"])
+        return "words" if name == "text" or _has_words(_named(item), inner) else "fields"
+    return found
 
 
 def _are_of_fields(item: Mapping[str, Any]) -> bool:
@@ -259,6 +268,9 @@ def _is_of_field(name: str, item: Any, kind: Kind, depth: int) -> bool:
             " " in item.strip() and name not in keys.FACTS and name not in keys.WORDS_INSIDE.get(kind, ())
         )
         return kind == "fields" or (depth > 0 and kind in ("error", "details") and is_prose)
+    if kind == "data":  # which is told of only where it is an error without doubt, as PocketBase's
+        named = _named(item) if isinstance(item, Mapping) else {}
+        return "code" in named and _has_words(named, keys.SURE_WORDS)
     return kind in ("error", "fields", "details") and isinstance(item, Mapping | list)
 
 

@@ -38,7 +38,7 @@ _PHRASES = "|".join(
 )
 #: A title that says no more than that there was an error, or than its status.
 _BARE = re.compile(
-    rf"(?:https?|status|code|page|an?|unknown|error|errors|occurred|failed|failure|exception|{_PHRASES}|\d{{3}}"
+    rf"(?:https?|status|code|page|an?|has|unknown|error|errors|occurred|failed|failure|exception|{_PHRASES}|\d{{3}}"
     r"|[\s:.!,;|()\[\]\u2013\u2014-])*",
     re.IGNORECASE,
 )

@@ -215,4 +215,89 @@ ROWS = {
         "validation_error",
         "body.x should be defined",
     ),
+    "Intercom": Row(
+        "developers.intercom.com/docs/build-an-integration/learn-more/rest-apis/errors",
+        404,
+        """{"type": "error.list", "request_id": "r1", "errors": [{"code": "not_found", "message":
+        "User Not Found"}]}""",
+        "not_found",
+        "User Not Found",
+    ),
+    "Xero": Row(
+        "developer.xero.com/documentation/api/accounting/responsecodes, 400",
+        400,
+        """{"ErrorNumber": 10, "Type": "ValidationException", "Message": "A validation exception occurred",
+        "Elements": [{"ContactID": "c1", "ValidationErrors": [{"Message": "Email address must be valid."
+        }]}]}""",
+        "ValidationException",
+        "A validation exception occurred; Email address must be valid.",
+    ),
+    "NetSuite": Row(
+        "docs.oracle.com/en/cloud/saas/netsuite, REST web services, 'Error Handling'",
+        400,
+        """{"type": "https://www.rfc-editor.org/rfc/rfc9110.html#section-15.5.1", "title": "Bad Request",
+        "status": 400, "o:errorDetails": [{"detail": "Please enter a value.", "o:errorPath": "entity",
+        "o:errorCode": "USER_ERROR"}]}""",
+        "USER_ERROR",
+        "entity: Please enter a value.",
+    ),
+    "QuickBooks": Row(
+        "developer.intuit.com/app/developer/qbo/docs/develop/troubleshooting/error-codes",
+        400,
+        """{"Fault": {"Error": [{"Message": "Duplicate Name Exists Error", "Detail":
+        "Another customer is using it.", "code": "6240", "element": "DisplayName"}], "type":
+        "ValidationFault"}, "time": "2026-01-01T10:00:00.000-08:00"}""",
+        "ValidationFault",
+        "DisplayName: Duplicate Name Exists Error: Another customer is using it.",
+    ),
+    "SendGrid": Row(
+        "docs.sendgrid.com/api-reference/how-to-use-the-sendgrid-v3-api/errors",
+        400,
+        """{"errors": [{"message": "It is no mail address.", "field": "from.email", "help":
+        "http://sendgrid.com/docs"}]}""",
+        None,
+        "from.email: It is no mail address.",
+    ),
+    "Twilio": Row(
+        "twilio.com/docs/usage/twilios-response, 'Exceptions'",
+        400,
+        """{"code": 21211, "message": "The number is not valid.", "more_info":
+        "https://www.twilio.com/docs/errors/21211", "status": 400}""",
+        "21211",
+        "The number is not valid.",
+    ),
+    "Contentful": Row(
+        "contentful.com/developers/docs/references/errors",
+        422,
+        """{"sys": {"type": "Error", "id": "ValidationFailed"}, "message": "Validation error", "details": {
+        "errors": [{"name": "required", "details": "It is required here", "path": ["fields", "title"]}]
+        }, "requestId": "r1"}""",
+        None,
+        "Validation error; fields.title: It is required here",
+    ),
+    "Dropbox": Row(
+        "dropbox.com/developers/documentation/http/documentation, 'Errors by status code'",
+        409,
+        """{"error_summary": "path/not_found/...", "error": {".tag": "path", "path": {".tag": "not_found"}}
+        }""",
+        None,
+        "path/not_found/...",
+    ),
+    "PagerDuty": Row(
+        "developer.pagerduty.com/docs/errors",
+        400,
+        """{"error": {"code": 2001, "message": "Invalid Input Provided", "errors": ["Title can't be blank."
+        ]}}""",
+        "2001",
+        "Invalid Input Provided; Title can't be blank.",
+    ),
+    "Mailchimp": Row(
+        "mailchimp.com/developer/marketing/docs/errors",
+        400,
+        """{"type": "https://mailchimp.com/developer/marketing/docs/errors/", "title": "Invalid Resource",
+        "status": 400, "detail": "It could not be validated.", "instance": "i1", "errors": [{"field":
+        "email_address", "message": "must be a mail address"}]}""",
+        "https://mailchimp.com/developer/marketing/docs/errors/",
+        "Invalid Resource: It could not be validated; email_address: must be a mail address",
+    ),
 }

@@ -1,0 +1,124 @@
+"""Errors of servers that one runs oneself."""
+
+from __future__ import annotations
+
+from tests.unit.error_bodies import Row
+
+ROWS = {
+    "GitLab": Row(
+        "docs.gitlab.com/api/rest/troubleshooting, 'Validation errors'",
+        400,
+        """{"message": {"name": ["can't be blank"], "path": ["is too short"]}}""",
+        None,
+        "name: can't be blank; path: is too short",
+    ),
+    "GitLab, a scope": Row(
+        "docs.gitlab.com/api/rest/authentication",
+        403,
+        """{"error": "insufficient_scope", "error_description": "The request requires higher privileges.",
+        "scope": "api"}""",
+        "insufficient_scope",
+        "The request requires higher privileges.",
+    ),
+    "PocketBase": Row(
+        "pocketbase.io/docs/api-records, responses 400",
+        400,
+        """{"data": {"title": {"code": "validation_required", "message": "Missing required value."}},
+        "message": "Failed to create record.", "status": 400}""",
+        None,
+        "Failed to create record; title: Missing required value.",
+    ),
+    "Kinto": Row(
+        "docs.kinto-storage.org/en/stable/api/1.x/errors.html",
+        400,
+        """{"code": 400, "errno": 107, "error": "Invalid parameters", "message": "not valid", "details": [{
+        "location": "body", "name": "data", "description": "data in body: Required"}]}""",
+        "107",
+        "Invalid parameters: not valid; data in body: Required",
+    ),
+    "Strapi": Row(
+        "docs.strapi.io/cms/error-handling",
+        400,
+        """{"data": null, "error": {"status": 400, "name": "ValidationError", "message":
+        "2 errors occurred", "details": {"errors": [{"path": ["title"], "message": "must be defined",
+        "name": "ValidationError"}]}}}""",
+        "ValidationError",
+        "2 errors occurred; title: must be defined",
+    ),
+    "Elasticsearch, a bulk": Row(
+        "elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk",
+        200,
+        """{"took": 30, "errors": true, "items": [{"index": {"_index": "t", "status": 400, "error": {
+        "type": "x_exception", "reason": "failed to parse"}}}]}""",
+        None,
+        "items.0.index: failed to parse",
+    ),
+    "Prometheus": Row(
+        "prometheus.io/docs/prometheus/latest/querying/api, 'Format overview'",
+        400,
+        """{"status": "error", "errorType": "bad_data", "error": "1:3: parse error: unexpected end"}""",
+        "bad_data",
+        "1:3: parse error: unexpected end",
+    ),
+    "Splunk": Row(
+        "docs.splunk.com/Documentation/Splunk/latest/RESTUM, 'Response messages'",
+        400,
+        """{"messages": [{"type": "FATAL", "text": "Unknown search command 'x'."}]}""",
+        None,
+        "Unknown search command 'x'.",
+    ),
+    "Vault": Row(
+        "developer.hashicorp.com/vault/api-docs, 'Error response'",
+        403,
+        """{"errors": ["permission denied"]}""",
+        None,
+        "permission denied",
+    ),
+    "Keycloak": Row(
+        "keycloak.org/docs-api/latest/rest-api, ErrorRepresentation",
+        409,
+        """{"errorMessage": "User exists with same username"}""",
+        None,
+        "User exists with same username",
+    ),
+    "CKAN": Row(
+        "docs.ckan.org/en/latest/api, 'Making an API request'",
+        409,
+        """{"help": "https://example.com/api", "success": false, "error": {"__type": "Validation Error",
+        "name": ["Missing value"]}}""",
+        None,
+        "name: Missing value",
+    ),
+    "Odoo": Row(
+        "odoo.com/documentation/17.0/developer/reference/external_api.html (JSON-RPC errors)",
+        200,
+        """{"jsonrpc": "2.0", "id": 1, "error": {"code": 200, "message": "Odoo Server Error", "data": {
+        "name": "odoo.exceptions.ValidationError", "debug": "Traceback (most recent call last):",
+        "message": "The value is wrong", "arguments": ["The value is wrong"]}}}""",
+        None,
+        "Odoo Server Error; The value is wrong",
+    ),
+    "JSON-RPC": Row(
+        "jsonrpc.org/specification, section 5.1",
+        200,
+        """{"jsonrpc": "2.0", "error": {"code": -32602, "message": "Invalid params", "data": "x is missing"
+        }, "id": 1}""",
+        "-32602",
+        "Invalid params: x is missing",
+    ),
+    "Micronaut (HAL)": Row(
+        "docs.micronaut.io/latest/guide, 'Error Formatting'",
+        400,
+        """{"message": "Bad Request", "_links": {"self": {"href": "/x", "templated": false}}, "_embedded":
+        {"errors": [{"message": "user.name: must not be blank", "path": "/name"}]}}""",
+        None,
+        "/name: user.name: must not be blank",
+    ),
+    "Matrix": Row(
+        "spec.matrix.org/latest/client-server-api, 'Standard error response'",
+        403,
+        """{"errcode": "M_FORBIDDEN", "error": "You are not allowed to do this"}""",
+        "M_FORBIDDEN",
+        "You are not allowed to do this",
+    ),
+}
