@@ -135,6 +135,11 @@ def test_the_reset_of_discord() -> None:
     assert seconds_of(**headers) == 6.457
 
 
+def test_the_reset_of_contentful() -> None:
+    """Seconds until another request may be made (Contentful, "Content Management API", "API rate limits")."""
+    assert seconds_of(X_Contentful_RateLimit_Reset="1") == 1.0
+
+
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [

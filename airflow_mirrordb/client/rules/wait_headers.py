@@ -15,6 +15,7 @@ header                    value                      source
 ``X-RateLimit-Reset``     unix time, seconds or      GitHub, "Best practices for using the REST API";
                           a date                     ISO 8601 in Jira Cloud, "Rate limiting"
 ``X-Rate-Limit-Reset``    unix time                  Okta, "Rate limit best practices"; X, "Rate limits"
+``X-Contentful-...``      seconds                    Contentful, "API rate limits": ``-RateLimit-Reset``
 ``Backoff``               seconds                    Kinto, "Backoff indicators"
 ========================= ========================== =================================================
 
@@ -235,4 +236,5 @@ _LIMIT_HEADERS: dict[str, tuple[str, _Reader]] = {
     "X-RateLimit-Reset-After": ("X-RateLimit-Remaining", _seconds),
     "X-RateLimit-Reset": ("X-RateLimit-Remaining", _moment),
     "X-Rate-Limit-Reset": ("X-Rate-Limit-Remaining", _moment),
+    "X-Contentful-RateLimit-Reset": ("X-Contentful-RateLimit-Second-Remaining", _seconds),
 }
