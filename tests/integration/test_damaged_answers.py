@@ -164,6 +164,34 @@ async def test_an_encoding_that_nobody_asked_for_is_a_final_error(
     assert files(tmp_path) == []
 
 
+@pytest.mark.parametrize("where", ["memory", "file"])
+@pytest.mark.parametrize("encoding", ["gzip", "br"])
+async def test_a_body_that_is_not_packed_as_it_says_is_a_final_error(
+    raw_server: RawServer, config_for: ConfigFor, tmp_path: Path, encoding: str, where: str
+) -> None:
+    """It is no damage, which could be mended by another attempt: a proxy forgot the header."""
+    raw_server.default = Reply(framed(b'{"id": 7}', f"Content-Encoding: {encoding}"))
+    sink = OutputFile(str(tmp_path / "answer.json")) if where == "file" else None
+    async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
+        with pytest.raises(InvalidResponseError, match=f"200, but it is not {encoding}, as its") as refused:
+            await client.request(READ, sink=sink)
+    assert (refused.value.retryable, len(raw_server.requests)) == (False, 1)
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+@pytest.mark.parametrize("method", WRITES)
+async def test_a_write_whose_answer_cannot_be_unpacked_may_have_been_applied(
+    raw_server: RawServer, config_for: ConfigFor, method: str, encoding: str
+) -> None:
+    """Its 2xx says that it was; what came of it is lost, and it is not sent again."""
+    raw_server.default = Reply(framed(b'{"id": 7}', f"Content-Encoding: {encoding}"))
+    async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
+        with pytest.raises(InvalidResponseError, match="the write itself was applied") as lost:
+            await client.request(WRITES[method])
+    assert (lost.value.retryable, lost.value.maybe_applied, len(raw_server.requests)) == (False, True, 1)
+
+
 async def test_asked_for_is_what_can_be_unpacked(
     raw_server: RawServer, config_for: ConfigFor, tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ from airflow_mirrordb.client.bodies.compression import (
     MAX_MEMBERS,
     MEMBER,
     PIECE,
+    FalsePackingError,
     PackingError,
     UnknownPackingError,
     Unpacking,
@@ -146,7 +147,18 @@ def test_without_a_brotli_that_can_be_bounded_there_is_none(library: object) -> 
 
 @each_way
 def test_what_is_not_packed_as_it_says_is_refused(way: str) -> None:
-    """At its first chunk."""
+    """At its first chunk, however short the chunks are."""
     encoding = PACKERS[way][0]
-    with pytest.raises(PackingError, match=f"it is not {encoding.lower()}"):
-        unpacked(encoding, b"plain text that nobody packed", 64)
+    for size in (1, 64):
+        with pytest.raises(FalsePackingError, match=f"it is not {encoding.lower()}, as its content encoding"):
+            unpacked(encoding, b"plain text that nobody packed", size)
+
+
+@pytest.mark.parametrize("body", [b"", b"abc" * 100])
+def test_a_gzip_that_is_damaged_is_another_thing(body: bytes) -> None:
+    """It may come whole the next time."""
+    packed = bytearray(gzip.compress(body))
+    packed[10] ^= 0xFF  # after its header (RFC 1952, section 2.3)
+    with pytest.raises(PackingError) as damaged:
+        unpacked("gzip", bytes(packed), 64)
+    assert not isinstance(damaged.value, FalsePackingError)

@@ -18,6 +18,8 @@ except ImportError:
 
 #: Bytes at which a piece ends, however well they were packed; brotli may double it.
 PIECE = 2**18
+#: How each gzip begins (RFC 1952, section 2.3.1); what begins so and cannot be unpacked was damaged.
+_GZIP = b"\x1f\x8b"
 #: Members of a body that may be small. Each costs some microseconds, and a copy of what follows it.
 MAX_MEMBERS = 1000
 #: Bytes that the others hold on average, at least.
@@ -26,6 +28,10 @@ MEMBER = 2**10
 
 class PackingError(Exception):
     """A body is not packed as it says, or is not all there."""
+
+
+class FalsePackingError(PackingError):
+    """A body is not packed at all in the way that it says; it will be no other when it comes again."""
 
 
 class UnknownPackingError(Exception):
@@ -60,6 +66,7 @@ class Unpacking:
             raise UnknownPackingError(f"its content encoding {said!r} is not one of {known}")
         self._name = names[0] if names else ""
         self._codec: _Codec | None = _CODECS[self._name]() if names else None
+        self._head, self._has_begun = b"", False
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
         """Yield what some bytes hold, which may be nothing.
@@ -69,10 +76,16 @@ class Unpacking:
         if self._codec is None:
             yield data
             return
+        if len(self._head) < len(_GZIP):
+            self._head += data[: len(_GZIP)]
         try:
-            yield from self._codec.pieces(data)
+            for piece in self._codec.pieces(data):
+                self._has_begun = self._has_begun or bool(piece)
+                yield piece
         except _ERRORS as error:
-            raise PackingError(f"it is not {self._name}: {error}") from error
+            is_false = not self._has_begun and not self._head.startswith(_GZIP)
+            kind = FalsePackingError if is_false else PackingError
+            raise kind(f"it is not {self._name}, as its content encoding says: {error}") from error
 
     def end(self) -> bytes:
         """Return the end of the body, when all bytes have come.

@@ -198,7 +198,7 @@ class Transport:
                     left -= len(piece)
                     if left < 0:
                         return TOO_LONG
-        except compression.UnknownPackingError as error:
+        except (compression.UnknownPackingError, compression.FalsePackingError) as error:
             return str(error)
         except FramingError as error:
             return error.message
