@@ -191,10 +191,15 @@ class AirflowHome:
 
         :raises RuntimeError: the answer is an error; tells its status and body
         """
+        return _fetch(method, f"{self.url}/api/v2/{path}", body, self.token)
+
+    @property
+    def token(self) -> str:
+        """The only user's token for the REST API."""
         if not self._token:
             user = {"username": "admin", "password": self.password}
             self._token = _fetch("POST", f"{self.url}/auth/token", user)["access_token"]
-        return _fetch(method, f"{self.url}/api/v2/{path}", body, self._token)
+        return self._token
 
     def wait_for_dags(self, *dag_ids: str) -> None:
         """Return when Airflow has read these DAGs.

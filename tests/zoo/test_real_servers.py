@@ -11,14 +11,15 @@ from typing import Final
 
 import pytest
 
-from tests.support.installed import json_server_at, kinto_at
+from tests.support.installed import free_port, json_server_at, kinto_at, running, venv
 from tests.zoo.real import check, connect, records_of
-from tests.zoo.tables import Api
+from tests.zoo.tables import KEY, Api
 
 # each installs its server first
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 JSON_SERVER: Final = "json-server@1.0.0-beta.15"
+DJANGO: Final = ("django==5.2.8", "djangorestframework==3.16.1")
 
 
 @contextmanager
@@ -45,10 +46,19 @@ def kinto(api: Api, folder: Path) -> Iterator[str]:
         yield base_url
 
 
+@contextmanager
+def django(api: Api, folder: Path) -> Iterator[str]:
+    home, port = venv(folder / "django", *DJANGO), free_port()
+    app = str(Path(__file__).with_name("django_app.py"))
+    with running(str(home / "bin" / "python"), app, str(port), KEY, cwd=home, port=port):
+        yield f"http://127.0.0.1:{port}"
+
+
 #: Each server, and the calls that it cannot be asked: it has no such limit, or no such rule.
 REAL: Final = {
     "json_server": (json_server, set()),
     "kinto": (kinto, {"an error in words", "a limit"}),
+    "django": (django, {"a limit", "a method that is not allowed"}),
 }
 
 

@@ -36,7 +36,7 @@ DOCUMENTED = Documented(
     exchanges=[
         Exchange("POST", "posts", sent={"title": "New"}, answer=Answer(201, CREATED)),
         Exchange("PATCH", "posts/1", sent={"views": 150}, answer=Answer(200, UPDATED)),
-        Exchange("DELETE", "posts/1", answer=Answer(200, RECORDS[0])),
+        Exchange("DELETE", "posts/2", answer=Answer(200, RECORDS[1])),
     ],
 )
 
@@ -59,7 +59,7 @@ API = Api(
         ),
         Call("create", "create", "posts", {"data": {"title": "New"}}, CREATED),
         Call("update", "update", "posts/1", {"data": {"views": 150}, "partial": True}, UPDATED),
-        Call("delete", "delete", "posts/1", {}, RECORDS[0]),
+        Call("delete", "delete", "posts/2", {}, RECORDS[1]),
         Call("read what is not there", "read", "posts/99", {}, fails=fails("NotFoundError")),
     ],
 )
