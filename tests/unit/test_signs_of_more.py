@@ -57,6 +57,10 @@ ROWS = [{"id": 1}, {"id": 2}]
         ),
         # kubernetes.io/docs/reference/using-api/api-concepts, "Retrieving large results sets in chunks"
         ({"items": ROWS, "metadata": {"continue": "x"}}, ["metadata.continue"]),
+        # developers.hubspot.com, CRM API v3, CollectionResponse...ForwardPaging
+        ({"results": ROWS, "paging": {"next": {"after": "N", "link": "?after=N"}}}, ["paging.next.after"]),
+        # airtable.com/developers/web/api/list-records
+        ({"records": ROWS, "offset": "itrSJ1l4/rec2"}, ["offset"]),
         # developers.notion.com/reference/intro, "Pagination"
         (
             {"results": ROWS, "next_cursor": "c", "has_more": True},

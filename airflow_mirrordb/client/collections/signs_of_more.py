@@ -41,6 +41,8 @@ _TOTAL_HEADERS = ("X-Total-Count", "X-Total", "X-WP-Total", "Total-Count", "Cont
 _LINKS = ("link", "links", "_links")
 _RELATIONS = ("rel", "relation")
 _PLACES = ("href", "url", "uri")
+#: Of an object that tells of the next page: what asks for it, where there is no link.
+_POSITIONS = ("after", "cursor", "token", "offset")
 _COUNTS_OF_FULL_PAGES = frozenset(
     {10, 20, 25, 30, 40, 50, 60, 75, 100, 200, 250, 500, 1000, 2000, 5000, 10_000}
 )
@@ -60,6 +62,8 @@ def signs_of_more(body: Any, headers: Mapping[str, str]) -> list[str]:
             found.append(f"{place}: {str(value).lower()}")
         elif name.lower() in _LINKS and isinstance(value, list):
             found += [f"{place}{link}" for link in [_next_in(value)] if link]
+        elif name == "offset" and isinstance(value, str) and value and not value.isdigit():
+            found.append(place)  # Airtable's, which is a token
         elif _NEXT.search(name) and not _OTHER.search(name) and (told := _told(value)) is not None:
             found.append(f"{place}{told}")
     return found
@@ -160,7 +164,8 @@ def _place_of(link: dict[Any, Any]) -> str | None:
 def _told(value: Any) -> str | None:
     """Return how a path goes on to what tells of the next page; None if nothing does."""
     if isinstance(value, dict):
-        return f".{place}" if (place := _place_of(value)) else None
+        place = _place_of(value) or next((name for name in _POSITIONS if value.get(name)), None)
+        return f".{place}" if place else None
     is_told = (isinstance(value, str) and value) or (
         isinstance(value, int) and not isinstance(value, bool) and value
     )
