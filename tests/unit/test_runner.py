@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import os
 import signal
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -92,6 +94,55 @@ def test_a_signal_wakes_the_loop_and_ends_what_runs(runner: LoopRunner) -> None:
     assert isinstance(outcome.interruption, Struck)
     assert isinstance(outcome.error, asyncio.CancelledError)
     assert (work.ended, handler.calls) == (True, [SIGNAL])
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """Let nothing look for rings of objects: what is freed here is freed since nobody has it."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_an_interruption_is_kept_by_nobody_but_who_caught_it(runner: LoopRunner, is_late: bool) -> None:
+    """Its traceback leads to an outcome that has it: as a ring they would keep all that the task had."""
+    kept, sent = list[weakref.ref[BaseException]](), list[bool]()
+    release = runner._signals.release
+
+    def late() -> None:
+        if not sent:
+            sent.append(True)
+            send()
+        release()
+
+    with handling(SIGUSR1=Handler()), pytest.MonkeyPatch.context() as patch, without_collection():
+        if is_late:
+            patch.setattr(runner._signals, "release", late)
+        try:
+            runner.run(asyncio.sleep(0) if is_late else Hanging(send)()).value()
+        except Struck as interruption:
+            kept.append(weakref.ref(interruption))
+        assert [interruption() for interruption in kept] == [None]
+
+
+def test_what_strikes_where_the_loop_is_stopped_does_not_keep_it_running(runner: LoopRunner) -> None:
+    """As what another thread raises may: then nothing would ever wake the caller."""
+    stop, calls = runner._loop.stop, list[bool]()
+
+    def struck() -> None:
+        calls.append(True)
+        if len(calls) == 1:
+            raise Struck
+        stop()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner._loop, "stop", struck)
+        outcome = runner.run(asyncio.sleep(0))
+    assert isinstance(outcome.interruption or outcome.error, Struck)
 
 
 def test_what_a_handler_lets_go_on_goes_on(runner: LoopRunner) -> None:
