@@ -97,9 +97,14 @@ class MirrorDBReadOperator(MirrorDBOperator):
     ) -> None:
         super().__init__(**kwargs)
         if isinstance(paginate, Mapping):
-            from airflow_mirrordb.client.collections.page_arguments import check_page_arguments
+            from airflow_mirrordb.client.collections.page_arguments import (
+                check_page_arguments,
+                check_place_of_param,
+            )
 
-            check_page_arguments(paginate, [name for name in paginate if has_template(paginate[name])])
+            templated = [name for name in paginate if has_template(paginate[name])]
+            check_page_arguments(paginate, templated)
+            check_place_of_param(paginate, data, templated)
         self.data = data
         self.paginate = paginate
         self.output_path = output_path

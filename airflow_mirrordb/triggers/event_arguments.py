@@ -41,9 +41,13 @@ def check_event_arguments(trigger: MirrorDBEventTrigger) -> None:
     if trigger.headers:
         refuse_sensitive(trigger.headers)
     if trigger.paginate is not None:
-        from airflow_mirrordb.client.collections.page_arguments import check_page_arguments
+        from airflow_mirrordb.client.collections.page_arguments import (
+            check_page_arguments,
+            check_place_of_param,
+        )
 
         check_page_arguments(trigger.paginate)
+        check_place_of_param(trigger.paginate, trigger.data)
     for name in ("cursor_param", "where"):
         if getattr(trigger, name) is not None and trigger.cursor is None:
             raise ValueError(f"{name}: it needs a cursor")

@@ -171,9 +171,6 @@ BROKEN = {
     "truncated chunks": Reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{", then="close"),
     "bad chunks": Reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n", then="close"),
     "garbage": Reply(b"\x00\xff garbage \r\n\r\n", then="close"),
-    "bad gzip": Reply(
-        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd", then="close"
-    ),
     "bad header": Reply(b"HTTP/1.1 200 OK\r\nBad Header\r\n\r\n", then="close"),
     "huge header": Reply(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000 + b"\r\n\r\n", then="close"),
 }

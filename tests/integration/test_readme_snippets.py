@@ -21,7 +21,7 @@ from airflow.models.connection import Connection
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, task
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
-from airflow_mirrordb.client import AmbiguousWriteError, MirrorDBError
+from airflow_mirrordb.client import AmbiguousWriteError, GenericMirrorDB, MirrorDBError
 from airflow_mirrordb.devserver.fixtures import mirrordb_server
 from airflow_mirrordb.devserver.server import DevServer
 from airflow_mirrordb.get_provider_info import get_provider_info
@@ -31,8 +31,9 @@ from airflow_mirrordb.operators import mirrordb as operators
 from airflow_mirrordb.operators.base import MirrorDBOperator
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from tests.integration.test_operators import run
-from tests.support.backends import ScriptedBackend
-from tests.support.connections import SetConnection
+from tests.support.backends import ScriptedBackend, Serve
+from tests.support.connections import ConfigFor, SetConnection
+from tests.support.graphql_server import graphql_app
 from tests.support.readmes import READMES
 
 __all__ = ["mirrordb_server"]
@@ -53,7 +54,9 @@ HOOK = 'hook.read("users"'
 NEW_OPERATOR = "class MirrorDBArchiveOperator"
 FULL_RESPONSE = '"location":'
 NEW_RESULT = "class MirrorDBExistsOperator"
-PAGES = '"style": "body"'
+PAGES = '"next": "meta.next"'
+BY_BODY = 'endpoint="api/orders/search"'
+GRAPHQL = '"next": "data.orders.pageInfo.endCursor"'
 FILE = "output_path="
 LISTS = "bulk=True"
 BULK = "hook.bulk("
@@ -98,6 +101,8 @@ def test_every_snippet_has_its_test() -> None:
         OPERATORS,
         HOOK,
         PAGES,
+        BY_BODY,
+        GRAPHQL,
         FILE,
         LISTS,
         BULK,
@@ -228,6 +233,28 @@ def test_pages(scripted: ScriptedBackend, set_connection: SetConnection) -> None
     (read,) = tasks_of(snippet(PAGES))
     assert run(read) == [1, 2, 3]
     assert scripted.requests == ["GET /api/orders", "GET /api/orders?cursor=c2"]
+
+
+def test_read_by_a_body(scripted: ScriptedBackend, set_connection: SetConnection) -> None:
+    """The search is sent by POST, where a pattern allows it."""
+    set_connection(scripted.url, extra={"endpoints": ["QUERY api/orders/search"]})
+    scripted.answer(200, [{"id": 7}])
+    (read,) = tasks_of(snippet(BY_BODY))
+    assert run(read) == [{"id": 7}]
+    assert scripted.requests == ["POST /api/orders/search"]
+    assert json.loads(scripted.bodies[0]) == {"filter": {"state": "open"}}
+
+
+async def test_graphql(serve: Serve, config_for: ConfigFor) -> None:
+    """The query is one that a real server answers, page by page; no template is in it."""
+    records = [{"id": f"o{number}", "total": number} for number in range(250)]
+    app, asked = graphql_app(records)
+    (read,) = tasks_of(snippet(GRAPHQL))
+    async with GenericMirrorDB(config_for(f"{await serve(app)}/graphql", endpoints=["QUERY /"])) as client:
+        assert (
+            await client.read_function("r", read.endpoint, data=read.data, paginate=read.paginate) == records
+        )
+    assert [body["variables"]["first"] for body in asked] == [100, 100, 100]
 
 
 def test_file(scripted: ScriptedBackend, set_connection: SetConnection, tmp_path: Path) -> None:

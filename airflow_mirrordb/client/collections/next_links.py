@@ -19,6 +19,7 @@ from yarl import URL
 from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.request import MirrorDBRequest, base_of
 from airflow_mirrordb.client.rules.headers import CONTROL
+from airflow_mirrordb.client.rules.paths import BASE_URL
 from airflow_mirrordb.client.rules.urls import origin_of, shown, split_url
 
 #: One link of a Link header, and its relation types (RFC 8288, section 3).
@@ -72,7 +73,9 @@ def next_link_of(headers: Mapping[str, str]) -> str | None:
 def followed(page: PageRequest, sent: str, reference: str, base_url: str, *, rebase: bool) -> PageRequest:
     """Return the request of a link, absolute or relative to the page that it was found on.
 
-    A link is got, be it on the page of a read by a body (RFC 8288, section 3.1).
+    A link is got, be it on the page of a read by a body (RFC 8288, section 3.1), unless it leads to the very
+    path that this was sent to, as Azure's "Query - Usage" has it: what reads by a body there is asked by it
+    again.
 
     :param page: the request of that page
     :param sent: the path and query that it was sent to, as ``/v1/users?limit=2``
@@ -95,8 +98,14 @@ def followed(page: PageRequest, sent: str, reference: str, base_url: str, *, reb
     query = f"?{quote(parts.query, safe=_AS_IT_IS)}" if parts.query else ""
     # A backend behind a gateway that adds the prefix does not know of it.
     inner = path.removeprefix(f"{prefix}/").removeprefix("/") if prefix else path.removeprefix("/")
-    request = replace(page.request, method="GET", endpoint=inner.removesuffix("/"), data=None)
-    return PageRequest(request=request, target=f"{prefix}/{inner}{query}")
+    if path.removesuffix("/") == prefix:
+        endpoint, target = BASE_URL, f"{path or '/'}{query}"
+    else:
+        endpoint, target = inner.removesuffix("/"), f"{prefix}/{inner}{query}"
+    request = replace(page.request, endpoint=endpoint)
+    if path != sent.partition("?")[0]:
+        request = replace(request, method="GET", data=None)
+    return PageRequest(request=request, target=target)
 
 
 def _address(origin: URL) -> tuple[str, str | None, int | None]:

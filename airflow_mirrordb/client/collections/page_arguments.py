@@ -24,6 +24,7 @@ NAMES = (
     "records",
     "next",
     "param",
+    "param_in",
     "first",
     "size",
     "size_param",
@@ -35,6 +36,7 @@ NAMES = (
     "max_pages",
 )
 _PATHS = ("records", "total", "page_count", "more")
+PLACES = ("query", "body")
 _TEXTS = ("next", "param", "size_param")
 #: Whole numbers, and the least that each may be.
 _NUMBERS = {"first": 0, "size": 1, "concurrency": 1, "max_pages": 1}
@@ -67,6 +69,18 @@ def check_page_arguments(arguments: object, unknown: Collection[str] = ()) -> No
     _check_together(known, given)
 
 
+def check_place_of_param(arguments: Mapping[str, Any], data: object, unknown: Collection[str] = ()) -> None:
+    """Check that there is a body for what ``param_in`` puts there.
+
+    :param arguments: of pages, which are right by themselves
+    :param data: of the read; None if it has none
+    :param unknown: see :func:`check_page_arguments`
+    :raises InvalidRequestError: if there is none; names the argument
+    """
+    if data is None and "param_in" not in unknown and arguments.get("param_in") == "body":
+        raise _wrong("param_in", "a read without data has no body; give it data, or leave param_in")
+
+
 def whole_number(value: object) -> int | None:
     """Return the whole number that a value is, or whose text a template rendered; None for others."""
     if isinstance(value, int) and not isinstance(value, bool):
@@ -93,7 +107,7 @@ def _check_style(style: object, known: Mapping[str, Any], given: Collection[str]
 
 
 def _check_values(known: Mapping[str, Any]) -> None:
-    for name in _PATHS:
+    for name in (*_PATHS, *(("param", "size_param") if known.get("param_in") == "body" else ())):
         if name in known:
             _check_path(name, known[name])
     for name in _TEXTS:
@@ -103,11 +117,16 @@ def _check_values(known: Mapping[str, Any]) -> None:
         number = whole_number(known.get(name, least))
         if number is None or number < least:
             raise _wrong(name, f"it must be a whole number of at least {least}, not {known[name]!r}")
+    if known.get("param_in", "query") not in PLACES:
+        raise _wrong("param_in", f"it must be 'query' or 'body', not {known['param_in']!r}")
     if not isinstance(known.get("rebase", False), bool):
         raise _wrong("rebase", f"it must be True or False, not {known['rebase']!r}")
 
 
 def _check_together(known: Mapping[str, Any], given: Collection[str]) -> None:
+    for name in ("param", "size_param") if known.get("param_in") == "body" else ():
+        if name in known and parse_path(known[name]).is_expression:
+            raise _wrong(name, f"{known[name]!r} is an expression; only names and numbers say where to write")
     if "size_param" in given and "size" not in given:
         raise _wrong("size", "it is needed with size_param")
     if (whole_number(known.get("concurrency")) or 1) > 1 and not {"total", "page_count"} & set(given):

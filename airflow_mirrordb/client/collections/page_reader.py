@@ -136,11 +136,11 @@ async def pages(
     """
     try:
         reading = _Reading(reader, request)
+        current: PageRequest | None = reading.first_request(request)
     except InvalidRequestError as error:
         raise attach_request(error, request) from None
     ahead = _ReadAhead(reader.send, reading.pagination.concurrency or 1, in_pauses=reader.in_pauses)
     try:
-        current: PageRequest | None = reading.first_request(request)
         guesses: list[PageRequest] = []
         while current is not None:
             try:
@@ -173,7 +173,7 @@ class _Reading:
 
     def __init__(self, reader: Reader, request: MirrorDBRequest) -> None:
         self.pagination: Pagination = pagination_of(request)
-        self._reader, self._query = reader, request.query or {}
+        self._reader, self._says_where = reader, self.pagination.says_where(request)
         self._report = ReadingReport(
             self.pagination, reader.clock, reader.name, tells_progress=reader.tells_progress
         )
@@ -184,8 +184,7 @@ class _Reading:
         self._last: MirrorDBResponse | None = None
 
     def first_request(self, request: MirrorDBRequest) -> PageRequest:
-        query = {**self.pagination.first_query(), **self._query}
-        return PageRequest(request=replace(request, query=query, paginate=None, full_response=False))
+        return self.pagination.first_request(replace(request, paginate=None, full_response=False))
 
     def take(
         self, request: PageRequest, sent: str, response: MirrorDBResponse
@@ -236,7 +235,7 @@ class _Reading:
         :raises InvalidResponseError: if the backend says that there are more records
         """
         assert self._last is not None  # noqa: S101  # there is a first page
-        starts_elsewhere = not self.pagination.is_counted and self.pagination.param in self._query
+        starts_elsewhere = not self.pagination.is_counted and self._says_where
         if self._total is not None and not self._is_complete and not starts_elsewhere:
             raise unusable(
                 self._last,

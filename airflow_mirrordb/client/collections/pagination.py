@@ -19,6 +19,7 @@ from airflow_mirrordb.client.collections.page_arguments import (
     COUNTED,
     NAMES,
     check_page_arguments,
+    check_place_of_param,
     whole_number,
 )
 from airflow_mirrordb.client.collections.signs_of_more import lists_in, number_told
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 #: Characters of what tells of the next page: servers refuse longer URLs.
 MAX_TOKEN = 8192
 
+Place = Literal["query", "body"]
 Style = Literal["link", "header", "body", "page", "offset"]
 
 #: What a flag says that is no JSON boolean, as one of a header.
@@ -48,10 +50,10 @@ class Pagination:
     style        the next page
     ============ ==================================================================================
     ``link``     the URL of the ``Link`` header whose relation is ``next`` (RFC 8288)
-    ``header``   what the header ``next`` holds: a URL, or a value for the query ``param``
+    ``header``   what the header ``next`` holds: a URL, or a value for ``param``
     ``body``     what the body holds at the path ``next``: a URL, or a value for ``param``
-    ``page``     the query ``param`` counts pages, from ``first`` on
-    ``offset``   the query ``param`` counts records, from ``first`` on
+    ``page``     ``param`` counts pages, from ``first`` on
+    ``offset``   ``param`` counts records, from ``first`` on
     ============ ==================================================================================
 
     The end is a page that names no next one (nothing, null, an empty text, ``0`` or ``false``), or whose flag
@@ -65,6 +67,8 @@ class Pagination:
         holds in the connection's envelope, is that list
     :param next: name of the header, or path in the body, that tells of the next page
     :param param: name in the query of the page number, offset or cursor
+    :param param_in: ``query``, or ``body`` where ``param`` and ``size_param`` are paths into the ``data`` of
+        the read, as ``variables.after``
     :param first: number of the first page or record, for ``page`` and ``offset``; by default 1 and 0
     :param size: records that a page shall have; sent only with ``size_param``
     :param size_param: name in the query of ``size``
@@ -84,6 +88,7 @@ class Pagination:
     records: str | None = None
     next: str | None = None
     param: str | None = None
+    param_in: Place | None = None
     first: int | None = None
     size: int | None = None
     size_param: str | None = None
@@ -106,12 +111,32 @@ class Pagination:
         """Whether the next page is told by counting."""
         return self.style in COUNTED
 
-    def first_query(self) -> dict[str, Any]:
-        """Return what the query of the first request has to say beside the caller's own."""
-        query: dict[str, Any] = {self.size_param: self.size} if self.size_param else {}
+    def first_request(self, request: MirrorDBRequest) -> PageRequest:
+        """Return the request of the first page, with what it is asked for, unless its author says so.
+
+        :raises InvalidRequestError: if there is no place for it in the data, or no number where pages are
+            counted from
+        """
+        said: dict[str, Any] = {self.size_param: self.size} if self.size_param else {}
         if self.is_counted and self.param:
-            query[self.param] = self.first
-        return query
+            said[self.param] = self.first
+        if self.param_in != "body":
+            request = replace(request, query={**said, **(request.query or {})})
+        else:
+            for name, value in said.items():
+                if parse_path(name).value_in(request.data) in (ABSENT, None):
+                    request = self._with(request, name, value)
+        page = PageRequest(request=request)
+        if self.is_counted:
+            self.number_of(page)
+        return page
+
+    def says_where(self, request: MirrorDBRequest) -> bool:
+        """Whether a request says by itself from where on it reads."""
+        param = str(self.param)
+        if self.param_in == "body":
+            return self.param is not None and parse_path(param).value_in(request.data) not in (ABSENT, None)
+        return param in (request.query or {})
 
     def page_of(self, response: MirrorDBResponse) -> Page:
         """Return what a page says.
@@ -164,7 +189,7 @@ class Pagination:
                 response, f"the next page is told as {_kind(token)}{long}, which no request can hold"
             )
         if self.param and not str(token).startswith(("http://", "https://")):
-            return with_param(request, self.param, token)
+            return self._turned(request, token)
         if not isinstance(token, str):
             # not as it is: a link may be in it, with a signature
             raise unusable(
@@ -194,18 +219,22 @@ class Pagination:
             return
         step = 1 if self.style == "page" else stride
         for ahead in range(1, pages):
-            yield with_param(following, str(self.param), number + ahead * step)
+            yield self._turned(following, number + ahead * step)
 
     def number_of(self, request: PageRequest) -> int:
         """Return the page number or offset that a request asks for.
 
         :raises InvalidRequestError: if the query says something else
         """
-        number = (request.request.query or {}).get(str(self.param))
+        number: Any
+        if self.param_in == "body":
+            place, number = "body", parse_path(str(self.param)).value_in(request.request.data)
+        else:
+            place, number = "query", (request.request.query or {}).get(str(self.param))
         try:
-            return int(number)  # type: ignore[arg-type]
+            return int(number)
         except (TypeError, ValueError):
-            reason = f"the query says {number!r}, and pages are counted from there"
+            reason = f"the {place} says {number!r}, and pages are counted from there"
             raise InvalidRequestError(message=f"paginate.param: {reason}", field="paginate.param") from None
 
     def tells_next(self, response: MirrorDBResponse) -> bool:
@@ -239,7 +268,21 @@ class Pagination:
             raise unusable(
                 response, f"the page is empty, though {self.more!r} says that there are further ones"
             )
-        return with_param(request, str(self.param), number + (1 if self.style == "page" else page.count))
+        return self._turned(request, number + (1 if self.style == "page" else page.count))
+
+    def _turned(self, page: PageRequest, value: Any) -> PageRequest:
+        """Return the request of the same collection with another value of ``param``."""
+        return PageRequest(request=self._with(page.request, str(self.param), value))
+
+    def _with(self, request: MirrorDBRequest, name: str, value: Any) -> MirrorDBRequest:
+        if self.param_in != "body":
+            return replace(request, query={**(request.query or {}), name: value})
+        try:
+            return replace(request, data=parse_path(name).placed_in(request.data, value))
+        except PathError as error:
+            argument = "param" if name == self.param else "size_param"
+            message = f"paginate.{argument}: there is no place for it in data: {error}"
+            raise InvalidRequestError(message=message, field=f"paginate.{argument}") from None
 
     def _records_of(self, response: MirrorDBResponse) -> list[Any]:
         if self.records is None:
@@ -296,12 +339,6 @@ class Page:
     more: bool | None = None
 
 
-def with_param(page: PageRequest, name: str, value: Any) -> PageRequest:
-    """Return the request of the same collection with another value of a parameter."""
-    query = {**(page.request.query or {}), name: value}
-    return PageRequest(request=replace(page.request, query=query))
-
-
 def pagination_of(request: MirrorDBRequest) -> Pagination:
     """Return how the pages of a request go on.
 
@@ -310,6 +347,7 @@ def pagination_of(request: MirrorDBRequest) -> Pagination:
     if not request.reads:
         raise InvalidRequestError(message="paginate: only a read has pages", field="paginate")
     check_page_arguments(request.paginate)
+    check_place_of_param(request.paginate or {}, request.data)
     return Pagination(**(request.paginate or {}))
 
 

@@ -75,7 +75,7 @@ class ReadingReport:
             return
         signs = signs_of_more(response.body, response.headers)
         signs += signs_of_total(response.body, response.headers, page.count)
-        is_full = looks_full(page.count, request.request.query)
+        is_full = looks_full(page.count, request.request.query, request.request.data)
         if not signs and not is_full:
             return
         place = {"link": "no Link header", "header": f"no header {self._pagination.next!r}"}.get(

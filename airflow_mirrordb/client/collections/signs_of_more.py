@@ -93,9 +93,10 @@ def number_told(value: object) -> int | None:
     return int(value)
 
 
-def looks_full(records: int, query: Mapping[str, Any] | None) -> bool:
-    """Whether a page has as many records as pages usually have, or as the query seems to ask for."""
-    asked = {str(value) for value in (query or {}).values() if isinstance(value, int | str)}
+def looks_full(records: int, query: Mapping[str, Any] | None, data: Any = None) -> bool:
+    """Whether a page has as many records as pages usually have, or as query or data seem to ask for."""
+    said = [*(query or {}).values(), *(value for _, _, value in _fields(data))]
+    asked = {str(value) for value in said if isinstance(value, int | str)}
     return records in _COUNTS_OF_FULL_PAGES or (records > 0 and str(records) in asked)
 
 
