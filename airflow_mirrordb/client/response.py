@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from airflow_mirrordb.client.auth.redaction import shortened
-from airflow_mirrordb.client.bodies.error_details import encodable, problem_from
+from airflow_mirrordb.client.bodies.error_details import encodable, problem_from, problem_of_challenge
 from airflow_mirrordb.client.bodies.json_faults import fault_in
 from airflow_mirrordb.client.bodies.sizes import MAX_EXPANSION, decoded_size
 from airflow_mirrordb.client.bodies.texts import in_utf8, text_from
@@ -173,6 +173,8 @@ def response_error(
     body = in_utf8(answer.body, answer.headers.get("Content-Type", ""), errors="replace")
     complete = not answer.refused and answer.broken is None
     code, detail = problem_from(body, status=answer.status, complete=complete)
+    if not detail:
+        code, detail = problem_of_challenge(answer.headers.get("WWW-Authenticate", ""))
     error = status_error(answer, config, now=now, code=code, detail=detail)
     if answer.status in REDIRECTS:
         location = shortened(shown(answer.headers.get("Location", "nowhere")), 500)

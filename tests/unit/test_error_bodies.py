@@ -6,8 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, strategies as st
 
-from airflow_mirrordb.client.bodies.error_details import problem_from
+from airflow_mirrordb.client.auth.redaction import Redaction
+from airflow_mirrordb.client.bodies import error_keys
+from airflow_mirrordb.client.bodies.error_details import MAX_CODE, MAX_DETAIL, problem_from
+from airflow_mirrordb.client.bodies.failure_words import words_of_failure
 from tests.unit.error_bodies import Row, frameworks, pages, servers, services, standards
 
 MODULES = (standards, frameworks, services, servers, pages)
@@ -81,3 +85,49 @@ def test_what_stands_before_json_is_passed_over(before: str) -> None:
 def test_json_in_utf_16_is_read() -> None:
     """RFC 4627, section 3, allowed it, and some servers on Windows still send it."""
     assert problem_from('{"message": "keine Zeilen"}'.encode("utf-16")) == (None, "keine Zeilen")
+
+
+SECRET = "s3cr3t-k3y-0123456789"
+KEYS = sorted(
+    {
+        *(
+            name
+            for value in vars(error_keys).values()
+            if isinstance(value, tuple | frozenset)
+            for name in value
+        ),
+        *("__type", "@type", "@Message.ExtendedInfo", "o:errorDetails", "x", "0", SECRET, ""),
+    }
+)
+TEXTS = [
+    SECRET,
+    f"no {SECRET} here.",
+    f"<p>{SECRET}</p>",
+    f'{{"message": "{SECRET}"}}',
+    "a",
+    "a b",
+    "",
+    "404",
+    "\ud800",
+]
+BODIES = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 600) | st.sampled_from(TEXTS) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
+    max_leaves=30,
+)
+
+
+@given(BODIES, st.integers(0, 2000))
+def test_whatever_the_keys_hold_there_is_one_line_without_secrets(body: Any, cut: int) -> None:
+    """Each key that is known may hold anything at any place, and the body may end anywhere."""
+    raw = json.dumps(body).encode()
+    for code, detail in (
+        problem_from(raw, status=404),
+        problem_from(raw[:cut], status=404, complete=False),
+        (None, words_of_failure(body)),
+    ):
+        assert len(detail.encode()) <= MAX_DETAIL
+        assert len(detail.splitlines()) <= 1
+        assert code is None or (0 < len(code) <= MAX_CODE and code != "404" and not code.isspace())
+        for text in (code or "", detail):
+            assert SECRET[:5] not in Redaction([SECRET]).text(text)

@@ -396,6 +396,33 @@ def test_a_method_that_is_not_allowed(method: Method, allow: str | None, words: 
     assert ("update_method" in error.message) is ("update" in words)
 
 
+@pytest.mark.parametrize(
+    ("challenge", "code", "detail"),
+    [
+        (
+            'Bearer realm="example", error="invalid_token", error_description="The access token expired"',
+            "invalid_token",
+            "The access token expired",
+        ),
+        ('Bearer error="insufficient_scope", scope="x"', "insufficient_scope", "insufficient_scope"),
+        (r'Bearer error_description="it says \"no\""', None, 'it says "no"'),
+        ('Basic realm="no error here"', None, ""),
+        ('Bearer error="never ends', None, ""),
+        ("", None, ""),
+    ],
+)
+def test_the_words_of_a_challenge_are_told_where_there_is_no_body(
+    challenge: str, code: str | None, detail: str
+) -> None:
+    """A refused token is often told there alone; the first is the example of RFC 6750, section 3."""
+    error = error_of(answer(401, WWW_Authenticate=challenge))
+    assert isinstance(error, ResponseError)
+    assert (error.code, error.detail) == (code, detail)
+    said = error_of(answer(401, b'{"message": "the body says more"}', WWW_Authenticate=challenge))
+    assert isinstance(said, ResponseError)
+    assert said.detail == "the body says more"
+
+
 @pytest.mark.parametrize("body", [b"Not Found", b'{"error": "Not found."}', b"<title>404 Not Found</title>"])
 def test_words_that_only_repeat_the_status_are_told_once(body: bytes) -> None:
     """The detail has them all the same."""

@@ -21,6 +21,9 @@ MAX_BODY = 64 * 1024
 
 #: Texts and structure of JSON; a quotation mark alone begins a text that has no end.
 _TOKENS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\],]', re.DOTALL)
+_CHALLENGE = re.compile(
+    r'(?<![\w-])(error|error_description)\s*=\s*"([^"\\]*(?:\\.[^"\\]*)*)"', re.IGNORECASE
+)
 #: What some backends put before JSON, so that no page can run it as a script.
 _BEFORE_JSON = re.compile(r"\s*(?:\)\]\}',?|while\s*\(1\);|for\s*\(;;\);)")
 
@@ -48,6 +51,17 @@ def problem_from(body: bytes, *, status: int = 0, complete: bool = True) -> tupl
         return problem_of_words(None, words_of_text(whole))
     code, words = problem_of(value, status=status)
     return code, words if words or complete else _limited(words_of_text(whole))
+
+
+def problem_of_challenge(challenge: str) -> tuple[str | None, str]:
+    """Return the code and the words by which ``WWW-Authenticate`` says why a token is refused.
+
+    They are of RFC 6750, section 3; many servers say it there alone, and send no body.
+    """
+    said = {name.lower(): text for name, text in _CHALLENGE.findall(challenge[:MAX_BODY])}
+    code = said.get("error")
+    words = said.get("error_description") or code or ""
+    return problem_of_words(code, words_of_text(re.sub(r"\\(.)", r"\1", words)))
 
 
 def problem_of(value: Any, *, status: int = 0) -> tuple[str | None, str]:

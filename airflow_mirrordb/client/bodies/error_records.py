@@ -82,6 +82,7 @@ class _Record:
     __slots__ = ("folded", "place", "told", "words")
 
     def __init__(self, place: str, words: str) -> None:
+        place = " ".join(place.split())
         self.place, self.words = place, words
         self.told = words if not place or _is_named(place, words) else f"{place}: {words}"
         self.folded = self.told.casefold()
@@ -189,7 +190,7 @@ class Reader:
         for index, other in enumerate(self.records):
             if record.folded in other.folded:
                 return
-            if other.place in ("", place) and other.words.casefold() in record.folded:
+            if other.place in ("", record.place) and other.words.casefold() in record.folded:
                 self.records[index] = record
                 return
         if len(self.records) < MAX_RECORDS:
