@@ -81,6 +81,7 @@ def get_provider_info() -> dict[str, Any]:
                         "pending_statuses": "202",
                         "idempotency_header": "Idempotency-Key",
                         "not_applied_statuses": "425, 429, 503",
+                        "error_path": "errors",
                         "request_envelope": "data",
                         "response_envelope": "data",
                         "verify": "/etc/ssl/certs/ca.pem",
@@ -319,6 +320,17 @@ def get_provider_info() -> dict[str, Any]:
                         "schema": {
                             "type": ["string", "null"],
                             "examples": ["data", "result.data"],
+                            "section": "Writes and bodies",
+                        },
+                    },
+                    "error_path": {
+                        "label": "Path of errors in a success",
+                        "description": "Where the body of a 2xx tells of an error, on backends that answer"
+                        " 200 whatever happened. If something is there, the request was refused."
+                        " Default: none.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "examples": ["errors", "error"],
                             "section": "Writes and bodies",
                         },
                     },

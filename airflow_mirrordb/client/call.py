@@ -14,7 +14,7 @@ from airflow_mirrordb.client.auth.schemes import auth_headers
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.streams import Stream
 from airflow_mirrordb.client.config import MirrorDBConfig
-from airflow_mirrordb.client.errors import MirrorDBError, TransportError
+from airflow_mirrordb.client.errors import MirrorDBError, RefusedError, TransportError
 from airflow_mirrordb.client.request import (
     MirrorDBRequest,
     WireRequest,
@@ -181,6 +181,8 @@ class Call:
                 hide=self._redaction.text,
             )
         except MirrorDBError as error:
+            if isinstance(error, RefusedError) and error.status != HTTPStatus.MULTI_STATUS:
+                self._note_fact(self._progress.maybe_applied)
             if self._elsewhere is not None:
                 error.message += f"; so answers {self._elsewhere.origin}, to which the backend redirects"
                 Redaction(signatures_of(self._elsewhere)).error(error)
@@ -198,6 +200,8 @@ class Call:
                 self._redaction.text(response.headers.get("Content-Type", "none")[:200]),
                 "None, since it is no text" if response.body is None else "its text",
             )
+        if self._stream is not None and self._snapshot.config.error_path is not None:
+            log.info("%s: the answer went to a file, so nobody looked for an error in it", str(self))
         if response.status in GONE and not self._request.missing_ok:
             log.warning(
                 "%s: %d counts as done, since an attempt before may have been applied; whether the resource"

@@ -120,6 +120,8 @@ class MirrorDBConfig(BaseModel):
     """
     response_envelope: str | None = None
     """Path at which an answer holds its data; an answer with nothing there is data as a whole."""
+    error_path: str | None = None
+    """Path to what tells of an error in the body of a 2xx; if something is there, it was refused."""
 
     auth_type: AuthType | None = None
     """How the key is sent; by default ``basic`` with a login, ``bearer`` with only a key, else ``none``."""
@@ -263,7 +265,7 @@ class MirrorDBConfig(BaseModel):
             decode_endpoint(value)
         return value
 
-    @field_validator("response_envelope")
+    @field_validator("response_envelope", "error_path")
     @classmethod
     def _check_path(cls, value: str | None) -> str | None:
         if value is not None:

@@ -19,6 +19,7 @@
     │   ├── NotFoundError            404, 410
     │   ├── ConflictError            409, 412, 428
     │   ├── NotReadyError            202 to a read: what it asks for is still being made
+    │   ├── RefusedError             a 2xx whose body tells of an error, at error_path
     │   ├── RateLimitError           429
     │   └── ServerError              5xx
     ├── InvalidResponseError     a success whose body is too large, not whole, or, of a read, not JSON
@@ -206,6 +207,18 @@ class ConflictError(ResponseError):
 
 class NotReadyError(ResponseError):
     """A read was answered 202, or another of ``pending_statuses``: what it asks for is not ready yet."""
+
+
+@dataclass(eq=False, kw_only=True)
+class RefusedError(ResponseError):
+    """A 2xx whose body tells of an error, at the connection's ``error_path``: the request was refused.
+
+    Of a 207 some parts were refused, and others may have been applied.
+
+    :param parts: the places in the body of those that were refused, as ``results[1]``
+    """
+
+    parts: list[str] = field(default_factory=list)
 
 
 class RateLimitError(ResponseError):

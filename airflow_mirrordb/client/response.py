@@ -11,37 +11,29 @@ from typing import Any
 
 import msgspec
 
+from airflow_mirrordb.client.answer_errors import check_for_error, not_ready, request_id_of, response_error
 from airflow_mirrordb.client.auth.redaction import shortened
-from airflow_mirrordb.client.bodies.error_details import encodable, problem_from, problem_of_challenge
 from airflow_mirrordb.client.bodies.json_faults import fault_in
 from airflow_mirrordb.client.bodies.sizes import MAX_EXPANSION, decoded_size
 from airflow_mirrordb.client.bodies.texts import in_utf8, text_from
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import (
     InvalidResponseError,
-    NotReadyError,
-    ResponseError,
     TransportError,
-    response_error_class,
 )
 from airflow_mirrordb.client.full_response import FullResponse
 from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
 from airflow_mirrordb.client.rules.entity_tags import entity_tag
 from airflow_mirrordb.client.rules.headers import header_key
-from airflow_mirrordb.client.rules.passing import is_web_page, may_pass
-from airflow_mirrordb.client.rules.patterns import Method
-from airflow_mirrordb.client.rules.urls import shown
-from airflow_mirrordb.client.rules.wait_headers import wait_asked
+from airflow_mirrordb.client.rules.passing import is_web_page
 from airflow_mirrordb.media_types import is_html_type, is_json_type, takes_text
 from airflow_mirrordb.paths import ABSENT, PathError, parse_path
 
 SUCCESS = range(200, 300)
 GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 APPLIED = "; the write itself was applied"
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: By which a request says what its sender has; 304 answers no other one (RFC 9110, section 15.4.5).
 _CONDITIONS = ("if-none-match", "if-modified-since")
-_REQUEST_ID_HEADERS = ("X-Request-ID", "Request-ID", "X-Correlation-ID", "X-Amzn-RequestId", "CF-Ray")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +110,8 @@ def interpret(
     :param now: unix time, for a Retry-After that is a date
     :param hide: takes secrets out of the request id, which appears in logs; not out of errors, which are
         rid of theirs where they leave the client
-    :raises ResponseError: if it is no success, of the class that the status calls for, or not ready yet
+    :raises ResponseError: if it is no success, of the class that the status calls for, or not ready yet, or
+        its body tells of an error
     :raises InvalidResponseError: if it is a success, but the body cannot be used; that of a write only if it
         is too large or packed in an unknown way
     :raises TransportError: if it is a success, but the body did not come whole
@@ -134,7 +127,9 @@ def interpret(
         raise attach_request(answer.broken, request)
     else:
         body, is_json = _decode(answer, request, config)
-    request_id = _request_id(answer.headers)
+        if config.error_path is not None and is_json:
+            check_for_error(body, answer, request, config.error_path, now=now)
+    request_id = request_id_of(answer.headers)
     return MirrorDBResponse(
         status=answer.status,
         headers=answer.headers,
@@ -164,88 +159,6 @@ def unwrapped(body: Any, envelope: str | None) -> Any:
     except PathError:
         return body
     return body if found is ABSENT or (found is None and path.is_expression) else found
-
-
-def response_error(
-    answer: Answer, config: MirrorDBConfig, *, now: float, method: Method = "GET"
-) -> ResponseError:
-    """Return the error that an answer to a method stands for, with what it says of it."""
-    body = in_utf8(answer.body, answer.headers.get("Content-Type", ""), errors="replace")
-    complete = not answer.refused and answer.broken is None
-    code, detail = problem_from(body, status=answer.status, complete=complete)
-    if not detail:
-        code, detail = problem_of_challenge(answer.headers.get("WWW-Authenticate", ""))
-    error = status_error(answer, config, now=now, code=code, detail=detail)
-    if answer.status in REDIRECTS:
-        location = shortened(shown(answer.headers.get("Location", "nowhere")), 500)
-        error.message += (
-            f"; the redirect to {location!r} was not followed"
-            " (set the extra 'trailing_slash' if only a slash is missing, 'redirect_hosts' if a file lies at"
-            " that host, else change the base URL)"
-        )
-    if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
-        error.message += f"; {_allowed(answer.headers, method)}"
-    error.request_id = _request_id(answer.headers)
-    if error.request_id:
-        error.message += f" (request id {error.request_id})"
-    return error
-
-
-def _allowed(headers: Mapping[str, str], method: Method) -> str:
-    """Return what a 405 says by ``Allow`` (RFC 9110, section 15.5.6), and which setting heeds it."""
-    allowed = shortened(encodable(headers.get("Allow", "")), 200)
-    told = f"allowed here is {allowed}" if allowed else "it does not say by Allow which methods are"
-    names = {name.strip().upper() for name in allowed.split(",")}
-    if method == "PUT" and (not allowed or "PATCH" in names):
-        return f"{told}; a backend that updates by PATCH alone needs the extra 'update_method': \"PATCH\""
-    if method == "PATCH" and "PUT" in names and "PATCH" not in names:
-        return f"{told}; update without 'partial', and with the extra 'update_method': \"PUT\""
-    if method == "QUERY" and (other := min(names & {"POST", "QUERY"}, default=None)):
-        return f"{told}; a read with data is sent so with the extra 'query_method': \"{other}\""
-    return told
-
-
-def status_error(
-    answer: Answer, config: MirrorDBConfig, *, now: float, code: str | None, detail: str
-) -> ResponseError:
-    """Return the error that the status of an answer stands for.
-
-    :param code: the server's own code for it
-    :param detail: the server's own words
-    """
-    try:
-        named = f"{answer.status} {HTTPStatus(answer.status).phrase}"
-    except ValueError:
-        named = str(answer.status)
-    says_no_more = detail.rstrip(".").lower() in ("", named.lower(), named.partition(" ")[2].lower())
-    wait = wait_asked(answer.headers, answer.status, now)
-    told = f"; {wait.excess}" if wait and wait.excess else ""
-    return response_error_class(answer.status)(
-        message=f"{named if says_no_more else f'{named}: {detail}'}{told}",
-        status=answer.status,
-        code=code,
-        detail=detail,
-        retry_after=wait.seconds if wait else None,
-        retryable=may_pass(answer.status, config, asks_to_wait=wait is not None),
-    )
-
-
-def not_ready(answer: Answer, *, now: float) -> NotReadyError:
-    """Return the error of a read whose result is still being made, with what its body says of it."""
-    code, detail = problem_from(answer.body, complete=not answer.refused and answer.broken is None)
-    if not detail and (text := text_from(answer.body, answer.headers.get("Content-Type", ""))):
-        detail = shortened(" ".join(text.split()), 200)
-    wait = wait_asked(answer.headers, answer.status, now)
-    told = f"; {wait.excess}" if wait and wait.excess else ""
-    return NotReadyError(
-        message=f"{answer.status}, so it is not ready yet{': ' if detail else ''}{detail}{told}",
-        status=answer.status,
-        code=code,
-        detail=detail,
-        request_id=_request_id(answer.headers),
-        retry_after=wait.seconds if wait else None,
-        retryable=True,
-    )
 
 
 def is_pending(status: int, config: MirrorDBConfig, *, reads: bool) -> bool:
@@ -325,7 +238,7 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
     error = InvalidResponseError(
         message=f"{answer.status}, but {reason}{applied}",
         status=answer.status,
-        request_id=_request_id(answer.headers),
+        request_id=request_id_of(answer.headers),
         maybe_applied=not request.reads,
         retryable=passes,
     )
@@ -363,10 +276,3 @@ def _finite(digits: str) -> float:
 
 
 _JSON = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
-
-
-def _request_id(headers: Mapping[str, str]) -> str | None:
-    for name in _REQUEST_ID_HEADERS:
-        if found := headers.get(name):
-            return shortened(encodable(found), 200)
-    return None

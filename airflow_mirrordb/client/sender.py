@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TypeVar
 from uuid import uuid4
 
+from airflow_mirrordb.client.answer_errors import response_error
 from airflow_mirrordb.client.auth.credentials import Credentials
 from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.call import SHORT_WAIT, Call, Note, Observer, Snapshot
@@ -32,7 +33,7 @@ from airflow_mirrordb.client.request import (
     prepare,
     request_of_base_url,
 )
-from airflow_mirrordb.client.response import MirrorDBResponse, response_error
+from airflow_mirrordb.client.response import MirrorDBResponse
 from airflow_mirrordb.client.route import Route
 from airflow_mirrordb.client.rules.retry import Progress, Retrying, WaitNeeded
 from airflow_mirrordb.client.rules.throttle import TurnTooLateError

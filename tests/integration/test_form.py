@@ -48,6 +48,7 @@ STORED: dict[str, Any] = {
     "pending_statuses": [202, 203],
     "idempotency_header": "Idempotency-Key",
     "not_applied_statuses": [425, 429, 503],
+    "error_path": "errors",
     "update_method": "PATCH",
     "query_method": "QUERY",
     "request_envelope": "data",

@@ -11,6 +11,11 @@ from typing import Any
 
 #: By module: what a guard is called in the lists of guards, and what it is called in the code.
 SEAMS = {
+    "airflow_mirrordb.client.answer_errors": {
+        "errors in successes": "reported_error",
+        "halves of pairs in request ids": "encodable",
+        "queries of redirects": "shown",
+    },
     "airflow_mirrordb.client.auth.credentials": {
         "keys of another backend": "Credentials._is_elsewhere",
     },
@@ -108,9 +113,7 @@ SEAMS = {
         "304 that nobody asked for": "_is_conditional",
         "memory of decoded bodies": "decoded_size",
         "JSON decoder": "_JSON",
-        "halves of pairs in request ids": "encodable",
         "entity tags that no request can send": "entity_tag",
-        "queries of redirects": "shown",
     },
     "airflow_mirrordb.client.route": {
         "changes of aiohttp": "check_aiohttp",

@@ -18,12 +18,13 @@ from urllib.parse import urlencode
 from multidict import CIMultiDict
 from yarl import URL
 
+from airflow_mirrordb.client.answer_errors import REDIRECTS, status_error
 from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.auth.schemes import client_headers
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import AuthenticationError, ResponseError, TransportError
 from airflow_mirrordb.client.request import USER_AGENT, WireRequest
-from airflow_mirrordb.client.response import REDIRECTS, SUCCESS, Answer, status_error
+from airflow_mirrordb.client.response import SUCCESS, Answer
 from airflow_mirrordb.client.rules.urls import shown
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from http import HTTPStatus
 
 from multidict import CIMultiDict
 
+from airflow_mirrordb.client.answer_errors import REDIRECTS
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import EndpointNotAllowedError
 from airflow_mirrordb.client.request import MirrorDBRequest, WireRequest, base_of, target_of, without_body
-from airflow_mirrordb.client.response import REDIRECTS, Answer
+from airflow_mirrordb.client.response import Answer
 from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
 from airflow_mirrordb.client.rules.paths import endpoint_at
 from airflow_mirrordb.client.rules.redirect_hosts import is_listed, split_location

@@ -10,6 +10,7 @@ from airflow_mirrordb.client.errors import (
     DisconnectedError,
     InvalidResponseError,
     MirrorDBError,
+    RefusedError,
     ResponseError,
     TransportError,
 )
@@ -70,7 +71,8 @@ def classify_failure(
     if sent.reads:
         return error
     status = error.status if isinstance(error, ResponseError) else None
-    hides_success = error.maybe_applied and not isinstance(error, InvalidResponseError)
+    told = isinstance(error, InvalidResponseError | RefusedError)  # what became of it
+    hides_success = error.maybe_applied and not told
     conflicts = maybe_applied and status in (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
     if conflicts and status == HTTPStatus.CONFLICT and sent.repeatable and sent.method in KEYED:
         error.retryable = True  # the backend is still busy with an attempt of our own

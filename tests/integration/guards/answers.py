@@ -29,6 +29,7 @@ from tests.integration import (
     test_pages as paginated,
     test_passing_answers as passing,
     test_proxy as proxies,
+    test_refused as refused,
     test_resources as resources,
     test_streams as files,
     test_unsent as unsent,
@@ -265,6 +266,11 @@ GUARDS: dict[str, Guard] = {
         without=frozenset(),
         check=proxies.test_a_refused_tunnel_is_asked_for_again_when_the_proxy_says,
         arguments={"status": "429 Too Many Requests", "header": "Retry-After: 7", "slept": [7.0]},
+    ),
+    "errors in successes": Guard(
+        without=lambda *_, **_how: None,
+        check=refused.test_a_write_was_refused_and_is_not_ambiguous,
+        arguments={"method": "POST", "keyed": False},
     ),
     "what is not ready": Guard(
         without=lambda *_, **_how: False,
