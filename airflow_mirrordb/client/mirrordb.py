@@ -338,8 +338,7 @@ class GenericMirrorDB(Connected):
 
         async def send(page: PageRequest) -> Sent:
             prepared = self.prepare(page.request)
-            if page.target is not None:  # as the backend gave it, now that it is checked
-                prepared = replace(prepared, wire=replace(prepared.wire, target=page.target))
+            prepared = replace(prepared, wire=page.sent(prepared.wire))
             answer = self._send(prepared, next(first, None), wait=wait, once=once, note=note)
             return prepared.wire.target, await answer
 

@@ -12,8 +12,10 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 # RFC 3986: what a path and a query may hold as it is, and escapes.
-_PATH = re.compile(r"(?:/(?:[A-Za-z0-9\-._~!$&'()*,=:@]|%[0-9A-F]{2})+)+/?")
+_PATH = re.compile(r"(?:/(?:[A-Za-z0-9\-._~!$&'()*,=:@]|%[0-9A-Fa-f]{2})+)+/?")
 _QUERY = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*")
+#: What a backend may have in the query of its own link beside these, and gets back as it is.
+_OF_LINKS = re.compile(r"[\[\]{}|\\^`%]")
 _AUTHORITY = re.compile(r"(https?)://([^/?#\\]*)", re.IGNORECASE)
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s@%\[\]:\\<>\"{}|^`]+?)(?::([0-9]*))?", re.IGNORECASE)
 
@@ -81,6 +83,12 @@ SCENES = (
         },
     ),
 )
+
+
+def check_link(url: str, base_url: str, scene: Scene) -> None:
+    """Check the URL of a next page, as :func:`check_url` does, save that its query is the backend's own."""
+    path, mark, query = url.partition("?")
+    check_url(f"{path}{mark}{_OF_LINKS.sub('', query)}", base_url, "GET", scene)
 
 
 def check_url(url: str, base_url: str, method: str, scene: Scene) -> None:

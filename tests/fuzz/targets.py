@@ -21,6 +21,7 @@ from airflow_mirrordb.client import (
     response,
 )
 from airflow_mirrordb.client.auth.redaction import Redaction
+from airflow_mirrordb.client.collections.next_links import BadLinkError, PageRequest, followed
 from airflow_mirrordb.client.errors import InvalidRequestError
 from airflow_mirrordb.client.request import ACCEPT, USER_AGENT, prepare
 from airflow_mirrordb.client.response import Answer
@@ -225,6 +226,24 @@ def location(given: bytes) -> None:
     oracle.check_url(url, config.base_url, "GET", oracle.SCENES[number])
 
 
+def next_page(given: bytes) -> None:
+    """A link to the next page is refused, or got from the same origin, prefix and patterns.
+
+    With ``rebase`` it is the base URL's origin, whatever the link says.
+    """
+    config = BASES[choice(given, 0) % len(BASES)]
+    number, rebase = choice(given, 1) % len(REGISTRIES), bool(choice(given, 2) % 2)
+    page = PageRequest(request=MirrorDBRequest(method="GET", endpoint="api/users"))
+    sent = f"{URL(config.base_url, encoded=True).raw_path.rstrip('/')}/api/users"
+    try:
+        following = followed(page, sent, text_of(given[3:]), config.base_url, rebase=rebase)
+        wire = following.sent(prepare(following.request, config, REGISTRIES[number]))
+    except (BadLinkError, EndpointNotAllowedError) as error:
+        assert str(error).isprintable()
+        return
+    oracle.check_link(f"{wire.origin}{wire.target}", config.base_url, oracle.SCENES[number])
+
+
 def base_url(data: bytes) -> None:
     """A base URL is refused, or keeps the host and port that a person reads in it."""
     text = text_of(data)
@@ -382,6 +401,37 @@ TARGETS = {
             bytes([base, len(REGISTRIES) - 1, 1]) + bytes_of(text)
             for base in (0, 1, 129, 130)
             for text in ("/files/8", "/v1/files/8", "/api/users", "/", "/v1/", "/Orders(8)", "/files/a%2Fb")
+        ),
+    ),
+    "next_page": Target(
+        next_page,
+        _choosing(
+            "/api/users?page=2",
+            "?a=1&flag&b=%E9&a=2",
+            "/v1/api/users/?page[number]=2",
+            "https://example.com:443/api/users?page=2",
+            "http://[::1]:8080/v1/api/users?page=2",
+            "http://inner.example:8000/api/users?page=2",
+            "https://bücher.example/a%20b/%C3%A9/api/users?q=é b",
+            "//evil.example/v1/api/users",
+            "https://example.com@evil.example/api/users",
+            "https://user:pass@example.com/api/users",
+            "/api/users/..;/admin",
+            "/api/users/%2e%2e/admin",
+            "/files/a%2Fb",
+            "/api/us%65rs",
+            "../../admin",
+            "\\\\evil.example/api/users",
+            "/api/users\r\nHost: evil.example",
+            "/api/users?a=\r\n",
+            "#",
+            "",
+            "/",
+            "//[]@",
+        )
+        + tuple(
+            bytes([0, number, 1]) + bytes_of("http://inner.example/api/users/7")
+            for number in range(len(REGISTRIES))
         ),
     ),
     "base_url": Target(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,9 @@ async def test_all_link_headers_count(answering: Answering, config_for: ConfigFo
         ("/api/x?p=2", "/v1/api/x?p=2"),
         ("/v1/api/x/?p=2", "/v1/api/x/?p=2"),
         ("/v1/api/%78?p=2", "/v1/api/%78?p=2"),
+        ("/v1/api/x/7;v=1/y?p=2;q", "/v1/api/x/7%3Bv=1/y?p=2;q"),
+        ("?page[number]=2&f={a|b}", "/v1/api/x?page[number]=2&f={a|b}"),
+        ('?q="a<b>"', "/v1/api/x?q=%22a%3Cb%3E%22"),
         ("y?p=2", "/v1/api/y?p=2"),
         ("?q=a b\u00e9", "/v1/api/x?q=a%20b%C3%A9"),
         ("?p=2#part", "/v1/api/x?p=2"),
@@ -65,7 +69,8 @@ async def test_a_link_is_sent_byte_for_byte(
     """
     pages = [{"rows": [1], "next": reference}, {"rows": [2], "next": None}]
     backend = await answering(*map(web.json_response, pages))
-    async with GenericMirrorDB(config_for(f"{backend.base_url}/v1")) as client:
+    endpoints = ["api/x", "api/y", "GET api/x/{id}/y"]
+    async with GenericMirrorDB(config_for(f"{backend.base_url}/v1", endpoints=endpoints)) as client:
         assert await client.read_function("list", "api/x", paginate=PAGINATE) == [1, 2]
     assert backend.lines[1] == f"GET {sent}"
 
@@ -129,6 +134,18 @@ async def test_rebase_asks_our_own_origin_for_a_link_that_names_an_inner_one(
     assert backend.lines == ["GET /api/x", "GET /api/x?p=2", "GET /api/x"]
 
 
+@pytest.mark.parametrize("reference", ["/api/x/..;/admin", "/api/x/%2e%2e;a/admin", "../admin;/../x"])
+async def test_no_path_means_another_one_to_servers_that_read_parameters_in_it(
+    answering: Answering, config_for: ConfigFor, reference: str
+) -> None:
+    """Servlet containers drop what follows a semicolon (RFC 3986, section 3.3), and then resolve dots."""
+    backend = await answering(web.json_response({"rows": [1], "next": reference}), web.json_response({}))
+    async with GenericMirrorDB(config_for(backend.base_url, endpoints=["GET {all:path}"])) as client:
+        with suppress(Exception):
+            await client.read_function("list", "api/x", paginate=PAGINATE)
+    assert not [line for line in backend.lines if ";" in line]
+
+
 async def test_rebase_leads_to_registered_endpoints_alone(
     answering: Answering, config_for: ConfigFor
 ) -> None:
@@ -186,3 +203,16 @@ async def test_the_condition_is_that_of_the_first_page(answering: Answering, con
     names = [{name.lower() for name in request.headers} for request in backend.requests]
     assert {"if-none-match", "if-modified-since", "x-own"} <= names[0]
     assert names[1] & {"if-none-match", "if-modified-since", "x-own"} == {"x-own"}
+
+
+@pytest.mark.parametrize("reference", ["/api/\ud800", "?q=\udfff", "/api/x?a=1\r\nHost: evil.test", "?a\tb"])
+async def test_a_link_that_no_request_can_hold_is_no_url(
+    answering: Answering, config_for: ConfigFor, reference: str
+) -> None:
+    """JSON can hold half of a surrogate pair, and line breaks."""
+    backend = await answering(web.json_response({"rows": [1], "next": reference}))
+    async with GenericMirrorDB(config_for(backend.base_url)) as client:
+        with pytest.raises(InvalidResponseError, match="which is no URL") as refused:
+            await client.read_function("list", "api/x", paginate=PAGINATE)
+    assert str(refused.value).isprintable()
+    assert len(backend.requests) == 1

@@ -2,7 +2,9 @@
 
 A backend's URL is opaque: its path and query go out byte for byte as they were given, once it is checked
 that they lie under the base URL and at a registered endpoint. Only what no request can hold, as a blank or a
-letter that is not ASCII, is percent-encoded (RFC 3986, section 2.1).
+letter that is not ASCII, is percent-encoded (RFC 3986, section 2.1). A path with characters in which some
+servers read more than their text, as ``;``, goes out encoded as any endpoint does: what was checked is what
+is read.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from multidict import MultiMapping
 from yarl import URL
 
 from airflow_mirrordb.client.auth.redaction import shortened
-from airflow_mirrordb.client.request import MirrorDBRequest, base_of
+from airflow_mirrordb.client.request import MirrorDBRequest, WireRequest, base_of
 from airflow_mirrordb.client.rules.headers import CONTROL
 from airflow_mirrordb.client.rules.paths import BASE_URL
 from airflow_mirrordb.client.rules.urls import origin_of, shown, split_url
@@ -25,8 +27,11 @@ from airflow_mirrordb.client.rules.urls import origin_of, shown, split_url
 #: One link of a Link header, and its relation types (RFC 8288, section 3).
 _LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[\w*-]+(?:\s*=\s*(?:\"[^\"]*\"|[^\s\",;]*))?)*)")
 _RELATION = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s\",;]*))", re.IGNORECASE)
-#: Of ASCII, all that is no blank: quote() lets it stand.
-_AS_IT_IS = "".join(map(chr, range(0x21, 0x7F)))
+#: What is sent of ASCII as it is: all but what ends a request line, or the URL in most texts (WHATWG URL,
+#: "query percent-encode set").
+_AS_IT_IS = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"<>')
+#: A path that means its text to everybody who reads it.
+_PLAIN_PATH = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*,=:@/]|%[0-9A-Fa-f]{2})*")
 
 
 class BadLinkError(Exception):
@@ -43,6 +48,19 @@ class PageRequest:
 
     request: MirrorDBRequest
     target: str | None = None
+
+    def sent(self, checked: WireRequest) -> WireRequest:
+        """Return what is sent, now that the request is checked.
+
+        :param checked: the request of the endpoint, as it would be sent of its own
+        """
+        if self.target is None:
+            return checked
+        path, mark, query = self.target.partition("?")
+        if not _PLAIN_PATH.fullmatch(path):
+            slash = "/" if path.endswith("/") else ""
+            path = f"{checked.target.partition('?')[0].removesuffix('/')}{slash}"
+        return replace(checked, target=f"{path}{mark}{query}")
 
     @property
     def key(self) -> str:
@@ -118,6 +136,7 @@ def _joined(url: str, reference: str) -> tuple[SplitResult, URL] | None:
     if CONTROL.search(reference) or "\t" in reference:
         return None
     try:
+        reference.encode()  # half of a surrogate pair cannot be
         parts = urlsplit(urljoin(url, reference))
         if parts.scheme not in ("http", "https"):
             return None
