@@ -102,18 +102,18 @@ def _json(text: str, *, complete: bool) -> Any:
 def _closed(text: str) -> str:
     """Return JSON that was cut off as far as it is whole, with the brackets closed that are open there."""
     opened: list[str] = []
-    end, closing = 0, ""
+    end = 0
     for token in _TOKENS.finditer(text):
         mark = token[0]
         if mark == '"':
             break
-        if mark in "{[":
+        if mark in ("{", "["):
             opened.append("}" if mark == "{" else "]")
-        elif mark in "}]" and opened:
+        elif mark in ("}", "]") and opened:
             opened.pop()
-        if mark in "{[}]," and len(mark) == 1:
-            end, closing = token.start() if mark == "," else token.end(), "".join(reversed(opened))
-    return text[:end] + closing
+        if mark[0] != '"':
+            end = token.start() if mark == "," else token.end()
+    return text[:end] + "".join(reversed(opened))
 
 
 def _limited(text: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain, islice
 from typing import Any
 
 from airflow_mirrordb.client.bodies.error_details import problem_of_words
 from airflow_mirrordb.client.bodies.error_records import Reader, name_of
 
-#: How deep in a body words are looked for, and among how many values.
+#: How deep in a body words are looked for, and among how many values of each depth.
 MAX_DEPTH = 6
 MAX_VALUES = 500
 #: What the name of a field with such words is, or begins or ends with: ``error``, ``errorResult``,
@@ -36,19 +37,16 @@ def words_of_failure(body: Any) -> str:
     Told is what is nearest to its top. A body is a resource, most of which is no words: only what is below
     a name that tells of a failure is read.
     """
-    level, values = [body], 0
+    level = [body]
     for _ in range(MAX_DEPTH):
         reader = Reader()
         for value in level:
-            if isinstance(value, Mapping):
-                for key, item in value.items():
-                    if _tells(name_of(key)):
-                        reader.read(item, "", 1, "error")
+            for key, item in islice(value.items(), MAX_VALUES) if isinstance(value, Mapping) else ():
+                if _tells(name_of(key)):
+                    reader.read(item, "", 1, "error")
         if told := str(reader):
             return problem_of_words(None, told)[1]
-        inner = [item for value in level for item in _inside(value)]
-        level = inner[: MAX_VALUES - values]
-        values += len(level)
+        level = list(islice(chain.from_iterable(map(_inside, level)), MAX_VALUES))
     return ""
 
 
@@ -57,6 +55,6 @@ def _tells(name: str) -> bool:
     return is_named and not name.endswith(_NO_WORDS)
 
 
-def _inside(value: Any) -> list[Any]:
+def _inside(value: Any) -> Iterator[Any]:
     items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    return [item for item in items if isinstance(item, Mapping | list)][:MAX_VALUES]
+    return (item for item in islice(items, MAX_VALUES) if isinstance(item, Mapping | list))
