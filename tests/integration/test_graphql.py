@@ -208,6 +208,33 @@ async def test_cursor_at_the_top_of_a_body(serve: Serve, config_for: ConfigFor) 
     assert asked == [{}, {"start_cursor": "c1"}]
 
 
+async def test_cursor_that_is_a_list(serve: Serve, config_for: ConfigFor) -> None:
+    """Elasticsearch's ``search_after`` takes the sort values of the last hit ("Paginate search results")."""
+    asked: list[Any] = []
+    pages = {0: [1, 2], 2: [3]}
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(await request.json())
+        (last, _) = asked[-1].get("search_after", [0, ""])
+        hits = [{"_source": {"n": n}, "sort": [n, f"id-{n}"]} for n in pages.get(last, [])]
+        return web.json_response({"hits": {"hits": hits}})
+
+    app = web.Application()
+    app.router.add_post("/orders/_search", answer)
+    paginate = {
+        "style": "body",
+        "records": "hits.hits[]._source",
+        "next": "hits.hits[-1].sort",
+        "param": "search_after",
+        "param_in": "body",
+    }
+    config = config_for(await serve(app), endpoints=["QUERY {index}/_search"])
+    async with GenericMirrorDB(config) as client:
+        found = await client.read_function(None, "orders/_search", data={"size": 2}, paginate=paginate)
+    assert found == [{"n": 1}, {"n": 2}, {"n": 3}]
+    assert [body.get("search_after") for body in asked] == [None, [2, "id-2"], [3, "id-3"]]
+
+
 @pytest.mark.parametrize(
     ("link", "method"), [("/v1/usage/query?$skiptoken=7", "POST"), ("/v1/usage/results/7", "GET")]
 )

@@ -175,7 +175,7 @@ class Pagination:
         if self.is_counted:
             return self._counted(request, response, page, position)
         token = self._token(response)
-        if token is None or token is False or token == "" or (token in (0, "0") and not page.more):
+        if token in (None, "", [], {}) or token is False or (token in (0, "0") and not page.more):
             if page.more:
                 raise unusable(
                     response,
@@ -183,7 +183,8 @@ class Pagination:
                     f" {self.more!r} says that there are further pages",
                 )
             return None
-        if isinstance(token, dict | list) or len(str(token)) > MAX_TOKEN:
+        is_whole = isinstance(token, dict | list)  # as the sort values of Elasticsearch's last hit
+        if (is_whole and self.param_in != "body") or len(str(token)) > MAX_TOKEN:
             long = f" of {len(token):,} characters" if isinstance(token, str) else ""
             raise unusable(
                 response, f"the next page is told as {_kind(token)}{long}, which no request can hold"
