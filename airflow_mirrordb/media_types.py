@@ -17,6 +17,16 @@ _RANGES = re.compile(rf"{_RANGE.pattern}(?:[ \t]*,[ \t]*{_RANGE.pattern})*")
 ACCEPT_WANTED = "it must be a media type, as text/csv, or several with commas between them"
 
 
+def check_media_type(value: object) -> str:
+    """Return what ``Content-Type`` shall say.
+
+    :raises ValueError: if it is no media type; with the reason
+    """
+    if not isinstance(value, str) or not _RANGE.fullmatch(value.strip(" \t")) or "*" in value:
+        raise ValueError(f"it must be a media type, as text/csv, not {value!r:.200}")
+    return value.strip(" \t")
+
+
 def check_accept(value: object) -> str:
     """Return what ``Accept`` shall say.
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
         EndpointNotAllowedError as EndpointNotAllowedError,
         FailedStateError as FailedStateError,
         ForbiddenError as ForbiddenError,
+        InputError as InputError,
         InstallationError as InstallationError,
         InvalidDataError as InvalidDataError,
         InvalidRequestError as InvalidRequestError,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
     from airflow_mirrordb.client.full_response import FullResponse as FullResponse
     from airflow_mirrordb.client.mirrordb import GenericMirrorDB as GenericMirrorDB
     from airflow_mirrordb.client.request import (
+        BodyOptions as BodyOptions,
         MirrorDBRequest as MirrorDBRequest,
         PreparedRequest as PreparedRequest,
         RequestOptions as RequestOptions,
@@ -57,6 +59,12 @@ if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
         RetryPolicy as RetryPolicy,
         WaitNeeded as WaitNeeded,
         retry_with_exponential_backoff as retry_with_exponential_backoff,
+    )
+    from airflow_mirrordb.client.uploads.sources import (
+        FileFacts as FileFacts,
+        LocalFile as LocalFile,
+        Reader as Reader,
+        Source as Source,
     )
 
 _MODULES = {
@@ -76,6 +84,7 @@ _MODULES = {
         "EndpointNotAllowedError",
         "FailedStateError",
         "ForbiddenError",
+        "InputError",
         "InstallationError",
         "InvalidDataError",
         "InvalidRequestError",
@@ -96,9 +105,10 @@ _MODULES = {
     "full_response": ("FullResponse",),
     "mirrordb": ("GenericMirrorDB",),
     "collections.pagination": ("Pagination",),
-    "request": ("MirrorDBRequest", "PreparedRequest", "RequestOptions"),
+    "request": ("BodyOptions", "MirrorDBRequest", "PreparedRequest", "RequestOptions"),
     "rules.retry": ("Progress", "RetryPolicy", "WaitNeeded", "retry_with_exponential_backoff"),
     "collections.streams": ("Manifest", "Sink"),
+    "uploads.sources": ("FileFacts", "LocalFile", "Reader", "Source"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -14,7 +14,7 @@ from airflow_mirrordb.client.auth.schemes import auth_headers
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.streams import Stream
 from airflow_mirrordb.client.config import MirrorDBConfig
-from airflow_mirrordb.client.errors import MirrorDBError, RefusedError, TransportError
+from airflow_mirrordb.client.errors import InputError, MirrorDBError, RefusedError, TransportError
 from airflow_mirrordb.client.request import (
     MirrorDBRequest,
     WireRequest,
@@ -248,7 +248,7 @@ class Call:
             left = max(self.deadline - self._clock.monotonic(), LEAST_TIMEOUT)
             sending = self._route.transport.send(wire, headers, left, self._stream, self._begin)
             answer = await (self._observed(sending) if self._observe else sending)
-        except TransportError as error:
+        except (TransportError, InputError) as error:
             self._raise_classified(error)
         finally:
             throttle.leave()

@@ -18,6 +18,7 @@ from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.route import Routes
 from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
 from airflow_mirrordb.client.sender import Sender
+from airflow_mirrordb.client.uploads.sources import LocalFile, OpenSource
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -38,6 +39,7 @@ class Connected:
         share_connections: bool = False,
         observe: Observer | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        open_source: OpenSource = LocalFile,
     ) -> None:
         config = config if isinstance(config, MirrorDBConfig) else MirrorDBConfig.model_validate(config)
         self._snapshot = Snapshot(config=config, registry=EndpointRegistry(declared=config.endpoints))
@@ -47,7 +49,7 @@ class Connected:
         self._credentials = Credentials(
             lambda: self._snapshot.config, self._change, look_up, clock, self._redaction
         )
-        self._sender = Sender(self._credentials, self._redaction, clock, observe)
+        self._sender = Sender(self._credentials, self._redaction, clock, observe, open_source)
         self._told_of_pages: set[str] = set()
 
     async def __aenter__(self) -> Self:

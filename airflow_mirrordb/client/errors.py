@@ -24,6 +24,7 @@
     │   └── ServerError              5xx
     ├── InvalidResponseError     a success whose body is too large, not whole, or, of a read, not JSON
     ├── FailedStateError         a resource will never be what a sensor waits for
+    ├── InputError               a file that could not be read to be sent, or was changed meanwhile
     ├── OutputError              an answer that could not be written where it should be
     ├── AmbiguousWriteError      a write that may or may not have been applied
     └── BulkError                records of a bulk failed; carries the report of all
@@ -258,6 +259,16 @@ class FailedStateError(MirrorDBError):
     field: str = ""
     state: Any = None
     detail: str = ""
+
+
+@dataclass(eq=False, kw_only=True)
+class InputError(MirrorDBError):
+    """A file that was to be sent could not be read, or was changed; no whole body was sent.
+
+    :param path: where it lies
+    """
+
+    path: str = ""
 
 
 @dataclass(eq=False, kw_only=True)

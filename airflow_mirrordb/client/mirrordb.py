@@ -10,6 +10,8 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from airflow_mirrordb.body_arguments import NOT_GIVEN
+from airflow_mirrordb.client.bodies.requests import data_given, given_body
 from airflow_mirrordb.client.call import Note
 from airflow_mirrordb.client.collections.bulk import Bulk, BulkOptions, Items
 from airflow_mirrordb.client.collections.bulk_report import BulkReport
@@ -21,6 +23,7 @@ from airflow_mirrordb.client.connected import Connected
 from airflow_mirrordb.client.errors import InvalidRequestError, MirrorDBError, remedy
 from airflow_mirrordb.client.full_response import full_response
 from airflow_mirrordb.client.request import (
+    BodyOptions,
     MirrorDBRequest,
     PreparedRequest,
     RequestOptions,
@@ -84,23 +87,26 @@ class GenericMirrorDB(Connected):
     :param observe: called with an :class:`Attempt` after each request that went over the wire, on the
         event loop; must not raise
     :param clock: what it tells the time by, waits with, and draws the jitter of its waits from
+    :param open_source: returns the :class:`Source` of a path in ``files`` and ``input_path``; by default a
+        file on a disk
     :raises ConfigError: if a setting is wrong
     """
 
     # -- requests --------------------------------------------------------------------------------
 
     async def create_function(
-        self, method_name: str | None, endpoint: str, data: Any, **options: Unpack[RequestOptions]
+        self, method_name: str | None, endpoint: str, data: Any = NOT_GIVEN, **options: Unpack[BodyOptions]
     ) -> Any:
-        """POST ``data`` and return the decoded answer.
+        """POST ``data``, or another body, and return the decoded answer.
 
         :param method_name: label in logs and errors
         :param endpoint: path relative to the base URL
         :param data: JSON value; None sends no body
-        :param options: see :class:`RequestOptions`
+        :param options: see :class:`BodyOptions`
         :return: the decoded JSON body; None if it is empty
         :raises MirrorDBError: see :meth:`request`
         """
+        data = data_given(data, options)
         return await self._data("POST", method_name, endpoint, data=data, **options)
 
     async def read_function(
@@ -162,17 +168,18 @@ class GenericMirrorDB(Connected):
         self,
         method_name: str | None,
         endpoint: str,
-        data: Any,
+        data: Any = NOT_GIVEN,
         *,
         partial: bool = False,
-        **options: Unpack[RequestOptions],
+        **options: Unpack[BodyOptions],
     ) -> Any:
-        """Send ``data`` by the connection's ``update_method``, or PATCH it if ``partial``.
+        """Send ``data``, or another body, by the connection's ``update_method``, or by PATCH if ``partial``.
 
         Returns the decoded answer.
-        The other arguments and the errors are those of :meth:`create_function`, but ``data`` is never None.
+        The other arguments and the errors are those of :meth:`create_function`, but there is always a body.
         """
-        method = self.update_method(data, partial=partial)
+        data = data_given(data, options)
+        method = self.update_method(given_body({**options, "data": data}), partial=partial)
         return await self._data(method, method_name, endpoint, data=data, **options)
 
     async def delete_function(
@@ -273,12 +280,12 @@ class GenericMirrorDB(Connected):
         """Return where a request starts: nothing sent, and ``max_elapsed`` seconds to the deadline."""
         return Progress(deadline=self._clock.time() + self._snapshot.config.max_elapsed)
 
-    def update_method(self, data: object, *, partial: bool) -> Method:
+    def update_method(self, body: object, *, partial: bool) -> Method:
         """Return the method of an update: PATCH of a partial one, else the connection's ``update_method``.
 
-        :raises InvalidRequestError: if the data is None
+        :raises InvalidRequestError: if the body is None
         """
-        return update_method(self._snapshot.config, data, partial=partial)
+        return update_method(self._snapshot.config, body, partial=partial)
 
     @property
     def sends_keys(self) -> bool:
@@ -375,7 +382,10 @@ class GenericMirrorDB(Connected):
 
 async def _called(function: Callable[..., Awaitable[Any]], arguments: Mapping[str, Any]) -> Any:
     signature = inspect.signature(function)
-    known = RequestOptions.__annotations__.keys() | (signature.parameters.keys() - {"options"})
+    takes_body = BodyOptions.__name__ in str(signature.parameters["options"].annotation)
+    known = (BodyOptions if takes_body else RequestOptions).__annotations__.keys() | (
+        signature.parameters.keys() - {"options"}
+    )
     try:
         signature.bind(**arguments)
         if unknown := arguments.keys() - known:

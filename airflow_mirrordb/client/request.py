@@ -11,34 +11,27 @@ from urllib.parse import quote, urlencode
 from multidict import CIMultiDict
 from yarl import URL
 
-from airflow_mirrordb import __version__
 from airflow_mirrordb.client.auth.redaction import shortened
-from airflow_mirrordb.client.bodies.encoding import encode, text_of
+from airflow_mirrordb.client.bodies.encoding import text_of
+from airflow_mirrordb.client.bodies.requests import body_of
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import EndpointNotAllowedError, InvalidRequestError, MirrorDBError
+from airflow_mirrordb.client.request_headers import headers_of
 from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
-from airflow_mirrordb.client.rules.entity_tags import entity_tags, joined
-from airflow_mirrordb.client.rules.headers import CONTROL, OVERRIDES, RESERVED_HEADERS, TOKEN, header_key
 from airflow_mirrordb.client.rules.paths import BASE_URL, MAX_ENDPOINT_LENGTH
 from airflow_mirrordb.client.rules.patterns import READS, Method
+from airflow_mirrordb.client.uploads.sources import LocalFile, OpenSource
+from airflow_mirrordb.client.uploads.upload import Upload
 from airflow_mirrordb.json_types import is_list
-from airflow_mirrordb.media_types import check_accept
 
 AnyError = TypeVar("AnyError", bound=MirrorDBError)
 
-_CONDITIONS = ("if-match", "if-none-match")
 _QUERY_VALUE = "a string, number, boolean or a list of them"
 
 #: The methods that an idempotency key goes with.
 KEYED = ("POST", "PATCH")
 #: Characters of a label, which is in each line of the log; Airflow's task ids have at most 250.
 MAX_LABEL_LENGTH = 500
-
-#: JSON before what is JSON as well, as application/problem+json (RFC 9457): a strict server has nothing to
-#: say an error in otherwise, and answers as if there was none. Anything else before no answer at all.
-ACCEPT = "application/json, application/*+json;q=0.9, */*;q=0.1"
-
-USER_AGENT = f"airflow-provider-mirrordb/{__version__}"
 
 
 class RequestOptions(TypedDict, total=False):
@@ -54,6 +47,15 @@ class RequestOptions(TypedDict, total=False):
     full_response: bool
 
 
+class BodyOptions(RequestOptions, total=False):
+    """What a request that writes may say beyond its data; see :class:`MirrorDBRequest`."""
+
+    form: Mapping[str, Any] | None
+    files: Mapping[str, Any] | None
+    input_path: str | None
+    content_type: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MirrorDBRequest:
     """One request as its author means it; plain values, so that it can be stored and sent elsewhere.
@@ -63,6 +65,13 @@ class MirrorDBRequest:
     :param method_name: label in logs and errors
     :param data: JSON value for the body, without the connection's envelope, which a QUERY has none of;
         None sends no body
+    :param form: fields of a form in the place of data, as ``{"name": "Ada", "tags": ["a", "b"]}``
+    :param files: paths of files by the names of their fields, each one or a list, which are sent as a
+        multipart form, behind the fields of ``form`` if there are any; a file is read anew for each attempt
+    :param input_path: path of a file that is sent as it is, likewise
+    :param content_type: what ``input_path`` holds, as ``text/csv``; or what the data is called instead of
+        ``application/json``, as ``application/merge-patch+json``
+    :param digest: of the files, as :meth:`PreparedRequest.read_digest` returns it; other content is not sent
     :param query: values of the query; lists repeat the name; None is left out of a GET, and refused else
     :param headers: further headers; strings or numbers
     :param timeout: longest time that one attempt may take, in seconds; the connection's if None
@@ -85,6 +94,11 @@ class MirrorDBRequest:
     endpoint: str
     method_name: str | None = None
     data: Any = None
+    form: Mapping[str, Any] | None = None
+    files: Mapping[str, Any] | None = None
+    input_path: str | None = None
+    content_type: str | None = None
+    digest: str | None = None
     query: Mapping[str, Any] | None = None
     headers: Mapping[str, str] | None = None
     timeout: float | None = None
@@ -118,7 +132,7 @@ class WireRequest:
     origin: URL
     target: str = field(repr=False)
     headers: CIMultiDict[str] = field(repr=False)
-    body: bytes | None = field(repr=False)
+    body: bytes | Upload | None = field(repr=False)
     timeout: float
     repeatable: bool
     anonymous: bool = False
@@ -152,17 +166,29 @@ class PreparedRequest:
         return self.wire.repeatable
 
     @property
-    def body(self) -> bytes | None:
-        """The body as it is sent; None if there is none."""
+    def body(self) -> bytes | Upload | None:
+        """The body as it is sent, or the files that it is read from; None if there is none."""
         return self.wire.body
 
+    @property
+    def is_upload(self) -> bool:
+        """Whether the body is read from files."""
+        return isinstance(self.wire.body, Upload)
 
-def update_method(config: MirrorDBConfig, data: object, *, partial: bool) -> Method:
+    def read_digest(self) -> str | None:
+        """Read all files of the body, and return what tells their content; None if there are none; blocks.
+
+        :raises InputError: if one cannot be read
+        """
+        return self.wire.body.read_digest() if isinstance(self.wire.body, Upload) else None
+
+
+def update_method(config: MirrorDBConfig, body: object, *, partial: bool) -> Method:
     """Return the method of an update.
 
     :raises InvalidRequestError: if there is nothing to update by; a :class:`MirrorDBRequest` may do so
     """
-    if data is None:
+    if body is None:
         raise _bad("data", "it is None, and an update without a body could empty the resource")
     return "PATCH" if partial else config.update_method
 
@@ -172,8 +198,15 @@ def read_method(data: object) -> Method:
     return "GET" if data is None else "QUERY"
 
 
-def prepare(request: MirrorDBRequest, config: MirrorDBConfig, registry: EndpointRegistry) -> WireRequest:
+def prepare(
+    request: MirrorDBRequest,
+    config: MirrorDBConfig,
+    registry: EndpointRegistry,
+    open_source: OpenSource = LocalFile,
+) -> WireRequest:
     """Check a request and build what will be sent.
+
+    :param open_source: returns the file of a path
 
     :raises EndpointNotAllowedError: if no registered pattern allows it
     :raises InvalidRequestError: if an argument cannot be sent; names it
@@ -185,16 +218,15 @@ def prepare(request: MirrorDBRequest, config: MirrorDBConfig, registry: Endpoint
         if request.missing_ok and request.paginate is not None:
             raise _bad("missing_ok", "a page that is missing is no end of a collection; leave one of the two")
         path = registry.path_for(method, request.endpoint)
-        headers = _headers(request, config)
-        body = _body(request.data, None if method == "QUERY" else config.request_envelope)
+        headers = headers_of(request, config, is_keyed=method in KEYED)
+        envelope = None if method == "QUERY" else config.request_envelope
+        body = body_of(request, envelope, headers, open_source)
         if method == "QUERY" and body is None:
             raise _bad("data", "it is None, and a QUERY says there what it wants; read without data is a GET")
         query = "" if request.query is None else _query(request.query, method)
         timeout = _timeout(request.timeout, config.timeout)
     except (EndpointNotAllowedError, InvalidRequestError) as error:
         raise attach_request(error, request) from None
-    if body is not None:
-        headers.setdefault("Content-Type", "application/json")
     return WireRequest(
         method=config.query_method if method == "QUERY" else method,
         origin=base_of(config.base_url)[0],
@@ -214,7 +246,7 @@ def request_of_base_url(config: MirrorDBConfig) -> WireRequest:
         method="GET",
         origin=base_of(config.base_url)[0],
         target=target_of("", config, slash=False),
-        headers=_headers(request, config),
+        headers=headers_of(request, config, is_keyed=False),
         body=None,
         timeout=config.timeout,
         repeatable=True,
@@ -278,80 +310,6 @@ def _is_repeatable(method: Method, headers: Mapping[str, str], config: MirrorDBC
     return method in READS or not ("If-Match" in headers or "If-None-Match" in headers)
 
 
-def _headers(request: MirrorDBRequest, config: MirrorDBConfig) -> CIMultiDict[str]:
-    headers = CIMultiDict({"Accept": ACCEPT, "User-Agent": USER_AGENT})
-    headers.update(config.headers)
-    if request.headers is not None:
-        _add_own(request.headers, config, headers)
-    if request.accept is not None:
-        headers["Accept"] = _accept(request)
-    if request.if_match is not None:
-        headers["If-Match"] = _condition("if_match", request.if_match)
-    if request.if_none_match is not None:
-        headers["If-None-Match"] = _condition("if_none_match", request.if_none_match)
-    if request.idempotency_key is not None:
-        key = checked_key(request.idempotency_key)
-        if config.idempotency_header and request.method in KEYED:
-            headers[config.idempotency_header] = key
-    return headers
-
-
-def _add_own(own: Mapping[str, str], config: MirrorDBConfig, headers: CIMultiDict[str]) -> None:
-    """Add the headers of a request's own, if each of them may be set by it."""
-    if not isinstance(own, Mapping):
-        raise _bad("headers", f"it must be a mapping, not {type(own).__name__}")
-    taken = {header_key(name) for name in (config.key_name, config.idempotency_header or "")}
-    for name, value in own.items():
-        place = f"headers[{name!r}]"
-        if not isinstance(name, str) or not TOKEN.fullmatch(name):
-            raise _bad(place, "this is no header name (letters, digits and !#$%&'*+-.^_`|~)")
-        if header_key(name) in RESERVED_HEADERS | taken:
-            raise _bad(place, "the client sets this header itself, from the connection or another argument")
-        if header_key(name) in OVERRIDES:
-            raise _bad(place, "this header could turn the request into one that no pattern allows")
-        headers[name] = text = _header_value(place, value)
-        if header_key(name) in _CONDITIONS:
-            _condition(place, text)  # sent as it is: some backends want no quotes
-
-
-def _accept(request: MirrorDBRequest) -> str:
-    if any(name.lower() == "accept" for name in request.headers or ()):
-        raise _bad("accept", "headers say it already; leave one of the two")
-    try:
-        return check_accept(request.accept)
-    except ValueError as error:
-        raise _bad("accept", str(error)) from None
-
-
-def _header_value(place: str, value: object) -> str:
-    if isinstance(value, bool):
-        raise _bad(place, "it must be a string or number: there is no way to write a boolean that all know")
-    text = text_of(value, place, "a string or number")
-    if CONTROL.search(text):
-        raise _bad(place, "line breaks and control characters are refused")
-    return text
-
-
-def _condition(place: str, value: object) -> str:
-    """Return a condition on the resource, as If-Match, one that says something."""
-    tags = [_header_value(place, tag) for tag in value] if is_list(value) else None
-    try:
-        return entity_tags(_header_value(place, value)) if tags is None else joined(tags)
-    except ValueError as error:
-        raise _bad(place, str(error)) from None
-
-
-def checked_key(value: object, place: str = "idempotency_key") -> str:
-    """Return an idempotency key as it is sent.
-
-    :raises InvalidRequestError: if it cannot be, or is what a template renders to that had nothing to say
-    """
-    text = _header_value(place, value)
-    if text.strip() in ("", "None"):
-        raise _bad(place, f"{text!r} is no key, but what a missing XCom or a None renders to")
-    return text
-
-
 def _query(query: Mapping[str, Any], method: Method) -> str:
     if not isinstance(query, Mapping):
         raise _bad("query", f"it must be a mapping, not {type(query).__name__}")
@@ -374,15 +332,6 @@ def _timeout(value: float | None, default: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
         raise _bad("timeout", f"it must be a number of seconds above 0, not {value!r}")
     return value
-
-
-def _body(data: object, envelope: str | None) -> bytes | None:
-    if data is None:
-        return None
-    body = encode(data)
-    for key in reversed(envelope.split(".") if envelope else ()):
-        body = b"{%b:%b}" % (encode(key), body)
-    return body
 
 
 def _bad(place: str, reason: str) -> InvalidRequestError:

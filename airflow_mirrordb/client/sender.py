@@ -38,6 +38,7 @@ from airflow_mirrordb.client.route import Route
 from airflow_mirrordb.client.rules.retry import Progress, Retrying, WaitNeeded
 from airflow_mirrordb.client.rules.throttle import TurnTooLateError
 from airflow_mirrordb.client.rules.write_safety import not_repeated
+from airflow_mirrordb.client.uploads.sources import LocalFile, OpenSource
 from airflow_mirrordb.client.wire.deadlines import CancelScope
 
 T = TypeVar("T")
@@ -99,6 +100,7 @@ class Sender:
     :param redaction: hides secrets in what appears in logs
     :param clock: what it tells the time by, waits with, and draws the jitter from
     :param observe: called with each attempt, after its answer; must not raise
+    :param open_source: returns the file of a path
     """
 
     def __init__(
@@ -107,7 +109,9 @@ class Sender:
         redaction: Redaction,
         clock: Clock,
         observe: Observer | None = None,
+        open_source: OpenSource = LocalFile,
     ) -> None:
+        self._open_source = open_source
         self._credentials, self._redaction = credentials, redaction
         self._clock, self._observe = clock, observe
         self._in_flight: set[InFlightRequest] = set()
@@ -120,7 +124,8 @@ class Sender:
     def prepare(self, request: MirrorDBRequest, snapshot: Snapshot) -> PreparedRequest:
         """Check and encode a request; the errors are those of the client's own method."""
         request = self._with_key(request, snapshot.config)
-        return PreparedRequest(request=request, wire=prepare(request, snapshot.config, snapshot.registry))
+        wire = prepare(request, snapshot.config, snapshot.registry, self._open_source)
+        return PreparedRequest(request=request, wire=wire)
 
     async def send(
         self,

@@ -18,6 +18,7 @@ from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
 from airflow_mirrordb.compat import mask_secrets, running_operator
 from airflow_mirrordb.hooks.connection import config_from, with_user_agent
+from airflow_mirrordb.hooks.input import InputFile
 from airflow_mirrordb.hooks.lookup import ConnectionLookUp
 from airflow_mirrordb.hooks.observers import observer_for
 from airflow_mirrordb.hooks.runner import (
@@ -197,6 +198,7 @@ def client_for(conn_id: str, config: MirrorDBConfig, look_up: ConnectionLookUp) 
         look_up=partial(look_up.credentials, config.base_url),
         share_connections=True,
         observe=observer_for(conn_id, ConnectedHook(conn_id)),
+        open_source=InputFile,
     )
 
 

@@ -12,7 +12,7 @@ from airflow import __version__ as airflow_version
 
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import ConfigError
-from airflow_mirrordb.client.request import USER_AGENT
+from airflow_mirrordb.client.request_headers import USER_AGENT
 from airflow_mirrordb.client.rules.headers import header_key
 from airflow_mirrordb.client.rules.urls import MAX_PORT, is_port, split_url
 

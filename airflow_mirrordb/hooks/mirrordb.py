@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_mirrordb.body_arguments import NOT_GIVEN
+from airflow_mirrordb.client.bodies.requests import data_given, given_body
 from airflow_mirrordb.client.collections.bulk import BulkOptions, Items
 from airflow_mirrordb.client.collections.bulk_report import BulkReport
 from airflow_mirrordb.client.request import (
+    BodyOptions,
     MirrorDBRequest,
     PreparedRequest,
     RequestOptions,
@@ -54,19 +57,25 @@ class MirrorDBHook(ConnectedHook):
     # -- for plain tasks -------------------------------------------------------------------------
 
     def create(
-        self, endpoint: str, data: Any, *, method_name: str | None = None, **options: Unpack[RequestOptions]
+        self,
+        endpoint: str,
+        data: Any = NOT_GIVEN,
+        *,
+        method_name: str | None = None,
+        **options: Unpack[BodyOptions],
     ) -> Any:
-        """POST ``data`` and return the decoded answer.
+        """POST ``data``, or another body, and return the decoded answer.
 
         :param endpoint: path relative to the connection's base URL
         :param data: JSON value; None sends no body
         :param method_name: label in logs and errors
-        :param options: see :class:`~airflow_mirrordb.client.RequestOptions`
+        :param options: see :class:`~airflow_mirrordb.client.BodyOptions`
         :return: the decoded JSON body; None if it is empty
         :raises ConfigError: if the connection is wrong
         :raises MirrorDBError: see :meth:`GenericMirrorDB.request`
         :raises RuntimeError: if called inside an event loop
         """
+        data = data_given(data, options)
         return self._data("POST", endpoint, data=data, method_name=method_name, **options)
 
     def read(
@@ -128,18 +137,19 @@ class MirrorDBHook(ConnectedHook):
     def update(
         self,
         endpoint: str,
-        data: Any,
+        data: Any = NOT_GIVEN,
         *,
         partial: bool = False,
         method_name: str | None = None,
-        **options: Unpack[RequestOptions],
+        **options: Unpack[BodyOptions],
     ) -> Any:
-        """Send ``data`` by the connection's ``update_method``, or PATCH it if ``partial``.
+        """Send ``data``, or another body, by the connection's ``update_method``, or by PATCH if ``partial``.
 
         Returns the decoded answer.
-        The other arguments and the errors are those of :meth:`create`, but ``data`` is never None.
+        The other arguments and the errors are those of :meth:`create`, but there is always a body.
         """
-        method = self.get_conn().update_method(data, partial=partial)
+        data = data_given(data, options)
+        method = self.get_conn().update_method(given_body({**options, "data": data}), partial=partial)
         return self._data(method, endpoint, data=data, method_name=method_name, **options)
 
     def delete(

@@ -39,7 +39,7 @@ class OutputFile:
     """
 
     def __init__(self, path: str) -> None:
-        if not _names_file(path):
+        if not names_file(path):
             message = (
                 f"output_path: {path!r} names no file, as '/data/users.jsonl' or 's3://conn_id@bucket/key'"
             )
@@ -102,7 +102,8 @@ def sink_for(output_path: str | None) -> OutputFile | None:
     return None if output_path is None else OutputFile(output_path)
 
 
-def _names_file(path: object) -> bool:
+def names_file(path: object) -> bool:
+    """Whether a path is that of one file, wherever a task runs."""
     if not isinstance(path, str) or path.endswith("/"):
         return False
     _, has_scheme, place = path.partition("://")

@@ -277,7 +277,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             if self._goes_straight_to_the_triggerer(prepared):
                 self._defer(context, prepared, progress or client.begin())
             try:
-                if prepared.repeatable:
+                if _may_go_on_elsewhere(prepared):
                     response = self._answer_of_a_repeatable(hook, prepared, progress, state.learn)
                 else:
                     wait, note = not self.deferrable, state.learn
@@ -298,7 +298,9 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         if not self.deferrable:
             return False
         refuse_sensitive(prepared.request.headers)
-        return prepared.repeatable and not parse_argument("worker_timeout", self.worker_timeout, float)
+        return _may_go_on_elsewhere(prepared) and not parse_argument(
+            "worker_timeout", self.worker_timeout, float
+        )
 
     def _answer_of_a_repeatable(
         self, hook: MirrorDBHook, prepared: PreparedRequest, progress: Progress | None, note: Note
@@ -332,7 +334,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments
 
         refuse_changed("output_path", self.output_path)
-        if prepared.repeatable:
+        if _may_go_on_elsewhere(prepared):
             announce(context["ti"], prepared.request, progress)
         # dag.test() loses the 'kwargs' of defer(): whatever is needed later comes back in the event.
         common = arguments(prepared.request, progress)
@@ -345,7 +347,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
                 may_be_file=may_be_file(self),
                 operator=self.operator_name,
             )
-            if prepared.repeatable
+            if _may_go_on_elsewhere(prepared)
             else MirrorDBWaitTrigger(**common),
             method_name="execute_complete",
             timeout=self.execution_timeout,
@@ -368,3 +370,8 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
 
     def _request(self, method: Method, **arguments: Any) -> MirrorDBRequest:
         return request_of(self, method, **arguments)
+
+
+def _may_go_on_elsewhere(prepared: PreparedRequest) -> bool:
+    """Whether the triggerer may send it: it may be repeated, and is no work, as files are."""
+    return prepared.repeatable and not prepared.is_upload

@@ -142,6 +142,9 @@ def records_of(operator: MirrorDBOperator, template: MirrorDBRequest) -> list[di
     """
     endpoint, data = template.endpoint, template.data
     bulk = parse_argument("bulk", operator.bulk, bool)
+    for name in ("files", "input_path"):
+        if getattr(template, name) is not None:
+            raise _bad(name, "files are sent by one request; map the task over them, with .expand()")
     if operator.output_path:
         raise _bad("output_path", "a file takes one answer, and there are many")
     if bulk and not is_list(data):

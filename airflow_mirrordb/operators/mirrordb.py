@@ -6,15 +6,19 @@ Importing this module loads neither aiohttp nor the client: a DAG file is parsed
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.operators.base import MirrorDBOperator
 from airflow_mirrordb.task.arguments import (
+    BODY_FIELDS,
+    NOT_GIVEN,
+    check_body_arguments,
     parse_argument,
     read_of,
+    request_of,
 )
-from airflow_mirrordb.task.idempotency_keys import key_of
-from airflow_mirrordb.task.json_data import json_of
+from airflow_mirrordb.task.idempotency_keys import key_of, payload_of
 from airflow_mirrordb.task.templates import has_template
 
 if TYPE_CHECKING:
@@ -22,36 +26,65 @@ if TYPE_CHECKING:
 
     from airflow_mirrordb.client.mirrordb import GenericMirrorDB
     from airflow_mirrordb.client.request import MirrorDBRequest
+    from airflow_mirrordb.client.rules.patterns import Method
 
 
 class MirrorDBCreateOperator(MirrorDBOperator):
     """POST a new resource; the task's result is the decoded answer.
 
     :param data: JSON value for the body; a string is parsed as JSON; None, written so, sends none (templated)
+    :param form: fields of a form, as ``{"name": "Ada", "tags": ["a", "b"]}``, instead of data (templated)
+    :param files: paths of files by the names of their fields, as ``{"file": "s3://conn_id@bucket/a.csv"}``,
+        each one or a list, which are sent as a multipart form, behind the fields of ``form`` if there are
+        any. Files are always sent by a worker, a block in memory, and read anew for each attempt (templated)
+    :param input_path: path of a file that is sent as it is, likewise: on a disk, or on any storage
+        (templated)
+    :param content_type: what ``input_path`` holds, as ``text/csv``; or what the data is called instead of
+        ``application/json``, as ``application/vnd.api+json`` (templated)
     :param idempotency_key: key by which the backend knows a repeated create, sent if the connection
         has an ``idempotency_header``; by default derived from the task, its run and the data. Of many
         records each has a name appended that is made of its own content: the keys are the same in any
         order, and equal records have different ones (templated)
     :param bulk: True if ``data`` is a list of records, each of them a request's (templated)
 
+    :raises ValueError: if there is no body, or more than one
+
     The other arguments are those of :class:`MirrorDBOperator`.
     """
 
-    template_fields: Sequence[str] = (*MirrorDBOperator.template_fields, "data", "idempotency_key", "bulk")
-    template_fields_renderers = {"data": "json", "query": "json", "headers": "json"}  # noqa: RUF012  # Airflow's own type
+    template_fields: Sequence[str] = (
+        *MirrorDBOperator.template_fields,
+        *BODY_FIELDS,
+        "idempotency_key",
+        "bulk",
+    )
+    template_fields_renderers = {"data": "json", "form": "json", "query": "json", "headers": "json"}  # noqa: RUF012  # Airflow's own type
 
     def __init__(
-        self, *, data: Any, idempotency_key: str | None = None, bulk: bool | str = False, **kwargs: Any
+        self,
+        *,
+        data: Any = NOT_GIVEN,
+        form: Mapping[str, Any] | None = None,
+        files: Mapping[str, Any] | None = None,
+        input_path: str | None = None,
+        content_type: str | None = None,
+        idempotency_key: str | None = None,
+        bulk: bool | str = False,
+        **kwargs: Any,
     ) -> None:
+        body = (data, form, files, input_path, content_type)
+        check_body_arguments(**dict(zip(BODY_FIELDS, body, strict=True)))
         super().__init__(**kwargs)
-        self.data = data
+        self.data = None if data is NOT_GIVEN else data
+        self.form = form
+        self.files = files
+        self.input_path = input_path
+        self.content_type = content_type
         self.idempotency_key = idempotency_key
         self.bulk = bulk
 
     def request(self, context: Context, client: GenericMirrorDB) -> MirrorDBRequest:
-        data = json_of(self.data)
-        key = key_of(self, context, client, "POST", data)
-        return self._request("POST", data=data, idempotency_key=key)
+        return _write(self, context, client, "POST")
 
 
 class MirrorDBReadOperator(MirrorDBOperator):
@@ -132,6 +165,10 @@ class MirrorDBUpdateOperator(MirrorDBOperator):
     """PUT or PATCH a resource; the task's result is the decoded answer.
 
     :param data: JSON value for the body, not None; a string is parsed as JSON (templated)
+    :param form: as for :class:`MirrorDBCreateOperator` (templated)
+    :param files: as for that (templated)
+    :param input_path: as for that (templated)
+    :param content_type: as for that (templated)
     :param partial: True to PATCH: ``data`` holds only what changes; else the connection's
         ``update_method`` is used, by default PUT (templated)
     :param if_match: entity tag which the resource must still have, as ``"v1"`` (templated)
@@ -144,7 +181,7 @@ class MirrorDBUpdateOperator(MirrorDBOperator):
 
     template_fields: Sequence[str] = (
         *MirrorDBOperator.template_fields,
-        "data",
+        *BODY_FIELDS,
         "partial",
         "if_match",
         "idempotency_key",
@@ -155,25 +192,34 @@ class MirrorDBUpdateOperator(MirrorDBOperator):
     def __init__(
         self,
         *,
-        data: Any,
+        data: Any = NOT_GIVEN,
+        form: Mapping[str, Any] | None = None,
+        files: Mapping[str, Any] | None = None,
+        input_path: str | None = None,
+        content_type: str | None = None,
         partial: bool | str = False,
         if_match: str | None = None,
         idempotency_key: str | None = None,
         bulk: bool | str = False,
         **kwargs: Any,
     ) -> None:
+        body = (data, form, files, input_path, content_type)
+        check_body_arguments(**dict(zip(BODY_FIELDS, body, strict=True)))
         super().__init__(**kwargs)
-        self.data = data
+        self.data = None if data is NOT_GIVEN else data
+        self.form = form
+        self.files = files
+        self.input_path = input_path
+        self.content_type = content_type
         self.partial = partial  # type: ignore[assignment]  # hides a class method that instances have no use for
         self.if_match = if_match
         self.idempotency_key = idempotency_key
         self.bulk = bulk
 
     def request(self, context: Context, client: GenericMirrorDB) -> MirrorDBRequest:
-        data = json_of(self.data)
-        method = client.update_method(data, partial=parse_argument("partial", self.partial, bool))
-        key = key_of(self, context, client, method, data)
-        return self._request(method, data=data, if_match=self.if_match, idempotency_key=key)
+        partial = parse_argument("partial", self.partial, bool)
+        method = client.update_method(payload_of(_body(self)), partial=partial)
+        return _write(self, context, client, method, if_match=self.if_match)
 
 
 class MirrorDBDeleteOperator(MirrorDBOperator):
@@ -195,3 +241,27 @@ class MirrorDBDeleteOperator(MirrorDBOperator):
     def request(self, context: Context, client: GenericMirrorDB) -> MirrorDBRequest:
         missing_ok = parse_argument("missing_ok", self.missing_ok, bool)
         return self._request("DELETE", missing_ok=missing_ok, if_match=self.if_match)
+
+
+def _body(operator: Any) -> dict[str, Any]:
+    """Return what the rendered arguments of an operator say of the body."""
+    from airflow_mirrordb.task.json_data import json_of
+
+    return {name: getattr(operator, name) for name in BODY_FIELDS} | {"data": json_of(operator.data)}
+
+
+def _write(
+    operator: Any, context: Context, client: GenericMirrorDB, method: Method, **arguments: Any
+) -> MirrorDBRequest:
+    """Return a request with a body, under its key, and with the digest of its files where that counts."""
+    body, digest = _body(operator), None
+    request = request_of(operator, method, **body, **arguments)
+    has_files = operator.files is not None or operator.input_path is not None
+    if has_files and not operator.is_many:
+        prepared = client.prepare(request)
+        counts = method != "PUT" or not prepared.repeatable
+        if counts and (client.sends_keys or context.get("task_state_store") is not None):
+            digest = prepared.read_digest()
+        body = {**body, "files": operator.files and sorted(operator.files), "input_path": digest}
+    key = key_of(operator, context, client, method, payload_of(body))
+    return replace(request, digest=digest, idempotency_key=key)

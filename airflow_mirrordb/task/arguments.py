@@ -12,7 +12,6 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_mirrordb.bulk_arguments import MAX_FAILED_WANTED, is_max_failed
-from airflow_mirrordb.task.json_data import json_of
 from airflow_mirrordb.task.serialization import NotStorableError, check_exact
 from airflow_mirrordb.task.templates import has_template
 
@@ -22,6 +21,11 @@ if TYPE_CHECKING:
     from airflow_mirrordb.task.conditions import Condition
 
 T = TypeVar("T")
+
+#: The arguments of an operator that make the body of its request.
+BODY_FIELDS = ("data", "form", "files", "input_path", "content_type")
+#: Stands for an argument that was left out, where None means something.
+NOT_GIVEN: Any = ...
 
 #: Default of ``max_event_bytes``: a result is stored in Airflow's database.
 MAX_EVENT_BYTES = 2**20
@@ -69,6 +73,7 @@ def read_of(task: Any, **arguments: Any) -> MirrorDBRequest:
     The arguments and errors are those of :func:`request_of`.
     """
     from airflow_mirrordb.client.request import read_method
+    from airflow_mirrordb.task.json_data import json_of
 
     data = json_of(task.data)
     return request_of(task, read_method(data), data=data, **arguments)
@@ -107,6 +112,20 @@ def check_not_yet_argument(statuses: object) -> None:
         statuses = [status for status in statuses if not has_template(status)]
     if not has_template(statuses):
         check_statuses(statuses)
+
+
+def check_body_arguments(**given: object) -> None:
+    """Check that the author of a task gave one body, be it ``data=None``.
+
+    :param given: the arguments by name; :data:`NOT_GIVEN` is one that was left out
+    :raises ValueError: names those that contradict each other, or says that there is none
+    """
+    from airflow_mirrordb.body_arguments import BODIES, check_bodies
+
+    left = {name: value for name, value in given.items() if value is not NOT_GIVEN}
+    if "data" not in left and all(left.get(name) is None for name in BODIES):
+        raise ValueError(f"data: it is missing; a body is made of {', '.join(BODIES)}")
+    check_bodies(left)
 
 
 def check_accept_argument(accept: object) -> None:

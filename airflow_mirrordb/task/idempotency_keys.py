@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.compat import installation_url
@@ -17,11 +18,20 @@ def key_of(operator: Any, context: Context, client: GenericMirrorDB, method: str
 
     :raises InvalidRequestError: if it cannot be sent, or says nothing
     """
-    from airflow_mirrordb.client.request import checked_key
+    from airflow_mirrordb.client.request_headers import checked_key
 
     if operator.idempotency_key is not None:
         return checked_key(operator.idempotency_key)
     return derive_key(operator, context, method, data) if client.sends_keys else None
+
+
+def payload_of(body: Mapping[str, Any]) -> Any:
+    """Return what of a body tells it from others: the data alone, where it is only that.
+
+    :param body: arguments of a request by name
+    """
+    given = {name: value for name, value in body.items() if value is not None}
+    return given.get("data") if given.keys() <= {"data"} else given
 
 
 def derive_key(operator: Any, context: Context, method: str, data: object) -> str:

@@ -23,6 +23,7 @@ NAME = "mirrordb_write"
 LARGEST = 64 * 1024  # bytes of a write that are kept; of a larger one only the hash of its content is
 
 _KEPT = ("endpoint", "query", "data")
+_KEPT_IF_GIVEN = ("form", "content_type")  # an older version does not know them
 
 
 class TaskState:
@@ -158,7 +159,9 @@ def _as_before(
     """
     if before is None or "idempotency_key" not in before:
         kept = {name: getattr(request, name) for name in _KEPT}
-        if len(encode(kept)) <= LARGEST:
+        more = {name: getattr(request, name) for name in _KEPT_IF_GIVEN}
+        kept |= {name: value for name, value in more.items() if value is not None}
+        if request.digest is None and len(encode(kept)) <= LARGEST:  # no file is kept
             note["kept"] = kept
         return request, {**note, "idempotency_key": request.idempotency_key}
     if "kept" in before:

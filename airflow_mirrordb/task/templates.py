@@ -24,7 +24,8 @@ else:
     Templated = object
 
 MAX_DEPTH = 200  # of collections; what is nested more deeply cannot be sent
-_MAPPINGS = ("query", "headers")  # which say nothing when they are empty
+_MAPPINGS = ("query", "headers", "form", "files")  # which say nothing when they are empty
+_VALUES = ("data", "form")  # in which an empty text is a value
 _EXPRESSION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _DELIMITERS = frozenset("/?&=")  # between the parts of a path, a query or a form
 _MARK = re.compile("\ue000([0-9]+)\ue001")  # stands for an expression, in private-use characters
@@ -95,7 +96,7 @@ class RemembersTemplates(Templated):
         """
         for name, template in self._templates.items():
             before, after = _collections_of(template, getattr(self, name), is_json=name == "data")
-            empty_counts = name != "data" or self._renders_unknown_names
+            empty_counts = name not in _VALUES or self._renders_unknown_names
             for place, given in _lost(before, after, name, empty_counts=empty_counts):
                 raise _error(place, given)
             if name in _MAPPINGS and _is_emptied(before, after):
@@ -238,7 +239,7 @@ def _lost(template: Any, value: Any, place: str, *, empty_counts: bool) -> Itera
     """Yield each place where something was given and nothing is left, and what was given."""
     if isinstance(template, dict) and isinstance(value, Mapping):
         for key, item in template.items():
-            inside = f"{place}[{key!r}]" if place in ("query", "headers") else f"{place}.{key}"
+            inside = f"{place}[{key!r}]" if place in _MAPPINGS else f"{place}.{key}"
             yield from _lost(item, value.get(key), inside, empty_counts=empty_counts)
     elif isinstance(template, list) and is_list(value):
         for index, (item, rendered) in enumerate(zip(template, value, strict=False)):

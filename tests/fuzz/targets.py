@@ -23,7 +23,8 @@ from airflow_mirrordb.client import (
 from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.collections.next_links import BadLinkError, PageRequest, followed
 from airflow_mirrordb.client.errors import InvalidRequestError
-from airflow_mirrordb.client.request import ACCEPT, USER_AGENT, prepare
+from airflow_mirrordb.client.request import prepare
+from airflow_mirrordb.client.request_headers import ACCEPT, USER_AGENT
 from airflow_mirrordb.client.response import Answer
 from airflow_mirrordb.client.rules.patterns import METHODS
 from airflow_mirrordb.client.rules.redirects import redirected

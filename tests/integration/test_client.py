@@ -240,10 +240,10 @@ async def test_call_returns_an_envelope(answering: Answering, config_for: Config
         (7, {}, "unknown method"),
         ("read_function", {}, "missing a required argument: 'method_name'"),
         ("read_function", {"method_name": "x"}, "'endpoint'"),
-        ("create_function", {"method_name": "x", "endpoint": "api/users"}, "'data'"),
+        ("create_function", {"method_name": "x", "endpoint": "api/users"}, "data: it is missing"),
         ("read_function", {"method_name": "x", "endpoint": "api/users", "param": {}}, "'param'"),
         ("read_function", {"method_name": "x", "endpoint": "api/users", "partial": True}, "'partial'"),
-        ("read_function", {"method_name": "x", "endpoint": "api/users", "data": {}}, "'data'"),
+        ("read_function", {"method_name": "x", "endpoint": "api/users", "form": {}}, "'form'"),
         (
             "create_function",
             {"method_name": "x", "endpoint": "api/users", "data": {}, "missing_ok": True},

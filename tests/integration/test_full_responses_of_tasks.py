@@ -64,7 +64,7 @@ def test_an_answer_without_a_body_has_a_location(
         "location": "api/users/99",
         "data": None,
     }
-    rendered = {
+    rendered: dict[str, Any] = {
         name: Environment(autoescape=False).from_string(template).render(created=created)
         for name, template in {
             "endpoint": "{{ created['location'] }}",

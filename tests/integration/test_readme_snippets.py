@@ -61,6 +61,7 @@ FILE = "output_path="
 LISTS = "bulk=True"
 BULK = "hook.bulk("
 MAPPED = ".partial("
+FORMS = "input_path="
 TASKS = "rename_async"
 SENSORS = 'task_id="exported"'
 EVENTS = "MirrorDBEventTrigger("
@@ -107,6 +108,7 @@ def test_every_snippet_has_its_test() -> None:
         LISTS,
         BULK,
         MAPPED,
+        FORMS,
         NEW_OPERATOR,
         NEW_RESULT,
         FULL_RESPONSE,
@@ -306,6 +308,23 @@ def test_mapped(mirrordb_server: DevServer) -> None:
     for element in mapped.expand_input.value["data"]:
         run(mapped.unmap({"data": element}))
     assert [record["sum"] for record in mirrordb_server.records("totals")] == [1, 2]
+
+
+def test_forms(scripted: ScriptedBackend, set_connection: SetConnection, tmp_path: Path) -> None:
+    """A form, a file as a part of one, and a file as it is."""
+    set_connection(scripted.url)
+    scripted.answers = [(200, None, {})] * 3
+    (tmp_path / "2026-01-01.csv").write_bytes(b"a,b")
+    for place in ("s3://my_aws@bucket", "/data"):
+        assert place in snippet(FORMS)
+    source = (
+        snippet(FORMS).replace("s3://my_aws@bucket", f"file://{tmp_path}").replace('"/data', f'"{tmp_path}')
+    )
+    for each in tasks_of(source):
+        run(each)
+    kinds = [headers["Content-Type"].partition(";")[0] for headers in scripted.headers]
+    assert kinds == ["application/x-www-form-urlencoded", "multipart/form-data", "text/csv"]
+    assert (scripted.bodies[0], scripted.bodies[2]) == (b"user=ada", b"a,b")
 
 
 def test_tasks(mirrordb_server: DevServer) -> None:

@@ -82,7 +82,13 @@ SEAMS = {
     "airflow_mirrordb.client.collections.record_names": {
         "names of records": "RecordNames.of",
     },
-    "airflow_mirrordb.client.collections.streams": {
+    "airflow_mirrordb.client.uploads.upload": {
+        "files that change": "Upload.check_version",
+    },
+    "airflow_mirrordb.client.bodies.requests": {
+        "what data is called": "_check_json",
+    },
+    "airflow_mirrordb.client.uploads.storage_failures": {
         "failures of a store that come again": "_FINAL_STATUSES",
     },
     "airflow_mirrordb.client.config": {
@@ -98,7 +104,7 @@ SEAMS = {
         "pages of an event": "collect",
         "entity tags that hold a secret": "GenericMirrorDB.without_secrets",
     },
-    "airflow_mirrordb.client.request": {
+    "airflow_mirrordb.client.request_headers": {
         "reserved headers": "RESERVED_HEADERS",
         "spelling of headers": "header_key",
         "headers that override": "OVERRIDES",

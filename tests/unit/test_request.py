@@ -21,7 +21,8 @@ from airflow_mirrordb.client import (
     MirrorDBRequest,
 )
 from airflow_mirrordb.client.auth.schemes import auth_headers
-from airflow_mirrordb.client.request import ACCEPT, USER_AGENT, WireRequest, prepare, request_of_base_url
+from airflow_mirrordb.client.request import WireRequest, prepare, request_of_base_url
+from airflow_mirrordb.client.request_headers import ACCEPT, USER_AGENT
 from airflow_mirrordb.client.rules.patterns import Method
 
 BASE = "https://example.com/v1"

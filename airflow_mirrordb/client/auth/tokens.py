@@ -23,7 +23,8 @@ from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.auth.schemes import client_headers
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import AuthenticationError, ResponseError, TransportError
-from airflow_mirrordb.client.request import USER_AGENT, WireRequest
+from airflow_mirrordb.client.request import WireRequest
+from airflow_mirrordb.client.request_headers import USER_AGENT
 from airflow_mirrordb.client.response import SUCCESS, Answer
 from airflow_mirrordb.client.rules.urls import shown
 

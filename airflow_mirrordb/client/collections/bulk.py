@@ -17,6 +17,7 @@ from airflow_mirrordb.bulk_arguments import (
     OnError,
     is_max_failed,
 )
+from airflow_mirrordb.client.bodies.requests import given_body
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.bulk_report import BulkRecord, BulkReport, status_of
 from airflow_mirrordb.client.collections.record_names import RecordNames
@@ -29,9 +30,9 @@ from airflow_mirrordb.client.request import (
     KEYED,
     MirrorDBRequest,
     RequestOptions,
-    checked_key,
     read_method,
 )
+from airflow_mirrordb.client.request_headers import checked_key
 from airflow_mirrordb.client.rules.patterns import METHODS, Method
 from airflow_mirrordb.client.rules.retry import Progress
 
@@ -53,14 +54,15 @@ _METHODS: dict[str, _Operation] = {
 }
 _COMMON = {"endpoint", "method_name", *RequestOptions.__annotations__}
 _MAYBE_APPLIED = Progress(maybe_applied=True)
+_WITH_BODY = {"data", "form", "content_type"}
 _OWN = {
     "GET": {"paginate"},
     "QUERY": {"data", "paginate"},
     "read": {"data", "paginate"},
-    "POST": {"data"},
-    "PUT": {"data"},
-    "PATCH": {"data"},
-    "update": {"data", "partial"},
+    "POST": _WITH_BODY,
+    "PUT": _WITH_BODY,
+    "PATCH": _WITH_BODY,
+    "update": {*_WITH_BODY, "partial"},
     "DELETE": {"missing_ok"},
 }
 
@@ -92,6 +94,8 @@ class BulkOptions(RequestOptions, total=False):
     endpoint: str
     method_name: str | None
     data: Any
+    form: Mapping[str, Any] | None
+    content_type: str | None
     partial: bool
     missing_ok: bool
     paginate: Mapping[str, Any] | None
@@ -290,12 +294,13 @@ class Bulk:
         progress = _MAYBE_APPLIED if said.pop("maybe_applied", False) else None
         partial, operation = said.pop("partial", False), self._operation
         for name in ("endpoint", "data"):
-            if name in self._known and name not in said and (name, operation) != ("data", "read"):
+            may_be_missing = name == "data" and (operation == "read" or said.get("form"))
+            if name in self._known and name not in said and not may_be_missing:
                 raise _bad(f"items[{position}].{name}", "it is missing")
         if operation == "read":
             operation = read_method(said.get("data"))
         elif operation == "update":
-            operation = self._update_method(said["data"], partial=partial)
+            operation = self._update_method(given_body(said), partial=partial)
         method = operation
         request = MirrorDBRequest(method=method, **said)
         if "idempotency_key" not in arguments and (key := request.idempotency_key) is not None:

@@ -16,7 +16,7 @@ NAME_LENGTH = 12
 
 
 def content_of(request: MirrorDBRequest) -> str:
-    """Return what tells requests apart that ask for something else: method, endpoint, query and data.
+    """Return what tells requests apart that ask for something else: method, endpoint, query and body.
 
     :return: a SHA-256 of what is sent, as 64 hexadecimal digits
     :raises InvalidRequestError: if JSON cannot hold the query or the data; names it
@@ -27,6 +27,10 @@ def content_of(request: MirrorDBRequest) -> str:
         "query": request.query or None,
         "data": request.data,
     }
+    files = {"files": request.files, "input_path": request.input_path}
+    more = {"form": request.form, "content_type": request.content_type, "digest": request.digest}
+    more |= {} if request.digest else files
+    said |= {name: value for name, value in more.items() if value is not None}
     return fingerprint(said, place="")
 
 

@@ -6,10 +6,9 @@ Files and object stores block, so all work on them is done in threads, off the e
 from __future__ import annotations
 
 import asyncio
-import errno
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from threading import Lock
 from typing import Any, Protocol, TypedDict, TypeVar
@@ -19,43 +18,12 @@ from asgiref.sync import sync_to_async
 from airflow_mirrordb.client.errors import InvalidRequestError, OutputError
 from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
 from airflow_mirrordb.client.response import SUCCESS, MirrorDBResponse
+from airflow_mirrordb.client.uploads.storage_failures import is_final, words_of
 
 T = TypeVar("T")
 
 #: Bytes that are gathered before a sink gets them, since each call of it costs a change of threads.
 BLOCK = 2**18
-
-#: Failures of a store that do not pass by themselves: no such place, or something else in it; no right; its
-#: kind is not known or not installed; a wrong option, or its certificate is refused (a ValueError as well).
-_FINAL = (
-    FileExistsError,
-    FileNotFoundError,
-    ImportError,
-    IsADirectoryError,
-    NotADirectoryError,
-    NotImplementedError,
-    PermissionError,
-    TypeError,
-    ValueError,
-)
-#: Those of a file system that have no class (errno(3)). All others pass: a disk or quota that is full
-#: (ENOSPC, EDQUOT) has room when other tasks have removed what they wrote; EIO, EBUSY and ESTALE come from
-#: a network.
-_FINAL_ERRNOS = frozenset(
-    {
-        errno.EROFS,  # mounted to be read only
-        errno.ENAMETOOLONG,
-        errno.EINVAL,  # as a character that the file system has in no name
-        errno.ELOOP,  # of links
-        errno.ENODEV,
-        errno.ENXIO,
-        errno.EOPNOTSUPP,
-        errno.EFBIG,  # more than a file, or one of this process, may have
-    }
-)
-#: Statuses by which a store says so over HTTP: no or wrong credentials, no right, no such bucket, no such
-#: request, too large. 400 is not among them: S3 answers it to a request that took too long.
-_FINAL_STATUSES = frozenset({401, 403, 404, 405, 413})
 
 
 class Sink(Protocol):
@@ -199,46 +167,12 @@ class Stream:
             return await sync_to_async(in_turn, thread_sensitive=False)()
         except Exception as error:
             failure = OutputError(
-                message=f"cannot write to {self._sink.path}: {_words(error)}",
+                message=f"cannot write to {self._sink.path}: {words_of(error)}",
                 path=self._sink.path,
-                retryable=not _is_final(error),
+                retryable=not is_final(error),
             )
             raise attach_request(failure, self._request) from error
 
 
 #: Plain ASCII, so that no reader takes a character within a record for the end of its line.
 _LINES = json.JSONEncoder(separators=(",", ":"))
-
-
-def _is_final(error: Exception) -> bool:
-    """Whether a failure of a store comes again whenever the same is written."""
-    if isinstance(error, _FINAL) or (isinstance(error, OSError) and error.errno in _FINAL_ERRNOS):
-        return True
-    link: BaseException | None = error
-    for _ in range(10):  # s3fs hides botocore's error behind an OSError; causes may be a ring
-        if link is None:
-            break
-        if _status(link) in _FINAL_STATUSES:
-            return True
-        link = link.__cause__
-    return False
-
-
-def _status(error: BaseException) -> object:
-    """Return the HTTP status that an error of a store's library tells, or None.
-
-    Each has it at another place: ``status`` (aiohttp), ``status_code`` (azure-core; Airflow, where it does
-    not know the connection), ``code`` (gcsfs, google-api-core), ``response.status_code`` (requests), and
-    ``response["ResponseMetadata"]["HTTPStatusCode"]`` (botocore).
-    """
-    response = getattr(error, "response", None)
-    if isinstance(response, Mapping):
-        metadata = response.get("ResponseMetadata")
-        return metadata.get("HTTPStatusCode") if isinstance(metadata, Mapping) else None
-    places = ((error, "status"), (error, "status_code"), (error, "code"), (response, "status_code"))
-    found = (getattr(place, name, None) for place, name in places)
-    return next((status for status in found if isinstance(status, int)), None)
-
-
-def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

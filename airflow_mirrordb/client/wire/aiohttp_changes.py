@@ -54,6 +54,8 @@ def changes_of_aiohttp() -> Iterator[str]:
         yield "ClientRequest knows no more where it leads"
     if not serialize_headers("GET / HTTP/1.1", opener.headers).startswith(b"GET / HTTP/1.1\r\nHost: "):
         yield "_serialize_headers writes something else"
+    if not hasattr(Handler, "_drain_helper"):
+        yield "ResponseHandler does not tell when there is room for more to send"
     if not hasattr(Connection, "protocol"):
         yield "Connection has no protocol"
     yield from _changes_of_answers()

@@ -21,7 +21,7 @@ from weakref import WeakKeyDictionary, WeakSet
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
-from aiohttp.hdrs import ACCEPT_ENCODING, CONTENT_LENGTH, HOST
+from aiohttp.hdrs import ACCEPT_ENCODING, HOST
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawResponseMessage
 from aiohttp.http_writer import _serialize_headers as serialize_headers
@@ -206,6 +206,13 @@ class Handler(ResponseHandler):
                 self._payload.set_exception(exc)
         super().set_exception(exc, *cause)
 
+    async def drain(self) -> None:
+        """Wait until there is room for more to send.
+
+        :raises ConnectionError: if the connection is lost
+        """
+        await self._drain_helper()
+
     def close(self) -> None:
         """Close the connection; a request that is not over is not sent any further.
 
@@ -312,16 +319,18 @@ def opener_to(
     return opener
 
 
-def head_of(request: WireRequest, opener: Opener, credentials: Mapping[str, str]) -> bytes:
+def head_of(
+    request: WireRequest, opener: Opener, credentials: Mapping[str, str], framing: Mapping[str, str]
+) -> bytes:
     """Return a request as it goes over the wire, up to its body.
 
+    :param framing: header that says where its body ends
     :raises ValueError: if a header has a line break
     """
     headers = opener.headers.copy()  # Host, Accept-Encoding, and what an HTTP proxy wants to know
     headers.update(request.headers)
     headers.update(credentials)
-    if request.body is not None or request.method != "GET":
-        headers[CONTENT_LENGTH] = str(len(request.body or b""))
+    headers.update(framing)
     through_proxy = opener.proxy is not None and not opener.is_ssl()
     target = str(request.url) if through_proxy else request.target
     return serialize_headers(f"{request.method} {target} HTTP/1.1", headers)

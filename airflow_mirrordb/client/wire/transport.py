@@ -35,6 +35,7 @@ from airflow_mirrordb.client.wire.pool import (
     share_connections,
     without_credentials,
 )
+from airflow_mirrordb.client.wire.sending import Sending
 from airflow_mirrordb.client.wire.tls import tls_servers
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ class Transport:
         :param stream: takes the body of a success, whose answer has none then
         :param begin: called right before the first byte is sent
         :raises OutputError: if it cannot
+        :raises InputError: if a file of the body cannot be read, or was changed
         :raises TransportError: if there is none; its ``sent`` says whether the request may have arrived
         """
         connection: Connection | None = None
@@ -91,16 +93,18 @@ class Transport:
         self._sending += 1
         try:
             with self._deadlines.within(min(request.timeout, within)):
-                await asyncio.sleep(0)  # lets the loop see which connections the server has closed
-                connection, opener = await self._open(anonymous=request.anonymous).connect(request)
-                head = head_of(request, opener, credentials or {})
-                if begin is not None:
-                    begin()
-                response = await exchange(connection, head, request.body)
-                status = response.status
-                refused = await self._read(response, pieces, stream, reads=request.reads)
-                if not refused:
-                    _release(connection, response, request)
+                async with Sending(request) as sending:
+                    await asyncio.sleep(0)  # lets the loop see which connections the server has closed
+                    connection, opener = await self._open(anonymous=request.anonymous).connect(request)
+                    head = head_of(request, opener, credentials or {}, sending.framing)
+                    if begin is not None:
+                        begin()
+                    response = await exchange(connection, head, sending.start(connection))
+                    status = response.status
+                    sending.note_answer(status)
+                    refused = await self._read(response, pieces, stream, reads=request.reads)
+                    if not refused and sending.is_whole:
+                        _release(connection, response, sending.body)
         except (Exception, asyncio.CancelledError) as error:
             own = self._failure(error, request, min(request.timeout, within), sent=connection is not None)
             if own is None:
@@ -205,14 +209,15 @@ class Transport:
         return ""
 
 
-def _release(connection: Connection, response: Response, request: WireRequest) -> None:
+def _release(connection: Connection, response: Response, body: bytes | None) -> None:
     """Let others use a connection, if nothing more goes or comes on it.
 
+    :param body: of the request
     :raises aiohttp.ClientError: if the answer was cut off
     """
     if response.content.at_eof() and not is_body_to_come(response):
         check_end(response)
-        if response.is_request_read(request.body):
+        if response.is_request_read(body):
             connection.release()
 
 

@@ -13,12 +13,14 @@ from airflow_mirrordb.client.collections.record_names import RecordNames
 from airflow_mirrordb.client.request import MirrorDBRequest
 from airflow_mirrordb.hooks.runner import LoopRunner
 from tests.integration import (
+    test_bodies as bodies,
     test_client_writes as writes,
     test_forking as forks,
     test_operators_bulk as bulks,
     test_operators_tries as tries_of_tasks,
     test_passing_answers as passing,
     test_takeover as takeovers,
+    test_upload_wire as uploads,
 )
 from tests.integration.test_operators_tries import Tries
 from tests.support.guards import Guard, nothing, nothing_to_await
@@ -75,6 +77,15 @@ GUARDS: dict[str, Guard] = {
         without=lambda *_: True,
         check=writes.test_a_delete_that_was_only_refused_before_its_404_is_an_error,
         arguments={"name": "429", "bulk": True},
+    ),
+    "files that change": Guard(
+        without=nothing,
+        check=uploads.test_a_file_that_changes_between_attempts_is_not_sent_again,
+    ),
+    "what data is called": Guard(
+        without=nothing,
+        check=bodies.test_data_that_is_not_sent_as_it_is_called_is_refused,
+        arguments={"kind": "application/xml", "advice": "input_path"},
     ),
     "303 after a write": Guard(
         without=(),

@@ -1,0 +1,32 @@
+"""Which arguments make the body of a request, for client and operators; light."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+#: What each of them sends. ``form`` goes with ``files``, whose body has a place for fields.
+BODIES: Mapping[str, str] = {
+    "data": "JSON",
+    "form": "a form",
+    "files": "files of a form",
+    "input_path": "a file as it is",
+}
+
+
+#: Stands for ``data`` that was left out, since None sends no body.
+NOT_GIVEN: Any = ...
+
+
+def check_bodies(given: Mapping[str, object]) -> None:
+    """Check that what is given is one body.
+
+    :param given: the arguments by name; None is none
+    :raises ValueError: names those that contradict each other
+    """
+    bodies = [name for name in BODIES if given.get(name) is not None]
+    if len(bodies) > 1 and bodies != ["form", "files"]:
+        told = " and ".join(f"{name} ({BODIES[name]})" for name in bodies)
+        raise ValueError(f"{bodies[0]}: {told} are several bodies; a request has one")
+    if given.get("content_type") is not None and not {"data", "input_path"}.intersection(bodies):
+        raise ValueError("content_type: it is of data or input_path; a form has its own")

@@ -1,0 +1,1 @@
+"""Bodies that are read from files while they are sent."""

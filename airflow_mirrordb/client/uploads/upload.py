@@ -1,0 +1,237 @@
+"""A body that is read from files while it is sent, in constant memory; each attempt reads it anew.
+
+Files and object stores block, so all work on them is done in threads, off the event loop.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import Lock
+from typing import TypeVar
+
+from asgiref.sync import sync_to_async
+
+from airflow_mirrordb.client.errors import InputError
+from airflow_mirrordb.client.uploads import multipart
+from airflow_mirrordb.client.uploads.sources import FileFacts, Reader, Source
+from airflow_mirrordb.client.uploads.storage_failures import is_final, words_of
+
+T = TypeVar("T")
+
+#: Bytes that are read at a time, since each reading costs a change of threads; some of these are in memory.
+BLOCK = 2**18
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One file of a body, or one field beside them.
+
+    :param place: the argument that it comes from, for errors, as ``files['a']``
+    :param name: of the field in the form; "" of a file that is the whole body
+    :param content: the file, or the text of a field
+    """
+
+    place: str
+    name: str
+    content: Source | bytes
+
+
+class Upload:
+    """A body made of files.
+
+    :param parts: in order
+    :param boundary: between the parts of a form; None if the only file is the body
+    :param digest: what :meth:`read_digest` returned; other content is not sent
+    """
+
+    def __init__(self, parts: Sequence[Part], boundary: str | None, digest: str | None = None) -> None:
+        self.parts, self.boundary, self.digest = parts, boundary, digest
+        self._versions: dict[str, str] = {}
+
+    async def opened(self) -> OpenUpload:
+        """Look at all files and open them.
+
+        :raises InputError: if one cannot be, or was changed since an attempt before this one
+        """
+        opened = OpenUpload(self, hashes=self.digest is not None)
+        try:
+            await opened.begin()
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    def read_digest(self) -> str:
+        """Read all files, and return the SHA-256 of what they hold, and of the fields that hold it; blocks.
+
+        :return: 64 hexadecimal digits; the same for files of other names
+        :raises InputError: if one cannot be read
+        """
+        opened = OpenUpload(self, hashes=True)
+        try:
+            opened.look_and_open()
+            while opened.next_block():
+                pass
+            return opened.digest.hexdigest()
+        finally:
+            opened.close()
+
+    def check_version(self, part: Part, path: str, facts: FileFacts) -> None:
+        """Check that a file is the one that it was before.
+
+        :raises InputError: if it was changed
+        """
+        version = f"{facts.size} {facts.version}"
+        if self._versions.setdefault(path, version) != version:
+            raise _changed(part, path, "since it was looked at first")
+
+
+class OpenUpload:
+    """The bytes of an upload, for one attempt.
+
+    :param upload: whose files are read
+    :param hashes: whether ``digest`` is wanted
+    """
+
+    def __init__(self, upload: Upload, *, hashes: bool) -> None:
+        self._upload, self._hashes = upload, hashes
+        self._turn = Lock()  # a thread goes on when the task that waits for it is cancelled
+        self._is_closed = False
+        self._readers: list[Reader] = []
+        self._pieces: Iterator[bytes] = iter(())
+        self.length: int | None = None
+        """Of the whole body, in bytes; None if a storage does not say how long a file is."""
+        self.digest = hashlib.sha256()
+
+    async def begin(self) -> None:
+        """Open all files; the errors are those of :meth:`Upload.opened`."""
+        await self._off_loop(self.look_and_open)
+
+    async def block(self) -> bytes:
+        """Return the next bytes, none at the end. The last ones come only if all files are what they were.
+
+        :raises InputError: if a file cannot be read, or was changed
+        """
+        return await self._off_loop(self.next_block)
+
+    def close(self) -> None:
+        """Close all files, or let the thread that reads one do it; nobody waits for that."""
+        self._is_closed = True
+        self._close_if_idle()
+
+    def look_and_open(self) -> None:
+        """Open all files, in this thread."""
+        boundary = self._upload.boundary
+        pieces: list[tuple[bytes, Part, FileFacts | None]] = []
+        length: int | None = 0 if boundary is None else len(multipart.end(boundary))
+        for part in self._upload.parts:
+            head, facts = b"", None
+            if isinstance(part.content, bytes):
+                size: int | None = len(part.content)
+                head = multipart.field_head(boundary or "", part.name)
+            else:
+                facts = self._look(part, part.content)
+                size = facts.size
+                self._readers.append(_reading(part, part.content, part.content.open))
+                if boundary is not None:
+                    file_name = part.content.path.rpartition("/")[2]
+                    kind = multipart.content_type_of(file_name)
+                    head = multipart.file_head(boundary, part.name, file_name, kind)
+            frame = len(head) + (0 if boundary is None else 2)
+            length = None if length is None or size is None else length + size + frame
+            pieces.append((head, part, facts))
+        self.length = length
+        self._pieces = self._all(pieces, boundary)
+
+    def next_block(self) -> bytes:
+        """Return the next bytes, in this thread."""
+        gathered, size = list[bytes](), 0
+        for piece in self._pieces:
+            gathered.append(piece)
+            size += len(piece)
+            if size >= BLOCK:
+                break
+        return b"".join(gathered)
+
+    def _all(
+        self, pieces: Sequence[tuple[bytes, Part, FileFacts | None]], boundary: str | None
+    ) -> Iterator[bytes]:
+        readers = iter(list(self._readers))
+        for head, part, facts in pieces:
+            if head:
+                yield head
+            if isinstance(part.content, bytes):
+                yield part.content
+            elif facts is not None:
+                yield from self._file(part, part.content, facts, next(readers))
+            if boundary is not None:
+                yield b"\r\n"
+        if boundary is not None:
+            yield multipart.end(boundary)
+
+    def _file(self, part: Part, source: Source, facts: FileFacts, reader: Reader) -> Iterator[bytes]:
+        """Yield the bytes of a file, the last of them only if it is what it was."""
+        held, size, digest = b"", 0, hashlib.sha256()
+        while block := _reading(part, source, lambda: reader.read(BLOCK)):
+            size += len(block)
+            if self._hashes:
+                digest.update(block)
+            if facts.size is not None and size > facts.size:
+                raise _changed(part, source.path, "while it was read: it is longer now")
+            if held:
+                yield held
+            held = block
+        if facts.size is not None and size < facts.size:
+            raise _changed(part, source.path, "while it was read: it is shorter now")
+        self._look(part, source)
+        self.digest.update(f"{part.name}\0{digest.hexdigest()}\n".encode())
+        is_last = part is self._upload.parts[-1]  # fields come first
+        if is_last and self._upload.digest not in (None, self.digest.hexdigest()):
+            raise _changed(part, source.path, "since its idempotency key was made, or another file was")
+        if held:
+            yield held
+
+    def _look(self, part: Part, source: Source) -> FileFacts:
+        facts = _reading(part, source, source.look)
+        self._upload.check_version(part, source.path, facts)
+        return facts
+
+    def _close_if_idle(self) -> None:
+        if self._turn.acquire(blocking=False):
+            try:
+                for reader in self._readers:
+                    with suppress(Exception):
+                        reader.close()
+                self._readers.clear()
+            finally:
+                self._turn.release()
+
+    async def _off_loop(self, work: Callable[[], T]) -> T:
+        def in_turn() -> T:
+            try:
+                with self._turn:
+                    return work()
+            finally:
+                if self._is_closed:
+                    self._close_if_idle()
+
+        # not asyncio.to_thread: from these threads older triggerers can look a connection up
+        return await sync_to_async(in_turn, thread_sensitive=False)()
+
+
+def _reading(part: Part, source: Source, work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except Exception as error:
+        raise InputError(
+            message=f"{part.place}: cannot read {source.path!r}: {words_of(error)}",
+            path=source.path,
+            retryable=not is_final(error),
+        ) from error
+
+
+def _changed(part: Part, path: str, when: str) -> InputError:
+    return InputError(message=f"{part.place}: {path!r} was changed {when}", path=path)

@@ -1,0 +1,122 @@
+"""A body that is sent while it is read, beside the wait for its answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from http import HTTPStatus
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import aiohttp
+from aiohttp.hdrs import CONTENT_LENGTH, TRANSFER_ENCODING
+
+from airflow_mirrordb.client.errors import MirrorDBError
+from airflow_mirrordb.client.request import WireRequest
+from airflow_mirrordb.client.uploads.upload import OpenUpload, Upload
+from airflow_mirrordb.client.wire.aiohttp_private import Connection, Handler
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Sending:
+    """Sends the body of a request; a context in which its files are open.
+
+    Bytes go out with the head. An upload goes out as fast as the backend takes it, by a task of its own,
+    since a backend may answer before it has read all (RFC 9112, section 9.3). What cannot be sent is never
+    made whole, so that no backend takes it for all of the body.
+
+    :raises InputError: as a context, if a file cannot be opened
+    """
+
+    def __init__(self, request: WireRequest) -> None:
+        self._request = request
+        self._upload: OpenUpload | None = None
+        self._task: asyncio.Future[None] | None = None
+        self.body: bytes | None = None
+        """What goes out with the head."""
+        self.is_whole = True
+        """Whether all was handed to the operating system, or waits there."""
+
+    async def __aenter__(self) -> Self:
+        body = self._request.body
+        if isinstance(body, Upload):
+            self._upload = await body.opened()
+            self.is_whole = self._upload.length == 0
+        else:
+            self.body = body
+        return self
+
+    async def __aexit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        if self._upload is not None:
+            self._upload.close()
+
+    @property
+    def framing(self) -> Mapping[str, str]:
+        """The header that says where the body ends (RFC 9112, section 6.3); none for a GET without one."""
+        if self._upload is not None and self._upload.length is None:
+            return {TRANSFER_ENCODING: "chunked"}
+        if self._upload is not None:
+            return {CONTENT_LENGTH: str(self._upload.length)}
+        if self.body is None and self._request.method == "GET":
+            return {}
+        return {CONTENT_LENGTH: str(len(self.body or b""))}
+
+    def start(self, connection: Connection) -> bytes | None:
+        """Return what goes out with the head, and send the rest once the caller waits for the answer."""
+        if self._upload is not None:
+            self._task = asyncio.ensure_future(self._send(self._upload, connection))
+        return self.body
+
+    def note_answer(self, status: int) -> None:
+        """Send no more, if the backend has refused the request (RFC 9112, section 9.6)."""
+        if self._task is not None and status >= HTTPStatus.MULTIPLE_CHOICES:
+            self._task.cancel()
+
+    async def _send(self, upload: OpenUpload, connection: Connection) -> None:
+        protocol = connection.protocol
+        if not isinstance(protocol, Handler):
+            return
+        try:
+            with suppress(aiohttp.ClientError, ConnectionError):  # who waits for the answer meets it as well
+                if upload.length is None:
+                    await self._send_chunks(upload, protocol)
+                else:
+                    await self._send_bytes(upload, upload.length, protocol)
+        except MirrorDBError as error:
+            protocol.set_exception(error)  # to who waits for the answer
+            connection.close()
+
+    async def _send_bytes(self, upload: OpenUpload, left: int, protocol: Handler) -> None:
+        """Send a body whose length was told; with its last bytes it is whole, before the answer can come."""
+        while left and (block := await upload.block()) and _write(protocol, block):
+            left -= len(block)
+            self.is_whole = not left
+            await protocol.drain()
+
+    async def _send_chunks(self, upload: OpenUpload, protocol: Handler) -> None:
+        """Send a body of unknown length (RFC 9112, section 7.1)."""
+        while block := await upload.block():
+            if not _write(protocol, b"%x\r\n%b\r\n" % (len(block), block)):
+                return
+            await protocol.drain()
+        self.is_whole = _write(protocol, b"0\r\n\r\n")
+
+
+def _write(protocol: Handler, data: bytes) -> bool:
+    """Write to a connection; return whether it is open."""
+    transport = protocol.transport
+    if transport is None or transport.is_closing():
+        return False
+    transport.write(data)
+    return True
