@@ -71,6 +71,7 @@ TESTS = (
     # the same on every version, and long
     "--ignore=tests/integration/test_guards.py",
     "--ignore=tests/integration/test_real_backends.py",
+    "--ignore=tests/zoo/test_real_servers.py",
 )
 #: What is shown of the tests, one by one.
 COLUMNS = {
