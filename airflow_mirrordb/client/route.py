@@ -119,4 +119,6 @@ class Routes:
         from airflow_mirrordb.client.wire.transport import Transport  # noqa: PLC0415  # imports aiohttp
 
         throttle = Throttle(config, self._clock)
-        return Route(transport=Transport(config, shared=self._share_connections), throttle=throttle)
+        return Route(
+            transport=Transport(config, clock=self._clock, shared=self._share_connections), throttle=throttle
+        )

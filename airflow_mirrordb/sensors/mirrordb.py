@@ -60,8 +60,8 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
 
     Each poll is one GET, or read with ``data``, without retries of the client: between two polls are at
     least ``poke_interval`` seconds, whatever the answer was, and more if the backend asked for more
-    (``Retry-After``). A 404 or 410 means that the resource is not there yet. A failure that may pass counts,
-    and ``max_failures`` of them in a row end the task; a permanent one, as 403, ends it at once, with
+    (``Retry-After``). A 404, 410 or 202 means that the resource is not there yet. A failure that may pass
+    counts, and ``max_failures`` of them in a row end the task; a permanent one, as 403, ends it at once, with
     the reason and without Airflow's retries.
 
     With ``deferrable=True`` the worker polls once, and hands over to the triggerer if it has to wait.

@@ -49,7 +49,11 @@ TYPED: dict[str, tuple[str, Any]] = {
     "backoff_factor": ("1.5", 1.5),
     "max_delay": ("9", 9),
     "max_elapsed": ("99", 99),
+    "redirect_hosts": ("*.files.example.com\ncdn.example.com\n", ["*.files.example.com", "cdn.example.com"]),
     "retry_statuses": ("502, 503", [502, 503]),
+    "pending_statuses": ("none", []),
+    "not_applied_statuses": ("425, 429, 503", [425, 429, 503]),
+    "error_path": ("errors", "errors"),
     "idempotency_header": ("Idempotency-Key", "Idempotency-Key"),
     "request_envelope": ("data", "data"),
     "response_envelope": ("result.data", "result.data"),
@@ -59,7 +63,7 @@ TYPED: dict[str, tuple[str, Any]] = {
     "client_key_passphrase": (SECRET, SECRET),
     "proxy": (f"http://user:{SECRET}@127.0.0.1:3128", f"http://user:{SECRET}@127.0.0.1:3128"),
 }
-CHOSEN = {"auth_type": "api_key", "update_method": "PATCH"}
+CHOSEN = {"auth_type": "api_key", "update_method": "PATCH", "query_method": "QUERY"}
 HEADERS = {"X-Tenant": "acme"}
 
 

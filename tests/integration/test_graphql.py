@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from airflow_mirrordb.client import GenericMirrorDB, InvalidRequestError
+from airflow_mirrordb.client import GenericMirrorDB, InvalidRequestError, RefusedError
 from airflow_mirrordb.client.collections.page_arguments import check_page_arguments
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
@@ -70,6 +70,22 @@ async def test_all_pages_are_read(serve: Serve, config_for: ConfigFor, first: in
     assert {body["query"] for body in asked} == {QUERY}
     assert {body["variables"]["first"] for body in asked} == {first}
     assert data == {"query": QUERY, "variables": {"first": first}}  # as its author has it
+
+
+async def test_errors_in_a_200_are_errors(serve: Serve, config_for: ConfigFor) -> None:
+    """``errors`` is there only if some were met (GraphQL specification, section 7.1): a read may see none
+    later, a mutation was refused.
+    """
+    app, _ = graphql_app(RECORDS)
+    config = config_for(f"{await serve(app)}/graphql", endpoints=["QUERY /", "POST /"], error_path="errors")
+    async with GenericMirrorDB(config) as client:
+        with pytest.raises(RefusedError, match="The warehouse does not answer") as broken:
+            await client.read_function("broken", "/", data={"query": "{ broken { id } }"})
+        with pytest.raises(RefusedError, match="Cannot query field 'name'") as unknown:
+            await client.create_function("cancel", "/", {"query": "mutation { cancel(id: 1) { name } }"})
+        assert await client.read_function("orders", "/", data=DATA, paginate=RELAY) == RECORDS
+    assert (broken.value.code, broken.value.retryable, broken.value.attempts) == ("UNAVAILABLE", True, 1)
+    assert (unknown.value.retryable, unknown.value.maybe_applied) == (False, False)
 
 
 async def test_null_as_the_first_cursor(serve: Serve, config_for: ConfigFor) -> None:

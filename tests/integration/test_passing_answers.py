@@ -56,6 +56,18 @@ async def test_a_read_is_made_again_until_it_is_ready(
     assert (answer.data, answer.attempts, clock.slept[0]) == ({"total": 3}, 3, 7.0)
 
 
+@pytest.mark.parametrize("query_method", ["POST", "QUERY"])
+async def test_a_read_by_a_body_is_made_again_too(
+    answering: Answering, config_for: ConfigFor, query_method: str
+) -> None:
+    """A search that runs in the background, as Elasticsearch's "Async search", or Splunk's."""
+    backend = await answering(pending(), web.json_response([7]))
+    config = config_for(backend.base_url, endpoints=["QUERY api/search"], query_method=query_method)
+    async with GenericMirrorDB(config) as client:
+        assert await client.read_function("search", "api/search", data={"q": "x"}) == [7]
+    assert backend.lines == [f"{query_method} /api/search"] * 2
+
+
 async def test_what_is_not_ready_makes_nobody_else_wait(
     answering: Answering, config_for: ConfigFor, clock: FakeClock
 ) -> None:

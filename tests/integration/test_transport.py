@@ -366,7 +366,7 @@ def test_every_error_of_aiohttp_becomes_one_of_ours(name: str) -> None:
         return
     error_class = getattr(client_exceptions, name)
     arguments = next(ARGUMENTS[base] for base in error_class.__mro__ if base in ARGUMENTS)
-    error = own_error(error_class(*arguments), URL("http://h/"), 1.0, sent=True)
+    error = own_error(error_class(*arguments), URL("http://h/"), 1.0, sent=True, now=0.0)
     assert error is not None
     assert "http://h" in error.message
     never_connected = issubclass(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-import time
 from http import HTTPStatus
 
 import aiohttp
@@ -22,7 +21,7 @@ from airflow_mirrordb.client.errors import (
     TransportError,
 )
 from airflow_mirrordb.client.rules.retry import RETRY_STATUSES
-from airflow_mirrordb.client.rules.wait_headers import retry_after
+from airflow_mirrordb.client.rules.wait_headers import wait_asked
 from airflow_mirrordb.client.wire.aiohttp_private import UnparsableError
 
 #: How aiohttp quotes what it received, on a line of its own, up to the end of its message.
@@ -30,12 +29,19 @@ _QUOTED = re.compile(r":?\s*(?:\bbytearray\()?\bb['\"].*", re.DOTALL)
 
 
 def own_error(  # noqa: PLR0911  # one a kind
-    error: BaseException, backend: URL, seconds: float, *, sent: bool, through_proxy: bool = False
+    error: BaseException,
+    backend: URL,
+    seconds: float,
+    *,
+    sent: bool,
+    now: float,
+    through_proxy: bool = False,
 ) -> TransportError | None:
     """Return the client's error for one of aiohttp's; None if it is none of those.
 
     :param seconds: the request had
     :param sent: whether there was a connection to send it on
+    :param now: unix time, for a Retry-After that is a date
     :param through_proxy: whether there is a proxy between
     """
     origin = str(backend)
@@ -50,7 +56,7 @@ def own_error(  # noqa: PLR0911  # one a kind
         passes = not isinstance(error, aiohttp.InvalidURL)  # a host that only looks like an address
         return ConnectError(message=f"{no_connection}: {_words(error)}", retryable=passes)
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        return _refused_by_proxy(error, origin)
+        return _refused_by_proxy(error, origin, now)
     if isinstance(error, asyncio.TimeoutError):
         return _timed_out(origin, seconds, sent=sent)
     if isinstance(error, PackingError):
@@ -103,13 +109,15 @@ def _without_quotes(text: str) -> str:
     return shortened(" ".join(_QUOTED.sub("", text).split()) or "…", 500)
 
 
-def _refused_by_proxy(error: aiohttp.ClientHttpProxyError, origin: str) -> ConnectError:
+def _refused_by_proxy(error: aiohttp.ClientHttpProxyError, origin: str, now: float) -> ConnectError:
     """Return the error of a CONNECT that was refused; its status is judged as that of a backend."""
     passes = error.status in RETRY_STATUSES or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    wait = wait_asked(error.headers or {}, error.status, now) if passes else None
+    told = f"; {wait.excess}" if wait and wait.excess else ""
     return ConnectError(
-        message=f"the proxy refused the connection to {origin}: {error.status} {error.message}",
+        message=f"the proxy refused the connection to {origin}: {error.status} {error.message}{told}",
         retryable=passes,
-        retry_after=retry_after(error.headers or {}, time.time()) if passes else None,
+        retry_after=wait.seconds if wait else None,
     )
 
 

@@ -12,6 +12,7 @@ from aiohttp.hdrs import CONTENT_ENCODING
 
 from airflow_mirrordb.client.bodies import compression
 from airflow_mirrordb.client.bodies.error_details import MAX_BODY
+from airflow_mirrordb.client.clock import SYSTEM_CLOCK, Clock
 from airflow_mirrordb.client.collections.streams import Stream
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import DISCONNECTED, DisconnectedError, TransportError
@@ -49,14 +50,15 @@ class Transport:
     """Sends requests for one client, on one event loop, through pooled connections.
 
     :param config: whose ``verify``, ``client_cert``, ``proxy`` and ``max_response_bytes`` apply
+    :param clock: what it tells the time by, for a Retry-After of a proxy
     :param shared: whether to use the connections that all such transports of the event loop share
     :raises ConfigError: if a certificate or key cannot be read
     """
 
-    def __init__(self, config: MirrorDBConfig, *, shared: bool = False) -> None:
+    def __init__(self, config: MirrorDBConfig, *, clock: Clock = SYSTEM_CLOCK, shared: bool = False) -> None:
         if config.verify is False and (servers := tls_servers(config)):
             log.warning("TLS certificates of %s are not verified (extra 'verify')", ", ".join(servers))
-        self._config, self._share = config, shared
+        self._config, self._clock, self._share = config, clock, shared
         self._connections: dict[bool, tuple[Connections, SharedConnections | None]] = {}
         self._open()
         self._deadlines = Deadlines()
@@ -167,7 +169,12 @@ class Transport:
             raise DisconnectedError(message=DISCONNECTED, retryable=False, sent=sent) from None
         forget_credentials(error)
         own = own_error(
-            error, request.origin, seconds, sent=sent, through_proxy=self._config.proxy is not None
+            error,
+            request.origin,
+            seconds,
+            sent=sent,
+            now=self._clock.time(),
+            through_proxy=self._config.proxy is not None,
         )
         if own and not sent and isinstance(error, asyncio.TimeoutError):
             own.message += "".join(

@@ -258,7 +258,9 @@ GUARDS: dict[str, Guard] = {
         arguments={"name": "two equal lengths", "keyed": False, "pieces": False},
     ),
     "failures of a proxy": Guard(
-        without=lambda error, backend, seconds, **_: failures.own_error(error, backend, seconds, sent=True),
+        without=lambda error, backend, seconds, **_: failures.own_error(
+            error, backend, seconds, sent=True, now=0.0
+        ),
         check=proxies.test_a_proxy_that_breaks_off_is_no_broken_answer_of_the_backend,
         arguments={"reply": proxies.CLOSED, "words": "Server disconnected"},
     ),
