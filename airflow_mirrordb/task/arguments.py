@@ -37,7 +37,7 @@ def request_of(task: Any, method: Method, **arguments: Any) -> MirrorDBRequest:
     """Return the request that the rendered arguments of a task describe.
 
     :param task: an operator, a sensor, or a trigger that Airflow renders
-    :param arguments: what else the request says
+    :param arguments: what else the request says, or says in another way than the task's own argument
     :raises InvalidRequestError: if an argument was rendered to something it cannot be
     """
     from airflow_mirrordb.client.request import MirrorDBRequest
@@ -46,17 +46,17 @@ def request_of(task: Any, method: Method, **arguments: Any) -> MirrorDBRequest:
     refuse_none(task.endpoint)
     timeout, query = task.request_timeout, plain_if_json(task.query)
     task.refuse_vanished(query)
-    return MirrorDBRequest(
-        method=method,
-        endpoint=task.endpoint,
-        method_name=task.method_name or task.task_id,
-        query=query,
-        headers=plain_if_json(task.headers),
-        timeout=None if timeout in (None, "") else parse_argument("request_timeout", timeout, float),
-        accept=task.accept,
-        full_response=parse_argument("full_response", task.full_response, bool),
-        **{name: plain_if_json(value) for name, value in arguments.items()},
-    )
+    common: dict[str, Any] = {
+        "endpoint": task.endpoint,
+        "method_name": task.method_name or task.task_id,
+        "query": query,
+        "headers": plain_if_json(task.headers),
+        "timeout": None if timeout in (None, "") else parse_argument("request_timeout", timeout, float),
+        "accept": task.accept,
+        "full_response": parse_argument("full_response", task.full_response, bool),
+    }
+    own = {name: plain_if_json(value) for name, value in arguments.items()}
+    return MirrorDBRequest(method=method, **{**common, **own})
 
 
 def look_of(task: Any, *, looks_at_body: bool) -> MirrorDBRequest:

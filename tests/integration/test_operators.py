@@ -21,6 +21,7 @@ from airflow.triggers.base import BaseTrigger
 from airflow_mirrordb.client import (
     ConnectError,
     InvalidRequestError,
+    MirrorDBRequest,
     Progress,
     RateLimitError,
 )
@@ -356,6 +357,22 @@ def test_json_text_is_sent_as_what_it_says(scripted: ScriptedBackend, set_connec
     scripted.answer(201, {})
     run(MirrorDBCreateOperator(task_id="t", endpoint="api/users", data='{"a": [1, 2]}'))
     assert scripted.bodies == [b'{"a":[1,2]}']
+
+
+def test_an_operator_may_say_itself_what_its_arguments_say(
+    scripted: ScriptedBackend, set_connection: SetConnection
+) -> None:
+    """One of somebody's own adds to the endpoint and the query that the task was given."""
+
+    class LatestOperator(MirrorDBOperator):
+        def request(self, context: Any, client: Any) -> MirrorDBRequest:  # noqa: ARG002  # as the base has it
+            query = {**(self.query or {}), "limit": 1}
+            return self._request("GET", endpoint=f"{self.endpoint}/latest", query=query)
+
+    set_connection(scripted.url)
+    scripted.answer(200, {"id": 7})
+    assert run(LatestOperator(task_id="t", endpoint="api/users", query={"by": "at"})) == {"id": 7}
+    assert scripted.requests == ["GET /api/users/latest?by=at&limit=1"]
 
 
 def test_rendered_flags_mean_what_they_say(scripted: ScriptedBackend, set_connection: SetConnection) -> None:
