@@ -195,6 +195,7 @@ class Call:
     :param arguments: further arguments of the call
     :param limit: a limit that it must outlive
     :param requests: how many requests it may take; as many as it likes unless given
+    :param warns: what each warning in the log says; none may be there unless given
     """
 
     what: str
@@ -205,6 +206,7 @@ class Call:
     fails: Fails | None = None
     limit: Limit | None = None
     requests: int | None = None
+    warns: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

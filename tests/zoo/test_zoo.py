@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from tests.zoo.conftest import HookFor
 
 
+#: Their next page is asked for by the last record, and nothing beside the records says that there is one.
+SHOW_NOTHING: Final = {"Discord", "Elasticsearch"}
 WRONG_KEY: Final = "nobody-knows-this-key"
 
 
@@ -26,7 +29,9 @@ def _calls() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("api", "call"), list(_calls()))
-def test_call(api: Api, call: Call, emulator: Emulator, hook_for: HookFor) -> None:
+def test_call(
+    api: Api, call: Call, emulator: Emulator, hook_for: HookFor, caplog: pytest.LogCaptureFixture
+) -> None:
     """A call returns what the documentation promises, or fails with the words of the API's error."""
     if call.limit is not None:
         emulator.limited(call.limit)
@@ -45,6 +50,40 @@ def test_call(api: Api, call: Call, emulator: Emulator, hook_for: HookFor) -> No
             if call.fails.code is not None:
                 assert str(getattr(error, "code", None)) == call.fails.code
     _check_requests(call, emulator)
+    if call.fails is None and call.limit is None:
+        for warning in _warnings(caplog):  # what is as it should be is no reason to warn
+            assert call.warns is not None, warning
+            assert call.warns in warning
+
+
+def _shows_a_next_page(api: Api) -> bool:
+    return (
+        api.calls[0].arguments["paginate"]["style"] in ("link", "header", "body")
+        and api.documented.name not in SHOW_NOTHING
+    )
+
+
+@pytest.mark.parametrize(
+    ("api", "call"),
+    [pytest.param(api, api.calls[0], id=api.documented.name) for api in APIS if _shows_a_next_page(api)],
+)
+def test_a_read_without_paginate_warns(
+    api: Api, call: Call, emulator: Emulator, hook_for: HookFor, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever forgets ``paginate`` is told so, where the first page shows that there is another one."""
+    arguments = {name: value for name, value in call.arguments.items() if name != "paginate"}
+    with hook_for(api, emulator) as hook:
+        hook.read(call.endpoint, **arguments)
+    (warning,) = _warnings(caplog)
+    assert "'paginate' reads all pages" in warning
+
+
+def _warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if record.levelno >= logging.WARNING and record.name.startswith("airflow_mirrordb")
+    ]
 
 
 @pytest.mark.parametrize(
