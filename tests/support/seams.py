@@ -50,6 +50,9 @@ SEAMS = {
         "number of values of errors": "MAX_NODES",
         "number of errors": "MAX_RECORDS",
     },
+    "airflow_mirrordb.client.bodies.failure_words": {
+        "number of values of failures": "MAX_VALUES",
+    },
     "airflow_mirrordb.client.bodies.json_faults": {
         "what is scanned of bodies": "MAX_SCANNED",
         "what is shown of bodies": "SHOWN",
@@ -226,6 +229,9 @@ SEAMS = {
     },
     "airflow_mirrordb.task.events": {
         "events": "to_text_beside",
+    },
+    "airflow_mirrordb.task.polls": {
+        "redaction of what a failure says": "_failed",
     },
     "airflow_mirrordb.task.result": {
         "results that XComs refuse": "storable",

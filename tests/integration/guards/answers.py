@@ -48,6 +48,7 @@ from tests.unit import (
     test_compression as packed,
     test_error_bodies as bodies_of_errors,
     test_error_details as problems,
+    test_failure_words as words_of_failures,
     test_json_faults as faults_of_json,
     test_response as interpreted,
     test_retry as retries,
@@ -134,6 +135,10 @@ GUARDS: dict[str, Guard] = {
     "number of errors": Guard(
         without=10**9,
         check=bodies_of_errors.test_many_errors_are_told_up_to_twenty,
+    ),
+    "number of values of failures": Guard(
+        without=10**9,
+        check=words_of_failures.test_they_are_bounded,
     ),
     "what is scanned of bodies": Guard(
         without=10**9,

@@ -17,9 +17,11 @@ from airflow_mirrordb.client.auth import redaction
 from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.wire.tls import tls_context
 from airflow_mirrordb.hooks.lookup import ConnectionLookUp
+from airflow_mirrordb.task import polls
 from tests.integration import (
     test_secrets as secrets,
     test_secrets_forms as forms,
+    test_sensor_states as states,
     test_tokens as token_answers,
     test_transport as tls,
 )
@@ -30,6 +32,7 @@ from tests.unit import (
     test_redaction as redacted,
 )
 
+FAILED = polls._failed
 DEFAULT_CONTEXT = ssl.create_default_context
 
 
@@ -83,10 +86,20 @@ def interpreted_as_it_is(*args: Any, hide: Any, **facts: Any) -> Any:
     return response.interpret(*args, **facts, hide=str if hide else hide)
 
 
+def failed_as_it_is(condition: Any, state: Any, response: Any, _hide: object) -> Any:
+    return FAILED(condition, state, response, str)
+
+
 CERTIFICATE = tls.test_a_certificate_that_proves_nothing_is_refused_once
 
 
 GUARDS: dict[str, Guard] = {
+    # of states
+    "redaction of what a failure says": Guard(
+        without=failed_as_it_is,
+        check=states.test_no_secret_is_in_the_words_of_a_failure,
+        arguments={"mode": {"deferrable": True}},
+    ),
     # TLS
     "certificates": Guard(
         seam="TLS context",
