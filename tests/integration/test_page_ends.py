@@ -329,6 +329,40 @@ async def test_equal_pages_under_other_cursors_are_no_circle(read: Callable[...,
     assert len(found) == 9
 
 
+@pytest.mark.parametrize("style", ["page", "offset"])
+async def test_a_param_that_the_backend_does_not_know_is_an_error_though_the_total_is_known(
+    read: Callable[..., Any], style: str
+) -> None:
+    """Else the first page would come as often as it takes to have so many records."""
+    paginate = {"style": style, "param": "pagee", "records": "rows", "total": "total"}
+    with pytest.raises(
+        InvalidResponseError, match="the same as the one before: does the backend know 'param'"
+    ):
+        await read(lambda _: web.json_response({"rows": RECORDS[:3], "total": 9}), paginate)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("total", 0), ("total", 2), ("total", "many"), ("page_count", 0)]
+)
+async def test_a_number_that_cannot_be_the_total_ends_nothing(
+    read: Callable[..., Any], caplog: pytest.LogCaptureFixture, name: str, value: Any
+) -> None:
+    """A page cannot have more records than there are; it is told."""
+    paginate = {**COUNTED, "records": "rows", name: "number"}
+    assert (await read(numbered(3, number=value), paginate))[0] == RECORDS
+    assert f"paginate.{name}: 'number' is in no page" in caplog.text
+
+
+async def test_an_end_by_the_total_is_warned_of_where_the_page_tells_of_another(
+    read: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was taken for the total may be the number of records on the page."""
+    paginate = {**COUNTED, "records": "rows", "total": "count"}
+    found, _ = await read(numbered(3, count=3, next="/api/x?page=2"), paginate)
+    assert found == RECORDS[:3]
+    assert "ended after 3 records, as 'total' or 'page_count' says. The answer seems" in caplog.text
+
+
 # -- what is told of pages that are not read -----------------------------------------------------
 
 

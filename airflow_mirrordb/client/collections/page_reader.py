@@ -7,6 +7,7 @@ Requests ahead of it are guesses, begun early; one that turns out wrong is given
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
@@ -192,11 +193,15 @@ class _Reading:
         """Return what a page says, the request of the next one, and guesses of those after it."""
         pagination = self.pagination
         page = pagination.page_of(response)
+        self._longest = max(self._longest, page.count)
+        if page.total is not None and page.total < self._longest:
+            page = replace(page, total=None)  # a page has more than that, so it is another number
+        if page.page_count == 0 and self._longest:
+            page = replace(page, page_count=None)
         is_first, self._last = self._last is None, response
         self._seen.add(request.key)
         self._refuse_same(response, page)
         self._received += page.count
-        self._longest = max(self._longest, page.count)
         self._total = self._total if page.total is None else page.total
         if is_first and pagination.is_counted:
             step = page.count if pagination.style == "page" else 1
@@ -245,12 +250,17 @@ class _Reading:
         self._report.end()
 
     def _refuse_same(self, response: MirrorDBResponse, page: Page) -> None:
-        """Refuse a page that comes again: a backend that does not know ``param`` would give it for ever."""
+        """Refuse a page that comes again: a backend that does not know ``param`` would give it for ever.
+
+        Pages of records that are equal among themselves may be equal, too, if something else tells the end.
+        """
         is_bounded = page.total is not None or page.page_count is not None
         is_same = page.records == self._before and any(isinstance(item, dict) for item in page.records[:1])
-        if self.pagination.is_counted and not is_bounded and is_same:
+        if self.pagination.is_counted and is_same and not (is_bounded and _has_equals(page.records)):
             raise unusable(
-                response, "the page is the same as the one before; does the backend know the arguments?"
+                response,
+                "the page is the same as the one before: does the backend know 'param'? If it gives the last"
+                " page again and again, say 'total', 'page_count' or 'more'",
             )
         self._before = page.records
 
@@ -261,6 +271,10 @@ class _Reading:
     @property
     def _is_complete(self) -> bool:
         return self._total is not None and self._position >= self._total
+
+
+def _has_equals(records: list[Any]) -> bool:
+    return len({json.dumps(record, sort_keys=True) for record in records}) < len(records)
 
 
 def _unconditional(page: PageRequest) -> PageRequest:

@@ -38,6 +38,7 @@ class ReadingReport:
         self._records = self._pages = 0
         self._total: int | None = None
         self._first: tuple[PageRequest, MirrorDBResponse, Page] | None = None
+        self._last: tuple[MirrorDBResponse, Page] | None = None
         self._told_next = False
         self._unseen = {name for name in ("total", "page_count", "more") if getattr(pagination, name)}
 
@@ -46,12 +47,13 @@ class ReadingReport:
 
         :param total: records that there are in all, as far as it is known
         """
-        self._first = self._first or (request, response, page)
+        self._first, self._last = self._first or (request, response, page), (response, page)
         self._records += page.count
         self._pages += 1
         self._total = total
         self._told_next |= not self._pagination.is_counted and self._pagination.tells_next(response)
-        self._unseen -= {name for name in self._unseen if getattr(page, name) is not None}
+        if page.count or self._pages == 1:  # any number may be the total of an empty page
+            self._unseen -= {name for name in self._unseen if getattr(page, name) is not None}
         if self._clock.monotonic() >= self._log_at:
             self._log(at_end=False)
 
@@ -60,14 +62,31 @@ class ReadingReport:
         self._log(at_end=True)
         for name in sorted(self._unseen):
             log.warning(
-                "%s: paginate.%s: %r is in no page, neither in its body nor as a header, so the end of the"
-                " collection is not checked by it",
+                "%s: paginate.%s: %r is in no page, neither in its body nor as a header, or is something"
+                " else; the end of the collection is not checked by it",
                 self._name,
                 name,
                 getattr(self._pagination, name),
             )
-        if self._first is not None and not self._pagination.is_counted and not self._told_next:
+        if self._pagination.is_counted and self._last is not None:
+            self._warn_of_early_end(*self._last)
+        elif self._first is not None and not self._told_next:
             self._warn_of_no_next(*self._first)
+
+    def _warn_of_early_end(self, response: MirrorDBResponse, page: Page) -> None:
+        """Warn if the last page, to which the total or the number of pages led, tells of another one."""
+        if (
+            page.count
+            and page.more is not False
+            and (signs := signs_of_more(response.body, response.headers))
+        ):
+            log.warning(
+                "%s: the collection ended after %s records, as 'total' or 'page_count' says. %s. If there are"
+                " more pages, mend 'paginate'",
+                self._name,
+                f"{self._records:,}",
+                _named(signs),
+            )
 
     def _warn_of_no_next(self, request: PageRequest, response: MirrorDBResponse, page: Page) -> None:
         """Warn if the only page looks as if it were not: an argument may be misspelt."""
