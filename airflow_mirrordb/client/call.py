@@ -263,7 +263,11 @@ class Call:
         self._note_fact(self.maybe_applied or not self._wire.reads)
 
     def _note_fact(self, maybe_applied: bool) -> None:
-        """Keep whether the write may have been applied by now, and tell the caller."""
+        """Keep whether the write may have been applied by now, and tell the caller.
+
+        Only here is that ever taken back, when an answer denies it; wherever else errors are told of it, it
+        is added.
+        """
         self.maybe_applied = maybe_applied
         if self._note is not None:
             self._note(self._number, maybe_applied)
