@@ -157,8 +157,8 @@ def _as_before(
     - Nothing is known of an earlier one with a key: this try's, under its own key.
     - All of it was kept: that one again, whatever this try would send.
     - Only its hash was kept, and this try's is the same: this try's, under the key of that one.
-    - Only its hash was kept, this try's is another, and that one was not applied: this try's, under its own key.
-    - The same, but that one may have been applied: none.
+    - Only its hash was kept, and this try's is another: none if that one may have been applied; else this
+      try's, under its own key.
 
     :param note: what is noted of the write of this try
     :raises InvalidRequestError: if it may have been applied with other data, which was not kept

@@ -67,6 +67,22 @@ def test_form_has_each_setting() -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", CLIENT, re.MULTILINE)) == form.keys()
 
 
+def test_files_of_the_shared_room_are_all_told() -> None:
+    """Its README names each module, and none that is not there."""
+    rows = re.findall(r"^\| (`.+?) \|", READMES["airflow_mirrordb/task"], re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`(\w+\.py)`", row)}
+    files = {path.name for path in (ROOT / "airflow_mirrordb" / "task").glob("*.py")}
+    assert named == files - {"__init__.py"}
+
+
+def test_where_what_is_in_the_client() -> None:
+    """The table of the client's README names what is at the top of it, and nothing else."""
+    rows = re.findall(r"^\| (`.+?) \|", CLIENT.partition("## Where what is")[2], re.MULTILINE)
+    named = {name.rstrip("/") for row in rows for name in re.findall(r"`([\w./]+)`", row)}
+    there = {path.name for path in (ROOT / "airflow_mirrordb" / "client").iterdir()}
+    assert named == there - {"__init__.py", "__pycache__", "README.md", "BACKENDS.md"}
+
+
 def test_readme_is_short() -> None:
     """Who comes with a backend of their own reads 200 lines at most."""
     assert len(README.splitlines()) <= 200
