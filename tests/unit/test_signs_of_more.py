@@ -55,6 +55,11 @@ ROWS = [{"id": 1}, {"id": 2}]
             {"edges": ROWS, "pageInfo": {"hasNextPage": True, "startCursor": "a", "endCursor": "b"}},
             ["pageInfo.hasNextPage: true", "pageInfo.endCursor"],
         ),
+        # the same, as a whole answer has it (spec.graphql.org, "Response Format")
+        (
+            {"data": {"orders": {"edges": ROWS, "pageInfo": {"hasNextPage": True, "endCursor": "b"}}}},
+            ["data.orders.pageInfo.hasNextPage: true", "data.orders.pageInfo.endCursor"],
+        ),
         # kubernetes.io/docs/reference/using-api/api-concepts, "Retrieving large results sets in chunks"
         ({"items": ROWS, "metadata": {"continue": "x"}}, ["metadata.continue"]),
         # developers.hubspot.com, CRM API v3, CollectionResponse...ForwardPaging
@@ -142,6 +147,23 @@ def test_lists_that_may_be_the_records() -> None:
     assert lists_in(body, beside="pages[0].next") == ["data.rows"]
     assert lists_in(ROWS) == ["the body itself"]
     assert lists_in("text") == []
+
+
+@pytest.mark.parametrize(
+    ("body", "has"),
+    [
+        (ROWS, True),
+        ({"rows": ROWS}, True),
+        ({"hits": {"hits": ROWS}}, True),
+        ({"data": {"orders": {"edges": ROWS}}}, True),
+        ({"order": {"customer": {"addresses": ROWS}}}, False),
+        ({"rows": ROWS[:1]}, False),
+        ({"tags": ["a", "b"]}, False),
+    ],
+)
+def test_bodies_with_records(body: Any, *, has: bool) -> None:
+    """A list of several objects near the top; of GraphQL (spec.graphql.org, "Data") one place deeper."""
+    assert has_records(body) is has
 
 
 def test_pages_that_look_full() -> None:

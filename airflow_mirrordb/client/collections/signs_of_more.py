@@ -12,7 +12,7 @@ from typing import Any
 from airflow_mirrordb.client.collections.next_links import next_link_of
 
 #: How many objects deep, and how many keys of each, a body is looked at.
-_DEPTH = 3
+_DEPTH = 4  # data.orders.pageInfo.hasNextPage
 _KEYS = 200
 #: Most that one message names.
 MOST = 5
@@ -117,15 +117,16 @@ def lists_in(body: Any, *, beside: str = "") -> list[str]:
 
 def has_records(body: Any) -> bool:
     """Whether a body is, or holds near its top, a list of several objects; takes no time if it does not."""
-    if isinstance(body, dict):
-        for value in body.values():
-            if isinstance(value, list):
-                if _is_records(value):
-                    return True
-            elif isinstance(value, dict) and any(map(_is_records, value.values())):
-                return True
-        return False
-    return _is_records(body)
+    if not isinstance(body, dict):
+        return _is_records(body)
+    if any(map(_holds_records, body.values())):
+        return True
+    data = body.get("data")  # of GraphQL, whose connections have the records one place deeper
+    return isinstance(data, dict) and any(map(_holds_records, data.values()))
+
+
+def _holds_records(value: Any) -> bool:
+    return any(map(_is_records, value.values())) if isinstance(value, dict) else _is_records(value)
 
 
 def _is_records(value: Any) -> bool:
