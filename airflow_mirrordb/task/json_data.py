@@ -1,7 +1,4 @@
-"""The data of a request as a task's author gives it: a JSON value, or its text, as a template renders it.
-
-Light: a DAG file that imports an operator loads no client.
-"""
+"""The data of a request as a task's author gives it: a JSON value, or its text, as a template renders it."""
 
 from __future__ import annotations
 
@@ -9,14 +6,14 @@ import ast
 import json
 from typing import Any
 
+from airflow_mirrordb.client.errors import InvalidRequestError
+
 
 def json_of(data: Any) -> Any:
     """Return a JSON value; a string is JSON text, as a template renders it.
 
     :raises InvalidRequestError: if it is a text, and no JSON, or null
     """
-    from airflow_mirrordb.client.errors import InvalidRequestError
-
     if not isinstance(data, str):
         return data
     try:
