@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_mirrordb.json_types import is_list
+
 #: What each of them sends. ``form`` goes with ``files``, whose body has a place for fields.
 BODIES: Mapping[str, str] = {
     "data": "JSON",
@@ -16,6 +18,17 @@ BODIES: Mapping[str, str] = {
 
 #: Stands for ``data`` that was left out, since None sends no body.
 NOT_GIVEN: Any = ...
+
+
+def paths_as_text(value: Any) -> Any:
+    """Return paths, as ``Path`` or ``ObjectStoragePath``, as the texts that they stand for, also in lists or
+    under names; anything else as it is.
+    """
+    if isinstance(value, Mapping):
+        return {name: paths_as_text(item) for name, item in value.items()}
+    if is_list(value):
+        return [paths_as_text(item) for item in value]
+    return str(value) if hasattr(value, "as_uri") else value
 
 
 def check_bodies(given: Mapping[str, object]) -> None:

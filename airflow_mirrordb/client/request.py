@@ -15,7 +15,12 @@ from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.bodies.encoding import text_of
 from airflow_mirrordb.client.bodies.requests import body_of
 from airflow_mirrordb.client.config import MirrorDBConfig
-from airflow_mirrordb.client.errors import EndpointNotAllowedError, InvalidRequestError, MirrorDBError
+from airflow_mirrordb.client.errors import (
+    EndpointNotAllowedError,
+    InputError,
+    InvalidRequestError,
+    MirrorDBError,
+)
 from airflow_mirrordb.client.request_headers import headers_of
 from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
 from airflow_mirrordb.client.rules.paths import BASE_URL, MAX_ENDPOINT_LENGTH
@@ -180,7 +185,12 @@ class PreparedRequest:
 
         :raises InputError: if one cannot be read
         """
-        return self.wire.body.read_digest() if isinstance(self.wire.body, Upload) else None
+        if not isinstance(self.wire.body, Upload):
+            return None
+        try:
+            return self.wire.body.read_digest()
+        except InputError as error:
+            raise attach_request(error, self.request) from error.__cause__
 
 
 def update_method(config: MirrorDBConfig, body: object, *, partial: bool) -> Method:

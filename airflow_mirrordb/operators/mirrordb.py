@@ -245,9 +245,12 @@ class MirrorDBDeleteOperator(MirrorDBOperator):
 
 def _body(operator: Any) -> dict[str, Any]:
     """Return what the rendered arguments of an operator say of the body."""
+    from airflow_mirrordb.body_arguments import paths_as_text
     from airflow_mirrordb.task.json_data import json_of
 
-    return {name: getattr(operator, name) for name in BODY_FIELDS} | {"data": json_of(operator.data)}
+    body = {name: getattr(operator, name) for name in BODY_FIELDS}
+    files, input_path = paths_as_text(operator.files), paths_as_text(operator.input_path)
+    return {**body, "data": json_of(operator.data), "files": files, "input_path": input_path}
 
 
 def _write(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,8 @@ PAGES: list[Any] = [(200, [{"id": 1}], {}), (200, [], {})]
         ({"paginate": {"style": "page", "param": "p"}, "query": {"a": [1, None]}}, PAGES),
         ({"response_filter": len, "headers": {"X-Team": "a"}}, [(200, [1, 2], {})]),
         ({"request_timeout": "2.5", "method_name": "fetch"}, [(200, [], {})]),
+        ({"accept": "text/csv"}, [(200, b"a,b", {"Content-Type": "text/csv"})]),
+        ({"full_response": True, "response_filter": itemgetter("etag")}, [(200, {}, {"ETag": '"v1"'})]),
         ({}, [(404, {"detail": "who?"}, {"X-Request-ID": "r1"})]),
         ({}, [(500, None, {})] * 5),
         ({}, [(200, b"<html>", {})]),

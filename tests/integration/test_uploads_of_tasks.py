@@ -120,6 +120,21 @@ def test_files_of_any_storage_are_sent(
     )
 
 
+@pytest.mark.parametrize("make", [Path, ObjectStoragePath], ids=["path", "object storage path"])
+def test_a_path_may_be_an_object(
+    scripted: ScriptedBackend, set_connection: SetConnection, path: Path, mode: dict[str, Any], make: Any
+) -> None:
+    """Also in what a trigger keeps of the request while it waits."""
+    set_connection(scripted.url)
+    scripted.answers = [AWAY, (200, None, {}), AWAY, (200, None, {}), (200, None, {})]
+    run(create(path, input_path=make(f"file://{path}" if make is ObjectStoragePath else path), **mode))
+    run(create(path, input_path=None, files={"f": [make(path)]}, **mode))
+    with MirrorDBHook() as hook:
+        hook.create("api/files", input_path=make(path))
+    assert scripted.bodies[1] == scripted.bodies[4] == path.read_bytes()
+    assert path.read_bytes() in scripted.bodies[3]
+
+
 def test_the_key_is_that_of_the_content(
     scripted: ScriptedBackend, set_connection: SetConnection, tmp_path: Path
 ) -> None:

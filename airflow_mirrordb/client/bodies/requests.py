@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import PurePath
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from airflow_mirrordb.body_arguments import BODIES, NOT_GIVEN, check_bodies
+from airflow_mirrordb.body_arguments import BODIES, NOT_GIVEN, check_bodies, paths_as_text
 from airflow_mirrordb.client.bodies.encoding import encode, text_of
 from airflow_mirrordb.client.errors import InvalidRequestError
 from airflow_mirrordb.client.uploads.multipart import OCTETS
@@ -143,8 +142,7 @@ def _multipart(
 
 
 def _source(place: str, path: object, open_source: OpenSource) -> Source:
-    if isinstance(path, PurePath):
-        path = str(path)
+    path = paths_as_text(path)
     if not isinstance(path, str):
         raise _bad(place, f"it must be a path, not {type(path).__name__}")
     try:
