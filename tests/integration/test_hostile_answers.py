@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -259,13 +260,30 @@ async def test_an_odd_answer_can_be_used(hostile: HostileServer, config_for: Con
     assert found == {"response": ODD[name][1]}
 
 
-async def test_what_nobody_asked_for_is_no_answer(hostile: HostileServer, config_for: ConfigFor) -> None:
+@pytest.mark.parametrize("is_seen", [True, False], ids=["seen by the loop", "not seen by the loop yet"])
+async def test_what_nobody_asked_for_is_no_answer(
+    hostile: HostileServer, config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch, *, is_seen: bool
+) -> None:
     """An answer that comes while the connection idles is not that of the next request."""
+    monkeypatch.setattr(aiohttp_private, "LOOKED_AT", TIMEOUT if is_seen else 0.0)
     async with GenericMirrorDB(config_for(hostile.base_url)) as client:
         assert await client.read_function("first", "api/first") == "first"
         hostile.writer.write(whole(b'"stolen"'))
-        await turns()
+        if is_seen:
+            await turns()
         assert await client.read_function("second", "api/second") == "second"
+    assert hostile.connections == 2
+
+
+async def test_a_connection_that_has_just_ended_is_not_used(
+    hostile: HostileServer, config_for: ConfigFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end is seen though the event loop had no time to: a task may have kept it busy meanwhile."""
+    monkeypatch.setattr(aiohttp_private, "LOOKED_AT", 0.0)
+    async with GenericMirrorDB(config_for(hostile.base_url)) as client:
+        assert await client.create_function("first", "api/first", None) == "first"
+        hostile.writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
+        assert await client.create_function("second", "api/second", None) == "second"
     assert hostile.connections == 2
 
 

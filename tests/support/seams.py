@@ -164,6 +164,7 @@ SEAMS = {
         "framing": "Handler._end",
         "names that hang": "Resolver",
         "answers nobody asked for": "Connector._get",
+        "ends of connections that the loop did not see": "is_readable",
         "writes that were given up": "Handler.close",
         "what the operating system holds of them": "_NO_LINGERING",
         "connections with a body to send": "Response.is_request_read",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import re
+import select
 import socket
 import ssl
 import struct
@@ -30,7 +30,7 @@ from yarl import URL
 
 from airflow_mirrordb.client import forking
 from airflow_mirrordb.client.request import WireRequest
-from airflow_mirrordb.client.wire.body_ends import WITHOUT_BODY, is_final
+from airflow_mirrordb.client.wire.body_ends import WITHOUT_BODY, final_status, is_final, split_head
 from airflow_mirrordb.client.wire.resolver import Resolver
 
 __all__ = [
@@ -60,12 +60,14 @@ READ_SIZE = 2**16
 #: A body without a length ends with its connection; what packs it is taken off elsewhere.
 PARSING: dict[str, Any] = {"read_until_eof": True, "read_bufsize": READ_SIZE, "auto_decompress": False}
 NO_TIMEOUT = aiohttp.ClientTimeout()  # the request's own covers all of it
-_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})[ \r\n]")
 #: Bytes that may have come of an answer beside its body: its head, and those of 1xx answers before it; the
 #: sizes and extensions of chunks; trailers; and up to 256 kB that wait to be parsed. A body may have half
 #: its own size more, as chunks of ten bytes have. Some backends stream JSON token by token: 2 MB of that
 #: are read.
 MAX_FRAMING = 2**22
+#: Seconds from the last request on a connection in which the event loop has looked at it: to look again takes
+#: 2 % of the CPU of a request.
+LOOKED_AT = 0.01
 #: Bytes of a body that are worth no connection of their own when the backend refuses it.
 SMALL_BODY = 2**16
 #: Closes a socket at once: the operating system sends nothing more of what it holds (socket(7)).
@@ -77,9 +79,9 @@ class FramingError(UnparsableError):
 
 
 class Connector(aiohttp.TCPConnector):
-    """Makes connections, and gives none again on which something came that nobody had asked for.
+    """Makes connections, and gives none again that has ended, or on which something came unasked.
 
-    aiohttp would take it for the answer to the next request.
+    aiohttp would take that for the answer to the next request.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -132,7 +134,7 @@ class Connector(aiohttp.TCPConnector):
 
     async def _get(self, *args: Any, **options: Any) -> Any:
         while (connection := await super()._get(*args, **options)) is not None:
-            if connection.protocol is not None and not connection.protocol.should_close:
+            if isinstance(connection.protocol, Handler) and connection.protocol.is_clean():
                 return connection
             connection.close()
         return None
@@ -164,10 +166,19 @@ class Handler(ResponseHandler):
 
     def set_response_params(self, **options: Any) -> None:
         """Prepare for the next answer."""
-        self._received, self._allowed = 0, MAX_FRAMING
+        self._asked_at, self._received, self._allowed = self._loop.time(), 0, MAX_FRAMING
         self._options, self._before_head = options, list[bytes]()
         self.has_head = False
         super().set_response_params(**options)
+
+    def is_clean(self) -> bool:
+        """Whether another request may follow: nothing came unasked, and the connection has not ended.
+
+        A task that kept the event loop busy meanwhile also kept it from looking.
+        """
+        if self.should_close or self.transport is None:
+            return False
+        return self._loop.time() < self._asked_at + LOOKED_AT or not is_readable(self.transport)
 
     def data_received(self, data: bytes) -> None:
         if self._received > self._allowed:
@@ -195,7 +206,7 @@ class Handler(ResponseHandler):
 
     def begun_status(self) -> int | None:
         """Return the status of an answer whose head is cut off or cannot be parsed, if it has one."""
-        return _final_status(b"".join(self._before_head))[0]
+        return final_status(b"".join(self._before_head))[0]
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
         """Hand an error to the reader."""
@@ -233,7 +244,7 @@ class Handler(ResponseHandler):
 
     def _feed_head(self) -> bool:
         """Parse an answer again, its head alone first, and hand that over; False if not even that can be."""
-        found = _split(b"".join(self._before_head))
+        found = split_head(b"".join(self._before_head))
         if found is None:
             return False
         head, rest = found
@@ -263,6 +274,13 @@ class Handler(ResponseHandler):
             self.transport.close()
 
 
+def is_readable(transport: asyncio.Transport) -> bool:
+    """Whether anything has come that the event loop has not read yet, be it the end of the connection."""
+    waiting = select.poll()
+    waiting.register(transport.get_extra_info("socket"), select.POLLIN)
+    return bool(waiting.poll(0))
+
+
 def unsent_bytes(transport: asyncio.Transport) -> int:
     """Return how many bytes asyncio has still to send; TLS hands all of them to the transport below it.
 
@@ -273,28 +291,6 @@ def unsent_bytes(transport: asyncio.Transport) -> int:
         return transport.get_write_buffer_size()
     below = tls._transport  # noqa: SLF001  # None when the other side has closed it
     return 0 if below is None else transport.get_write_buffer_size() + below.get_write_buffer_size()
-
-
-def _split(raw: bytes) -> tuple[bytes, bytes] | None:
-    """Return the head of the final answer in some bytes, and what follows it; None if it is not all there."""
-    status, start = _final_status(raw)
-    end = raw.find(b"\r\n\r\n", start) + 4
-    if status is None or end < 4:  # noqa: PLR2004  # there is no end
-        return None
-    return raw[start:end], raw[end:]
-
-
-def _final_status(raw: bytes) -> tuple[int | None, int]:
-    """Return the status of the final answer in some bytes, if it is there, and where its head begins."""
-    start = 0
-    while found := _STATUS_LINE.match(raw, start):
-        if is_final(status := int(found[1])):
-            return status, start
-        end = raw.find(b"\r\n\r\n", start)
-        if end < 0:
-            break
-        start = end + 4
-    return None, start
 
 
 # -- one request ---------------------------------------------------------------------------------

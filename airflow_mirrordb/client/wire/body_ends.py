@@ -1,7 +1,8 @@
-"""Where the body of an answer ends, and whether it came whole (RFC 9112, sections 6.3 and 8)."""
+"""Where the head and the body of an answer end, and whether it came whole (RFC 9112, sections 6.3 and 8)."""
 
 from __future__ import annotations
 
+import re
 import ssl
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 #: Answers that end with their head, whatever it announces (RFC 9112, section 6.3); a 205 has no body either
 #: (RFC 9110, section 15.3.6).
 WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED)
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})[ \r\n]")
 # to look a member of an enum up takes longer than to compare it
 _OK, _SWITCHING_PROTOCOLS = HTTPStatus.OK, HTTPStatus.SWITCHING_PROTOCOLS
 
@@ -22,6 +24,28 @@ _OK, _SWITCHING_PROTOCOLS = HTTPStatus.OK, HTTPStatus.SWITCHING_PROTOCOLS
 def is_final(status: int) -> bool:
     """Whether no other answer follows (RFC 9110, section 15.2)."""
     return status >= _OK or status == _SWITCHING_PROTOCOLS
+
+
+def split_head(raw: bytes) -> tuple[bytes, bytes] | None:
+    """Return the head of the final answer in some bytes, and what follows it; None if it is not all there."""
+    status, start = final_status(raw)
+    end = raw.find(b"\r\n\r\n", start) + 4
+    if status is None or end < 4:  # noqa: PLR2004  # there is no end
+        return None
+    return raw[start:end], raw[end:]
+
+
+def final_status(raw: bytes) -> tuple[int | None, int]:
+    """Return the status of the final answer in some bytes, if it is there, and where its head begins."""
+    start = 0
+    while found := _STATUS_LINE.match(raw, start):
+        if is_final(status := int(found[1])):
+            return status, start
+        end = raw.find(b"\r\n\r\n", start)
+        if end < 0:
+            break
+        start = end + 4
+    return None, start
 
 
 def is_body_to_come(response: Response) -> bool:

@@ -208,6 +208,11 @@ GUARDS: dict[str, Guard] = {
     "answers nobody asked for": Guard(
         without=aiohttp.TCPConnector._get,
         check=hostile_answers.test_what_nobody_asked_for_is_no_answer,
+        arguments={"is_seen": True},
+    ),
+    "ends of connections that the loop did not see": Guard(
+        without=lambda _transport: False,
+        check=hostile_answers.test_a_connection_that_has_just_ended_is_not_used,
     ),
     "writes that were given up": Guard(
         without=ResponseHandler.close,
