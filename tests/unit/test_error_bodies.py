@@ -45,6 +45,16 @@ def test_each_shape_gives_the_words_that_a_person_needs(rows: dict[str, Row]) ->
         ({"error": "there is no such user"}, None, "there is no such user"),
         ({"error": "Conflict"}, None, "Conflict"),
         ({"code": 12, "type": "x"}, "12", ""),
+        ({"a": {"b": {"c": {"d": {"errors": [{"detail": "deep"}]}}}}}, None, "a.b.c.d: deep"),
+        ({"message": "bad", "more": {"errors": [{"detail": "deep", "field": "x"}]}}, None, "bad; x: deep"),
+        ({"message": "bad", "user": {"title": "Dr", "message": "hi you", "tags": ["a b"]}}, None, "bad"),
+        (
+            {"message": "some are missing", "fields": ["name", "age"]},
+            None,
+            "some are missing; fields: name, age",
+        ),
+        ({"message": "name is missing", "fields": ["name"]}, None, "name is missing"),
+        ({"errors": {"a.b": [{"rule": "min", "text": "too small"}]}}, None, "a.b: too small"),
         ({"id": 7, "state": "locked by somebody"}, None, "id: 7; state: locked by somebody"),
     ],
 )

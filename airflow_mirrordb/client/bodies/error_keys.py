@@ -27,13 +27,19 @@ ALSO_FIELDS = frozenset(_keys("title description reason hint"))
 RATHER_CODES = frozenset(_keys("error reason issue cause problem exception data"))
 #: Where fields may be called as keys of words are, only these tell of the error itself.
 SURE_WORDS = _keys("message errormessage msg detail defaultmessage")
+#: So do these of one of several errors.
+SURE_WORDS_OF_ITEM = (*SURE_WORDS, *_keys("text description reason issue error"))
 #: Words only inside the value of such a key, as in OData's ``message.value``; elsewhere they are data.
 WORDS_INSIDE: Mapping[str, tuple[str, ...]] = {
     "words": ("value", "text", "translation"),
     "details": ("text",),
 }
-#: What an error is about beyond its words, as the scope that Slack needs.
-TELLING = _keys("needed missing expected allowed")
+#: What an error is about beyond its words, as the scope that Slack needs, and in which mapping it may be.
+TELLING = _keys(
+    "needed missing missingfields missingscopes required requiredfields requiredscopes expected allowed",
+    "fields invalidfields",
+)
+WITH_TELLING = "context"
 
 #: A list below one of these holds errors; below any other key it is about the field of that name.
 LISTS = frozenset(
@@ -60,6 +66,13 @@ DETAILS = frozenset(_keys("details detail errordetails params contextinfo errorr
 #: One below these is rather data: it is looked through for the keys above.
 DATA = frozenset(
     _keys("data body response result extensions responsemetadata errorinfo status payload embedded elements")
+)
+
+#: Of these a name says so wherever it is, beside words and below names that we do not know.
+SURE = frozenset(
+    name
+    for name in LISTS | FIELDS | ERRORS
+    if any(part in name for part in ("error", "violation", "cause", "problem", "issue", "fault", "failure"))
 )
 
 #: Where in the data one of several errors points, the most exact first.

@@ -25,8 +25,8 @@ _NO_LETTERS = re.compile(r"[\W_]+")
 
 
 #: What a value may hold: an error; what is wrong with each field; that or facts; data, among which may be
-#: errors; or the words of a key of words.
-Kind = Literal["error", "fields", "details", "data", "words"]
+#: errors; what is below a name that we do not know, beside words; or the words of a key of words.
+Kind = Literal["error", "fields", "details", "data", "unknown", "words"]
 
 
 def code_of(value: Any, status: int = 0, depth: int = 0) -> str | None:
@@ -116,7 +116,8 @@ class Reader:
         if depth > MAX_DEPTH or self._nodes > MAX_NODES:
             return
         if isinstance(value, str):
-            self._add(place, self._words_in(value, place, depth))
+            if kind != "unknown":
+                self._add(place, self._words_in(value, place, depth))
         elif isinstance(value, list):
             for index, item in enumerate(value[:MAX_NODES]):
                 is_nested = place and isinstance(item, Mapping) and not _has_words(_named(item), keys.WORDS)
@@ -129,10 +130,10 @@ class Reader:
         self, value: Mapping[str, Any], place: str, depth: int, kind: Kind, *, is_item: bool
     ) -> None:
         named, before, prose, word = _named(value), len(self.records), "", ""
-        has_words = _has_words(named, keys.SURE_WORDS if kind == "fields" else keys.WORDS)
+        has_words = kind != "unknown" and _has_words(named, _names_of_words(kind, is_item=is_item))
         if has_words or is_item:
             place = _joined_place(place, _place(named, keys.PLACES if is_item else keys.PLACES_OF_ALL))
-        if has_words or kind != "fields":
+        if kind != "unknown" and (has_words or kind != "fields"):
             prose, word = self._own_words(named, place, depth, kind)
             self._add(place, prose)
         for key, item in list(value.items())[:MAX_NODES]:
@@ -144,13 +145,25 @@ class Reader:
             elif not has_words and _is_of_field(name, item, kind, depth):
                 below: Kind = "fields" if kind == "fields" else "details"
                 self.read(item, _joined_place(place, key), depth + 1, below)
+            elif isinstance(item, Mapping | list) and kind != "words":
+                self.read(item, place, depth + 1, "unknown")
         if len(self.records) == before and not prose:
             is_error = is_item or (kind == "error" and depth)
             code = code_of(value, self._status, depth) if is_error else None
             self._add(place, word or code or "")
-        for name in keys.TELLING if has_words else ():
-            if isinstance(text := named.get(name), str):
-                self._add(_joined_place(place, name), words_of_text(text))
+        if has_words:
+            self._add_telling(value, place, prose or word)
+
+    def _add_telling(self, value: Mapping[str, Any], place: str, words: str) -> None:
+        """Collect what an error needs or misses, unless its words name all of it."""
+        named = _named(value)
+        inner = named.get(keys.WITH_TELLING)
+        for key, item in [*value.items(), *(inner.items() if isinstance(inner, Mapping) else ())][:MAX_NODES]:
+            if name_of(key) in keys.TELLING:
+                texts = [item] if isinstance(item, str) else item if isinstance(item, list) else []
+                told = [words_of_text(text) for text in texts[:MAX_RECORDS] if isinstance(text, str)]
+                if any(not _is_named(text, words) for text in told):
+                    self._add(_joined_place(place, key), ", ".join(told))
 
     def _own_words(self, named: Mapping[str, Any], place: str, depth: int, kind: Kind) -> tuple[str, str]:
         """Return what a mapping says itself, and a single word that may be all that it says."""
@@ -233,8 +246,16 @@ def _has_words(named: Mapping[str, Any], names: tuple[str, ...]) -> bool:
     )
 
 
+def _names_of_words(kind: Kind, *, is_item: bool) -> tuple[str, ...]:
+    if kind != "fields":
+        return keys.WORDS
+    return keys.SURE_WORDS_OF_ITEM if is_item else keys.SURE_WORDS
+
+
 def _kind_below(name: str, item: Any, kind: Kind) -> Kind | None:
     """Return what may be in a list or a mapping below a key that says so; None if the key does not."""
+    if kind == "unknown" and name not in keys.SURE:
+        return None
     if isinstance(item, list):
         return "error" if name in keys.LISTS else "data" if name in keys.DATA and kind != "fields" else None
     if kind == "fields" and name in keys.ALSO_FIELDS:
@@ -264,6 +285,8 @@ def _are_of_fields(item: Mapping[str, Any]) -> bool:
 
 def _is_of_field(name: str, item: Any, kind: Kind, depth: int) -> bool:
     """Return whether a value below a key that we do not know tells of the field of that name."""
+    if kind == "unknown":
+        return False
     if isinstance(item, str):
         is_prose = (
             " " in item.strip() and name not in keys.FACTS and name not in keys.WORDS_INSIDE.get(kind, ())

@@ -300,4 +300,13 @@ ROWS = {
         "https://mailchimp.com/developer/marketing/docs/errors/",
         "Invalid Resource: It could not be validated; email_address: must be a mail address",
     ),
+    "HubSpot, scopes": Row(
+        "developers.hubspot.com/docs/guides/api/error-handling (requiredScopes)",
+        403,
+        """{"status": "error", "message": "This app has not all required scopes", "errors": [{"message":
+        "One of these is required.", "context": {"requiredScopes": ["crm.objects.contacts.read"]}}]}""",
+        None,
+        "This app has not all required scopes; One of these is required;"
+        " requiredScopes: crm.objects.contacts.read",
+    ),
 }
