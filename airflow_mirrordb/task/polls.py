@@ -121,14 +121,16 @@ def judge(
         )
     if not outcome.retryable:
         raise outcome
-    failures = state.failures + (outcome.attempts > 0)  # 0: the connection is paused, nothing was sent
+    wait = getattr(outcome, "retry_after", None) or 0.0
+    is_paused = outcome.attempts == 0 and wait > 0  # nothing was sent, and the wait is known
+    failures = state.failures + (not is_paused)
     if max_failures is not None and failures >= max_failures:
         outcome.attempts = failures
         raise outcome
     return PollResult(
         state=replace(state, failures=failures),
         found=str(outcome),
-        wait=getattr(outcome, "retry_after", None) or 0.0,
+        wait=wait,
     )
 
 
