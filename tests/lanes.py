@@ -53,6 +53,7 @@ AIRFLOWS = {
 TOOLS = [
     "blockbuster",
     "brotli",
+    "graphql-core",
     "hypothesis",
     "jsonschema",
     "openlineage-python",

@@ -252,6 +252,28 @@ async def test_cursor_that_is_a_list(serve: Serve, config_for: ConfigFor) -> Non
 
 
 @pytest.mark.parametrize(
+    "token", [["2026-01-01", 7], {"id": {"N": "7"}}, "x" * 20_000, "https://elsewhere.example/7", 7.5]
+)
+async def test_any_value_goes_into_a_body(serve: Serve, config_for: ConfigFor, token: Any) -> None:
+    """Elasticsearch's ``search_after`` is a list, DynamoDB's ``ExclusiveStartKey`` an object.
+
+    Neither is a URL too long for servers, nor one to be followed.
+    """
+    asked: list[Any] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(await request.json())
+        return web.json_response({"hits": [{"n": 1}], "after": token if len(asked) == 1 else None})
+
+    app = web.Application()
+    app.router.add_post("/search", answer)
+    paginate = {"style": "body", "records": "hits", "next": "after", "param": "after", "param_in": "body"}
+    async with GenericMirrorDB(config_for(await serve(app), endpoints=["QUERY search"])) as client:
+        await client.read_function(None, "search", data={}, paginate=paginate)
+    assert asked == [{}, {"after": token}]
+
+
+@pytest.mark.parametrize(
     ("link", "method"), [("/v1/usage/query?$skiptoken=7", "POST"), ("/v1/usage/results/7", "GET")]
 )
 async def test_link_on_a_page_of_a_read_by_a_body(

@@ -107,6 +107,9 @@ SEAMS = {
         "pages of an event": "collect",
         "entity tags that hold a secret": "GenericMirrorDB.without_secrets",
     },
+    "airflow_mirrordb.client.request": {
+        "what only reads": "READS",
+    },
     "airflow_mirrordb.client.request_headers": {
         "reserved headers": "RESERVED_HEADERS",
         "spelling of headers": "header_key",

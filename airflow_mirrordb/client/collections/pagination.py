@@ -183,8 +183,11 @@ class Pagination:
                     f" {self.more!r} says that there are further pages",
                 )
             return None
-        is_whole = isinstance(token, dict | list)  # as the sort values of Elasticsearch's last hit
-        if (is_whole and self.param_in != "body") or len(str(token)) > MAX_TOKEN:
+        if (
+            self.param and self.param_in == "body"
+        ):  # which holds any value, as the sort values of the last hit
+            return self._turned(request, token)
+        if isinstance(token, dict | list) or len(str(token)) > MAX_TOKEN:
             long = f" of {len(token):,} characters" if isinstance(token, str) else ""
             raise unusable(
                 response, f"the next page is told as {_kind(token)}{long}, which no request can hold"

@@ -66,6 +66,11 @@ def signals_wait() -> None:
 
 GUARDS: dict[str, Guard] = {
     # what may have been applied
+    "what only reads": Guard(
+        without=frozenset({"GET", "QUERY", "POST"}),
+        check=writes.test_an_ambiguous_write_is_sent_once,
+        arguments={"name": "reset", "request_": writes.CREATE},
+    ),
     "404 after mere refusals": Guard(
         seam="refusals",
         without=lambda *_: True,
