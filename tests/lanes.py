@@ -50,19 +50,8 @@ AIRFLOWS = {
     "3.2": Airflow(pythons=("3.10", "3.11", "3.12", "3.13"), pins=("svcs<26", "fastapi<0.138")),
     "3.3": Airflow(pythons=("3.10", "3.11", "3.12", "3.13")),
 }
-TOOLS = [
-    "blockbuster",
-    "brotli",
-    "graphql-core",
-    "hypothesis",
-    "jsonschema",
-    "openlineage-python",
-    "psutil",
-    "pytest>=9",
-    "pytest-asyncio",
-    "pytest-timeout",
-    "trustme",
-]
+#: What the tests import beside the package, by the name of its group of dependencies.
+TOOLS = ("--group", f"{CHECKOUT / 'pyproject.toml'}:tests")
 TESTS = (
     "tests/e2e/test_every_version.py",
     "tests/e2e/test_demo.py",
