@@ -45,6 +45,7 @@ SAMPLES: dict[str, Any] = {
     "idempotency_key": "k-1",
     "cause": {"type": "ServerError", "message": "m", "status": 500},
     "state": "failed",
+    "parts": ["results[1]"],
     "report": {"done": 1, "records": [{"status": "done", "response": {"id": 1}}]},
 }
 
