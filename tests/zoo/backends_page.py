@@ -49,9 +49,10 @@ def _cells(api: Api) -> Iterator[str]:
 
 
 def _largest(paginate: Mapping[str, Any], documented: Documented) -> Mapping[str, Any]:
-    """Return how a collection is read, with the largest page that the API promises."""
+    """Return how a collection is read, with the largest page that may be asked for."""
     sizes = [pages.max_size for pages in documented.collections if pages.param == paginate.get("param")]
-    return {**paginate, "size": min(sizes)} if sizes and "size" in paginate else paginate
+    known = [size for size in sizes if size is not None]
+    return {**paginate, "size": min(known, default=100)} if "size" in paginate else paginate
 
 
 def _credentials(connection: Mapping[str, Any]) -> str:
@@ -61,7 +62,7 @@ def _credentials(connection: Mapping[str, Any]) -> str:
 
 def _extras(api: Api) -> str:
     split = urlsplit(api.host)
-    text = _code(api.connection["extra"])
+    text = _code(api.connection["extra"]).replace(KEY, "…")
     for name, real in {"$origin": f"{split.scheme}://{split.netloc}", **api.real}.items():
         text = text.replace(name, real)
     return f"`{text[1:-1]}`"

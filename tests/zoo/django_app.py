@@ -1,6 +1,9 @@
-"""The accounts of the table of Django REST framework, on the real one: ``python django_app.py PORT``."""
+"""The records of two tables on the real Django REST framework: ``python django_app.py PORT KEY``.
 
-# ruff: noqa: DJ008, E402, RUF012  # Django wants its settings before it is imported, and lists in classes
+Beside its accounts it has the articles and photos of JSON:API, by djangorestframework-jsonapi.
+"""
+
+# ruff: noqa: ANN001, ANN201, DJ008, E402, RUF012  # no type checker sees Django here, which wants its settings first
 # mypy: ignore-errors
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ from rest_framework import pagination, serializers, viewsets
 from rest_framework.authentication import TokenAuthentication
 from rest_framework.authtoken.models import Token
 from rest_framework.permissions import IsAuthenticated
-from rest_framework.routers import DefaultRouter
+from rest_framework.routers import DefaultRouter, SimpleRouter
+from rest_framework_json_api import pagination as pages_of_json_api
+from rest_framework_json_api.parsers import JSONParser
+from rest_framework_json_api.renderers import JSONRenderer
 
 
 class Account(models.Model):
@@ -67,15 +73,53 @@ class Payments(Accounts):
     pagination_class = pagination.LimitOffsetPagination
 
 
+class Article(models.Model):
+    title = models.CharField(max_length=100)
+
+    class Meta:
+        app_label = "accounts"
+
+
+class Photo(models.Model):
+    id = models.CharField(primary_key=True, max_length=20, default="new")
+    title = models.CharField(max_length=100)
+
+    class Meta:
+        app_label = "accounts"
+
+
+def json_api(model, name):
+    """Return a view of JSON:API of a model with a title."""
+    meta = type("Meta", (), {"model": model, "fields": ["title"]})
+    attributes = {
+        "queryset": model.objects.order_by("pk"),
+        "serializer_class": type(
+            f"{model.__name__}Serializer", (serializers.ModelSerializer,), {"Meta": meta}
+        ),
+        "pagination_class": pages_of_json_api.JsonApiPageNumberPagination,
+        "parser_classes": [JSONParser],
+        "renderer_classes": [JSONRenderer],
+        "resource_name": name,
+        "http_method_names": ["get", "post", "patch", "delete"],
+    }
+    return type(f"{model.__name__}View", (viewsets.ModelViewSet,), attributes)
+
+
 router = DefaultRouter()
 router.register("accounts", Accounts, basename="account")
 router.register("payments", Payments, basename="payment")
-urlpatterns = [path("", include(router.urls))]
+without_slash = SimpleRouter(trailing_slash=False)
+without_slash.register("articles", json_api(Article, "articles"), basename="article")
+without_slash.register("photos", json_api(Photo, "photos"), basename="photo")
+urlpatterns = [path("", include(router.urls)), path("", include(without_slash.urls))]
 
 if __name__ == "__main__":
     call_command("migrate", verbosity=0)
     with connection.schema_editor() as editor:
-        editor.create_model(Account)
+        for model in (Account, Article, Photo):
+            editor.create_model(model)
     Token.objects.create(user=User.objects.create_user("zoo"), key=sys.argv[2])
     Account.objects.bulk_create(Account(amount=number * 10) for number in range(1, 8))
+    Article.objects.bulk_create(Article(title=f"Article {number}") for number in range(1, 6))
+    Photo.objects.create(id="550e8400", title="Ember Hamster")
     call_command("runserver", f"127.0.0.1:{sys.argv[1]}", "--noreload", "--skip-checks")

@@ -48,7 +48,8 @@ def page(collection: Pages, given: Any, url: str, query: str) -> Answer:
 
 def _slice(collection: Pages, given: Any) -> _Slice | None:
     asked = _at(given, collection.size_param) if collection.size_param else None
-    size = min(collection.size if asked is None else int(asked), collection.max_size)
+    limits = [limit for limit in (collection.max_size, collection.cap) if limit is not None]
+    size = min([int(asked or collection.size), *limits])
     position = _at(given, collection.param)
     if collection.chunks:
         return _chunk(collection, position, size)

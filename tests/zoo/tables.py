@@ -102,7 +102,8 @@ class Pages:
     :param by: keys that lead to what the last record is known by, for ``last``
     :param size: records of a page, unless the request asks for another number
     :param size_param: parameter that asks for one
-    :param max_size: what the server gives at most, whatever is asked for
+    :param max_size: what may be asked for at most; None where nothing is said of it
+    :param cap: what the server gives at most, whatever is asked for, if that is less
     :param chunks: sizes of the pages, where a server gives fewer than were asked for (also none)
     :param token: how a token looks; ``{}`` is the position
     :param end: what stands for ``$next``, ``$next_url`` and ``$next_path`` on the last page
@@ -128,7 +129,8 @@ class Pages:
     by: Sequence[str] = ()
     size: int = 3
     size_param: str | None = None
-    max_size: int = 1000
+    max_size: int | None = None
+    cap: int | None = None
     chunks: Sequence[int] = ()
     token: str = "t{}"
     end: Any = OMITTED

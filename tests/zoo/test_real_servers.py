@@ -19,7 +19,7 @@ from tests.zoo.tables import KEY, Api
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 JSON_SERVER: Final = "json-server@1.0.0-beta.15"
-DJANGO: Final = ("django==5.2.8", "djangorestframework==3.16.1")
+DJANGO: Final = ("django==5.2.8", "djangorestframework==3.16.1", "djangorestframework-jsonapi==8.0.0")
 
 
 @contextmanager
@@ -59,6 +59,7 @@ REAL: Final = {
     "json_server": (json_server, set()),
     "kinto": (kinto, {"an error in words", "a limit"}),
     "django": (django, {"a limit", "a method that is not allowed"}),
+    "jsonapi": (django, {"an error in words"}),
 }
 
 

@@ -85,6 +85,7 @@ API = Api(
         "extra": {"endpoints": ["tasks"], "request_envelope": "data", "response_envelope": "data"},
     },
     paginate=[PAGES],
+    notes=["the query needs `limit`, or there is no `next_page`"],
     calls=[
         Call(
             "read all",

@@ -134,7 +134,7 @@ API = Api(
     },
     real={"$files": "*.boxcloud.com"},
     paginate=[PAGES],
-    notes=["`If-Match` is a bare number, given by `headers`"],
+    notes=["the query needs `usemarker=true`", "`If-Match` is a bare number, given by `headers`"],
     calls=[
         Call(
             "read all",

@@ -31,7 +31,7 @@ DOCUMENTED = Documented(
         "https://docs.datadoghq.com/api/latest/monitors/",
     ),
     base="/api/v1",
-    credentials={"DD-API-KEY": KEY, "DD-APPLICATION-KEY": "zoo-application-key"},
+    credentials={"DD-API-KEY": KEY, "DD-APPLICATION-KEY": KEY},
     refused=Answer(403, {"errors": ["Forbidden"]}),
     missing=Answer(404, {"errors": ["Monitor not found"]}),
     collections=[
@@ -70,7 +70,7 @@ API = Api(
             "auth_type": "api_key",
             "key_name": "DD-API-KEY",
             "endpoints": ["monitor"],
-            "headers": {"DD-APPLICATION-KEY": "zoo-application-key"},
+            "headers": {"DD-APPLICATION-KEY": KEY},
         },
     },
     paginate=[PAGES],

@@ -96,7 +96,7 @@ API = Api(
         },
     },
     paginate=[PAGES],
-    notes=["Password is `Bot …`"],
+    notes=["the query needs `limit`, or each page has one record", "Password is `Bot …`"],
     calls=[
         Call(
             "read all",

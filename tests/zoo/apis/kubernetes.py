@@ -118,7 +118,10 @@ API = Api(
         },
     },
     paginate=[PAGES],
-    notes=["a PATCH needs the header `Content-Type: application/merge-patch+json`"],
+    notes=[
+        "the query needs `limit`, or all comes at once",
+        "a PATCH needs the header `Content-Type: application/merge-patch+json`",
+    ],
     calls=[
         Call("read all", "read", PODS, {"paginate": PAGES, "query": {"limit": 3}}, RECORDS, requests=3),
         Call(

@@ -30,7 +30,7 @@ DOCUMENTED = Documented(
             first=0,
             size=100,
             size_param="limit",
-            max_size=3,
+            cap=3,
             body="$records",
             headers={"Range-Unit": "items", "Content-Range": "$start-$last/$total"},
         )

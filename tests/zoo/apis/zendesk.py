@@ -82,6 +82,7 @@ API = Api(
         "extra": {"endpoints": ["tickets"], "request_envelope": "ticket", "response_envelope": "ticket"},
     },
     paginate=[PAGES],
+    notes=["the query needs `page[size]`, or pages are counted"],
     calls=[
         Call(
             "read all",
