@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException, conf, get_current_context
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
+from airflow.providers.common.compat.version_compat import (
+    AIRFLOW_V_3_0_PLUS,
+    AIRFLOW_V_3_1_PLUS,
+    AIRFLOW_V_3_3_PLUS,
+)
 
 _MASKERS = (
     "airflow.sdk.log",
@@ -16,6 +21,19 @@ _MASKERS = (
     "airflow.utils.log.secrets_masker",  # Airflow 2
 )
 _SERDES = ("airflow.sdk.serde", "airflow.serialization.serde")  # before Airflow 3.2
+
+
+def logger_of_airflow(name: str) -> Any:
+    """Return a logger of the kind that the installed Airflow has itself, for what logs a line a request.
+
+    The log of Airflow 3.1 and later is structlog's. A line that comes from ``logging`` takes twice as long
+    to get there.
+    """
+    if not AIRFLOW_V_3_1_PLUS:
+        return logging.getLogger(name)
+    import structlog
+
+    return structlog.get_logger(name)
 
 
 async def async_connection(conn_id: str, hook: type[Any]) -> Any:

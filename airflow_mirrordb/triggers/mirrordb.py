@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Mapping
 from dataclasses import replace
@@ -15,6 +14,7 @@ from airflow_mirrordb.client.errors import MirrorDBError
 from airflow_mirrordb.client.request import MirrorDBRequest
 from airflow_mirrordb.client.rules.retry import Progress
 from airflow_mirrordb.client.rules.write_safety import depends_on_the_past
+from airflow_mirrordb.compat import logger_of_airflow
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.output import sink_for
 from airflow_mirrordb.hooks.sharing import SharedClient
@@ -30,7 +30,7 @@ from airflow_mirrordb.task.events import (
 from airflow_mirrordb.task.stored_arguments import StoredArguments, given, restored, warn_of_unknown
 from airflow_mirrordb.task.takeover import may_have_been_sent
 
-log = logging.getLogger(__name__)  # a trigger's own costs more than its request
+log = logger_of_airflow(__name__)  # a trigger's own takes longer, since it is made for one line
 
 FIELDS: Mapping[str, type] = {"request": MirrorDBRequest, "progress": Progress}
 
@@ -140,9 +140,7 @@ class MirrorDBWaitTrigger(StoredArguments, BaseTrigger):
         return ResumeEvent(status="resume", request=self.request, progress=self.progress)
 
 
-def log_request(
-    log: logging.Logger, conn_id: str, request: MirrorDBRequest, came: str, *facts: object
-) -> None:
+def log_request(log: Any, conn_id: str, request: MirrorDBRequest, came: str, *facts: object) -> None:
     """Write the only line of a request: in a triggerer one costs a tenth of the request, or more.
 
     :param came: what came of it, with places for facts as in any line of a log

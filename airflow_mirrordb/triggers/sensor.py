@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -16,6 +15,7 @@ from asgiref.sync import sync_to_async
 from airflow_mirrordb.client.errors import MirrorDBError
 from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
 from airflow_mirrordb.client.response import MirrorDBResponse
+from airflow_mirrordb.compat import logger_of_airflow
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.sharing import SharedClient
 from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES
@@ -32,7 +32,7 @@ from airflow_mirrordb.task.polls import PollResult, PollState, WaitOverError, ju
 from airflow_mirrordb.task.stored_arguments import StoredArguments, given, restored
 from airflow_mirrordb.triggers.mirrordb import log_request
 
-log = logging.getLogger(__name__)
+log = logger_of_airflow(__name__)
 
 
 class MirrorDBSensorTrigger(StoredArguments, BaseTrigger):

@@ -43,6 +43,7 @@ from airflow_mirrordb.triggers.start import MirrorDBSensorStartTrigger
 from tests.support.backends import ScriptedBackend
 from tests.support.clocks import FakeClock
 from tests.support.connections import SetConnection
+from tests.support.triggering import log_lines_of_triggers
 
 #: How a sensor may run; the outcome must not depend on it.
 MODES: dict[str, dict[str, Any]] = {
@@ -184,6 +185,7 @@ async def only_event(trigger: MirrorDBSensorTrigger) -> TriggerEvent:
 
 @pytest.fixture
 def scheduler(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Scheduler:
+    log_lines_of_triggers(monkeypatch)
     return Scheduler(clock, monkeypatch)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from itertools import count
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ class Triggerer:
         self.xcoms: dict[str, Any] = {}
         self.asked: list[str] = []
         self.failing: set[str] = set()
+        log_lines_of_triggers(monkeypatch)
         if AIRFLOW_V_3_0_PLUS:
             from airflow.sdk.execution_time import task_runner
 
@@ -53,6 +55,12 @@ class Triggerer:
         if kind == "SetXCom":
             self.xcoms[key] = value
         return self.xcoms.get(key)
+
+
+def log_lines_of_triggers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let caplog see the lines of triggers, which take the way of Airflow's own."""
+    for module in ("airflow_mirrordb.triggers.mirrordb", "airflow_mirrordb.triggers.sensor"):
+        monkeypatch.setattr(f"{module}.log", logging.getLogger(module))
 
 
 def taken(trigger: BaseTrigger, trigger_id: int | None = None) -> BaseTrigger:
