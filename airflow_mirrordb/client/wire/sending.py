@@ -55,11 +55,13 @@ class Sending:
         _error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        if self._task is not None and not self._task.done():
-            self._task.cancel()
-            await asyncio.wait([self._task])
-        if self._upload is not None:
-            self._upload.close()
+        try:
+            if self._task is not None and not self._task.done():
+                self._task.cancel()
+                await asyncio.wait([self._task])
+        finally:  # also if the caller is cancelled once more
+            if self._upload is not None:
+                self._upload.close()
 
     @property
     def framing(self) -> Mapping[str, str]:
