@@ -368,6 +368,26 @@ async def test_nothing_is_left_open(
     assert path not in open_files()
 
 
+async def test_nothing_is_left_open_by_who_is_cancelled_twice(
+    busy: Busy,  # noqa: F811  # the fixture
+    config_for: ConfigFor,
+    tmp_path: Path,
+) -> None:
+    """As by a time-out, and by Airflow in the same moment."""
+    server = await busy()
+    path = file_of(tmp_path, SIZES["in the client"])
+    async with GenericMirrorDB(config_for(server.base_url, max_attempts=1)) as client:
+        writing = asyncio.create_task(client.create_function("m", "api/files", input_path=path))
+        await server.arrived.wait()
+        assert path in open_files()
+        writing.cancel()
+        await asyncio.sleep(0)
+        writing.cancel()
+        with suppress(asyncio.CancelledError, MirrorDBError):
+            await writing
+        assert path not in open_files()
+
+
 def open_files() -> list[str]:
     """The files that this process has open, from its descriptors (proc(5))."""
     with suppress(FileNotFoundError):  # of the folder itself
