@@ -92,6 +92,17 @@ def test_what_stands_before_json_is_passed_over(before: str) -> None:
     assert problem_from(raw) == (None, "no rows")
 
 
+@pytest.mark.parametrize("title", ["Error", "no such table at /users"])
+def test_of_a_long_page_the_beginning_is_told(title: str) -> None:
+    """With a title that tells something that is enough; without one it is all there is."""
+    heading = "" if title == "Error" else f"<h1>{title}</h1>"
+    page = f"<html><title>{title}</title>{heading}<p>{'word ' * 1000}</p></html>"
+    _, detail = problem_from(page.encode())
+    assert detail.startswith("word word" if title == "Error" else f"{title} word word")
+    assert detail.endswith("…")
+    assert len(detail) == (2046 if title == "Error" else len(title) + 300)
+
+
 def test_json_in_utf_16_is_read() -> None:
     """RFC 4627, section 3, allowed it, and some servers on Windows still send it."""
     assert problem_from('{"message": "keine Zeilen"}'.encode("utf-16")) == (None, "keine Zeilen")

@@ -16,6 +16,8 @@ from airflow_mirrordb.client.bodies.error_texts import words_of_page, words_of_t
 
 MAX_DETAIL = 2048
 MAX_CODE = 200
+#: Characters of a page that are told with its title.
+MAX_BEHIND_TITLE = 300
 #: Bytes of a body that are looked at.
 MAX_BODY = 64 * 1024
 
@@ -41,7 +43,7 @@ def problem_from(body: bytes, *, status: int = 0, complete: bool = True) -> tupl
     whole = text if complete else text + CUT
     start = text.lstrip("\ufeff \t\r\n")
     if start.startswith("<"):
-        code, words = words_of_page(start if complete else start + CUT)
+        code, words = words_of_page(start if complete else start + CUT, MAX_BEHIND_TITLE)
         return problem_of_words(code, words)
     try:
         value = _json(

@@ -6,6 +6,8 @@ import html
 import re
 from http import HTTPStatus
 
+from airflow_mirrordb.client.auth.redaction import shortened
+
 _TAG = re.compile(r"<[^>]{0,500}>")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,500})</title\s{0,9}>", re.IGNORECASE)
@@ -49,10 +51,12 @@ def is_bare(title: str) -> bool:
     return len(title) <= 100 and _BARE.fullmatch(title) is not None  # noqa: PLR2004  # a title is short
 
 
-def words_of_page(text: str) -> tuple[str | None, str]:
+def words_of_page(text: str, most_behind_title: int | None = None) -> tuple[str | None, str]:
     """Return the code and the words of an HTML page or an XML document.
 
     A title that tells nothing gives way to the text behind it.
+
+    :param most_behind_title: characters of the text that are told with a title that tells something
     """
     seen = _UNSEEN.sub(" ", _COMMENT.sub(" ", text))
     if text.startswith("<?xml") and "<html" not in text[:1000].lower():
@@ -65,9 +69,10 @@ def words_of_page(text: str) -> tuple[str | None, str]:
     told = words_of_text(html.unescape(title[1])) if title else ""
     if not behind:
         return None, told
-    if not told or is_bare(told) or told in behind:
+    if not told or is_bare(told):
         return None, behind
-    return None, f"{told}: {behind}"
+    words = behind if behind.startswith(told) else f"{told}: {behind}"
+    return None, words if most_behind_title is None else shortened(words, len(told) + most_behind_title)
 
 
 def words_of_text(text: str) -> str:
