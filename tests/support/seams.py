@@ -77,6 +77,7 @@ SEAMS = {
     "airflow_mirrordb.client.collections.next_links": {
         "queries of links": "shown",
         "origin of links": "_address",
+        "parameters in paths of links": "_PLAIN_PATH",
     },
     "airflow_mirrordb.client.full_response": {
         "credentials in headers of answers": "_CREDENTIALS",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import struct
 from contextlib import nullcontext
 from typing import Any
@@ -26,6 +27,7 @@ from tests.integration import (
     test_framing as framing,
     test_hostile_answers as hostile_answers,
     test_memory_of_answers as memory_of_answers,
+    test_page_links as links_of_pages,
     test_pages as paginated,
     test_passing_answers as passing,
     test_proxy as proxies,
@@ -157,6 +159,11 @@ GUARDS: dict[str, Guard] = {
         without=lambda _origin: None,
         check=paginated.test_the_next_page_stays_at_the_origin,
         arguments={"url": "http://127.0.0.1:1/api/users"},
+    ),
+    "parameters in paths of links": Guard(
+        without=re.compile(".*"),
+        check=links_of_pages.test_no_path_means_another_one_to_servers_that_read_parameters_in_it,
+        arguments={"reference": "/api/x/..;/admin"},
     ),
     "pages of an event": Guard(
         without=lambda reader, request, stream, _most: page_reader.collect(reader, request, stream),
