@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import signal
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from airflow_mirrordb.client import GenericMirrorDB, MirrorDBRequest, ServerError
 from airflow_mirrordb.client.collections.reading_report import LOG_EVERY
@@ -20,8 +23,9 @@ from airflow_mirrordb.hooks.output import OutputFile
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 from airflow_mirrordb.task.events import read_event
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
+from tests.integration.test_interruptions import SIGNAL, TimeOut
 from tests.integration.test_operators import context
-from tests.support.backends import Serve
+from tests.support.backends import ScriptedBackend, Serve
 from tests.support.clocks import FakeClock, turns
 from tests.support.connections import ConfigFor, SetConnection
 
@@ -294,6 +298,46 @@ async def test_who_is_cancelled_leaves_nothing_in_flight(serve: Serve, config_fo
             await reading
         assert len(client._sender) == 0
     never.set()
+
+
+class Interrupting(ScriptedBackend):
+    """Interrupts the main thread when so many pages are in flight, which it never answers."""
+
+    def __init__(self, pages: int) -> None:
+        super().__init__()
+        self._left, self._over = pages, threading.Event()
+
+    def next_answer(self, path: str, _sent: bytes) -> tuple[int, Any, dict[str, str]]:
+        if "page=1" in path or "page" not in path:
+            return 200, {"rows": RECORDS[:SIZE], "total": len(RECORDS)}, {}
+        self._left -= 1
+        if not self._left:
+            signal.pthread_kill(threading.main_thread().ident or 0, SIGNAL)
+        self._over.wait()
+        return 503, None, {}
+
+    def stop(self) -> None:
+        self._over.set()
+        super().stop()
+
+
+@pytest.mark.parametrize("iterates", [False, True])
+def test_a_time_out_of_the_task_ends_all_pages_in_flight(
+    set_connection: SetConnection, iterates: bool
+) -> None:
+    """It is raised at once, nothing is left running, and the hook can be used further."""
+    backend = Interrupting(3)
+    backend.start()
+    set_connection(backend.url)
+    try:
+        with MirrorDBHook() as hook, TimeOut() as time_out:
+            read = hook.records if iterates else hook.read
+            with pytest.raises(AirflowTaskTimeout):
+                list(read("api/x", paginate=PAGE))
+            assert time_out.calls == 1
+            assert hook.read("api/x")["total"] == len(RECORDS)
+    finally:
+        backend.stop()
 
 
 # -- wherever a collection is read ---------------------------------------------------------------

@@ -57,7 +57,7 @@ class Reader:
     tells_progress: bool = True
 
 
-class _ReadAhead:
+class ReadAhead:
     """Requests of pages that were begun before their turn, a bounded number of them."""
 
     def __init__(self, send: Send, width: int, *, in_pauses: bool) -> None:
@@ -73,11 +73,13 @@ class _ReadAhead:
         if self._in_pauses and len(self._begun) > 1:
             await asyncio.wait(self._begun.values())
         try:
-            return await self._begun.pop(page.key)
+            return await self._begun[page.key]
         except asyncio.CancelledError:
             if self._interruption is not None:
                 raise self._interruption from None
             raise
+        finally:
+            self._begun.pop(page.key, None)
 
     def begin(self, page: PageRequest, guesses: Iterable[PageRequest]) -> None:
         """Begin the request that comes next, and as many of those after it as may be in flight."""
@@ -140,7 +142,7 @@ async def pages(
         current: PageRequest | None = reading.first_request(request)
     except InvalidRequestError as error:
         raise attach_request(error, request) from None
-    ahead = _ReadAhead(reader.send, reading.pagination.concurrency or 1, in_pauses=reader.in_pauses)
+    ahead = ReadAhead(reader.send, reading.pagination.concurrency or 1, in_pauses=reader.in_pauses)
     try:
         guesses: list[PageRequest] = []
         while current is not None:
