@@ -391,7 +391,8 @@ async def test_nothing_is_in_flight_while_the_loop_of_a_hook_stands_still(
     serve: Serve, set_connection: SetConnection, paginate: dict[str, Any]
 ) -> None:
     """A time-out would pass there; so pages are read together, and then handed on."""
-    library = await Library().start(serve)
+    together = Together(3) if "concurrency" in paginate else None
+    library = await Library(together).start(serve)
     set_connection(library.url)
 
     def iterate() -> list[Any]:
