@@ -326,11 +326,12 @@ async def test_who_is_not_sent_hears_why(
 async def test_who_waits_for_the_rate_alone_hears_of_no_refusal(
     answering: Answering, config_for: ConfigFor, clock: FakeClock
 ) -> None:
-    """``rate_limit`` is the connection's own."""
-    backend = await answering(web.json_response({}))
-    config = config_for(backend.base_url, rate_limit=0.001)
+    """``rate_limit`` is the connection's own, and what was refused before is over with the next answer."""
+    backend = await answering(web.Response(status=503), web.json_response({}))
+    config = config_for(backend.base_url, rate_limit=0.001, max_elapsed=2000)
     async with GenericMirrorDB(config, clock=clock.as_clock()) as client:
-        await client.request(READ)
+        assert (await client.request(READ)).attempts == 2
+        await client.update_config(max_elapsed=10)
         with pytest.raises(
             RateLimitError, match="it was not sent: the connection is paused, or limited, for"
         ):

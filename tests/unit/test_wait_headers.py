@@ -166,6 +166,13 @@ def test_the_field_of_the_draft(headers: dict[str, str], seconds: float | None) 
     assert seconds_of(**headers) == seconds
 
 
+def test_of_a_long_field_only_its_beginning_is_read() -> None:
+    """A backend may send a megabyte of it, in lines of 8 kB, made to be slow to read."""
+    wait = wait_asked({"RateLimit": '"a";r=0;t=5, ' + '\\"' * 500_000}, 429, NOW)
+    assert wait is not None
+    assert wait.seconds == 5.0
+
+
 def test_the_field_of_the_draft_in_several_lines() -> None:
     """They are one list (RFC 9110, section 5.3)."""
     lines = CIMultiDict([("RateLimit", '"a";r=0;t=5'), ("RateLimit", '"b";r=0;t=9')])
@@ -185,6 +192,7 @@ def test_a_limit_counts_where_it_was_reached(name: str) -> None:
     assert seconds_of(429, **{name: 30, remaining: 0}) == 30.0
     assert seconds_of(403, **{name: 30, remaining: 0}) == 30.0
     assert seconds_of(429, **{name: 30, remaining: 4999}) is None
+    assert seconds_of(403, **{name: NOW - 5, remaining: 0}) == 0.0  # it may be tried again
     for status in (200, 403, 404, 500, 503):
         assert seconds_of(status, **{name: 30}) is None
         assert seconds_of(status, **{name: 30, remaining: 7}) is None

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import islice
 from typing import Any, NamedTuple
 
 from airflow_mirrordb.client.auth.redaction import shortened
@@ -103,7 +104,7 @@ def _values(body: Any) -> Iterator[_Found]:
     level = [_Found(body, "", None, "", 0)]
     left = MAX_VALUES
     while level and left > 0:
-        inner = [child for value in level for child in _children(value)][:left]
+        inner = list(islice((child for value in level for child in _children(value)), left))
         left -= len(inner)
         yield from inner
         level = inner

@@ -37,6 +37,8 @@ from http import HTTPStatus
 #: once a day, and a watcher or a task would wait for a wrong one.
 LONGEST_WAIT = 86_400.0
 
+#: Characters of a list of policies that are looked at.
+MAX_LIST = 1000
 #: Days from which on nobody counts them.
 MANY = 1e6
 
@@ -96,6 +98,8 @@ def wait_asked(headers: Mapping[str, str], status: int, now: float) -> Wait | No
     waits = [*_retry_waits(headers, now)]
     if status == HTTPStatus.TOO_MANY_REQUESTS or (status == HTTPStatus.FORBIDDEN and _is_used_up(headers)):
         waits += _limit_waits(headers, now)
+    if not waits and status == HTTPStatus.FORBIDDEN and _is_used_up(headers):
+        return Wait(header="reset", asked=0.0)  # it was lifted meanwhile, or the clocks differ
     return next((wait for wait in waits if wait.asked > 0), waits[0] if waits else None)
 
 
@@ -172,9 +176,9 @@ def _policies(field: str) -> Iterator[tuple[str, dict[str, float]]]:
 
 
 def _list(headers: Mapping[str, str], name: str) -> str:
-    """Return a list that may come in several fields of a name (RFC 9110, section 5.3)."""
+    """Return the beginning of a list that may come in several fields (RFC 9110, section 5.3)."""
     every = getattr(headers, "getall", None)
-    return ", ".join(every(name, ())) if every else headers.get(name) or ""
+    return (", ".join(every(name, ())) if every else headers.get(name) or "")[:MAX_LIST]
 
 
 def _number(text: str) -> float | None:
