@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from tests.zoo.conftest import HookFor
 
 
-#: Their next page is asked for by the last record, and nothing beside the records says that there is one.
-SHOW_NOTHING: Final = {"Discord", "Elasticsearch"}
 WRONG_KEY: Final = "nobody-knows-this-key"
 
 
@@ -51,34 +49,13 @@ def test_call(
                 assert str(getattr(error, "code", None)) == call.fails.code
     _check_requests(call, emulator)
     if call.fails is None and call.limit is None:
-        for warning in _warnings(caplog):  # what is as it should be is no reason to warn
+        for warning in warnings_of(caplog):  # what is as it should be is no reason to warn
             assert call.warns is not None, warning
             assert call.warns in warning
 
 
-def _shows_a_next_page(api: Api) -> bool:
-    return (
-        api.calls[0].arguments["paginate"]["style"] in ("link", "header", "body")
-        and api.documented.name not in SHOW_NOTHING
-    )
-
-
-@pytest.mark.parametrize(
-    ("api", "call"),
-    [pytest.param(api, api.calls[0], id=api.documented.name) for api in APIS if _shows_a_next_page(api)],
-)
-def test_a_read_without_paginate_warns(
-    api: Api, call: Call, emulator: Emulator, hook_for: HookFor, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Whoever forgets ``paginate`` is told so, where the first page shows that there is another one."""
-    arguments = {name: value for name, value in call.arguments.items() if name != "paginate"}
-    with hook_for(api, emulator) as hook:
-        hook.read(call.endpoint, **arguments)
-    (warning,) = _warnings(caplog)
-    assert "'paginate' reads all pages" in warning
-
-
-def _warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what the package warned of."""
     return [
         record.getMessage()
         for record in caplog.records
