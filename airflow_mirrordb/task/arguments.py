@@ -6,6 +6,7 @@ Light: a DAG file that imports an operator loads no client.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import fields
@@ -30,6 +31,8 @@ NOT_GIVEN: Any = ...
 #: Default of ``max_event_bytes``: a result is stored in Airflow's database.
 MAX_EVENT_BYTES = 2**20
 
+#: None as a whole name: between what separates segments, an encoded slash, keys, custom methods and suffixes.
+_NONE = re.compile(r"(?:^|[/(),='\":]|%2[Ff])None(?=$|[/(),='\":.]|%2[Ff])")
 _RENDERED = {"[]": "a list", "{}": "a dict"}  # by the characters around its text
 
 
@@ -187,9 +190,14 @@ def refuse_none(endpoint: object) -> None:
             " render_template_as_native_obj=True on the DAG"
         )
         raise InvalidRequestError(message=message, field="endpoint")
-    if "None" in text.split("/"):
+    if holds_none(text):
         message = f"endpoint: {endpoint!r} holds 'None', as a missing XCom or a None renders"
         raise InvalidRequestError(message=message, field="endpoint")
+
+
+def holds_none(endpoint: str) -> bool:
+    """Whether a name in an endpoint is the text of None: a segment, a key in brackets, one with a suffix."""
+    return _NONE.search(endpoint) is not None
 
 
 def condition_of(

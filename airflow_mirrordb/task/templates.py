@@ -101,6 +101,8 @@ class RemembersTemplates(Templated):
                 raise _error(place, given)
             if name in _MAPPINGS and _is_emptied(before, after):
                 raise _error(name, before)
+            if name == "endpoint":
+                _refuse_lost_names(before, after)
 
     def refuse_vanished(self, query: Any) -> None:
         """Check that a query names nothing without a value, which would be left out, unless written so.
@@ -117,6 +119,15 @@ class RemembersTemplates(Templated):
             written = template.get(name) if isinstance(template, Mapping) else template
             if written is not None and written != []:
                 raise _error(f"query[{name!r}]", written)
+
+
+def _refuse_lost_names(template: Any, value: Any, place: str = "endpoint") -> None:
+    """Refuse an endpoint of whose names nothing but a slash is left: written so, that is the base URL."""
+    if is_list(template) and is_list(value):
+        for index, (item, rendered) in enumerate(zip(template, value, strict=False)):
+            _refuse_lost_names(item, rendered, f"{place}[{index}]")
+    elif isinstance(template, str) and value == "/" != template and _EXPRESSION.sub("", template) == value:
+        raise _error(place, template)
 
 
 def has_template(value: object) -> bool:

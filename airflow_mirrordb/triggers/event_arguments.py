@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from airflow_mirrordb.json_types import as_plain
 from airflow_mirrordb.paths import PathError, parse_path
-from airflow_mirrordb.task.arguments import refuse_sensitive
+from airflow_mirrordb.task.arguments import holds_none, refuse_sensitive
 from airflow_mirrordb.task.serialization import check_exact
 from airflow_mirrordb.triggers.selection import check_selection
 
@@ -33,7 +33,7 @@ def check_event_arguments(trigger: MirrorDBEventTrigger) -> None:
     """
     if not trigger.endpoint:
         raise ValueError("endpoint: say what is watched, as 'api/orders'")
-    if "None" in str(trigger.endpoint).split("/"):
+    if holds_none(str(trigger.endpoint)):
         raise ValueError(f"endpoint: {trigger.endpoint!r} holds 'None', as an f-string with a None does")
     _check_kinds(trigger)
     if not 1 <= trigger.poll_interval < math.inf:

@@ -1,0 +1,86 @@
+"""Endpoints whose templates lost what they stand for: nothing is sent, least of all to another resource."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+
+from airflow_mirrordb.client import InvalidRequestError
+from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
+from tests.integration.test_operators import context
+from tests.support.backends import ScriptedBackend
+from tests.support.connections import SetConnection
+
+EVERYTHING = {"endpoints": ["QUERY /", "QUERY {all:path}", "QUERY {all:quoted}"]}
+
+
+@pytest.fixture
+def backend(scripted: ScriptedBackend, set_connection: SetConnection) -> ScriptedBackend:
+    set_connection(scripted.url, extra=EVERYTHING)
+    return scripted
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "is_lost"),
+    [
+        ("{{ a }}/{{ b }}", True),
+        ("/{{ a }}", True),
+        ("{{ a }}/", True),
+        (["/", "{{ a }}/{{ b }}"], True),
+        ("{{ base }}", False),
+        ("/", False),
+        (["/", "{{ base }}"], False),
+    ],
+)
+def test_lost_names_do_not_become_the_base_url(
+    backend: ScriptedBackend, endpoint: Any, *, is_lost: bool
+) -> None:
+    """``orders/{{ id }}`` of which nothing but the slash is left is no base URL; who means that writes it."""
+    with DAG("dag", schedule=None):
+        task = MirrorDBReadOperator(task_id="t", endpoint=endpoint, data={}, concurrency=1)
+    given: Any = {**context(), "a": "", "b": "", "base": "/"}
+    task.render_template_fields(given)
+    if not is_lost:
+        backend.answers = [(200, {}, {})] * 2
+        task.execute(context())
+        assert set(backend.requests) == {"POST /"}
+        return
+    with pytest.raises(AirflowFailException, match="rendered to nothing") as caught:
+        task.execute(context())
+    assert isinstance(caught.value.__cause__, InvalidRequestError)
+    assert caught.value.__cause__.field == ("endpoint" if isinstance(endpoint, str) else "endpoint[1]")
+    assert backend.requests == []
+
+
+LOST = [
+    *("orders/None", "None", "None/items", "Orders(None)", "Orders('None')", "Orders(OrderID=None,ItemNo=1)"),
+    *("books/None:archive", "products/None.json", "projects/group%2FNone", "projects/None%2fproject"),
+]
+KEPT = ["orders/NoneSuch", "orders/nOne", "Orders('Nonesuch')", "files/a.None", "NoneX.json", "a/xNone"]
+
+
+@pytest.mark.parametrize("endpoint", [*LOST, *KEPT])
+def test_none_is_no_name(backend: ScriptedBackend, endpoint: str) -> None:
+    """A missing XCom renders to it: as a segment, an OData key, before a custom method or a suffix."""
+    backend.answers = [(200, {}, {})]
+    task = MirrorDBReadOperator(task_id="t", endpoint=endpoint, data={})
+    if endpoint in KEPT:
+        task.execute(context())
+        assert len(backend.requests) == 1
+        return
+    with pytest.raises(AirflowFailException, match="holds 'None'"):
+        task.execute(context())
+    assert backend.requests == []
+
+
+@pytest.mark.skipif(not AIRFLOW_V_3_0_PLUS, reason="event triggers came with Airflow 3.0")
+@pytest.mark.parametrize("endpoint", LOST)
+def test_none_is_nothing_to_watch(endpoint: str) -> None:
+    """It is told when the DAG is read."""
+    from airflow_mirrordb.triggers.event import MirrorDBEventTrigger
+
+    with pytest.raises(ValueError, match="holds 'None'"):
+        MirrorDBEventTrigger(endpoint=endpoint).serialize()
