@@ -127,7 +127,7 @@ def interpret(
         raise attach_request(answer.broken, request)
     else:
         body, is_json = _decode(answer, request, config)
-        if config.error_path is not None and is_json:
+        if config.error_path is not None and is_json and body is not None:
             check_for_error(body, answer, request, config.error_path, now=now)
     request_id = request_id_of(answer.headers)
     return MirrorDBResponse(

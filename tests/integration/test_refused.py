@@ -20,6 +20,7 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.hooks.output import OutputFile
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBReadOperator
+from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 
 if TYPE_CHECKING:
     from tests.support.backends import Answering, ScriptedBackend
@@ -155,9 +156,21 @@ async def test_without_the_extra_a_200_is_a_success(answering: Answering, config
     )
     async with GenericMirrorDB(config_for(backend.base_url)) as client:
         assert await client.create_function("create", "api/users", {}) == REFUSED
-        await client.update_config(error_path="error")
+        await client.update_config(error_path="!ok && (error || 'failed')")
         assert await client.create_function("create", "api/users", {}) == "words"
         assert await client.create_function("create", "api/users", {}) is None
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_poll_that_finds_an_error_is_a_failure_that_may_pass(
+    set_connection: SetConnection, scripted: ScriptedBackend, *, deferrable: bool
+) -> None:
+    """It counts towards ``max_failures``; what will never be right is told by ``failed``."""
+    set_connection(scripted.url, extra={"error_path": "error"})
+    scripted.answers = [(200, REFUSED, {})]
+    sensor = MirrorDBSensor(task_id="wait", endpoint="api/jobs/7", max_failures=1, deferrable=deferrable)
+    with pytest.raises(RefusedError, match="name_taken"):
+        sensor.execute({})
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
