@@ -99,7 +99,8 @@ def get_provider_info() -> dict[str, Any]:
                         "label": "Allowed endpoints",
                         "description": "What may be requested; patterns, split by line breaks or commas:"
                         " api/users (a resource), api/users/{id} (its items only), DELETE api/cache (exactly"
-                        " this). Default: any resource api/{resource}, its items and their sub-collections.",
+                        " this), QUERY api/search (a read with data). Default: any resource api/{resource},"
+                        " its items and their sub-collections.",
                         "schema": {
                             "type": ["string", "null"],
                             "format": "multiline",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowTaskTimeout
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
 
 from airflow_mirrordb.client import EndpointNotAllowedError, InvalidRequestError, MirrorDBRequest, ServerError
@@ -20,6 +20,7 @@ from airflow_mirrordb.task.arguments import read_of
 from tests.integration import test_sensor as sensors
 from tests.integration.test_observers import collector, lineage, running  # noqa: F401  # fixtures
 from tests.integration.test_operators import MODES, context, run
+from tests.integration.test_operators_tries import TimedOut, tries  # noqa: F401  # the second is a fixture
 from tests.integration.test_sensor import scheduler  # noqa: F401  # a fixture
 from tests.integration.test_start_from_trigger import started
 from tests.support.backends import ScriptedBackend
@@ -79,6 +80,23 @@ def test_failure_is_left_to_airflow(backend: ScriptedBackend, read: Any) -> None
         read(endpoint=SEARCH, data=WANTED)
     assert caught.value.retryable
     assert not caught.value.maybe_applied
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_time_out_of_the_task_stays_one(
+    set_connection: SetConnection,
+    tries: Any,  # noqa: F811  # the fixture
+    *,
+    deferrable: bool,
+) -> None:
+    """Nothing was applied, so Airflow's next try may read again; nothing is remembered for it."""
+    with TimedOut() as server:
+        set_connection(f"http://{server.host}", extra=ALLOWED)
+        task = MirrorDBReadOperator(task_id="task", endpoint=SEARCH, data=WANTED, deferrable=deferrable)
+        with pytest.raises(AirflowTaskTimeout):
+            task.execute(tries.context())
+    assert server.received.startswith(f"POST /{SEARCH} ".encode())
+    assert tries.store == {}
 
 
 def test_refusal_names_the_pattern(backend: ScriptedBackend, read: Any) -> None:
