@@ -130,6 +130,13 @@ async def test_another_list_than_the_one_that_was_named_is_an_error(
         await read(lambda _: web.json_response(body), {"style": "link", "records": "groups"})
 
 
+async def test_an_expression_that_begins_with_no_list_is_an_error(read: Callable[..., Any]) -> None:
+    """It would find nothing, in whatever is there instead."""
+    paginate = {"style": "link", "records": "rows[].id"}
+    with pytest.raises(InvalidResponseError, match=r"'rows\[\]\.id' in the body is no list of records"):
+        await read(lambda _: web.json_response({"rows": {"id": 1}}), paginate)
+
+
 async def test_a_bundle_without_entries_is_empty(read: Callable[..., Any]) -> None:
     """FHIR (hl7.org/fhir/R4/bundle.html) leaves out what is empty, and always sends its links."""
     bundle = {"resourceType": "Bundle", "total": 0, "link": [{"relation": "self", "url": "/Patient"}]}

@@ -299,7 +299,8 @@ class Pagination:
             return found
         body, place = response.body, "the body" if self.records is None else f"{self.records!r} in the body"
         others = lists_in(body, beside=" ".join(filter(None, (self.next, self.total, self.more))))
-        if self.records is not None and isinstance(body, dict) and found in (ABSENT, None) and not others:
+        is_nowhere = isinstance(body, dict) and found in (ABSENT, None) and self._head_of(response) is None
+        if self.records is not None and is_nowhere and not others:
             self._tell_of_nothing(response)
             return []
         keys = shortened(f" with {', '.join(map(str, body))}", 200) if isinstance(body, dict) else ""
@@ -318,11 +319,16 @@ class Pagination:
 
     def _count_of(self, response: MirrorDBResponse, records: list[Any]) -> int:
         """Return how many records a page has, with those that the expression ``records`` leaves out."""
+        found = self._head_of(response)
+        return len(found) if isinstance(found, list) else len(records)
+
+    def _head_of(self, response: MirrorDBResponse) -> Any:
+        """Return what the expression ``records`` begins with, as ``entry`` of ``entry[].resource``."""
         path = None if self.records is None else parse_path(self.records)
         if path is None or not path.is_expression or path.head is None:
-            return len(records)
+            return None
         found = path.head.value_in(response.body)
-        return len(found) if isinstance(found, list) else len(records)
+        return None if found is ABSENT else found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
