@@ -256,15 +256,13 @@ def _body(operator: Any) -> dict[str, Any]:
 def _write(
     operator: Any, context: Context, client: GenericMirrorDB, method: Method, **arguments: Any
 ) -> MirrorDBRequest:
-    """Return a request with a body, under its key, and with the digest of its files where that counts."""
+    """Return a request with a body, under its key, and with the digest of the files that this is made of."""
     body, digest = _body(operator), None
     request = request_of(operator, method, **body, **arguments)
     has_files = operator.files is not None or operator.input_path is not None
     if has_files and not operator.is_many:
-        prepared = client.prepare(request)
-        counts = method != "PUT" or not prepared.repeatable
-        if counts and (client.sends_keys or context.get("task_state_store") is not None):
-            digest = prepared.read_digest()
+        if client.sends_keys and method != "PUT":
+            digest = client.prepare(request).read_digest()
         body = {**body, "files": operator.files and sorted(operator.files), "input_path": digest}
     key = key_of(operator, context, client, method, payload_of(body))
     return replace(request, digest=digest, idempotency_key=key)

@@ -13,6 +13,7 @@ from airflow.triggers.base import BaseTrigger
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_mirrordb.client import AmbiguousWriteError, InputError, InvalidRequestError, ServerError
+from airflow_mirrordb.hooks.input import InputFile
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBUpdateOperator
 from airflow_mirrordb.triggers.mirrordb import MirrorDBWaitTrigger
@@ -205,6 +206,31 @@ def test_a_retry_with_other_content_is_refused_if_the_first_may_be_applied(
         create(path).execute(tries.context())
     assert isinstance(raised.value.__cause__, InvalidRequestError)
     assert len(scripted.requests) == 1
+
+
+def test_a_file_is_read_once_where_there_is_no_key(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    tries: Tries,  # noqa: F811  # the fixture
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It may be large. A retry does not send what may have been applied, whatever the file holds by then."""
+    opened, real = list[str](), InputFile.open
+
+    def open_noted(file: InputFile) -> Any:
+        opened.append(file.path)
+        return real(file)
+
+    monkeypatch.setattr(InputFile, "open", open_noted)
+    set_connection(scripted.url)
+    scripted.answers = [(502, None, {})]
+    with pytest.raises(AirflowFailException, match="may or may not have been applied"):
+        create(path).execute(tries.context())
+    path.write_bytes(b"other")
+    with pytest.raises(AirflowFailException, match="an earlier try of this task"):
+        create(path).execute(tries.context())
+    assert (opened, len(scripted.requests)) == ([str(path)], 1)
 
 
 def test_a_create_that_may_be_applied_is_not_repeated(
