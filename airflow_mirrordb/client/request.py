@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, TypedDict, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -27,6 +27,7 @@ from airflow_mirrordb.client.rules.paths import BASE_URL, MAX_ENDPOINT_LENGTH
 from airflow_mirrordb.client.rules.patterns import READS, Method
 from airflow_mirrordb.client.uploads.sources import LocalFile, OpenSource
 from airflow_mirrordb.client.uploads.upload import Upload
+from airflow_mirrordb.client.values import value_class
 from airflow_mirrordb.json_types import is_list
 
 AnyError = TypeVar("AnyError", bound=MirrorDBError)
@@ -61,7 +62,7 @@ class BodyOptions(RequestOptions, total=False):
     content_type: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class MirrorDBRequest:
     """One request as its author means it; plain values, so that it can be stored and sent elsewhere.
 
@@ -122,7 +123,7 @@ class MirrorDBRequest:
         return self.method in READS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class WireRequest:
     """One HTTP request, checked and complete but for the credentials; what is sent is exactly this, and them.
 
@@ -149,7 +150,7 @@ class WireRequest:
         return URL(f"{self.origin}{self.target}", encoded=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class PreparedRequest:
     """A request that is checked and encoded, for who looks at it before it is sent.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from typing import Any
 
@@ -26,6 +26,7 @@ from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
 from airflow_mirrordb.client.rules.entity_tags import entity_tag
 from airflow_mirrordb.client.rules.headers import header_key
 from airflow_mirrordb.client.rules.passing import is_web_page
+from airflow_mirrordb.client.values import value_class
 from airflow_mirrordb.media_types import is_html_type, is_json_type, takes_text
 from airflow_mirrordb.paths import ABSENT, PathError, parse_path
 
@@ -36,7 +37,7 @@ APPLIED = "; the write itself was applied"
 _CONDITIONS = ("if-none-match", "if-modified-since")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class MirrorDBResponse:
     """A success.
 
@@ -75,7 +76,7 @@ class MirrorDBResponse:
         return self.data if self.full is None else self.full
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Answer:
     """One HTTP answer as received.
 

@@ -18,6 +18,7 @@ from airflow_mirrordb.client.errors import (
     RateLimitError,
     ResponseError,
 )
+from airflow_mirrordb.client.values import value_class
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -100,7 +101,7 @@ class RetryPolicy:
         return not isinstance(error, InvalidResponseError)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Progress:
     """How far a request has come; plain values, so that a worker can hand it to a trigger and back.
 
@@ -131,7 +132,7 @@ class WaitNeeded(Exception):  # noqa: N818  # no error: the request goes on else
         self.progress, self.error = progress, error
 
 
-@dataclass(frozen=True, kw_only=True)
+@value_class
 class Retrying:
     """Repeats an attempt as the policy says.
 
