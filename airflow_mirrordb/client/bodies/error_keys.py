@@ -44,8 +44,8 @@ WITH_TELLING = "context"
 #: A list below one of these holds errors; below any other key it is about the field of that name.
 LISTS = frozenset(
     _keys(
-        "error errors err message messages errormessages msg detail details errordetails errordetail",
-        "oerrordetails errorcauses causes cause rootcause failedshards issue issues violations",
+        "error errors err errorchain message messages errormessages msg detail details errordetails",
+        "errordetail oerrordetails errorcauses causes cause rootcause failedshards issue issues violations",
         "constraintviolations fieldviolations fielderrors fielderror invalidparams invalidparameters",
         "validation validations validationerrors validationmessages problems failures faults reasons",
         "subproblems suberrors innererrors globalerrors usererrors messageextendedinfo",

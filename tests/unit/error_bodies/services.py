@@ -166,6 +166,15 @@ ROWS = {
         "rest_invalid_param",
         "Invalid parameter(s): per_page; per_page: It must be between 1 and 100",
     ),
+    "Cloudflare, a chain": Row(
+        "developers.cloudflare.com/api, 'Create DNS Record'; as its API answers an address that is none",
+        400,
+        """{"success": false, "errors": [{"code": 1004, "message": "DNS Validation Error", "error_chain":
+        [{"code": 9005, "message": "Content for A record must be a valid IPv4 address."}]}], "messages": [],
+        "result": null}""",
+        "1004",
+        "DNS Validation Error; Content for A record must be a valid IPv4 address.",
+    ),
     "PocketBase": Row(
         "pocketbase.io/docs/api-records, 'Create record'; two fields, one of them named like a key of words",
         400,
