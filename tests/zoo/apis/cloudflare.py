@@ -82,9 +82,14 @@ DOCUMENTED = Documented(
                     "success": False,
                     "errors": [
                         {
-                            "code": 9005,
-                            "message": "Content for A record must be a valid IPv4 address.",
-                            "source": {"pointer": "/content"},
+                            "code": 1004,
+                            "message": "DNS Validation Error",
+                            "error_chain": [
+                                {
+                                    "code": 9005,
+                                    "message": "Content for A record must be a valid IPv4 address.",
+                                }
+                            ],
                         }
                     ],
                     "messages": [],
@@ -151,10 +156,7 @@ API = Api(
             ZONE,
             {"data": {"content": "x"}},
             fails=fails(
-                "InvalidDataError",
-                "Content for A record must be a valid IPv4 address.",
-                "/content",
-                code="9005",
+                "InvalidDataError", "Content for A record must be a valid IPv4 address.", code="1004"
             ),
         ),
         Call("a limit", "create", ZONE, {"data": {"name": "new.example.com"}}, CREATED, limit=LIMIT),

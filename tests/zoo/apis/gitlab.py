@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from tests.zoo.tables import KEY, Answer, Api, Call, Documented, Exchange, Limit, Pages, fails
+from tests.zoo.tables import KEY, Answer, Api, Call, Documented, Exchange, InSeconds, Limit, Pages, fails
 
 RECORDS = [{"id": 40 + number, "iid": number, "title": f"Issue {number}"} for number in range(1, 6)]
 CREATED = {"id": 46, "iid": 6, "title": "New"}
 RENAMED = {"id": 41, "iid": 1, "title": "Renamed"}
 DOCS = "https://docs.gitlab.com/api"
-LIMIT = Limit(Answer(429, "Retry later\n", {"Retry-After": "30"}, "text/plain"), 30)
+LIMIT = Limit(
+    Answer(
+        429,
+        "Retry later",
+        {"RateLimit-Remaining": "0", "RateLimit-Reset": InSeconds(30), "Retry-After": "30"},
+        "text/plain",
+    ),
+    30,
+)
 PATH = "projects/diaspora%2Fdiaspora/issues"
 DOCUMENTED = Documented(
     name="GitLab",
