@@ -204,7 +204,10 @@ async def test_a_file_that_was_given_up_is_not_sent_any_further(
         elif way == "disconnected":
             await client.disconnect()
         with suppress(asyncio.CancelledError):
-            assert (await writing)["error"]["maybe_applied"] is True
+            error = (await writing)["error"]
+            assert error["maybe_applied"] is True
+            if way == "time-out":  # which may be too short
+                assert "of 12,000,000 bytes of the body were sent" in error["message"]
         server.goes_on.set()
         await server.ended.wait()
     assert server.received < SIZES["in the client"]

@@ -35,6 +35,7 @@ class Sending:
         self._request = request
         self._upload: OpenUpload | None = None
         self._task: asyncio.Future[None] | None = None
+        self._sent = 0  # of an upload
         self.body: bytes | None = None
         """What goes out with the head."""
         self.is_whole = True
@@ -74,6 +75,14 @@ class Sending:
             return {}
         return {CONTENT_LENGTH: str(len(self.body or b""))}
 
+    @property
+    def unsent(self) -> str:
+        """How much of an upload went out, as the end of a message; nothing if all of it did."""
+        if self._upload is None or self.is_whole or self._task is None:
+            return ""
+        whole = "" if self._upload.length is None else f" of {self._upload.length:,}"
+        return f"; {self._sent:,}{whole} bytes of the body were sent"
+
     def start(self, connection: Connection) -> bytes | None:
         """Return what goes out with the head, and send the rest once the caller waits for the answer."""
         if self._upload is not None:
@@ -103,6 +112,7 @@ class Sending:
         """Send a body whose length was told; with its last bytes it is whole, before the answer can come."""
         while left and (block := await upload.block()) and _write(protocol, block):
             left -= len(block)
+            self._sent += len(block)
             self.is_whole = not left
             await protocol.drain()
 
@@ -111,6 +121,7 @@ class Sending:
         while block := await upload.block():
             if not _write(protocol, b"%x\r\n%b\r\n" % (len(block), block)):
                 return
+            self._sent += len(block)
             await protocol.drain()
         self.is_whole = _write(protocol, b"0\r\n\r\n")
 

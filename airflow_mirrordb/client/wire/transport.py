@@ -89,13 +89,14 @@ class Transport:
         """
         connection: Connection | None = None
         response: Response | None = None
+        sending = Sending(request)
         pieces: list[bytes] = []
         status: int | None = None
         refused, broken = "", None
         self._sending += 1
         try:
             with self._deadlines.within(min(request.timeout, within)):
-                async with Sending(request) as sending:
+                async with sending:
                     # lets the loop see which connections the server has closed; and tasks that go in step
                     # take less: without this line requests in flight took 5 to 10 % more CPU
                     await asyncio.sleep(0)
@@ -113,6 +114,7 @@ class Transport:
             own = self._failure(error, request, min(request.timeout, within), sent=connection is not None)
             if own is None:
                 raise
+            own.message += sending.unsent
             if response is None:
                 status = begun_status(connection)
             if status is None:
