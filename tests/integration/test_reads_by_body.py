@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 
 from airflow_mirrordb.client import (
+    AmbiguousWriteError,
     DisconnectedError,
     EndpointNotAllowedError,
     GenericMirrorDB,
@@ -168,6 +169,18 @@ async def test_it_is_never_ambiguous(
     assert not caught.value.maybe_applied
     assert "applied" not in str(caught.value)
     assert caught.value.retryable
+
+
+@pytest.mark.parametrize(("endpoint", "is_told"), [(SEARCH, True), ("api/orders", False)])
+async def test_who_creates_where_others_read_is_told(
+    answering: Answering, config_for: ConfigFor, endpoint: str, *, is_told: bool
+) -> None:
+    """A create is ambiguous after a 502, also at an endpoint whose name says that it searches."""
+    backend = await answering(web.Response(status=502))
+    async with GenericMirrorDB(config_for(backend.base_url, endpoints=[f"POST {endpoint}"])) as client:
+        with pytest.raises(AmbiguousWriteError) as caught:
+            await client.create_function(None, endpoint, WANTED)
+    assert (f"a read with data, on the pattern 'QUERY {SEARCH}'" in caught.value.message) is is_told
 
 
 async def test_a_caller_that_gives_up_leaves_nothing_unknown(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from http import HTTPStatus
 
@@ -20,6 +21,10 @@ from airflow_mirrordb.client.rules.retry import NOT_APPLIED_STATUSES, Progress
 from airflow_mirrordb.client.rules.wait_headers import retry_after
 
 _AFTER_AN_ACTION = (HTTPStatus.FOUND, HTTPStatus.SEE_OTHER)  # redirects to what came of it
+
+
+#: In the endpoints of many POSTs that change nothing. A guess, for advice alone.
+_LOOKS_LIKE_A_READ = re.compile(r"search|query|graphql|lookup", re.IGNORECASE)
 
 
 def may_be_applied(answer: Answer, not_applied: Collection[int] = NOT_APPLIED_STATUSES) -> bool:
@@ -100,6 +105,9 @@ def ambiguous(error: MirrorDBError, request: MirrorDBRequest) -> AmbiguousWriteE
     advice = ""
     if request.method in KEYED and not request.idempotency_key:
         advice = "; a connection with an idempotency_header could repeat it safely"
+        if request.method == "POST" and _LOOKS_LIKE_A_READ.search(request.endpoint):
+            pattern = f"QUERY {request.endpoint}"
+            advice += f", and if it only reads, so could a read with data, on the pattern {pattern!r}"
     unknown = f"the write may or may not have been applied ({error.message})"
     return AmbiguousWriteError(
         message=f"{unknown}; look before you repeat it{advice}",
