@@ -9,17 +9,7 @@ CREATED = {"id": "rec00000000000008", "createdTime": "2022-09-12T21:03:48.000Z",
 UPDATED = {"id": "rec00000000000001", "fields": {"Name": "Renamed"}}
 DELETED = {"id": "rec00000000000001", "deleted": True}
 DOCS = "https://airtable.com/developers/web/api"
-LIMIT = Limit(
-    Answer(
-        429,
-        {
-            "errors": [
-                {"error": "RATE_LIMIT_REACHED", "message": "Rate limit exceeded. Please try again later"}
-            ]
-        },
-    ),
-    30,
-)
+LIMIT = Limit(Answer(429), 30)
 DOCUMENTED = Documented(
     name="Airtable",
     documentation=(

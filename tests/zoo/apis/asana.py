@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from tests.zoo.tables import KEY, Answer, Api, Call, Documented, Exchange, Limit, Pages, fails
+from tests.zoo.tables import KEY, OMITTED, Answer, Api, Call, Documented, Exchange, Limit, Pages, fails
 
 RECORDS = [{"gid": str(12345 + number), "name": f"Task {number}"} for number in range(1, 8)]
 CREATED = {"gid": "12360", "name": "Buy catnip"}
 UPDATED = {"gid": "12346", "name": "Renamed"}
 DOCS = "https://developers.asana.com"
-LIMIT = Limit(
-    Answer(
-        429, {"errors": [{"message": "You have made too many requests recently."}]}, {"Retry-After": "30"}
-    ),
-    30,
-)
+LIMIT = Limit(Answer(429, OMITTED, {"Retry-After": "30"}), 30)
 DOCUMENTED = Documented(
     name="Asana",
     documentation=(

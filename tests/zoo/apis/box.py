@@ -11,19 +11,7 @@ CREATED = {"type": "folder", "id": "12360", "etag": "1", "name": "New Folder"}
 UPDATED = {"type": "folder", "id": "12346", "etag": "2", "name": "Renamed"}
 DOCS = "https://developer.box.com"
 SPEC = "https://github.com/box/box-openapi/blob/main/openapi.json"
-LIMIT = Limit(
-    Answer(
-        429,
-        {
-            "type": "error",
-            "status": 429,
-            "code": "rate_limit_exceeded",
-            "message": "Request rate limit exceeded, please try again later",
-        },
-        {"retry-after": "5"},
-    ),
-    5,
-)
+LIMIT = Limit(Answer(429, OMITTED, {"retry-after": "5"}), 5)
 NOT_READY = Limit(Answer(202, OMITTED, {"Retry-After": "10"}), 10)
 DOCUMENTED = Documented(
     name="Box",

@@ -11,14 +11,7 @@ ENTRIES = "spaces/s/environments/master/entries"
 MEDIA = "application/vnd.contentful.management.v1+json"
 DOCS = "https://www.contentful.com/developers/docs/references"
 LIMIT = Limit(
-    Answer(
-        429,
-        {
-            "sys": {"type": "Error", "id": "RateLimitExceeded"},
-            "message": "You have exceeded the rate limit of the Organization this Space belongs to.",
-        },
-        {"X-Contentful-RateLimit-Reset": "1"},
-    ),
+    Answer(429, {"sys": {"type": "Error", "id": "RateLimitExceeded"}}, {"X-Contentful-RateLimit-Reset": "1"}),
     1,
 )
 DOCUMENTED = Documented(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.zoo.tables import KEY, Answer, Api, Call, Documented, Exchange, Limit, Pages, fails
+from tests.zoo.tables import KEY, OMITTED, Answer, Api, Call, Documented, Exchange, Limit, Pages, fails
 
 RECORDS = [{"id": 666486743 + number, "name": f"Monitor {number}"} for number in range(1, 7)]
 CREATED = {"id": 666486750, "name": "New"}
@@ -12,7 +12,7 @@ SPEC = "https://github.com/DataDog/datadog-api-client-python/blob/master/.genera
 LIMIT = Limit(
     Answer(
         429,
-        {"errors": ["Rate limit of 100 requests in 60 seconds reached. Please try again later."]},
+        OMITTED,
         {
             "X-RateLimit-Limit": "100",
             "X-RateLimit-Period": "60",
