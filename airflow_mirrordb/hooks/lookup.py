@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Hashable
 from contextvars import Context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_mirrordb.client.auth.schemes import secrets
@@ -33,6 +33,7 @@ class _LookUp:
     began: float
     task: asyncio.Task[MirrorDBConfig] | None
     config: MirrorDBConfig | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         assert self.task is not None  # noqa: S101  # it begins now
@@ -48,6 +49,7 @@ class _LookUp:
         self.task = None
         if not task.cancelled() and task.exception() is None:
             self.config = task.result()
+        self.ended.set()
 
 
 _look_ups: PerLoop[dict[Hashable, _LookUp]] = PerLoop(dict)
@@ -102,8 +104,10 @@ class ConnectionLookUp:
         self._last = look_up
         if look_up.config is not None:
             return look_up.config
-        assert look_up.task is not None  # noqa: S101  # it has not failed
-        return await asyncio.shield(look_up.task)  # who gives up does not end it for the others
+        looking = look_up.task
+        assert looking is not None  # noqa: S101  # it has not failed
+        await look_up.ended.wait()  # who gives up ends only this, which takes less than shield() for each
+        return looking.result()
 
     async def _look_up(self) -> MirrorDBConfig:
         connection = await async_connection(self._conn_id, self._hook)

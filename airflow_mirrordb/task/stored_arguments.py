@@ -130,8 +130,8 @@ def warn_of_unknown(
     """
     names = [*unknown]
     for name, kind in kinds.items():
-        known = defaults_of(kind)
-        names += [f"{name}.{field}" for field in stored[name] if field not in known]
+        if not stored[name].keys() <= (known := defaults_of(kind)).keys():  # seldom
+            names += [f"{name}.{field}" for field in stored[name] if field not in known]
     if names:
         log.warning(
             "Another version of airflow_mirrordb stored what this one does not know, and ignores: %s",

@@ -51,17 +51,24 @@ def with_mirrordb(requests: int, at_once: int) -> float | None:
     """Read with the hook of this package: its plain methods one by one, its client for many at once."""
     from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 
+    if at_once > 1:
+        return with_client(requests, at_once)
+    with MirrorDBHook() as hook:
+        for number in range(requests):
+            hook.read(_endpoint(number), method_name="read")
+    return None
+
+
+def with_client(requests: int, at_once: int) -> float | None:
+    """Read with the client that the hook of this package gives an async task."""
+    from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+
     @asynccontextmanager
     async def opened() -> AsyncIterator[Read]:
         async with MirrorDBHook() as client:
             yield lambda endpoint: client.read_function("read", endpoint)
 
-    if at_once > 1:
-        return asyncio.run(_by_callers(requests, at_once, opened))
-    with MirrorDBHook() as hook:
-        for number in range(requests):
-            hook.read(_endpoint(number), method_name="read")
-    return None
+    return asyncio.run(_by_callers(requests, at_once, opened))
 
 
 def creates_with_aiohttp(requests: int, at_once: int) -> float | None:

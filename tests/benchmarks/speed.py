@@ -60,6 +60,7 @@ class Scenario:
 READERS = {
     "aiohttp": contestants.with_aiohttp,
     "this package": contestants.with_mirrordb,
+    "this package, async": contestants.with_client,
     "HttpHook": contestants.with_http_hook,
     "HttpAsyncHook": contestants.with_http_async_hook,
     "HttpAsyncHook.session()": contestants.with_http_session,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import math
 import select
 import socket
 import ssl
@@ -65,9 +66,9 @@ NO_TIMEOUT = aiohttp.ClientTimeout()  # the request's own covers all of it
 #: its own size more, as chunks of ten bytes have. Some backends stream JSON token by token: 2 MB of that
 #: are read.
 MAX_FRAMING = 2**22
-#: Seconds from the last request on a connection in which the event loop has looked at it: to look again takes
-#: 2 % of the CPU of a request.
-LOOKED_AT = 0.01
+#: Seconds after bytes came on a connection in which it is not looked at again: the event loop was there just
+#: now, and another look takes 2 % of the CPU of a request.
+LOOKED_AT = 0.1
 #: Bytes of a body that are worth no connection of their own when the backend refuses it.
 SMALL_BODY = 2**16
 #: Closes a socket at once: the operating system sends nothing more of what it holds (socket(7)).
@@ -163,10 +164,11 @@ class Handler(ResponseHandler):
 
     has_head = True
     """Whether there is an answer to the last request; there was none yet."""
+    _heard_at = -math.inf  # in the loop's own time
 
     def set_response_params(self, **options: Any) -> None:
         """Prepare for the next answer."""
-        self._asked_at, self._received, self._allowed = self._loop.time(), 0, MAX_FRAMING
+        self._received, self._allowed = 0, MAX_FRAMING
         self._options, self._before_head = options, list[bytes]()
         self.has_head = False
         super().set_response_params(**options)
@@ -178,7 +180,7 @@ class Handler(ResponseHandler):
         """
         if self.should_close or self.transport is None:
             return False
-        return self._loop.time() < self._asked_at + LOOKED_AT or not is_readable(self.transport)
+        return self._loop.time() < self._heard_at + LOOKED_AT or not is_readable(self.transport)
 
     def data_received(self, data: bytes) -> None:
         if self._received > self._allowed:
@@ -188,6 +190,7 @@ class Handler(ResponseHandler):
                 self._end(f"only {body:,} of {self._received:,} bytes are its body, the rest is framing")
                 return
         self._received += len(data)
+        self._heard_at = self._loop.time()
         if not self.has_head:
             self._before_head.append(data)
         super().data_received(data)
