@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import airflow_mirrordb
 from tests.zoo import apis
 from tests.zoo.tables import KEY, Api, Documented
 
-PAGE: Final = Path(__file__).parents[2] / "airflow_mirrordb" / "client" / "BACKENDS.md"
+PAGE: Final = Path(airflow_mirrordb.__file__).parent / "client" / "BACKENDS.md"
 APIS: Final[list[Api]] = sorted(
     (
         importlib.import_module(f"{apis.__name__}.{module.name}").API

@@ -201,7 +201,7 @@ class Servers:
             asyncio.run_coroutine_threadsafe(runner.cleanup(), self._loop).result(timeout=20)
 
     async def _start(self, emulator: Emulator) -> web.AppRunner:
-        runner = web.AppRunner(_application(emulator), shutdown_timeout=0.1)
+        runner = web.AppRunner(_application(emulator), access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, LOCALHOST, 0)
         await site.start()
