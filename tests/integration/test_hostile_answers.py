@@ -85,7 +85,7 @@ CASES: dict[str, tuple[Chunks, str, str]] = {
     "deflate": (lambda: zeros("deflate"), "InvalidResponseError", "longer than max_response_bytes"),
     "br": (lambda: zeros("br"), "InvalidResponseError", "longer than max_response_bytes"),
     "gzip_error": (lambda: zeros("gzip", "503 X"), "ServerError", "503"),
-    "not_gzip": (just(whole(b"abcd", "200 OK", "Content-Encoding: gzip")), "DisconnectedError", "gzip"),
+    "not_gzip": (just(whole(b"abcd", "200 OK", "Content-Encoding: gzip")), "InvalidResponseError", "gzip"),
     "million_headers": (
         after(OK, b"".join(b"X-%d: a\r\n" % number for number in range(1000))),
         "DisconnectedError",
