@@ -51,6 +51,9 @@ def response_error(
         )
     if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
         error.message += f"; {_allowed(answer.headers, method)}"
+    if answer.status == HTTPStatus.NOT_IMPLEMENTED and method == config.query_method == "QUERY":
+        # RFC 9110, section 15.6.2: the answer of one that knows the method for no resource
+        error.message += "; a backend that does not know QUERY needs the extra 'query_method': \"POST\""
     error.request_id = request_id_of(answer.headers)
     if error.request_id:
         error.message += f" (request id {error.request_id})"

@@ -171,6 +171,23 @@ async def test_it_is_never_ambiguous(
     assert caught.value.retryable
 
 
+@pytest.mark.parametrize("method", ["POST", "QUERY"])
+@pytest.mark.parametrize("status", [405, 501])
+async def test_a_backend_that_does_not_know_the_method(
+    answering: Answering, config_for: ConfigFor, status: int, method: str
+) -> None:
+    """It says so for one resource or for all (RFC 9110, sections 15.5.6 and 15.6.2); the setting is named."""
+    other = {"POST": "QUERY", "QUERY": "POST"}[method]
+    refusal = web.Response(status=status, headers={"Allow": f"GET, {other}"})
+    backend = await answering(refusal)
+    config = config_for(backend.base_url, **ALLOWED, query_method=method, max_attempts=1)
+    async with GenericMirrorDB(config) as client:
+        with pytest.raises(ResponseError) as caught:
+            await client.read_function(None, SEARCH, data=WANTED)
+    is_told = f"'query_method': \"{other}\"" in caught.value.message
+    assert is_told is (status == 405 or method == "QUERY")
+
+
 @pytest.mark.parametrize(("endpoint", "is_told"), [(SEARCH, True), ("api/orders", False)])
 async def test_who_creates_where_others_read_is_told(
     answering: Answering, config_for: ConfigFor, endpoint: str, *, is_told: bool
