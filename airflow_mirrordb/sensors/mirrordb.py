@@ -293,7 +293,13 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
             outcome = error
         try:
             return judge(
-                outcome, condition, state, max_failures=self._most_failures, function=function, hide=hide
+                outcome,
+                condition,
+                state,
+                max_failures=self._most_failures,
+                now=self._clock(),
+                function=function,
+                hide=hide,
             )
         except MirrorDBError as error:
             raise attach_request(error, request) from error.__cause__

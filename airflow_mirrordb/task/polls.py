@@ -16,6 +16,7 @@ from airflow_mirrordb.client.errors import (
     ResponseError,
 )
 from airflow_mirrordb.client.response import MirrorDBResponse
+from airflow_mirrordb.client.rules.wait_headers import retry_after
 from airflow_mirrordb.paths import ABSENT
 from airflow_mirrordb.task.conditions import Condition
 from airflow_mirrordb.task.control_flow import DECISIONS
@@ -77,6 +78,7 @@ def judge(
     state: PollState,
     *,
     max_failures: int | None,
+    now: float,
     function: Callable[[Any], object] | None = None,
     hide: Callable[[str], str] = str,
 ) -> PollResult:
@@ -85,6 +87,7 @@ def judge(
     :param outcome: what one attempt brought
     :param state: what is remembered of the polls before
     :param max_failures: failures in a row that are too many; None if none are
+    :param now: unix time, for a Retry-After that is a date
     :param function: the condition's function, where the caller has it already
     :param hide: takes secrets out of what the backend says of a failure
     :raises FailedStateError: if the resource will never fulfil the condition
@@ -108,7 +111,9 @@ def judge(
         if failed is not ABSENT:
             raise _failed(condition, failed, outcome, hide)
         found = ", ".join(filter(None, (f"answered {outcome.status}", condition.seen(body))))
-        return PollResult(state=state, found=found, response=outcome if holds else None)
+        if holds:
+            return PollResult(state=state, found=found, response=outcome)
+        return PollResult(state=state, found=found, wait=retry_after(outcome.headers, now) or 0.0)
     if isinstance(outcome, ResponseError) and (
         isinstance(outcome, NotReadyError) or outcome.status in {*MISSING, *condition.not_yet}
     ):

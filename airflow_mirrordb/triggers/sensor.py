@@ -141,7 +141,9 @@ class MirrorDBSensorTrigger(StoredArguments, BaseTrigger):
         # a function of the author's may take its time, which the loop has not
         judging = sync_to_async(judge, thread_sensitive=False) if condition.function else _judge_here
         try:
-            return await judging(outcome, condition, state, max_failures=self.max_failures, hide=hide)
+            return await judging(
+                outcome, condition, state, max_failures=self.max_failures, now=self.clock(), hide=hide
+            )
         except TaskDeferred as deferred:
             message = "the condition deferred the task, which it can only on a worker: set deferrable=False"
             raise attach_request(MirrorDBError(message=message), request) from deferred

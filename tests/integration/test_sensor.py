@@ -363,6 +363,17 @@ def test_202_is_not_yet(
     assert len(scripted.requests) == 4
 
 
+def test_retry_after_of_a_success_is_obeyed(
+    set_connection: SetConnection, scripted: ScriptedBackend, scheduler: Scheduler, mode: dict[str, Any]
+) -> None:
+    """Azure's operations answer 200 with it while they run ("Track asynchronous Azure operations")."""
+    set_connection(scripted.url)
+    scripted.answers = [(200, QUEUED, {"Retry-After": "200"}), (200, DONE, {"Retry-After": "99999"})]
+    started = scheduler.clock.now()
+    assert scheduler.run(timeout=3600, field="state", equals="done", **mode) == DONE
+    assert scheduler.clock.now() - started >= 200
+
+
 def test_an_absurd_retry_after_does_not_end_the_wait(
     set_connection: SetConnection, scripted: ScriptedBackend, scheduler: Scheduler, mode: dict[str, Any]
 ) -> None:

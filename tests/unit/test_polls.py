@@ -17,7 +17,7 @@ def not_sent(retry_after: float) -> RateLimitError:
 
 
 def after(failures: int, error: RateLimitError, *, max_failures: int | None = 3) -> PollResult:
-    return judge(error, Condition(), PollState(failures=failures), max_failures=max_failures)
+    return judge(error, Condition(), PollState(failures=failures), max_failures=max_failures, now=0.0)
 
 
 def test_a_pause_is_no_failure() -> None:
