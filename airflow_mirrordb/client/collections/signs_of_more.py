@@ -115,10 +115,15 @@ def lists_in(body: Any, *, beside: str = "") -> list[str]:
     ]
 
 
+_CONTAINERS = frozenset({dict, list})
+
+
 def has_records(body: Any) -> bool:
     """Whether a body is, or holds near its top, a list of several objects; takes no time if it does not."""
     if not isinstance(body, dict):
         return _is_records(body)
+    if _CONTAINERS.isdisjoint(map(type, body.values())):
+        return False  # as each read of one record is
     if any(map(_holds_records, body.values())):
         return True
     data = body.get("data")  # of GraphQL, whose connections have the records one place deeper
