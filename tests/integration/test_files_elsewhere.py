@@ -25,6 +25,7 @@ from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 from tests.integration.test_operators import MODES, run
 from tests.integration.test_transport import client_files
 from tests.support.backends import Answering, Backend, ScriptedBackend
+from tests.support.raw_server import RawServer, Reply, json_answer
 
 if TYPE_CHECKING:
     from tests.support.connections import ConfigFor, SetConnection
@@ -243,6 +244,26 @@ async def test_the_certificate_of_another_host_is_checked(
         with pytest.raises(MirrorDBError, match="certificate of https://localhost") as caught:
             await client.read_function("m", "api/exports/7")
     assert (files.requests, caught.value.retryable) == ([], False)
+
+
+async def test_the_proxy_is_on_the_way_to_another_host(raw_server: RawServer, config_for: ConfigFor) -> None:
+    """With what the proxy wants to know; the other host learns of it as little as of the key."""
+    raw_server.replies = [
+        Reply(json_answer("", "302 Found", "Location: http://files.example/x?sig=deadbeefcafe0123")),
+        Reply(json_answer("{}")),
+    ]
+    proxy = raw_server.base_url.replace("://", "://user:pass@")
+    config = config_for(
+        "http://backend.example", proxy=proxy, api_key=KEY, redirect_hosts="files.example", max_attempts=1
+    )
+    async with GenericMirrorDB(config) as client:
+        assert await client.read_function("m", "api/exports/7") == {}
+    first, second = (request.decode() for request in raw_server.requests)
+    assert first.startswith("GET http://backend.example/api/exports/7 HTTP/1.1\r\n")
+    assert second.startswith("GET http://files.example/x?sig=deadbeefcafe0123 HTTP/1.1\r\n")
+    assert "\r\nHost: files.example\r\n" in second
+    assert ("Proxy-Authorization" in first, "Proxy-Authorization" in second) == (True, True)
+    assert (KEY in first, KEY in second) == (True, False)
 
 
 def test_the_hosts_are_a_setting(scripted: ScriptedBackend, set_connection: SetConnection) -> None:
