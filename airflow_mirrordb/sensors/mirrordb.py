@@ -292,15 +292,8 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         except MirrorDBError as error:
             outcome = error
         try:
-            return judge(
-                outcome,
-                condition,
-                state,
-                max_failures=self._most_failures,
-                now=self._clock(),
-                function=function,
-                hide=hide,
-            )
+            now, most = self._clock(), self._most_failures
+            return judge(outcome, condition, state, max_failures=most, now=now, function=function, hide=hide)
         except MirrorDBError as error:
             raise attach_request(error, request) from error.__cause__
 
