@@ -175,9 +175,9 @@ def _is_success(status: int, request: MirrorDBRequest, config: MirrorDBConfig) -
 
     To a write it says that nothing was changed; and a sender that has nothing would get nothing.
     """
-    if status == HTTPStatus.NOT_MODIFIED:
-        return request.reads and _is_conditional(request, config)
-    return status in SUCCESS
+    if status in SUCCESS:
+        return True
+    return status == HTTPStatus.NOT_MODIFIED and request.reads and _is_conditional(request, config)
 
 
 def _is_conditional(request: MirrorDBRequest, config: MirrorDBConfig) -> bool:

@@ -60,11 +60,11 @@ class Scenario:
 READERS = {
     "aiohttp": contestants.with_aiohttp,
     "this package": contestants.with_mirrordb,
-    "this package, async": contestants.with_client,
     "HttpHook": contestants.with_http_hook,
     "HttpAsyncHook": contestants.with_http_async_hook,
     "HttpAsyncHook.session()": contestants.with_http_session,
 }
+ONE_BY_ONE = {**READERS, "this package, async": contestants.with_client}
 WRITERS = {"aiohttp": contestants.creates_with_aiohttp, "this package": contestants.creates_with_bulk}
 OPERATORS = {"aiohttp": contestants.with_aiohttp, "this package": contestants.with_operators}
 TRIGGERS = {
@@ -73,7 +73,7 @@ TRIGGERS = {
     "HttpTrigger": contestants.with_http_triggers,
 }
 SCENARIOS = {
-    "500 reads, one by one": Scenario(requests=500, at_once=1, contestants=READERS),
+    "500 reads, one by one": Scenario(requests=500, at_once=1, contestants=ONE_BY_ONE),
     "2,000 reads, 100 in flight": Scenario(requests=2000, at_once=100, contestants=READERS),
     "2,000 creates, 32 in flight": Scenario(requests=2000, at_once=32, contestants=WRITERS),
     "200 operators": Scenario(requests=200, at_once=1, contestants=OPERATORS),

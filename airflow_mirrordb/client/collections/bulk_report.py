@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from airflow_mirrordb.client.errors import AmbiguousWriteError, BulkError, MirrorDBError
+from airflow_mirrordb.client.values import value_class
 
 COUNTS = ("done", "failed", "ambiguous", "not_begun")
 _NOT_BEGUN = {"status": "not_begun"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class BulkRecord:
     """What became of one record.
 

@@ -115,16 +115,12 @@ def lists_in(body: Any, *, beside: str = "") -> list[str]:
     ]
 
 
-_CONTAINERS = frozenset({dict, list})
-
-
 def has_records(body: Any) -> bool:
     """Whether a body is, or holds near its top, a list of several objects; takes no time if it does not."""
     if not isinstance(body, dict):
         return _is_records(body)
-    if _CONTAINERS.isdisjoint(map(type, body.values())):
-        return False  # as each read of one record is
-    if any(map(_holds_records, body.values())):
+    nested = [value for value in body.values() if isinstance(value, (dict, list))]  # most bodies have none
+    if any(map(_holds_records, nested)):
         return True
     data = body.get("data")  # of GraphQL, whose connections have the records one place deeper
     return isinstance(data, dict) and any(map(_holds_records, data.values()))

@@ -40,6 +40,8 @@ def may_be_applied(answer: Answer, not_applied: Collection[int] = NOT_APPLIED_ST
     status = answer.status
     if status in not_applied:
         return False
+    if status in SUCCESS:  # as nearly always; to look members of an enum up takes longer
+        return True
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return retry_after(answer.headers, 0.0) is None
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
