@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
@@ -133,9 +134,12 @@ class Emulator:
         if isinstance(value, str):
             return self.placed(value)
         moment = self.now() + value.seconds
+        if value.form == "epoch ms":
+            return str(math.ceil(moment * 1000))
+        whole = math.ceil(moment)  # a server that rounds down would be asked too early
         if value.form == "iso":
-            return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return str(int(moment * 1000) if value.form == "epoch ms" else int(moment))
+            return datetime.fromtimestamp(whole, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return str(whole)
 
 
 async def _decoded(request: web.Request) -> Any:
