@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import airflow_mirrordb
 from tests.zoo import apis
-from tests.zoo.tables import KEY, Api, Documented
+from tests.zoo.tables import KEY, Api, Documented, Job
 
 PAGE: Final = Path(airflow_mirrordb.__file__).parent / "client" / "BACKENDS.md"
 APIS: Final[list[Api]] = sorted(
@@ -46,7 +46,8 @@ def _cells(api: Api) -> Iterator[str]:
     yield _credentials(api.connection)
     yield _extras(api)
     yield "<br>".join(f"`{_code(_largest(one, documented))[1:-1]}`" for one in api.paginate)
-    yield "<br>".join([*api.notes, *(f"does not work: {text}" for text in api.does_not_work)])
+    waited = [_waited_for(api.job)] if api.job else []
+    yield "<br>".join([*api.notes, *waited, *(f"does not work: {text}" for text in api.does_not_work)])
 
 
 def _largest(paginate: Mapping[str, Any], documented: Documented) -> Mapping[str, Any]:
@@ -54,6 +55,11 @@ def _largest(paginate: Mapping[str, Any], documented: Documented) -> Mapping[str
     sizes = [pages.max_size for pages in documented.collections if pages.param == paginate.get("param")]
     known = [size for size in sizes if size is not None]
     return {**paginate, "size": min(known, default=100)} if "size" in paginate else paginate
+
+
+def _waited_for(job: Job) -> str:
+    arguments = {"field": job.field, "equals": job.ready, "failed": list(job.failed)}
+    return f"a sensor on `{job.endpoint}`: `{_code(arguments)[1:-1]}`"
 
 
 def _credentials(connection: Mapping[str, Any]) -> str:

@@ -212,6 +212,27 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Something that goes on at the API, and what its states mean.
+
+    :param field: path to the state in the body
+    :param body: of the answer; ``$state`` is the state
+    :param ready: the state that is waited for
+    :param running: those before it
+    :param failed: those after which it will never come
+    :param words: what the body says of a failure
+    """
+
+    endpoint: str
+    field: str
+    body: Any
+    ready: str
+    running: Sequence[str | None]
+    failed: Sequence[str]
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
     """One API: what is documented, the connection that fits it, and calls with their results.
 
@@ -220,6 +241,7 @@ class Api:
     :param host: what stands in the connection's Host in the real world
     :param paginate: how its collections are read, each way once
     :param real: what ``$origin`` and ``$files`` are in the real world, if not the origin of ``host``
+    :param job: what a sensor can wait for
     :param notes: what else its user should know
     :param does_not_work: what cannot be said, and why
     """
@@ -230,5 +252,6 @@ class Api:
     paginate: Sequence[Mapping[str, Any]]
     calls: Sequence[Call]
     real: Mapping[str, str] = field(default_factory=dict)
+    job: Job | None = None
     notes: Sequence[str] = ()
     does_not_work: Sequence[str] = ()

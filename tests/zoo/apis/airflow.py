@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.zoo.tables import KEY, Answer, Api, Call, Documented, Exchange, Pages, fails
+from tests.zoo.tables import KEY, Answer, Api, Call, Documented, Exchange, Job, Pages, fails
 
 RECORDS = [{"name": f"pool-{number}", "slots": number} for number in range(1, 8)]
 CREATED = {"name": "new", "slots": 3}
@@ -74,12 +74,24 @@ PAGES = {
 API = Api(
     documented=DOCUMENTED,
     host="http://localhost:8080/api/v2",
-    connection={"password": KEY, "extra": {"endpoints": ["pools"], "update_method": "PATCH"}},
+    connection={
+        "password": KEY,
+        "extra": {"endpoints": ["pools", "GET dags/{dag}/dagRuns/{run}"], "update_method": "PATCH"},
+    },
     paginate=[PAGES],
     notes=["Password is a JWT of `POST /auth/token`"],
     does_not_work=[
         "that token is not renewed: it comes for a JSON body, not by OAuth 2.0 client credentials"
     ],
+    job=Job(
+        endpoint="dags/etl/dagRuns/manual__1",
+        field="state",
+        body={"dag_run_id": "manual__1", "state": "$state"},
+        ready="success",
+        running=("queued", "running"),
+        failed=("failed",),
+        words="failed",
+    ),
     calls=[
         Call(
             "read all",

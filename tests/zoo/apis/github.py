@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.zoo.tables import KEY, Answer, Api, Call, Documented, Exchange, InSeconds, Limit, Pages, fails
+from tests.zoo.tables import KEY, Answer, Api, Call, Documented, Exchange, InSeconds, Job, Limit, Pages, fails
 
 RECORDS = [{"id": 100 + number, "number": number, "title": f"Issue {number}"} for number in range(1, 8)]
 CREATED = {"id": 108, "number": 8, "title": "Found a bug"}
@@ -80,11 +80,24 @@ API = Api(
     connection={
         "password": KEY,
         "extra": {
-            "endpoints": ["repos/{owner}/{repo}/issues", "repos/{owner}/{repo}/labels"],
+            "endpoints": [
+                "repos/{owner}/{repo}/issues",
+                "repos/{owner}/{repo}/labels",
+                "GET repos/{owner}/{repo}/actions/runs/{run}",
+            ],
             "update_method": "PATCH",
         },
     },
     paginate=[{"style": "link"}],
+    job=Job(
+        endpoint="repos/octocat/Spoon-Knife/actions/runs/30433642",
+        field="conclusion",
+        body={"id": 30433642, "status": "completed", "conclusion": "$state"},
+        ready="success",
+        running=(None,),
+        failed=("failure", "cancelled", "timed_out"),
+        words="conclusion is",
+    ),
     calls=[
         Call("read all", "read", ISSUES, {"paginate": {"style": "link"}, "query": {"per_page": 3}}, RECORDS),
         Call("create", "create", ISSUES, {"data": {"title": "Found a bug"}}, CREATED),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.zoo.tables import KEY, Answer, Api, Call, Documented, Exchange, Limit, Pages, fails
+from tests.zoo.tables import KEY, Answer, Api, Call, Documented, Exchange, Job, Limit, Pages, fails
 
 RECORDS = [{"metadata": {"name": f"pod-{number}"}} for number in range(1, 8)]
 PODS = "api/v1/namespaces/test/pods"
@@ -122,6 +122,22 @@ API = Api(
         "the query needs `limit`, or all comes at once",
         "a PATCH needs the header `Content-Type: application/merge-patch+json`",
     ],
+    job=Job(
+        endpoint=f"{PODS}/new",
+        field="status.phase",
+        body={
+            "kind": "Pod",
+            "status": {
+                "phase": "$state",
+                "reason": "Evicted",
+                "message": "The node was low on resource: memory.",
+            },
+        },
+        ready="Succeeded",
+        running=("Pending", "Running"),
+        failed=("Failed",),
+        words="The node was low on resource: memory.",
+    ),
     calls=[
         Call("read all", "read", PODS, {"paginate": PAGES, "query": {"limit": 3}}, RECORDS, requests=3),
         Call(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.zoo.tables import KEY, Answer, Api, Call, Documented, Exchange, Pages, basic, fails
+from tests.zoo.tables import KEY, Answer, Api, Call, Documented, Exchange, Job, Pages, basic, fails
 
 RECORDS = [{"sid": f"SM{number:032}", "body": f"Text {number}"} for number in range(1, 8)]
 CREATED = {"sid": "SMded05904ccb347238880ca9264e8fe1c", "status": "queued"}
@@ -107,6 +107,15 @@ API = Api(
     },
     paginate=[PAGES],
     notes=["bodies by `form`; an update is a `create` on the item"],
+    job=Job(
+        endpoint=MESSAGE,
+        field="status",
+        body={"status": "$state", "error_code": 30004, "error_message": "Message blocked"},
+        ready="delivered",
+        running=("accepted", "queued", "sending", "sent"),
+        failed=("failed", "undelivered"),
+        words="Message blocked",
+    ),
     calls=[
         Call(
             "read all", "read", MESSAGES, {"paginate": PAGES, "query": {"PageSize": 3}}, RECORDS, requests=3
