@@ -81,8 +81,8 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
     From Airflow 3.3 on, what was seen last is kept with the asset, so that a change while no triggerer
     ran fires when one is back; if a triggerer dies within seconds of an event, it may fire twice. Before
     3.3 a trigger that is started again takes what it sees first as unchanged. Triggers with equal
-    endpoint, connection, query, headers, data, pages and interval share their polls from 3.3 on, unless they
-    have a ``cursor_param``.
+    endpoint, connection, query, headers, data, media types, pages and interval share their polls from 3.3
+    on, unless they have a ``cursor_param``.
 
     :param mirrordb_conn_id: id of a connection of type ``mirrordb``
     :param endpoint: path relative to the connection's base URL, as ``api/orders``
@@ -106,6 +106,7 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
     :param unordered: whether lists with the same items in another order are the same, at any depth
     :param data: JSON value that says what to read, where a pattern as ``QUERY api/orders/search`` allows it;
         stored as it is. ``cursor_param`` is a path into it then, as ``filter.since``
+    :param accept: media types of the answer, as ``text/csv``, instead of JSON; its text counts then
     """
 
     # for tests, which do not wait
@@ -126,6 +127,7 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
         ignore: Sequence[str] | None = None,
         unordered: bool = False,
         data: Any = None,
+        accept: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.mirrordb_conn_id = mirrordb_conn_id
@@ -141,6 +143,7 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
         self.ignore = list(ignore) if isinstance(ignore, tuple) else ignore
         self.unordered = unordered
         self.data = data
+        self.accept = accept
         self._kept: Any = None  # a Version; a Position with a cursor
         self._sends_tags = True
         self._told: set[str] = set()
@@ -240,6 +243,7 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
             query=self.query,
             headers=self.headers,
             paginate=self.paginate,
+            accept=self.accept,
         )
         log.info(
             "Watching %s through connection %s every %g s",
@@ -353,8 +357,9 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
     def _target(self) -> str:
         """Return what tells apart what is looked at."""
         names = ("mirrordb_conn_id", "endpoint", "query", "headers", "paginate")
-        target = {name: getattr(self, name) for name in names}
-        return _fingerprint(target if self.data is None else {**target, "data": self.data})
+        more = {"data": self.data, "accept": self.accept}
+        given = {name: value for name, value in more.items() if value is not None}
+        return _fingerprint({name: getattr(self, name) for name in names} | given)
 
     @property
     def _name(self) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from airflow_mirrordb.json_types import as_plain
 from airflow_mirrordb.paths import PathError, parse_path
-from airflow_mirrordb.task.arguments import holds_none, refuse_sensitive
+from airflow_mirrordb.task.arguments import check_accept_argument, holds_none, refuse_sensitive
 from airflow_mirrordb.task.serialization import check_exact
 from airflow_mirrordb.triggers.selection import check_selection
 
@@ -56,6 +56,7 @@ def check_event_arguments(trigger: MirrorDBEventTrigger) -> None:
             parse_path(trigger.cursor_param).placed_in(trigger.data, None)
         except PathError as error:
             raise ValueError(f"cursor_param: with data it is a path into them: {error}") from None
+    check_accept_argument(trigger.accept)
     check_selection(trigger.selection, cursor=trigger.cursor)
     _check_is_kept(trigger)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from aiohttp import web
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 if not AIRFLOW_V_3_0_PLUS:
@@ -89,3 +90,19 @@ def test_looks_are_shared_whatever_counts() -> None:
     """The looks are the same, and each watcher judges for itself."""
     assert trigger(**WHAT_COUNTS).shared_stream_key() == trigger(field="a").shared_stream_key()
     assert trigger(**WHAT_COUNTS).shared_stream_key() == trigger(cursor="a").shared_stream_key()
+
+
+async def test_the_text_of_what_is_no_json_counts(watching: Watching) -> None:
+    """A CSV that is asked for is watched as anything else (RFC 9110, section 12.5.1)."""
+    looks = [web.Response(text=text, content_type="text/csv") for text in ("a,b\n", "a,b\n", "a,c\n")]
+
+    assert await watching.events([*looks], accept="text/csv") == [changed()]
+    assert watching.backend is not None
+    assert {request.headers["Accept"] for request in watching.backend.requests} == {"text/csv"}
+
+
+def test_what_is_no_media_type_is_refused_with_the_dag() -> None:
+    """And another one is another thing that is watched."""
+    with pytest.raises(ValueError, match="accept: it must be a media type, as text/csv"):
+        trigger(accept="csv")
+    assert trigger(accept="text/csv")._name != trigger()._name
