@@ -23,6 +23,7 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.hooks.output import OutputFile
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBReadOperator
+from tests.integration.test_operators import context
 from tests.support.backends import ScriptedBackend
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def test_what_may_pass_is_left_to_the_retries_of_the_task(
     set_connection(scripted.url, extra={"max_attempts": 1})
     scripted.answers = [PASSING[name]]
     with pytest.raises((ResponseError, InvalidResponseError)) as caught:
-        MirrorDBReadOperator(task_id="read", endpoint="api/x", deferrable=deferrable).execute({})
+        MirrorDBReadOperator(task_id="read", endpoint="api/x", deferrable=deferrable).execute(context())
     assert caught.value.retryable
 
 
@@ -165,7 +166,7 @@ def test_what_stays_as_it_is_fails_the_task_at_once(
     set_connection(scripted.url)
     scripted.answers = [answer]
     with pytest.raises(AirflowFailException):
-        MirrorDBReadOperator(task_id="read", endpoint="api/x").execute({})
+        MirrorDBReadOperator(task_id="read", endpoint="api/x").execute(context())
 
 
 @pytest.mark.parametrize("status", [520, 522, 524, 527, 529, 530])
@@ -250,7 +251,7 @@ def test_a_create_that_is_locked_out_is_left_to_the_retries_of_the_task(
     set_connection(scripted.url)
     scripted.answers = [(423, {"message": "locked"}, {})]
     with pytest.raises(ResponseError) as caught:
-        MirrorDBCreateOperator(task_id="create", endpoint="api/users", data={}).execute({})
+        MirrorDBCreateOperator(task_id="create", endpoint="api/users", data={}).execute(context())
     assert (caught.value.retryable, caught.value.maybe_applied) == (True, False)
 
 

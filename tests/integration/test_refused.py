@@ -21,6 +21,7 @@ from airflow_mirrordb.client import (
 from airflow_mirrordb.hooks.output import OutputFile
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBReadOperator
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
+from tests.integration.test_operators import context
 
 if TYPE_CHECKING:
     from tests.support.backends import Answering, ScriptedBackend
@@ -170,7 +171,7 @@ def test_a_poll_that_finds_an_error_is_a_failure_that_may_pass(
     scripted.answers = [(200, REFUSED, {})]
     sensor = MirrorDBSensor(task_id="wait", endpoint="api/jobs/7", max_failures=1, deferrable=deferrable)
     with pytest.raises(RefusedError, match="name_taken"):
-        sensor.execute({})
+        sensor.execute(context())
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
@@ -182,7 +183,7 @@ def test_tasks_end_as_their_errors_say(
     scripted.answers = [(200, REFUSED, {}), (200, REFUSED, {})]
     how: dict[str, Any] = {"endpoint": "api/users", "deferrable": deferrable}
     with pytest.raises(AirflowFailException, match="name_taken") as failed:
-        MirrorDBCreateOperator(task_id="create", data={}, **how).execute({})
+        MirrorDBCreateOperator(task_id="create", data={}, **how).execute(context())
     assert not isinstance(failed.value.__cause__, AmbiguousWriteError)
     with pytest.raises(RefusedError, match="name_taken"):
-        MirrorDBReadOperator(task_id="read", **how).execute({})
+        MirrorDBReadOperator(task_id="read", **how).execute(context())
