@@ -8,7 +8,7 @@ import pytest
 
 from airflow_mirrordb.client import MirrorDBConfig, errors
 from airflow_mirrordb.get_provider_info import get_provider_info
-from tests.support.readmes import READMES, ROOT
+from tests.support.readmes import PACKAGE, READMES, ROOT
 
 README, CLIENT = READMES["."], READMES["airflow_mirrordb/client"]
 
@@ -71,7 +71,7 @@ def test_files_of_the_shared_room_are_all_told() -> None:
     """Its README names each module, and none that is not there."""
     rows = re.findall(r"^\| (`.+?) \|", READMES["airflow_mirrordb/task"], re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`(\w+\.py)`", row)}
-    files = {path.name for path in (ROOT / "airflow_mirrordb" / "task").glob("*.py")}
+    files = {path.name for path in (PACKAGE / "task").glob("*.py")}
     assert named == files - {"__init__.py"}
 
 
@@ -79,7 +79,7 @@ def test_where_what_is_in_the_client() -> None:
     """The table of the client's README names what is at the top of it, and nothing else."""
     rows = re.findall(r"^\| (`.+?) \|", CLIENT.partition("## Where what is")[2], re.MULTILINE)
     named = {name.rstrip("/") for row in rows for name in re.findall(r"`([\w./]+)`", row)}
-    there = {path.name for path in (ROOT / "airflow_mirrordb" / "client").iterdir()}
+    there = {path.name for path in (PACKAGE / "client").iterdir()}
     assert named == there - {"__init__.py", "__pycache__", "README.md", "BACKENDS.md"}
 
 
