@@ -172,7 +172,7 @@ def run(lane: Lane, wheel: Path, folder: Path) -> Outcome:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=2400,
+        timeout=3600,
     )
     cells = (
         aiohttp_of(python),
