@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,8 +45,9 @@ def poked(
         sensor = MirrorDBSensor(
             task_id="wait", endpoint=job.endpoint, field=job.field, equals=job.ready, failed=list(job.failed)
         )
+        context: Any = {"ti": SimpleNamespace(xcom_push=lambda **_: None)}
         try:
-            return sensor.poke({})
+            return sensor.poke(context)
         except Exception as error:  # noqa: BLE001  # the test looks at it
             return error
 
