@@ -8,7 +8,8 @@ import pytest
 
 from tests.lanes import AIRFLOWS, build, lanes, run
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(4000)]  # most of the tests run once more, be it on a busy machine
+# most of the tests run once more, be it on a busy machine
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(4000)]
 
 
 def test_oldest_airflow(folder: Path) -> None:
