@@ -9,7 +9,7 @@ import pytest
 from tests.lanes import AIRFLOWS, build, lanes, run
 
 # most of the tests run once more, be it on a busy machine
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(4000)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(4000)]  # nearly all tests, on a busy machine
 
 
 def test_oldest_airflow(folder: Path) -> None:
