@@ -17,12 +17,13 @@ import pytest
 from hypothesis import given, strategies as st
 
 from airflow_mirrordb.client.collections.page_arguments import check_page_arguments
-from airflow_mirrordb.client.errors import InvalidRequestError
-from airflow_mirrordb.client.response import unwrapped
+from airflow_mirrordb.client.errors import InvalidRequestError, MirrorDBError
+from airflow_mirrordb.client.response import MirrorDBResponse, unwrapped
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 from airflow_mirrordb.paths import ABSENT, MAX_LENGTH, PathError, parse_path, value_at
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from airflow_mirrordb.task.conditions import Condition
+from airflow_mirrordb.task.polls import PollState, judge
 from airflow_mirrordb.triggers.selection import Selection
 
 JSON = st.recursive(
@@ -161,6 +162,27 @@ def test_what_cannot_be_done_with_a_body_is_an_error_that_does_not_quote_it() ->
         value_at({"a": [{"x": "s3cret"}, {"x": 1}]}, "sort_by(a, &x)")
     assert "s3cret" not in str(refused.value)
     assert unwrapped({"a": 1}, "length(a)") == {"a": 1}
+
+
+@pytest.mark.parametrize("arguments", [{"changed": True}, {"equals": 2}, {"is_in": [1, 2]}])
+def test_a_condition_that_cannot_be_judged_fails_the_sensor(arguments: dict[str, Any]) -> None:
+    """Instead of waiting for what will never be there, or ending the triggerer."""
+    outcome = MirrorDBResponse(
+        status=200,
+        headers={},
+        data={"x": 1},
+        body={"x": 1},
+        size=7,
+        etag=None,
+        request_id=None,
+        attempts=1,
+        elapsed=0.0,
+    )
+    condition = Condition(field="length(x)", **arguments)
+    with pytest.raises(
+        MirrorDBError, match=r"could not be judged: .*length\(\) takes .* and there is number"
+    ):
+        judge(outcome, condition, PollState(), max_failures=5, now=0.0)
 
 
 @pytest.mark.parametrize("envelope", ["rows[0].data", "rows[?main].data | [0]", "rows[].data | [0]"])
