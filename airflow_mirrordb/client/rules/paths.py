@@ -18,6 +18,8 @@ MAX_ENCODINGS = 8
 #: endpoint cannot hold this character otherwise.
 ENCODED_SLASH = "\x00"
 
+# What means the same to everybody: most segments are so, and need no other check.
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _ESCAPED_SLASH = re.compile(r"%2[Ff]")
 _ESCAPED_DOT_OR_SLASH = re.compile(r"%(?:2[EeFf]|5[Cc])")
@@ -67,7 +69,11 @@ def encode_endpoint(endpoint: str) -> str:
 
     :param endpoint: one that :func:`decode_endpoint` takes
     """
-    parts = _ESCAPED_RESERVED.split("" if endpoint == BASE_URL else endpoint)
+    if endpoint == BASE_URL:
+        return ""
+    if "%" not in endpoint:
+        return quote(endpoint, safe=_SAFE)
+    parts = _ESCAPED_RESERVED.split(endpoint)
     return "".join(
         part.upper() if escaped else quote(unquote(part), safe=_SAFE)
         for escaped, part in zip([False, True] * len(parts), parts, strict=False)
@@ -98,6 +104,8 @@ def quote_path(path: str) -> str:
 
 def _decode_segment(segment: str) -> str:
     """Decode a segment; each part between its encoded slashes has to be a name as any segment is."""
+    if _PLAIN.fullmatch(segment):
+        return segment
     names = [_decode(name) for name in _ESCAPED_SLASH.split(segment)]
     if "" in names:
         raise ValueError(
