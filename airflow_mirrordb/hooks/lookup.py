@@ -27,13 +27,14 @@ FRESH_FOR = 1.0
 class _LookUp:
     """A look-up, done or on its way, and the loop's time at which it began.
 
-    It drops its task when that is done, which would keep the event loop for as long as the look-up is known.
+    It drops its task and its event when they are done: they would keep the event loop for as long as the
+    look-up is known.
     """
 
     began: float
     task: asyncio.Task[MirrorDBConfig] | None
     config: MirrorDBConfig | None = None
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event | None = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         assert self.task is not None  # noqa: S101  # it begins now
@@ -49,7 +50,9 @@ class _LookUp:
         self.task = None
         if not task.cancelled() and task.exception() is None:
             self.config = task.result()
-        self.ended.set()
+        ended, self.ended = self.ended, None
+        if ended is not None:
+            ended.set()
 
 
 _look_ups: PerLoop[dict[Hashable, _LookUp]] = PerLoop(dict)
@@ -104,9 +107,10 @@ class ConnectionLookUp:
         self._last = look_up
         if look_up.config is not None:
             return look_up.config
-        looking = look_up.task
+        looking, ended = look_up.task, look_up.ended
         assert looking is not None  # noqa: S101  # it has not failed
-        await look_up.ended.wait()  # who gives up ends only this, which takes less than shield() for each
+        assert ended is not None  # noqa: S101
+        await ended.wait()  # who gives up ends only this, which takes less than shield() for each
         return looking.result()
 
     async def _look_up(self) -> MirrorDBConfig:
