@@ -9,7 +9,12 @@ import pytest
 from aiohttp import web
 
 from airflow_mirrordb.client import GenericMirrorDB, InvalidResponseError
-from airflow_mirrordb.client.collections.next_links import BadLinkError, PageRequest, followed
+from airflow_mirrordb.client.collections.next_links import (
+    BadLinkError,
+    PageRequest,
+    followed,
+    next_link,
+)
 from airflow_mirrordb.client.request import MirrorDBRequest
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
@@ -39,6 +44,40 @@ async def test_all_link_headers_count(answering: Answering, config_for: ConfigFo
     async with GenericMirrorDB(config_for(backend.base_url)) as client:
         assert await client.read_function("list", "api/users", paginate={"style": "link"}) == [1, 2]
     assert backend.lines[1] == "GET /api/users?after=2"
+
+
+@pytest.mark.parametrize(
+    ("header", "url"),
+    [
+        (r'<?p=2>; title="say \"next\" page"; rel="next"', "?p=2"),
+        (r'<?p=2>; rel="\n\ext"', "?p=2"),
+        ('<?p=2>; ; rel="next"', "?p=2"),
+        ('<?p=2>;; rel = "next" ;', "?p=2"),
+        (", ,<?p=1>;rel=prev,, <?p=2,3>; title; REL=Next", "?p=2,3"),
+        ('<?p=1>; title="a; rel=next"; rel="prev"', None),
+        ('<?p=1>; title="<?p=2>; rel=next, <?p=3>; rel=next"; rel="prev"', None),
+        ('<?p=1>; rel="prev"; rel="next"', None),
+        ('<?p=1>; xrel="next"', None),
+        ('no link, "a, <?p=1>; rel=next", <?p=2>; rel="next"', "?p=2"),
+        ('<?p=1>; rel="prev" junk, <?p=2>; rel="next"', "?p=2"),
+        ('<?p=2>; rel="next', "?p=2"),
+        ("<?p=2; rel=next", None),
+        ("<?p=1>, rel=next", None),
+    ],
+)
+def test_a_link_header_is_read_by_its_grammar(header: str, url: str | None) -> None:
+    """RFC 8288, appendix B.2 to B.4: empty parameters are passed over, and the first ``rel`` counts.
+
+    In a quoted text a backslash quotes what follows it, and ``;`` and ``,`` divide nothing (RFC 9110, 5.6.4).
+    """
+    assert next_link(header) == url
+
+
+def test_a_long_link_header_that_is_no_list_of_links() -> None:
+    """It names no next page, and its length must not hold up the event loop."""
+    for part in ('"', "<", "<,", "a,", " , ", ";", '<a>;b="', "<a>; ", "\\"):
+        header = f"<a>{part * 9_000}>"
+        assert next_link(header) is None
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
@@ -24,9 +24,13 @@ from airflow_mirrordb.client.rules.headers import CONTROL
 from airflow_mirrordb.client.rules.paths import BASE_URL
 from airflow_mirrordb.client.rules.urls import origin_of, shown, split_url
 
-#: One link of a Link header, and its relation types (RFC 8288, section 3).
-_LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[\w*-]+(?:\s*=\s*(?:\"[^\"]*\"|[^\s\",;]*))?)*)")
-_RELATION = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s\",;]*))", re.IGNORECASE)
+#: The target of a link in a Link header, its parameters, and what is neither (RFC 8288, B.2 and B.3).
+_LINK_TARGET = re.compile(r"[\s,]*<([^>]*)>")
+_LINK_PARAMETER = re.compile(
+    r"[^;,]*;\s*([^\s=;,]*)\s*(?:=\s*(?:\"((?:[^\"\\]|\\.)*)\\?(?:\"|$)|([^;,]*)))?", re.DOTALL
+)
+_LINK_REST = re.compile(r"(?:\"(?:[^\"\\]|\\.)*\\?(?:\"|$)|[^,\"])*[\s,]*", re.DOTALL)
+_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)  # RFC 9110, section 5.6.4
 #: What is sent of ASCII as it is: all but what ends a request line, or the URL in most texts (WHATWG URL,
 #: "query percent-encode set").
 _AS_IT_IS = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"<>')
@@ -72,11 +76,31 @@ class PageRequest:
 
 def next_link(header: str) -> str | None:
     """Return the URL that a Link header names as the next one."""
-    for url, parameters in _LINK.findall(header):
-        relation = _RELATION.search(parameters)
-        if relation and "next" in (relation[1] or relation[2] or "").lower().split():
-            return str(url)
+    for url, relations in _links(header):
+        if "next" in relations.lower().split():
+            return url
     return None
+
+
+def _links(header: str) -> Iterator[tuple[str, str]]:
+    """Yield the target and the relation types of each link (RFC 8288, appendix B.2 and B.3).
+
+    A member of the list that is no link is passed over.
+    """
+    position, last = 0, header.rfind(">")
+    while position < last:
+        target = _LINK_TARGET.match(header, position)
+        relations: str | None = None
+        position = target.end() if target else position
+        while target and (parameter := _LINK_PARAMETER.match(header, position)):
+            position = parameter.end()
+            if relations is None and parameter[1].lower() == "rel":  # those after the first are ignored
+                quoted = parameter[2]
+                relations = parameter[3] or "" if quoted is None else _QUOTED_PAIR.sub(r"\1", quoted)
+        if target and relations is not None:
+            yield target[1], relations
+        rest = _LINK_REST.match(header, position)
+        position = rest.end() if rest and rest.end() > position else position + 1
 
 
 def next_link_of(headers: Mapping[str, str]) -> str | None:
