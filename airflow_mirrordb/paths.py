@@ -246,11 +246,14 @@ def _problems(node: Any) -> Iterator[str]:
     """Yield what is wrong with the functions of an expression, which the library looks at with each body."""
     from jmespath.functions import Functions  # noqa: PLC0415
 
-    waiting = [node]
+    waiting = [{"type": "path", "children": [node]}]
     for inner in waiting:  # which grows on the way
         children = inner["children"]
-        waiting += [child for child in children if isinstance(child, dict)]
+        nodes = [child for child in children if isinstance(child, dict)]
+        waiting += nodes
         if inner["type"] != "function_expression":
+            if any(child["type"] == "expref" for child in nodes):
+                yield "& stands only before an argument of a function"
             continue
         known = Functions.FUNCTION_TABLE.get(inner["value"])
         if known is None:

@@ -256,6 +256,52 @@ async def test_the_total_ends_counted_pages(read: Callable[..., Any], place: str
     assert (found, len(requests)) == (RECORDS, 3)
 
 
+@pytest.mark.parametrize("concurrency", [1, 3])
+async def test_an_empty_page_before_the_last_one_is_no_end(
+    read: Callable[..., Any], concurrency: int
+) -> None:
+    """Backends that filter after they cut a page give empty ones in the middle (AIP-158, "Page sizes")."""
+
+    def answer(request: web.Request) -> web.Response:
+        at = {"1": 0, "2": 2, "3": 8, "4": 4, "5": 6}[request.query["page"]]
+        return web.json_response({"rows": RECORDS[at : at + 2], "pages": 5})
+
+    paginate = {**COUNTED, "records": "rows", "page_count": "pages", "concurrency": concurrency}
+    found, requests = await read(answer, paginate)
+    assert (found, len(requests)) == (RECORDS, 5)
+
+
+@pytest.mark.parametrize(
+    ("body", "argument"), [({"pages": 3}, {"page_count": "pages"}), ({"more": True}, {"more": "more"})]
+)
+async def test_a_404_for_a_page_that_there_should_be_is_an_error(
+    read: Callable[..., Any], body: dict[str, Any], argument: dict[str, Any]
+) -> None:
+    """The page before it says that there is one, so its records would be lost."""
+
+    def answer(request: web.Request) -> web.Response:
+        if request.query["page"] == "2":
+            return web.json_response({"error": "the shard is missing"}, status=404)
+        return web.json_response({"rows": RECORDS[:2], **body})
+
+    with pytest.raises(NotFoundError, match="shard"):
+        await read(answer, {**COUNTED, "records": "rows", **argument})
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+async def test_a_number_that_cannot_be_a_total_is_none(read: Callable[..., Any], concurrency: int) -> None:
+    """JSON has numbers of any length (RFC 8259, section 6)."""
+
+    def answer(request: web.Request) -> web.Response:
+        rows = '{"id": 1}' if request.query["page"] == "1" else ""
+        text = f'{{"rows": [{rows}], "total": 1{"0" * 400}}}'
+        return web.Response(text=text, content_type="application/json")
+
+    paginate = {**COUNTED, "records": "rows", "total": "total", "concurrency": concurrency}
+    found, _ = await read(answer, paginate)
+    assert found == [{"id": 1}]
+
+
 async def test_the_number_of_pages_ends_them(read: Callable[..., Any]) -> None:
     """WordPress (developer.wordpress.org/rest-api, "Pagination") answers 400 beyond X-WP-TotalPages."""
 

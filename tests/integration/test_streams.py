@@ -186,6 +186,19 @@ async def test_pages_become_lines(answering: Answering, config_for: ConfigFor, t
     assert (response.attempts, response.size) == (4, 0)
 
 
+async def test_a_record_that_is_no_json_is_no_file(
+    answering: Answering, config_for: ConfigFor, target: Path
+) -> None:
+    """An expression can make an infinite number of a text, which JSON does not have (RFC 8259, section 6)."""
+    backend = await answering(web.json_response({"rows": [{"v": "1e999"}]}))
+    paginate = {"style": "link", "records": "rows[].{v: to_number(v)}"}
+    async with GenericMirrorDB(config_for(backend.base_url)) as client:
+        with pytest.raises(OutputError, match="a record is no JSON: Out of range float") as caught:
+            await client.request(get(paginate=paginate), sink=OutputFile(str(target)))
+    assert not caught.value.retryable
+    assert contents(target.parent) == {target.name: OLD}
+
+
 async def test_no_records_are_an_empty_file(
     answering: Answering, config_for: ConfigFor, target: Path
 ) -> None:

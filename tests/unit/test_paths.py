@@ -119,6 +119,8 @@ def test_a_plain_path_finds_what_jmespath_finds(body: Any, names: list[str | int
         ("hydra:member[].id", "unexpected ':' at column 5; .* double quotes"),
         ("lenght(a)", r"there is no function lenght\(\)"),
         ("[].sort_by(@)", r"sort_by\(\) takes 2 arguments"),
+        ("&a", "& stands only before an argument of a function"),
+        ("[&a, b]", "& stands only before an argument of a function"),
         ("not_null()", r"not_null\(\) takes 1 arguments or more"),
         ('a."\\x"', "double quotes"),
         ("(" * 900 + "a" + ")" * 900, "nested too deeply"),

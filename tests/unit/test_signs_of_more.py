@@ -180,8 +180,11 @@ def test_a_wide_or_deep_body_takes_no_time() -> None:
     for _ in range(1000):
         deep = {"next": deep}
     wide = {f"next_{n}": {"next_page": {"x": 1}} for n in range(100_000)}
+    bush: Any = 1
+    for _ in range(4):
+        bush = {f"key_{n}": bush for n in range(200)}
     begin = time.thread_time()
-    for body in (deep, wide, [wide] * 1000):
+    for body in (deep, wide, [wide] * 1000, bush):
         signs_of_more(body, {})
         lists_in(body)
     for _ in range(1000):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
+from itertools import islice
 from typing import Any, Literal
 
 from airflow_mirrordb.client.bodies import error_keys as keys
@@ -136,7 +137,7 @@ class Reader:
         if kind != "unknown" and (has_words or kind != "fields"):
             prose, word = self._own_words(named, place, depth, kind)
             self._add(place, prose)
-        for key, item in list(value.items())[:MAX_NODES]:
+        for key, item in islice(value.items(), MAX_NODES):
             name = name_of(key)
             if name in keys.NEVER:
                 continue
@@ -230,7 +231,7 @@ def _without_stop(text: str) -> str:
 
 
 def _named(value: Mapping[str, Any]) -> dict[str, Any]:
-    pairs = list(value.items())[:MAX_NODES]
+    pairs = list(islice(value.items(), MAX_NODES))
     return {name_of(key): item for key, item in reversed(pairs) if not key.startswith("@")}
 
 

@@ -63,7 +63,7 @@ def reported_error(body: Any, path: str, *, status: int) -> ReportedError | None
     :raises PathError: if the path is an expression that cannot be done with this body
     """
     found = parse_path(path).value_in(body)
-    if found is ABSENT or not found or (isinstance(found, list) and not any(found)):
+    if found is ABSENT or _is_nothing(found):
         return None
     if status == HTTPStatus.MULTI_STATUS and (parts := _parts(body, found)):
         return _of_parts(parts)
@@ -71,6 +71,20 @@ def reported_error(body: Any, path: str, *, status: int) -> ReportedError | None
     if not detail and found is not body:
         detail = _words(body if found is True else found)
     return ReportedError(code=code, detail=detail)
+
+
+def _is_nothing(found: Any) -> bool:
+    """Whether a value is nothing, or holds nothing else; what is too large to tell is something."""
+    waiting = [found]
+    for value in waiting:  # which grows on the way
+        if not isinstance(value, Mapping | list):
+            if value:
+                return False
+            continue
+        if len(waiting) + len(value) > MAX_VALUES:
+            return False
+        waiting += value.values() if isinstance(value, Mapping) else value
+    return True
 
 
 def _of_parts(parts: list[_Found]) -> ReportedError:

@@ -183,6 +183,7 @@ class _Reading:
         self._seen: set[str] = set()
         self._before: list[Any] = []
         self._received = self._longest = self._skipped = 0
+        self._must_go_on = False
         self._total: int | None = None
         self._last: MirrorDBResponse | None = None
 
@@ -220,6 +221,7 @@ class _Reading:
             following = None
         if following is None:
             return page, None, []
+        self._must_go_on = bool(page.more) or page.page_count is not None
         most = pagination.max_pages or 0
         if len(self._seen) >= most:
             raise unusable(response, f"the collection goes on after max_pages ({most:,})")
@@ -228,9 +230,15 @@ class _Reading:
         return page, _unconditional(following), [_unconditional(guess) for guess in islice(guesses, ahead)]
 
     def ends_with(self, error: NotFoundError) -> bool:
-        """Whether an error is how a backend says that there are no further pages."""
+        """Whether an error is how a backend says that there are no further pages.
+
+        It is not after a page that told of another one.
+        """
         is_end = (
-            self.pagination.is_counted and self._last is not None and error.status == HTTPStatus.NOT_FOUND
+            self.pagination.is_counted
+            and self._last is not None
+            and not self._must_go_on
+            and error.status == HTTPStatus.NOT_FOUND
         )
         if is_end:
             log.info("%s: there is no further page (404)", self._reader.name)

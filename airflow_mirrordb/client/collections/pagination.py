@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -218,7 +217,7 @@ class Pagination:
             last = page.page_count - 1 + (self.first or 0)
             pages = last - number + 1
         elif page.total is not None:
-            pages = math.ceil((page.total - position) / stride)
+            pages = -((position - page.total) // stride)  # rounded up
         else:
             return
         step = 1 if self.style == "page" else stride
@@ -264,9 +263,13 @@ class Pagination:
     ) -> PageRequest | None:
         number = self.number_of(request)
         if not page.more:
-            if page.page_count is not None and number >= page.page_count - 1 + (self.first or 0):
+            if page.total is not None and position >= page.total:
                 return None
-            if not page.count or (page.total is not None and position >= page.total):
+            if page.page_count is None:
+                is_last = not page.count
+            else:  # an empty page before it may be one whose records were all left out
+                is_last = number >= page.page_count - 1 + (self.first or 0)
+            if is_last:
                 return None
         elif not page.count and self.style == "offset":
             raise unusable(

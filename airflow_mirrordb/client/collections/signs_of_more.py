@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from airflow_mirrordb.client.collections.next_links import next_link_of
@@ -14,6 +15,10 @@ from airflow_mirrordb.client.collections.next_links import next_link_of
 #: How many objects deep, and how many keys of each, a body is looked at.
 _DEPTH = 4  # data.orders.pageInfo.hasNextPage
 _KEYS = 200
+#: How many fields of a body are looked at in all.
+_FIELDS = 5_000
+#: The largest number that may be one of records; what is beyond it means something else.
+_MOST_RECORDS = 10**18
 #: Most that one message names.
 MOST = 5
 
@@ -88,7 +93,9 @@ def number_told(value: object) -> int | None:
     if isinstance(value, str):
         text = value.rpartition("/")[2].strip()
         return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None  # noqa: PLR2004
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value != value // 1:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST_RECORDS:
+        return None
+    if value != value // 1:
         return None
     return int(value)
 
@@ -134,13 +141,17 @@ def _is_records(value: Any) -> bool:
     return isinstance(value, list) and len(value) > 1 and isinstance(value[0], dict)
 
 
-def _fields(body: Any, place: str = "", depth: int = 0) -> Iterator[tuple[str, str, Any]]:
-    """Yield the fields near the top of a body: path, name and value."""
+def _fields(body: Any) -> Iterator[tuple[str, str, Any]]:
+    """Yield the first fields near the top of a body: path, name and value."""
+    return islice(_fields_below(body, "", 0), _FIELDS)
+
+
+def _fields_below(body: Any, place: str, depth: int) -> Iterator[tuple[str, str, Any]]:
     if not isinstance(body, dict) or depth == _DEPTH:
         return
-    for name, value in list(body.items())[:_KEYS]:
+    for name, value in islice(body.items(), _KEYS):
         yield f"{place}{name}", name, value
-        yield from _fields(value, f"{place}{name}.", depth + 1)
+        yield from _fields_below(value, f"{place}{name}.", depth + 1)
 
 
 def _is_links(values: list[Any]) -> bool:

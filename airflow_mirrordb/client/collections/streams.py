@@ -131,7 +131,16 @@ class Stream:
             self._records = 0
             await self.begin()
         for record in records:
-            await self.write(_LINES.encode(record).encode() + b"\n")
+            try:
+                line = _LINES.encode(record).encode() + b"\n"
+            except ValueError as error:  # an expression can make infinite numbers of a text
+                failure = OutputError(
+                    message=f"cannot write to {self._sink.path}: a record is no JSON: {error}",
+                    path=self._sink.path,
+                    retryable=False,
+                )
+                raise attach_request(failure, self._request) from None
+            await self.write(line)
         self._records += len(records)
 
     async def _finish(self) -> Manifest:
@@ -175,4 +184,4 @@ class Stream:
 
 
 #: Plain ASCII, so that no reader takes a character within a record for the end of its line.
-_LINES = json.JSONEncoder(separators=(",", ":"))
+_LINES = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
