@@ -24,6 +24,7 @@ from airflow_mirrordb.client.wire.aiohttp_private import (
 
 #: What aiohttp has to call or to read of a connector, or ours changes nothing.
 _USED_OF_A_CONNECTOR = (
+    "_acquired",
     "_create_connection",
     "_factory",
     "_get",

@@ -134,8 +134,11 @@ class Connector(aiohttp.TCPConnector):
         return await super()._start_tls_connection(*args, **options)
 
     async def _get(self, *args: Any, **options: Any) -> Any:
+        if not (is_alone := not self._acquired):
+            # the loop looks at all of them at once; and what goes in step takes 5 to 10 % less CPU
+            await asyncio.sleep(0)
         while (connection := await super()._get(*args, **options)) is not None:
-            if isinstance(connection.protocol, Handler) and connection.protocol.is_clean():
+            if isinstance(connection.protocol, Handler) and connection.protocol.is_clean(looks=is_alone):
                 return connection
             connection.close()
         return None
@@ -173,14 +176,16 @@ class Handler(ResponseHandler):
         self.has_head = False
         super().set_response_params(**options)
 
-    def is_clean(self) -> bool:
+    def is_clean(self, *, looks: bool) -> bool:
         """Whether another request may follow: nothing came unasked, and the connection has not ended.
 
-        A task that kept the event loop busy meanwhile also kept it from looking.
+        :param looks: whether to look in any case; else only where nothing has come for a while, since a task
+            that keeps the event loop busy also keeps it from looking
         """
         if self.should_close or self.transport is None:
             return False
-        return self._loop.time() < self._heard_at + LOOKED_AT or not is_readable(self.transport)
+        is_seen = not looks and self._loop.time() < self._heard_at + LOOKED_AT
+        return is_seen or not is_readable(self.transport)
 
     def data_received(self, data: bytes) -> None:
         if self._received > self._allowed:
