@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import NoReturn
 
@@ -24,11 +24,11 @@ from airflow_mirrordb.client.request import (
 from airflow_mirrordb.client.response import GONE, Answer, MirrorDBResponse, interpret
 from airflow_mirrordb.client.route import Route
 from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
+from airflow_mirrordb.client.rules.redirect_hosts import signatures_of
 from airflow_mirrordb.client.rules.redirects import (
     MAX_HOPS,
     redirected,
     redirected_elsewhere,
-    signatures_of,
 )
 from airflow_mirrordb.client.rules.retry import Progress, RetryPolicy
 from airflow_mirrordb.client.rules.throttle import TurnTooLateError
@@ -129,6 +129,7 @@ class Call:
         self.deadline, self._wait, self._longest_pause = deadline, wait, longest_pause
         self._stream, self._observe, self._note = stream, observe, note
         self._number, self._progress, self.maybe_applied = 0, progress, False
+        self._redirected: WireRequest | None = None
         self._elsewhere: WireRequest | None = None  # where a file lies
 
     def __str__(self) -> str:
@@ -185,7 +186,7 @@ class Call:
                 self._note_fact(self._progress.maybe_applied)
             if self._elsewhere is not None:
                 error.message += f"; so answers {self._elsewhere.origin}, to which the backend redirects"
-                Redaction(signatures_of(self._elsewhere)).error(error)
+                Redaction(signatures_of(self._elsewhere.url)).error(error)
             self._raise_classified(error)
         if not response.is_json and self._request.reads:
             if self._request.any_body:
@@ -209,7 +210,7 @@ class Call:
                 str(self),
                 response.status,
             )
-        return response
+        return response if self._redirected is None else replace(response, redirected=self._redirected)
 
     def _raise_classified(self, error: MirrorDBError) -> NoReturn:
         """Raise the error that the caller has to act on; of a write it may be ambiguous."""
@@ -223,11 +224,12 @@ class Call:
         raise classified from error
 
     async def _answer(self, headers: Mapping[str, str]) -> Answer:
-        self._elsewhere = None
+        self._redirected = self._elsewhere = None
         wire, config = self._wire, self._snapshot.config
         answer = await self._send(wire, headers)
         if follow := redirected(answer, self._request, wire, config, self._snapshot.registry):
-            wire, answer = follow, await self._send(follow, headers)
+            wire = self._redirected = follow
+            answer = await self._send(follow, headers)
         if not config.redirect_hosts:
             return answer
         for _ in range(MAX_HOPS):
@@ -235,7 +237,7 @@ class Call:
             if follow is None:
                 break
             log.info("%s: it lies at %s", str(self), follow.origin)
-            wire = self._elsewhere = follow
+            wire = self._redirected = self._elsewhere = follow
             answer = await self._send(follow, {})
         return answer
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from yarl import URL
 
+from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.bodies.error_details import encodable
 from airflow_mirrordb.client.rules.paths import BASE_URL
+from airflow_mirrordb.client.rules.redirect_hosts import signatures_of
 from airflow_mirrordb.client.rules.urls import joined, shown
 
 if TYPE_CHECKING:
@@ -21,6 +23,17 @@ _CREDENTIALS = re.compile(
     re.IGNORECASE,
 )
 _GOES_ON = re.compile(r"continuation|next|page|cursor", re.IGNORECASE)
+#: Headers of a file whose values its presigned URL may ask for, as ``response-content-type`` (S3, GetObject).
+_TOLD_BY_URL = frozenset(
+    {
+        "cache-control",
+        "content-disposition",
+        "content-encoding",
+        "content-language",
+        "content-type",
+        "expires",
+    }
+)
 _TARGET = re.compile(r"<([^<>]*)>")  # of a link (RFC 8288, section 3)
 
 
@@ -46,21 +59,35 @@ def full_response(
 ) -> FullResponse:
     """Return all of an answer.
 
-    :param requested: URL that it answers, to which a ``Location`` may be relative (RFC 9110, section 10.2.2)
+    :param requested: URL that was asked for; to that, or to where a redirect led from it, a ``Location`` may
+        be relative (RFC 9110, section 10.2.2)
     :param hide: takes secrets out of a text
     """
     base = URL(base_url, encoded=True)
+    hide_more = hide
+    if response.redirected is not None:
+        requested = response.redirected.url
+        if response.redirected.anonymous:
+            signatures = Redaction(signatures_of(requested))
+
+            def hide_more(text: str) -> str:
+                return signatures.text(hide(text))
+
     return FullResponse(
         status=response.status,
-        headers=_headers(response.headers, requested, base, hide),
+        headers=_headers(response.headers, requested, base, hide, hide_more),
         etag=response.etag and hide(response.etag),
-        location=_location(response.headers.get("Location", ""), requested, base, hide),
+        location=_location(response.headers.get("Location", ""), requested, base, hide_more),
         data=response.data,
     )
 
 
 def _headers(
-    headers: Mapping[str, str], requested: URL, base: URL, hide: Callable[[str], str]
+    headers: Mapping[str, str],
+    requested: URL,
+    base: URL,
+    hide: Callable[[str], str],
+    hide_more: Callable[[str], str],
 ) -> dict[str, str]:
     def target(found: re.Match[str]) -> str:
         return f"<{_public(found[1], requested, base)}>"
@@ -74,7 +101,7 @@ def _headers(
             text = _public(text, requested, base)
         elif name == "link":
             text = _TARGET.sub(target, text)
-        text = hide(text)
+        text = hide(text) if name in _TOLD_BY_URL else hide_more(text)
         kept[name] = f"{kept[name]}, {text}" if name in kept else text
     return kept
 

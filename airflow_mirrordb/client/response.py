@@ -22,7 +22,7 @@ from airflow_mirrordb.client.errors import (
     TransportError,
 )
 from airflow_mirrordb.client.full_response import FullResponse
-from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
+from airflow_mirrordb.client.request import MirrorDBRequest, WireRequest, attach_request
 from airflow_mirrordb.client.rules.entity_tags import entity_tag
 from airflow_mirrordb.client.rules.headers import header_key
 from airflow_mirrordb.client.rules.passing import is_web_page
@@ -50,6 +50,7 @@ class MirrorDBResponse:
         asked for that, its text, or None if it is no text
     :param is_json: whether it was JSON, or nothing at all
     :param full: all of it as plain JSON, where ``full_response`` asked for that
+    :param redirected: the request that it answers, where a redirect led to that
     :param size: length of the body in bytes, after decompression; 0 if it went to a sink
     :param etag: entity tag of the resource (RFC 9110, section 8.8.3); None if there is none, or what the
         backend sent is not one and could not be sent back
@@ -69,6 +70,7 @@ class MirrorDBResponse:
     elapsed: float
     is_json: bool = True
     full: FullResponse | None = field(default=None, repr=False)
+    redirected: WireRequest | None = field(default=None, repr=False)
 
     @property
     def result(self) -> Any:

@@ -16,6 +16,7 @@ from airflow_mirrordb.client import (
     ConnectError,
     ForbiddenError,
     GenericMirrorDB,
+    InvalidResponseError,
     MirrorDBError,
     ResponseError,
     ServerError,
@@ -264,6 +265,73 @@ async def test_the_proxy_is_on_the_way_to_another_host(raw_server: RawServer, co
     assert "\r\nHost: files.example\r\n" in second
     assert ("Proxy-Authorization" in first, "Proxy-Authorization" in second) == (True, True)
     assert (KEY in first, KEY in second) == (True, False)
+
+
+@pytest.mark.parametrize("rebase", [False, True])
+@pytest.mark.parametrize("start", ["", "/api/users", "http://{host}/api/users"])
+async def test_the_next_page_of_a_file_is_not_asked_of_the_backend(
+    answering: Answering, config_for: ConfigFor, start: str, *, rebase: bool
+) -> None:
+    """A relative link begins at the URL that was retrieved (RFC 3986, section 5.1.3).
+
+    Its query is a signature for that host alone.
+    """
+
+    async def page(request: web.Request) -> web.Response:
+        link = f"{start.format(host=request.host)}?part=2&X-Amz-Signature=deadbeefcafe0123"
+        return web.json_response({"rows": [1], "next": link})
+
+    files = await answering(page)
+    backend = await answering(moved(f"{files.base_url}{PATH}"), web.json_response({"rows": [3]}))
+    paginate = {"style": "body", "next": "next", "records": "rows", "rebase": rebase}
+    config = config_for(backend.base_url, redirect_hosts=host_of(files))
+    async with GenericMirrorDB(config) as client:
+        with pytest.raises(InvalidResponseError, match="a redirect led to http") as caught:
+            await client.read_function("m", "api/users", paginate=paginate)
+    assert (len(backend.requests), len(files.requests)) == (1, 1)
+    assert "deadbeefcafe" not in str(caught.value.to_dict())
+
+
+async def test_the_backend_may_be_named_by_a_file(answering: Answering, config_for: ConfigFor) -> None:
+    """An absolute link to the backend is one of the backend's, wherever it was found."""
+
+    async def page(_: web.Request) -> web.Response:
+        return web.json_response({"rows": [1], "next": f"{backend.base_url}/api/users?p=2"})
+
+    files = await answering(page)
+    backend = await answering(moved(f"{files.base_url}{PATH}"), web.json_response({"rows": [2]}))
+    paginate = {"style": "body", "next": "next", "records": "rows"}
+    async with GenericMirrorDB(config_for(backend.base_url, redirect_hosts=host_of(files))) as client:
+        assert await client.read_function("m", "api/users", paginate=paginate) == [1, 2]
+    assert backend.lines[1] == "GET /api/users?p=2"
+
+
+async def test_a_full_response_has_no_signature(answering: Answering, config_for: ConfigFor) -> None:
+    """A reference of a file is relative to the file's URL (RFC 9110, sections 8.7 and 10.2.2).
+
+    What the URL itself asks for, as a content type, is no secret (Amazon S3 API, "GetObject").
+    """
+    path = f"{PATH}&response-content-type=application/json"
+    told = {"Content-Location": path, "Location": path, "X-Original-Url": path, "Link": f"<{path}>; rel=self"}
+    files = await answering(web.json_response({"a": 1}, headers=told))
+    backend = await answering(moved(f"{files.base_url}{path}"))
+    async with GenericMirrorDB(config_for(backend.base_url, redirect_hosts=host_of(files))) as client:
+        full = await client.read_function("m", "api/exports/7", full_response=True)
+    assert "deadbeefcafe" not in str(full)
+    assert "AKIA1234567890" not in str(full)
+    assert full["headers"]["content-location"] == "/bucket/x.csv?…"
+    assert full["headers"]["content-type"].startswith("application/json")
+    assert full["data"] == {"a": 1}
+
+
+async def test_a_location_is_relative_to_where_a_redirect_led(
+    answering: Answering, config_for: ConfigFor
+) -> None:
+    """RFC 9110, section 10.2.2: to the target URI, which a redirect within the backend changes."""
+    backend = await answering(moved("/api/users/7"), web.json_response({}, headers={"Location": "8?v=1"}))
+    async with GenericMirrorDB(config_for(backend.base_url, endpoints=["latest", "api/users"])) as client:
+        full = await client.read_function("m", "latest", full_response=True)
+    assert full["location"] == "api/users/8?v=1"
 
 
 def test_the_hosts_are_a_setting(scripted: ScriptedBackend, set_connection: SetConnection) -> None:

@@ -125,6 +125,44 @@ async def test_relative_links_begin_at_the_page_that_has_them(
     assert backend.lines == ["GET /api/x/", "GET /api/x/?p=2", "GET /api/y/?p=3"]
 
 
+async def test_relative_links_begin_where_a_redirect_led(answering: Answering, config_for: ConfigFor) -> None:
+    """RFC 3986, section 5.1.3: the base is the URL that was retrieved, after the redirects."""
+    backend = await answering(
+        web.Response(status=302, headers={"Location": "/api/x/7"}),
+        web.json_response({"rows": [1], "next": "7?p=2"}),
+        web.json_response({"rows": [2]}),
+    )
+    endpoints = ["GET latest", "GET api/x/{id}", "GET 7"]
+    async with GenericMirrorDB(config_for(backend.base_url, endpoints=endpoints)) as client:
+        assert await client.read_function("list", "latest", paginate=PAGINATE) == [1, 2]
+    assert backend.lines == ["GET /latest", "GET /api/x/7", "GET /api/x/7?p=2"]
+
+
+@pytest.mark.parametrize(
+    ("status", "location", "link", "third"),
+    [
+        (307, "/api/y/search", "?p=2", "POST /api/y/search?p=2"),
+        (307, "/api/y/search", "/api/x/search?p=2", "POST /api/x/search?p=2"),
+        (303, "/api/y/search", "?p=2", "GET /api/y/search?p=2"),
+        (303, "/api/x/search?id=7", "?id=7&p=2", "GET /api/x/search?id=7&p=2"),
+    ],
+)
+async def test_a_page_is_asked_for_as_the_one_that_has_its_link(
+    answering: Answering, config_for: ConfigFor, status: int, location: str, link: str, third: str
+) -> None:
+    """A 303 leads to a GET of the result (RFC 9110, section 15.4.4), a 307 to the same request there."""
+    backend = await answering(
+        web.Response(status=status, headers={"Location": location}),
+        web.json_response({"rows": [1], "next": link}),
+        web.json_response({"rows": [2]}),
+    )
+    endpoints = [f"{method} api/{{kind}}/search" for method in ("GET", "QUERY")]
+    async with GenericMirrorDB(config_for(backend.base_url, endpoints=endpoints)) as client:
+        data = {"q": "a"}
+        assert await client.read_function("m", "api/x/search", data=data, paginate=PAGINATE) == [1, 2]
+    assert backend.lines[2] == third
+
+
 @pytest.mark.parametrize(
     ("base_url", "reference"),
     [

@@ -112,7 +112,15 @@ def next_link_of(headers: Mapping[str, str]) -> str | None:
     return next_link(", ".join(fields))
 
 
-def followed(page: PageRequest, sent: str, reference: str, base_url: str, *, rebase: bool) -> PageRequest:
+def followed(
+    page: PageRequest,
+    sent: str,
+    reference: str,
+    base_url: str,
+    *,
+    rebase: bool,
+    redirected: WireRequest | None = None,
+) -> PageRequest:
     """Return the request of a link, absolute or relative to the page that it was found on.
 
     A link is got, be it on the page of a read by a body (RFC 8288, section 3.1), unless it leads to the very
@@ -123,13 +131,20 @@ def followed(page: PageRequest, sent: str, reference: str, base_url: str, *, reb
     :param sent: the path and query that it was sent to, as ``/v1/users?limit=2``
     :param rebase: whether scheme, host and port of the link are those that the backend has inside, and the
         page is to be asked from the base URL's all the same
+    :param redirected: what the page answers, if a redirect led to that: a relative link begins there (RFC
+        3986, section 5.1.3)
     :raises BadLinkError: if it is no URL, or leads elsewhere
     """
     origin, prefix = base_of(base_url)
-    link = _joined(f"{origin}{sent}", reference)
+    asked_from, target = (origin, sent) if redirected is None else (redirected.origin, redirected.target)
+    link = _joined(f"{asked_from}{target}", reference)
     if link is None:
         raise BadLinkError(f"the next page is told as {shortened(shown(reference), 200)!r}, which is no URL")
     parts, place = link
+    if _address(place) == _address(asked_from) != _address(origin):  # its query may be a signature
+        raise BadLinkError(
+            f"a redirect led to {asked_from}, and the next page is there: requests of pages stay at {origin}"
+        )
     if not rebase and _address(place) != _address(origin):
         elsewhere = shortened(str(place), 300)
         raise BadLinkError(
@@ -145,7 +160,11 @@ def followed(page: PageRequest, sent: str, reference: str, base_url: str, *, reb
     else:
         endpoint, target = inner.removesuffix("/"), f"{prefix}/{inner}{query}"
     request = replace(page.request, endpoint=endpoint)
-    if path != sent.partition("?")[0]:
+    asked = {sent.partition("?")[0]}
+    if redirected is not None:
+        found_at = {target.partition("?")[0]}
+        asked = asked - found_at if redirected.method == "GET" else asked | found_at
+    if path not in asked:
         request = replace(request, method="GET", data=None)
     return PageRequest(request=request, target=target)
 

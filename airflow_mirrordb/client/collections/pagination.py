@@ -199,7 +199,8 @@ class Pagination:
                 response, f"the next page is told as {_kind(token)}; 'param' must name what takes it"
             )
         try:
-            return followed(request, sent, token, base_url, rebase=bool(self.rebase))
+            rebase, redirected = bool(self.rebase), response.redirected
+            return followed(request, sent, token, base_url, rebase=rebase, redirected=redirected)
         except BadLinkError as error:
             raise unusable(response, str(error)) from None
 

@@ -21,8 +21,6 @@ from airflow_mirrordb.client.rules.urls import joined
 MAX_HOPS = 5
 #: What goes along to another host: headers that say what is wanted, and nothing of who wants it.
 _FOR_ANYBODY = ("Accept", "Accept-Language", "Range", "User-Agent")
-#: Characters of a value in the query of a presigned URL that may be a part of its signature.
-_LEAST = 8
 
 
 def redirected(
@@ -84,9 +82,3 @@ def redirected_elsewhere(
         return None
     headers = CIMultiDict({name: sent.headers[name] for name in _FOR_ANYBODY if name in sent.headers})
     return replace(without_body(sent), origin=origin, target=target, headers=headers, anonymous=True)
-
-
-def signatures_of(sent: WireRequest) -> list[str]:
-    """Return what of the URL of a file must not be seen: the values of its query, whole and in parts."""
-    values = [value for _, value in sent.url.query.items()]
-    return [part for value in values for part in {value, *value.split("/")} if len(part) >= _LEAST]
