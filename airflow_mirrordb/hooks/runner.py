@@ -187,11 +187,11 @@ class LoopRunner:
                 while self._to_end:
                     await self._to_end.pop()()
                 return await work
-            finally:  # run_until_complete() would let the loop turn once more
+            finally:  # only after one more turn: asyncio closes a connection that is cut in the next one
                 try:
-                    self._loop.stop()
+                    self._loop.call_soon(self._loop.stop)
                 finally:  # what another thread raises may strike just there
-                    self._loop.stop()
+                    self._loop.call_soon(self._loop.stop)
 
         return self._loop.create_task(begun())
 

@@ -7,6 +7,7 @@ a client that does not send the rest of a request has to close the connection).
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
@@ -15,6 +16,7 @@ from typing import Any, Literal, Protocol
 import pytest
 
 from airflow_mirrordb.client import GenericMirrorDB
+from airflow_mirrordb.hooks.runner import LoopRunner
 from tests.support.clocks import TIMEOUT, loop_time, turns
 from tests.support.connections import ConfigFor
 from tests.support.raw_server import RawServer, Reply, json_answer, listening
@@ -109,6 +111,46 @@ async def test_a_write_that_was_given_up_is_not_sent_any_further(
         server.goes_on.set()
         await server.ended.wait()
     assert server.received < SIZES[held]
+
+
+@pytest.mark.parametrize("over_tls", [False, True])
+def test_nothing_of_it_is_sent_while_its_loop_stands_still(
+    config_for: ConfigFor, server_tls: ssl.SSLContext, ca_file: str, *, over_tls: bool
+) -> None:
+    """As that of a hook does between two calls: the task goes on, and the backend reads."""
+    size = SIZES["in the operating system"]
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
+    url = f"http{'s' if over_tls else ''}://localhost:{listener.getsockname()[1]}"
+
+    async def give_up() -> socket.socket:
+        await client.connect()
+        task = asyncio.current_task()
+        assert task is not None
+        accepting = asyncio.ensure_future(asyncio.to_thread(accept))
+        accepting.add_done_callback(lambda _: task.cancel())
+        with suppress(asyncio.CancelledError):
+            await write(client, size)
+        return accepting.result()
+
+    def accept() -> socket.socket:
+        accepted = listener.accept()[0]
+        if over_tls:
+            accepted = server_tls.wrap_socket(accepted, server_side=True)
+        assert accepted.recv(1) == b"P"
+        return accepted
+
+    client = GenericMirrorDB(config_for(url, max_attempts=1, verify=ca_file if over_tls else True))
+    runner, received = LoopRunner(), 1
+    try:
+        with runner.run(give_up()).value() as backend, suppress(ConnectionError, ssl.SSLError):
+            while received < size and (piece := backend.recv(2**20)):
+                received += len(piece)
+    finally:
+        runner.run(client.disconnect()).value()
+        runner.close()
+        listener.close()
+    assert received < size
 
 
 async def test_an_update_that_timed_out_and_was_repeated_does_not_come_back(
