@@ -98,6 +98,9 @@ class LoopRunner:
         if self.is_inherited:
             work.close()
             raise RuntimeError("this event loop belongs to the process that forked this one")
+        if in_event_loop():  # run_forever() would say so, but Python 3.13.0 forgets that loop then
+            work.close()
+            raise RuntimeError("cannot run the event loop while another loop is running")
         outcome: Outcome[T] = Outcome()
         try:
             with self._turn:
@@ -151,11 +154,7 @@ class LoopRunner:
                 self._loop.run_forever()
                 self._signals.replay()
                 self._throw()
-            except BaseException as interruption:
-                if in_event_loop():  # where no other one may run
-                    work.close()
-                    task.cancel()
-                    raise
+            except BaseException as interruption:  # noqa: BLE001  # the outcome has it
                 outcome.note_interruption(interruption)
                 if awaited is task and not task.done():
                     awaited = self._begin(self._end(task, stop))
@@ -280,8 +279,4 @@ atexit.register(_close_idle)
 
 def in_event_loop() -> bool:
     """Whether the caller runs inside an event loop."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
+    return asyncio._get_running_loop() is not None  # noqa: SLF001  # get_running_loop() would raise
