@@ -282,6 +282,28 @@ async def test_the_condition_is_that_of_the_first_page(answering: Answering, con
     assert names[1] & {"if-none-match", "if-modified-since", "x-own"} == {"x-own"}
 
 
+async def test_a_condition_of_the_connection_is_that_of_the_first_page(
+    answering: Answering, config_for: ConfigFor
+) -> None:
+    """None for all would hide the first page: a 304 answers a condition alone (RFC 9110, section 15.4.5)."""
+    backend = await answering(
+        *(web.json_response([number]) for number in (1, 2)),
+        web.json_response([]),
+        web.json_response([1]),
+        web.Response(status=304),
+    )
+    headers = {"If-Modified-Since": "Thu, 01 Jan 2026 00:00:00 GMT", "if_none_match": '"v1"', "X-Own": "1"}
+    paginate = {"style": "page", "param": "page"}
+    async with GenericMirrorDB(config_for(backend.base_url, headers=headers)) as client:
+        assert await client.read_function("list", "api/x", paginate=paginate) == [1, 2]
+        with pytest.raises(InvalidResponseError, match="after the first one is answered 304"):
+            await client.read_function("list", "api/x", paginate=paginate)
+    names = [{name.lower() for name in request.headers} for request in backend.requests]
+    conditions = {"if-none-match", "if_none_match", "if-modified-since"}
+    assert [len(found & conditions) for found in names] == [2, 0, 0, 2, 0]
+    assert all("x-own" in found for found in names)
+
+
 @pytest.mark.parametrize("reference", ["/api/\ud800", "?q=\udfff", "/api/x?a=1\r\nHost: evil.test", "?a\tb"])
 async def test_a_link_that_no_request_can_hold_is_no_url(
     answering: Answering, config_for: ConfigFor, reference: str

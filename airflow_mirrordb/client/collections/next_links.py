@@ -20,7 +20,7 @@ from yarl import URL
 
 from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.request import MirrorDBRequest, WireRequest, base_of
-from airflow_mirrordb.client.rules.headers import CONTROL
+from airflow_mirrordb.client.rules.headers import CONTROL, header_key
 from airflow_mirrordb.client.rules.paths import BASE_URL
 from airflow_mirrordb.client.rules.urls import origin_of, shown, split_url
 
@@ -38,6 +38,10 @@ _AS_IT_IS = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in 
 _PLAIN_PATH = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*,=:@/]|%[0-9A-Fa-f]{2})*")
 
 
+#: By which a request says what its sender has (RFC 9110, section 13.1).
+_CONDITIONS = ("if-none-match", "if-modified-since")
+
+
 class BadLinkError(Exception):
     """A link cannot be followed; its text says why, and quotes no query."""
 
@@ -48,16 +52,25 @@ class PageRequest:
 
     :param request: a read without ``paginate``
     :param target: path and query as a link of the backend's gave them; None if ``request`` says all
+    :param conditional: whether the conditions of the request go along, and those of the connection: a page
+        after the first one would be compared with what the caller has of the first one
     """
 
     request: MirrorDBRequest
     target: str | None = None
+    conditional: bool = True
 
     def sent(self, checked: WireRequest) -> WireRequest:
         """Return what is sent, now that the request is checked.
 
         :param checked: the request of the endpoint, as it would be sent of its own
         """
+        if not self.conditional:
+            headers = checked.headers.copy()
+            for name in checked.headers:
+                if header_key(name) in _CONDITIONS:
+                    headers.popall(name, None)
+            checked = replace(checked, headers=headers)
         if self.target is None:
             return checked
         path, mark, query = self.target.partition("?")

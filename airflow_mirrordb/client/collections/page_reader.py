@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -25,12 +25,8 @@ from airflow_mirrordb.client.collections.streams import Stream
 from airflow_mirrordb.client.errors import InvalidRequestError, InvalidResponseError, NotFoundError
 from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
 from airflow_mirrordb.client.response import MirrorDBResponse
-from airflow_mirrordb.client.rules.headers import header_key
 
 log = logging.getLogger(__name__)
-
-#: By which a page after the first one would be compared with what the caller has of the first one.
-_CONDITIONS = ("if-none-match", "if-modified-since")
 
 Sent = tuple[str, MirrorDBResponse]
 Send = Callable[[PageRequest], Awaitable[Sent]]
@@ -153,6 +149,7 @@ async def pages(
                     raise
                 break
             if response.status == HTTPStatus.NOT_MODIFIED:
+                reading.check_unchanged(response, current.request)
                 yield response, []
                 return
             try:
@@ -229,6 +226,15 @@ class _Reading:
         ahead = min((pagination.concurrency or 1) - 1, most - len(self._seen) - 1)
         return page, _unconditional(following), [_unconditional(guess) for guess in islice(guesses, ahead)]
 
+    def check_unchanged(self, response: MirrorDBResponse, request: MirrorDBRequest) -> None:
+        """Check that an answer that nothing was changed is the first one: no other page had a condition.
+
+        :raises InvalidResponseError: if it is not
+        """
+        if self._last is not None:
+            reason = "a page after the first one is answered 304, though it was asked for without a condition"
+            raise attach_request(unusable(response, reason), request)
+
     def ends_with(self, error: NotFoundError) -> bool:
         """Whether an error is how a backend says that there are no further pages.
 
@@ -289,11 +295,7 @@ def _has_equals(records: list[Any]) -> bool:
 
 def _unconditional(page: PageRequest) -> PageRequest:
     """Return a request without conditions: they are those of the first page."""
-    request = page.request
-    headers: Mapping[str, str] | None = request.headers
-    if headers:
-        headers = {name: value for name, value in headers.items() if header_key(name) not in _CONDITIONS}
-    return replace(page, request=replace(request, headers=headers, if_none_match=None))
+    return replace(page, conditional=False)
 
 
 async def collect(
