@@ -186,6 +186,26 @@ async def test_a_missing_file_makes_no_connection(
     assert raw_server.connections == 0
 
 
+async def test_a_file_that_is_said_to_be_empty_is_read(
+    raw_server: RawServer, config_for: ConfigFor, tmp_path: Path
+) -> None:
+    """It may have grown since; and Linux says so of files that it makes when they are read (proc(5))."""
+    path = tmp_path / "file"
+    path.touch()
+
+    class Growing(LocalFile):
+        def open(self) -> Reader:
+            path.write_bytes(b"a,b\n")
+            return super().open()
+
+    async with GenericMirrorDB(config_for(raw_server.base_url), open_source=Growing) as client:
+        with pytest.raises(InputError, match="it is longer now") as caught:
+            await client.create_function("m", "api/files", input_path=str(path))
+    assert caught.value.maybe_applied is False
+    assert raw_server.requests == []
+    assert str(path) not in open_files()
+
+
 @pytest.mark.parametrize("way", ["time-out", "cancelled", "disconnected"])
 @pytest.mark.parametrize("over_tls", [False, True])
 async def test_a_file_that_was_given_up_is_not_sent_any_further(

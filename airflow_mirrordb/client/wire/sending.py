@@ -28,7 +28,7 @@ class Sending:
     since a backend may answer before it has read all (RFC 9112, section 9.3). What cannot be sent is never
     made whole, so that no backend takes it for all of the body.
 
-    :raises InputError: as a context, if a file cannot be opened
+    :raises InputError: as a context, if a file cannot be opened, or is said to be empty and is not
     """
 
     def __init__(self, request: WireRequest) -> None:
@@ -46,6 +46,8 @@ class Sending:
         if isinstance(body, Upload):
             self._upload = await body.opened()
             self.is_whole = self._upload.length == 0
+            if self.is_whole:  # a file may say so that is not empty, as one that grew since
+                await self._check_empty(self._upload)
         else:
             self.body = body
         return self
@@ -63,6 +65,13 @@ class Sending:
         finally:  # also if the caller is cancelled once more
             if self._upload is not None:
                 self._upload.close()
+
+    async def _check_empty(self, upload: OpenUpload) -> None:
+        try:
+            await upload.block()
+        except BaseException:
+            upload.close()
+            raise
 
     @property
     def framing(self) -> Mapping[str, str]:
