@@ -234,6 +234,42 @@ async def test_rebase_leads_to_registered_endpoints_alone(
     assert len(backend.requests) == 1
 
 
+@pytest.mark.parametrize("total", [9, 10])
+async def test_pages_that_come_again_are_not_all_of_them(
+    answering: Answering, config_for: ConfigFor, total: int
+) -> None:
+    """A backend that does not know ``param`` gives its first page twice: the count proves nothing."""
+    page = {"rows": [{"id": number} for number in range(5)], "next": "5", "total": total}
+    backend = await answering(*(web.json_response(page) for _ in range(3)))
+    paginate = {**PAGINATE, "param": "cursr", "total": "total"}
+    async with GenericMirrorDB(config_for(backend.base_url)) as client:
+        with pytest.raises(InvalidResponseError, match="the pages go in a circle"):
+            await client.read_function("list", "api/x", paginate=paginate)
+
+
+async def test_a_last_page_may_name_itself(answering: Answering, config_for: ConfigFor) -> None:
+    """If all records came, each once, the circle is an end."""
+    pages = [{"rows": [{"id": number}], "next": "2", "total": 2} for number in (1, 2)]
+    backend = await answering(*map(web.json_response, pages))
+    paginate = {**PAGINATE, "param": "cursor", "total": "total"}
+    async with GenericMirrorDB(config_for(backend.base_url)) as client:
+        assert await client.read_function("list", "api/x", paginate=paginate) == [{"id": 1}, {"id": 2}]
+    assert len(backend.requests) == 2
+
+
+async def test_a_counted_page_of_lists_that_comes_again_is_refused(
+    answering: Answering, config_for: ConfigFor
+) -> None:
+    """Records may be rows without names, as those of a query in SQL."""
+    page = {"rows": [[number, "x"] for number in range(3)], "total": 9}
+    backend = await answering(*(web.json_response(page) for _ in range(3)))
+    paginate = {"style": "page", "param": "p", "records": "rows", "total": "total"}
+    async with GenericMirrorDB(config_for(backend.base_url)) as client:
+        with pytest.raises(InvalidResponseError, match="the same as the one before"):
+            await client.read_function("list", "api/x", paginate=paginate)
+    assert len(backend.requests) == 2
+
+
 # -- conditions ----------------------------------------------------------------------------------
 
 

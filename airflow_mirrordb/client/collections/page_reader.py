@@ -180,7 +180,7 @@ class _Reading:
         self._seen: set[str] = set()
         self._before: list[Any] = []
         self._received = self._longest = self._skipped = 0
-        self._must_go_on = False
+        self._must_go_on = self._came_again = False
         self._total: int | None = None
         self._last: MirrorDBResponse | None = None
 
@@ -211,7 +211,8 @@ class _Reading:
             request, sent, response, page, position=self._position, base_url=self._reader.base_url
         )
         if following is not None and following.key in self._seen:
-            if page.count and not self._is_complete:
+            came_anew = self._position == self._total and not self._came_again
+            if page.count and not (self._is_complete and came_anew):
                 raise unusable(
                     response, "the next page is one that was read before: the pages go in a circle"
                 )
@@ -271,13 +272,16 @@ class _Reading:
         Pages of records that are equal among themselves may be equal, too, if something else tells the end.
         """
         is_bounded = page.total is not None or page.page_count is not None
-        is_same = page.records == self._before and any(isinstance(item, dict) for item in page.records[:1])
+        is_same = page.records == self._before and any(
+            isinstance(item, dict | list) for item in page.records[:1]
+        )
         if self.pagination.is_counted and is_same and not (is_bounded and _has_equals(page.records)):
             raise unusable(
                 response,
                 "the page is the same as the one before: does the backend know 'param'? If it gives the last"
                 " page again and again, say 'total', 'page_count' or 'more'",
             )
+        self._came_again |= is_same
         self._before = page.records
 
     @property
