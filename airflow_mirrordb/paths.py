@@ -93,6 +93,12 @@ class Path:
         return self._search is not None
 
     @property
+    def tree(self) -> dict[str, Any] | None:
+        """What an expression was parsed to, by the library ``jmespath``; None for a plain path."""
+        parsed = getattr(self._search, "__self__", None)
+        return None if parsed is None else parsed.parsed
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The names and numbers of a plain path, as texts; none of an expression."""
         return tuple(str(step.place) if step.name is None else step.name for step in self._steps)

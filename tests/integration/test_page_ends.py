@@ -164,7 +164,12 @@ async def test_no_records_beside_an_error_are_told(
     assert "there is nothing at 'rows', which counts as no records; the body has ok, error" in caplog.text
 
 
-async def test_records_that_an_expression_leaves_out_are_counted(read: Callable[..., Any]) -> None:
+@pytest.mark.parametrize(
+    "records", ["rows[?open].id", "rows | [?open].id", "@.rows[?open].id", "sort_by(rows[?open], &id)[*].id"]
+)
+async def test_records_that_an_expression_leaves_out_are_counted(
+    read: Callable[..., Any], records: str
+) -> None:
     """Else a page of which none is chosen would look like the end, and offsets would be wrong."""
     rows = [{"id": number, "open": number > 6} for number in range(1, 9)]
 
@@ -172,7 +177,7 @@ async def test_records_that_an_expression_leaves_out_are_counted(read: Callable[
         at = int(request.query["skip"])
         return web.json_response({"rows": rows[at : at + 3], "total": 8})
 
-    paginate = {"style": "offset", "param": "skip", "records": "rows[?open].id", "total": "total"}
+    paginate = {"style": "offset", "param": "skip", "records": records, "total": "total"}
     assert (await read(answer, paginate))[0] == [7, 8]
 
 

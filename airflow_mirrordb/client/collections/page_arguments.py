@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from airflow_mirrordb.client.collections.counted_lists import UnclearError, counted_list
 from airflow_mirrordb.client.errors import InvalidRequestError, remedy
 from airflow_mirrordb.client.rules.headers import TOKEN
 from airflow_mirrordb.paths import PathError, parse_path
@@ -127,6 +128,15 @@ def _check_together(known: Mapping[str, Any], given: Collection[str]) -> None:
     for name in ("param", "size_param") if known.get("param_in") == "body" else ():
         if name in known and parse_path(known[name]).is_expression:
             raise _wrong(name, f"{known[name]!r} is an expression; only names and numbers say where to write")
+    if "records" in known and (known.get("style") == "offset" or "total" in given):
+        try:
+            counted_list(known["records"])
+        except UnclearError:
+            reason = (
+                f"by {known['records']!r} nothing tells how many records a page has, and they are counted:"
+                " name the one list of the page, as 'rows' or 'rows[?active]'"
+            )
+            raise _wrong("records", reason) from None
     if "size_param" in given and "size" not in given:
         raise _wrong("size", "it is needed with size_param")
     if (whole_number(known.get("concurrency")) or 1) > 1 and not {"total", "page_count"} & set(given):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from airflow_mirrordb.client.auth.redaction import shortened
+from airflow_mirrordb.client.collections.counted_lists import UnclearError, counted_in
 from airflow_mirrordb.client.collections.next_links import (
     BadLinkError,
     PageRequest,
@@ -182,9 +183,7 @@ class Pagination:
                     f" {self.more!r} says that there are further pages",
                 )
             return None
-        if (
-            self.param and self.param_in == "body"
-        ):  # which holds any value, as the sort values of the last hit
+        if self.param and self.param_in == "body":  # any value, as the sort values of the last hit
             return self._turned(request, token)
         if isinstance(token, dict | list) or len(str(token)) > MAX_TOKEN:
             long = f" of {len(token):,} characters" if isinstance(token, str) else ""
@@ -323,8 +322,12 @@ class Pagination:
 
     def _count_of(self, response: MirrorDBResponse, records: list[Any]) -> int:
         """Return how many records a page has, with those that the expression ``records`` leaves out."""
-        found = self._head_of(response)
-        return len(found) if isinstance(found, list) else len(records)
+        try:
+            counted = None if self.records is None else counted_in(self.records, response.body)
+        except UnclearError:
+            found = self._head_of(response)
+            counted = len(found) if isinstance(found, list) else None
+        return len(records) if counted is None else counted
 
     def _head_of(self, response: MirrorDBResponse) -> Any:
         """Return what the expression ``records`` begins with, as ``entry`` of ``entry[].resource``."""
