@@ -176,9 +176,38 @@ EARLY = {
     "503": json_answer("{}", "503 Service Unavailable", "Retry-After: 0"),
     "201": json_answer("{}", "201 Created"),
 }
+REFUSALS = ("413", "401", "503")
 
 
-@pytest.mark.parametrize("status", EARLY)
+@pytest.mark.parametrize("over_tls", [False, True])
+async def test_an_early_success_gets_the_rest_of_the_body(
+    busy: Busy, config_for: ConfigFor, server_tls: ssl.SSLContext, ca_file: str, *, over_tls: bool
+) -> None:
+    """Only an error lets a client send no more (RFC 9112, sections 9.3 and 9.6)."""
+    tls, verify = (server_tls, {"verify": ca_file}) if over_tls else (None, {})
+    server = await busy(EARLY["201"], tls=tls)
+    async with GenericMirrorDB(config_for(server.base_url, max_attempts=1, **verify)) as client:
+        writing = asyncio.create_task(write(client, size := SIZES["in the client"]))
+        await server.arrived.wait()
+        await turns()
+        assert not writing.done()
+        server.goes_on.set()
+        assert await writing == {"response": {}}
+        await server.ended.wait()
+    assert server.received == size + 2  # in the quotes of JSON
+
+
+async def test_an_early_success_of_what_is_never_read_is_none(busy: Busy, config_for: ConfigFor) -> None:
+    """A request that is cut off is incomplete (RFC 9112, section 8): nobody knows what became of it."""
+    server = await busy(EARLY["201"], times_out=True)
+    async with GenericMirrorDB(config_for(server.base_url, max_attempts=1)) as client:
+        error = (await write(client, SIZES["in the client"]))["error"]
+        server.goes_on.set()
+    assert error["type"] == "AmbiguousWriteError"
+    assert "it answered before it had the whole body" in error["message"]
+
+
+@pytest.mark.parametrize("status", REFUSALS)
 @pytest.mark.parametrize("over_tls", [False, True])
 async def test_no_request_waits_behind_a_body_that_was_answered_early(
     busy: Busy,

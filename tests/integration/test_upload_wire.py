@@ -27,7 +27,7 @@ from airflow_mirrordb.client import (
     Reader,
 )
 from airflow_mirrordb.client.uploads.upload import BLOCK
-from tests.integration.test_unsent import EARLY, SIZES, Busy, busy  # noqa: F401  # a fixture
+from tests.integration.test_unsent import EARLY, REFUSALS, SIZES, Busy, busy  # noqa: F401  # a fixture
 from tests.support.backends import Answering, Serve
 from tests.support.clocks import turns
 from tests.support.connections import ConfigFor
@@ -239,7 +239,7 @@ async def test_a_file_that_was_given_up_is_not_sent_any_further(
     assert server.received < SIZES["in the client"]
 
 
-@pytest.mark.parametrize("status", EARLY)
+@pytest.mark.parametrize("status", REFUSALS)
 @pytest.mark.parametrize("over_tls", [False, True])
 async def test_no_request_waits_behind_a_file_that_was_answered_early(
     busy: Busy,  # noqa: F811  # the fixture
@@ -279,6 +279,29 @@ async def test_a_refused_file_that_the_backend_never_reads_is_an_answer(
         server.goes_on.set()
         await server.ended.wait()
     assert server.received < SIZES["in the client"]
+
+
+@pytest.mark.parametrize("way", ["whole", "time-out"])
+async def test_a_file_after_a_whole_success_is_sent_on(
+    busy: Busy,  # noqa: F811  # the fixture
+    config_for: ConfigFor,
+    tmp_path: Path,
+    way: str,
+) -> None:
+    """A request that is cut off is incomplete (RFC 9112, section 8), so its success means nothing."""
+    server = await busy(EARLY["201"], times_out=way == "time-out")
+    path = file_of(tmp_path, size := SIZES["in the client"])
+    async with GenericMirrorDB(config_for(server.base_url, max_attempts=1)) as client:
+        if way == "whole":
+            server.goes_on.set()
+            assert await create(client, path) == {"response": {}}
+            await server.ended.wait()
+            assert server.received == size
+        else:
+            error = (await create(client, path))["error"]
+            assert error["type"] == "AmbiguousWriteError"
+            assert "it answered before it had the whole body" in error["message"]
+        server.goes_on.set()
 
 
 async def test_an_early_success_gets_the_rest_of_the_file(

@@ -176,6 +176,9 @@ SEAMS = {
         "connections whose body the operating system holds": "SMALL_BODY",
         "heads of answers": "Handler._feed_head",
     },
+    "airflow_mirrordb.client.wire.sending": {
+        "the rest of a write that was answered early": "Sending.finish",
+    },
     "airflow_mirrordb.client.wire.body_ends": {
         "closure alerts of TLS": "has_closure_alert",
     },

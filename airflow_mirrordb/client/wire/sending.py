@@ -15,10 +15,14 @@ from aiohttp.hdrs import CONTENT_LENGTH, TRANSFER_ENCODING
 from airflow_mirrordb.client.errors import MirrorDBError
 from airflow_mirrordb.client.request import WireRequest
 from airflow_mirrordb.client.uploads.upload import OpenUpload, Upload
-from airflow_mirrordb.client.wire.aiohttp_private import Connection, Handler
+from airflow_mirrordb.client.wire.aiohttp_private import Connection, Handler, unsent_bytes
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+#: Seconds between two looks at what is left to send of a write that was answered early.
+UNSENT_LOOK = 0.02
+CUT_OFF = "it took no more"
 
 
 class Sending:
@@ -36,10 +40,14 @@ class Sending:
         self._upload: OpenUpload | None = None
         self._task: asyncio.Future[None] | None = None
         self._sent = 0  # of an upload
+        self._transport: asyncio.Transport | None = None
+        self._error: MirrorDBError | None = None
         self.body: bytes | None = None
         """What goes out with the head."""
         self.is_whole = True
         """Whether all was handed to the operating system, or waits there."""
+        self.is_answered_early = False
+        """Whether a success came of a write that is not sent whole yet: nobody knows its outcome."""
 
     async def __aenter__(self) -> Self:
         body = self._request.body
@@ -86,14 +94,17 @@ class Sending:
 
     @property
     def unsent(self) -> str:
-        """How much of an upload went out, as the end of a message; nothing if all of it did."""
+        """How much of a body went out, as the end of a message; nothing if all of it did."""
+        early = "; it answered before it had the whole body" if self.is_answered_early else ""
         if self._upload is None or self.is_whole or self._task is None:
-            return ""
+            return early
         whole = "" if self._upload.length is None else f" of {self._upload.length:,}"
-        return f"; {self._sent:,}{whole} bytes of the body were sent"
+        return f"{early}; {self._sent:,}{whole} bytes of the body were sent"
 
     def start(self, connection: Connection) -> bytes | None:
         """Return what goes out with the head, and send the rest once the caller waits for the answer."""
+        if self._request.body and connection.protocol is not None:
+            self._transport = connection.protocol.transport
         if self._upload is not None:
             self._task = asyncio.ensure_future(self._send(self._upload, connection))
         return self.body
@@ -102,6 +113,27 @@ class Sending:
         """Send no more, if the backend has refused the request (RFC 9112, section 9.6)."""
         if self._task is not None and status >= HTTPStatus.MULTIPLE_CHOICES:
             self._task.cancel()
+
+    async def finish(self, status: int) -> None:
+        """Send the rest of a write whose success came before all of it was sent (RFC 9112, section 9.3).
+
+        Only an error lets a client send no more (section 9.6).
+
+        :raises InputError: if the rest cannot be read
+        :raises aiohttp.ClientError: if the backend takes no more
+        """
+        if self._request.reads or status >= HTTPStatus.MULTIPLE_CHOICES:
+            return
+        self.is_answered_early = True
+        if self._task is not None:
+            await asyncio.wait([self._task])
+            if self._error is not None:
+                raise self._error
+            if not self.is_whole:
+                raise aiohttp.ServerDisconnectedError(CUT_OFF)
+        if self._transport is not None and not await _is_sent(self._transport):
+            raise aiohttp.ServerDisconnectedError(CUT_OFF)
+        self.is_answered_early = False
 
     async def _send(self, upload: OpenUpload, connection: Connection) -> None:
         protocol = connection.protocol
@@ -114,6 +146,7 @@ class Sending:
                 else:
                     await self._send_bytes(upload, upload.length, protocol)
         except MirrorDBError as error:
+            self._error = error
             protocol.set_exception(error)  # to who waits for the answer
             connection.close()
 
@@ -133,6 +166,15 @@ class Sending:
             self._sent += len(block)
             await protocol.drain()
         self.is_whole = _write(protocol, b"0\r\n\r\n")
+
+
+async def _is_sent(transport: asyncio.Transport) -> bool:
+    """Wait until asyncio has sent all that it holds; return whether it could."""
+    if not unsent_bytes(transport):
+        return True
+    while unsent_bytes(transport):  # noqa: ASYNC110  # TLS does not tell when the one below it has room
+        await asyncio.sleep(UNSENT_LOOK)
+    return not transport.is_closing()
 
 
 def _write(protocol: Handler, data: bytes) -> bool:

@@ -105,6 +105,7 @@ class Transport:
                     status = response.status
                     sending.note_answer(status)
                     refused = await self._read(response, pieces, stream, reads=request.reads)
+                    await sending.finish(status)
                     if not refused and sending.is_whole:
                         _release(connection, response, sending.body)
         except (Exception, asyncio.CancelledError) as error:
@@ -116,7 +117,7 @@ class Transport:
                 status = begun_status(connection)
             if status is None:
                 raise own from error
-            own.status, own.__cause__ = status, error
+            own.status, own.__cause__ = None if sending.is_answered_early else status, error
             if response is None and isinstance(error, UnparsableError) and not request.reads:
                 refused = own.message  # sent again, it would be answered alike
             broken = None if refused else own

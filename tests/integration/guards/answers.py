@@ -234,12 +234,17 @@ GUARDS: dict[str, Guard] = {
     "connections with a body to send": Guard(
         without=lambda _self, _body: True,
         check=unsent.test_no_request_waits_behind_a_body_that_was_answered_early,
-        arguments={"status": "201", "over_tls": False},
+        arguments={"status": "413", "over_tls": False},
     ),
     "connections over TLS with a body to send": Guard(
         without=lambda transport: transport.get_write_buffer_size(),
         check=unsent.test_no_request_waits_behind_a_body_that_was_answered_early,
-        arguments={"status": "201", "over_tls": True},
+        arguments={"status": "413", "over_tls": True},
+    ),
+    "the rest of a write that was answered early": Guard(
+        without=nothing_to_await,
+        check=unsent.test_an_early_success_gets_the_rest_of_the_body,
+        arguments={"over_tls": False},
     ),
     "connections whose body the operating system holds": Guard(
         without=10**9,
