@@ -67,6 +67,19 @@ async def test_what_an_attempt_before_may_have_done_is_not_forgotten(
     assert (caught.value.maybe_applied, caught.value.attempts) == (True, 2)
 
 
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+async def test_a_refusal_that_an_attempt_before_may_have_caused_is_ambiguous(
+    answering: Answering, config_for: ConfigFor, method: str
+) -> None:
+    """The name may be taken by the first attempt, as with a 409."""
+    backend = await answering(web.Response(status=502), web.json_response(REFUSED))
+    config = config_for(backend.base_url, error_path="error", idempotency_header="Idempotency-Key")
+    async with GenericMirrorDB(config) as client:
+        with pytest.raises(AmbiguousWriteError, match="name_taken") as caught:
+            await client.request(WRITES[method])
+    assert (caught.value.maybe_applied, caught.value.attempts) == (True, 2)
+
+
 async def test_a_read_is_left_to_the_retries_of_the_task(answering: Answering, config_for: ConfigFor) -> None:
     """An error has many reasons, of which some pass; a backend that names a time is asked again then."""
     backend = await answering(

@@ -69,8 +69,8 @@ def classify_failure(
     A request that is not repeatable is sent again only when the backend cannot have applied it: the
     connection was never made, or it refused for now, as by 423, 425, 429, or a 4xx or 503 with Retry-After.
     Any other failure that may hide a success is an :class:`AmbiguousWriteError`. So is a conflict that an
-    earlier attempt may have caused. Where an answer began that is a success, only the result is lost: an
-    :class:`InvalidResponseError`.
+    earlier attempt may have caused, or a 2xx to a create or PATCH whose body tells of one. Where an answer
+    began that is a success, only the result is lost: an :class:`InvalidResponseError`.
 
     :param error: of an attempt; its ``maybe_applied`` says whether the backend may have applied that one
     :param maybe_applied: whether an attempt before it may have been applied
@@ -81,9 +81,10 @@ def classify_failure(
     told = isinstance(error, InvalidResponseError | RefusedError)  # what became of it
     hides_success = error.maybe_applied and not told
     conflicts = maybe_applied and status in (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
+    duplicates = maybe_applied and isinstance(error, RefusedError) and sent.method in KEYED
     if conflicts and status == HTTPStatus.CONFLICT and sent.repeatable and sent.method in KEYED:
         error.retryable = True  # the backend is still busy with an attempt of our own
-    elif conflicts or status in _AFTER_AN_ACTION:
+    elif conflicts or duplicates or status in _AFTER_AN_ACTION:
         return ambiguous(error, request)
     elif hides_success and not sent.repeatable:
         return _without_answer(error, request)
