@@ -16,6 +16,7 @@ from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 from tests.integration.test_operators import context
 from tests.support.backends import Answering, Backend, Serve
 from tests.support.connections import ConfigFor, SetConnection
+from tests.support.task_threads import in_thread_of_task
 
 Answer = Callable[[web.Request], web.Response]
 RECORDS = [{"id": number} for number in range(1, 9)]
@@ -504,7 +505,7 @@ async def test_a_plain_read_of_a_page_is_warned_of_once(
             await client.read_function("list", "api/users")
             await client.read_function("list", "api/users")
     else:
-        await asyncio.to_thread(by_hook if how == "hook" else by_operator)
+        await asyncio.to_thread(in_thread_of_task, by_hook if how == "hook" else by_operator)
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert [text for text in warnings if "has_more: true; 'paginate' reads all pages" in text] == warnings
     assert len(warnings) == 1

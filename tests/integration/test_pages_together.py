@@ -28,6 +28,7 @@ from tests.integration.test_operators import context
 from tests.support.backends import ScriptedBackend, Serve
 from tests.support.clocks import FakeClock, turns
 from tests.support.connections import ConfigFor, SetConnection
+from tests.support.task_threads import in_thread_of_task
 
 RECORDS = [{"id": number} for number in range(1, 15)]
 SIZE = 2
@@ -382,7 +383,7 @@ async def test_all_records_come_in_order_everywhere(
         assert read_event(event.payload)["data"] == RECORDS
     else:
         ways = {"hook": by_hook, "records": by_records, "operator": by_operator, "file": by_file}
-        assert await asyncio.to_thread(ways[where]) == RECORDS
+        assert await asyncio.to_thread(in_thread_of_task, ways[where]) == RECORDS
     assert sorted(library.asked) == list(range(1, PAGES + 1))
 
 

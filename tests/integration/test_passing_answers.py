@@ -24,6 +24,7 @@ from airflow_mirrordb.client import (
 from airflow_mirrordb.hooks.output import OutputFile
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBReadOperator
 from tests.integration.test_operators import context
+from tests.support.aiohttp_versions import QUERY
 from tests.support.backends import ScriptedBackend
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ async def test_a_read_is_made_again_until_it_is_ready(
     assert (answer.data, answer.attempts, clock.slept[0]) == ({"total": 3}, 3, 7.0)
 
 
-@pytest.mark.parametrize("query_method", ["POST", "QUERY"])
+@pytest.mark.parametrize("query_method", ["POST", QUERY])
 async def test_a_read_by_a_body_is_made_again_too(
     answering: Answering, config_for: ConfigFor, query_method: str
 ) -> None:

@@ -29,6 +29,7 @@ from airflow_mirrordb.client import (
 from airflow_mirrordb.client.request import prepare
 from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
 from tests.integration.test_client_retries import BROKEN
+from tests.support.aiohttp_versions import QUERY
 from tests.support.raw_server import Reply, json_answer
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def ok(body: Any = None, **options: Any) -> web.Response:
     return web.json_response({"hits": []} if body is None else body, **options)
 
 
-@pytest.mark.parametrize("method", ["POST", "QUERY"])
+@pytest.mark.parametrize("method", ["POST", QUERY])
 async def test_a_read_with_data_sends_them(answering: Answering, config_for: ConfigFor, method: str) -> None:
     """By POST or by QUERY, as JSON, without the envelope of records and without an idempotency key."""
     backend = await answering(ok())
@@ -238,7 +239,7 @@ async def test_304_is_none(answering: Answering, config_for: ConfigFor) -> None:
     assert backend.requests[0].headers["If-None-Match"] == '"1"'
 
 
-@pytest.mark.parametrize("method", ["POST", "QUERY"])
+@pytest.mark.parametrize("method", ["POST", QUERY])
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 async def test_a_redirect_is_followed_with_the_body(
     answering: Answering, config_for: ConfigFor, status: int, method: str
