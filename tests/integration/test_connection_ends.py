@@ -15,8 +15,10 @@ from contextlib import suppress
 from typing import Any, Literal, Protocol
 
 import pytest
+import trustme
 
 from airflow_mirrordb.client import DisconnectedError, GenericMirrorDB, MirrorDBConfig, MirrorDBRequest
+from airflow_mirrordb.client.wire.sockets import is_readable
 from tests.support.connections import ConfigFor
 from tests.support.raw_server import json_answer
 
@@ -244,3 +246,30 @@ async def test_the_status_of_a_write_decides_though_its_body_is_cut_off(
         result = await client.call("create_function", method_name="m", endpoint="api/users", data={"a": 1})
     assert kind(result) == expected
     assert result["error"]["maybe_applied"] is (expected != "InvalidDataError")
+
+
+# -- what is known of a connection that has ended ---------------------------------------------------
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+async def test_a_connection_that_was_cut_is_not_looked_at(
+    server_tls: ssl.SSLContext, authority: trustme.CA, *, is_tls: bool
+) -> None:
+    """Its socket is closed and has no number; TLS of Python 3.10 does not even know it any more."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=server_tls if is_tls else None)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        how: dict[str, Any] = {"ssl": context, "server_hostname": "localhost"} if is_tls else {}
+        _, writer = await asyncio.open_connection("127.0.0.1", port, **how)
+        assert not is_readable(writer.transport)
+        writer.transport.abort()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        assert is_readable(writer.transport)

@@ -431,5 +431,6 @@ def _line(request: bytes) -> str:
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    writer.transport.get_extra_info("socket").setsockopt(*_RESET_ON_CLOSE)
+    if not writer.transport.is_closing():  # TLS has no socket then
+        writer.transport.get_extra_info("socket").setsockopt(*_RESET_ON_CLOSE)
     writer.transport.abort()

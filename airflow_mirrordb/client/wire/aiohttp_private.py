@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import math
-import select
 import socket
 import ssl
 import struct
@@ -33,6 +32,7 @@ from airflow_mirrordb.client import forking
 from airflow_mirrordb.client.request import WireRequest
 from airflow_mirrordb.client.wire.body_ends import WITHOUT_BODY, final_status, is_final, split_head
 from airflow_mirrordb.client.wire.resolver import Resolver
+from airflow_mirrordb.client.wire.sockets import is_readable
 
 __all__ = [
     "NO_TIMEOUT",
@@ -280,13 +280,6 @@ class Handler(ResponseHandler):
             self._payload.set_exception(error)
         if self.transport is not None:
             self.transport.close()
-
-
-def is_readable(transport: asyncio.Transport) -> bool:
-    """Whether anything has come that the event loop has not read yet, be it the end of the connection."""
-    waiting = select.poll()
-    waiting.register(transport.get_extra_info("socket"), select.POLLIN)
-    return bool(waiting.poll(0))
 
 
 def unsent_bytes(transport: asyncio.Transport) -> int:
