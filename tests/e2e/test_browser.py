@@ -51,7 +51,7 @@ TYPED: dict[str, tuple[str, Any]] = {
     "max_elapsed": ("99", 99),
     "redirect_hosts": ("*.files.example.com\ncdn.example.com\n", ["*.files.example.com", "cdn.example.com"]),
     "retry_statuses": ("502, 503", [502, 503]),
-    "pending_statuses": ("none", []),
+    "pending_statuses": ("none", "none"),
     "not_applied_statuses": ("425, 429, 503", [425, 429, 503]),
     "error_path": ("errors", "errors"),
     "idempotency_header": ("Idempotency-Key", "Idempotency-Key"),
