@@ -249,7 +249,8 @@ def get_provider_info() -> dict[str, Any]:
                     "retry_statuses": {
                         "label": "Retried statuses",
                         "description": "HTTP statuses that are worth another attempt, split by commas."
-                        " Default: 408, 425, 429, 500, 502, 503, 504, 520 to 530.",
+                        " Default: 408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527,"
+                        " 528, 529, 530.",
                         "schema": {
                             "type": ["string", "null"],
                             "section": "Backoff",
