@@ -55,7 +55,15 @@ TRIGGERS = [
     MirrorDBSensorTrigger(
         "elsewhere",
         request=asdict(REQUEST),
-        condition=asdict(Condition(field="job.state", is_in=["done", None, 1.5, True])),
+        condition=asdict(
+            Condition(
+                field="job.state",
+                is_in=["done", None, 1.5, True],
+                failed=["lost"],
+                not_yet=[503],
+                rendered=["is_in"],
+            )
+        ),
         state=asdict(PollState(failures=2, first="5a4c")),
         poke_interval=7.5,
         resume_at=1_800_000_000.5,
@@ -98,6 +106,8 @@ TRIGGERS = [
         field="job.state",
         equals={"{{ ds }}": 1.5},
         is_in=["done", None, True],
+        failed=["lost", 7],
+        not_yet=[403, "503"],
         changed=True,
         function="builtins.bool",
         poke_interval=7.5,
