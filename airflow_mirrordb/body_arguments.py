@@ -16,10 +16,6 @@ BODIES: Mapping[str, str] = {
 }
 
 
-#: Stands for ``data`` that was left out, since None sends no body.
-NOT_GIVEN: Any = ...
-
-
 def paths_as_text(value: Any) -> Any:
     """Return paths, as ``Path`` or ``ObjectStoragePath``, as the texts that they stand for, also in lists or
     under names; anything else as it is.

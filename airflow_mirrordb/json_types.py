@@ -9,6 +9,8 @@ from typing import Any, TypeGuard
 
 #: Sequences that are one value, and no list of values.
 _ONE_VALUE = (str, bytes, bytearray, memoryview, UserString)
+#: Stands for a value that was left out, where None means something.
+NOT_GIVEN: Any = ...
 
 
 def is_list(value: object) -> TypeGuard[Sequence[Any]]:

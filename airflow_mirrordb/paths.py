@@ -252,13 +252,10 @@ def _problems(node: Any) -> Iterator[str]:
     """Yield what is wrong with the functions of an expression, which the library looks at with each body."""
     from jmespath.functions import Functions  # noqa: PLC0415
 
-    waiting = [{"type": "path", "children": [node]}]
-    for inner in waiting:  # which grows on the way
+    for inner in nodes_of({"type": "path", "children": [node]}):
         children = inner["children"]
-        nodes = [child for child in children if isinstance(child, dict)]
-        waiting += nodes
         if inner["type"] != "function_expression":
-            if any(child["type"] == "expref" for child in nodes):
+            if any(isinstance(child, dict) and child["type"] == "expref" for child in children):
                 yield "& stands only before an argument of a function"
             continue
         known = Functions.FUNCTION_TABLE.get(inner["value"])
@@ -268,6 +265,14 @@ def _problems(node: Any) -> Iterator[str]:
         least, more = len(known["signature"]), known["signature"][-1].get("variadic")
         if len(children) < least or (len(children) > least and not more):
             yield f"{inner['value']}() takes {least} arguments{' or more' if more else ''}"
+
+
+def nodes_of(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the nodes of what the library parsed an expression to, the outer ones first."""
+    waiting = [tree]
+    for node in waiting:  # which grows on the way
+        waiting += [child for child in node["children"] if isinstance(child, dict)]
+        yield node
 
 
 def _parse_failure(error: Exception) -> str:

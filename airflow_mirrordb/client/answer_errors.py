@@ -88,7 +88,7 @@ def status_error(
         named = str(answer.status)
     says_no_more = detail.rstrip(".").lower() in ("", named.lower(), named.partition(" ")[2].lower())
     wait = wait_asked(answer.headers, answer.status, now)
-    told = f"; {wait.excess}" if wait and wait.excess else ""
+    told = wait.end_of_message if wait else ""
     return response_error_class(answer.status)(
         message=f"{named if says_no_more else f'{named}: {detail}'}{told}",
         status=answer.status,
@@ -134,7 +134,7 @@ def not_ready(answer: Answer, *, now: float) -> NotReadyError:
     if not detail and (text := text_from(answer.body, answer.headers.get("Content-Type", ""))):
         detail = shortened(" ".join(text.split()), 200)
     wait = wait_asked(answer.headers, answer.status, now)
-    told = f"; {wait.excess}" if wait and wait.excess else ""
+    told = wait.end_of_message if wait else ""
     return NotReadyError(
         message=f"{answer.status}, so it is not ready yet{': ' if detail else ''}{detail}{told}",
         status=answer.status,

@@ -10,7 +10,6 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from airflow_mirrordb.body_arguments import NOT_GIVEN
 from airflow_mirrordb.client.bodies.requests import data_given, given_body
 from airflow_mirrordb.client.call import Note
 from airflow_mirrordb.client.collections.bulk import Bulk, BulkOptions, Items
@@ -34,6 +33,7 @@ from airflow_mirrordb.client.request import (
 from airflow_mirrordb.client.response import MirrorDBResponse
 from airflow_mirrordb.client.rules.patterns import Method
 from airflow_mirrordb.client.rules.retry import Progress
+from airflow_mirrordb.json_types import NOT_GIVEN
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

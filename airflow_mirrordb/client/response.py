@@ -24,17 +24,16 @@ from airflow_mirrordb.client.errors import (
 from airflow_mirrordb.client.full_response import FullResponse
 from airflow_mirrordb.client.request import MirrorDBRequest, WireRequest, attach_request
 from airflow_mirrordb.client.rules.entity_tags import entity_tag
-from airflow_mirrordb.client.rules.headers import header_key
+from airflow_mirrordb.client.rules.headers import CONDITIONS_OF_READS, header_key
 from airflow_mirrordb.client.rules.passing import is_web_page
 from airflow_mirrordb.client.values import value_class
 from airflow_mirrordb.media_types import is_html_type, is_json_type, takes_text
 from airflow_mirrordb.paths import ABSENT, PathError, parse_path
 
 SUCCESS = range(200, 300)
+#: Statuses that say that a resource is not there; who had it once says 410 (RFC 9110, section 15.5.11).
 GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 APPLIED = "; the write itself was applied"
-#: By which a request says what its sender has; 304 answers no other one (RFC 9110, section 15.4.5).
-_CONDITIONS = ("if-none-match", "if-modified-since")
 
 
 @value_class
@@ -184,7 +183,7 @@ def _is_success(status: int, request: MirrorDBRequest, config: MirrorDBConfig) -
 
 def _is_conditional(request: MirrorDBRequest, config: MirrorDBConfig) -> bool:
     names = {header_key(name) for name in (*config.headers, *(request.headers or ()))}
-    return request.if_none_match is not None or not names.isdisjoint(_CONDITIONS)
+    return request.if_none_match is not None or not names.isdisjoint(CONDITIONS_OF_READS)
 
 
 def _is_gone(status: int, request: MirrorDBRequest, *, maybe_applied: bool) -> bool:

@@ -33,7 +33,7 @@ from airflow_mirrordb.client.request import (
     prepare,
     request_of_base_url,
 )
-from airflow_mirrordb.client.response import MirrorDBResponse
+from airflow_mirrordb.client.response import GONE, MirrorDBResponse
 from airflow_mirrordb.client.route import Route
 from airflow_mirrordb.client.rules.retry import Progress, Retrying, WaitNeeded
 from airflow_mirrordb.client.rules.throttle import TurnTooLateError
@@ -200,7 +200,7 @@ class Sender:
         except MirrorDBError as error:
             error.attempts = 1
             raise attach_request(error, request) from error.__cause__
-        bad = {401, 403, 404, 410} if config.test_endpoint else {401, 403}
+        bad = (401, 403, *GONE) if config.test_endpoint else (401, 403)
         if answer.status in bad or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             refusal = response_error(answer, config, now=self._clock.time())
             refusal.attempts = 1

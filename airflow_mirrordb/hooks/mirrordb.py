@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_mirrordb.body_arguments import NOT_GIVEN
 from airflow_mirrordb.client.bodies.requests import data_given, given_body
 from airflow_mirrordb.client.collections.bulk import BulkOptions, Items
 from airflow_mirrordb.client.collections.bulk_report import BulkReport
@@ -24,6 +23,7 @@ from airflow_mirrordb.hooks.blocking import BlockingSendOptions, Sending, items_
 from airflow_mirrordb.hooks.connected import ConnectedHook
 from airflow_mirrordb.hooks.connection_test import check_connection
 from airflow_mirrordb.hooks.output import sink_for
+from airflow_mirrordb.json_types import NOT_GIVEN
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

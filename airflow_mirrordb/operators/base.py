@@ -18,7 +18,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_mirrordb.bulk_arguments import ON_ERROR, ON_ERROR_WANTED
+from airflow_mirrordb.bulk_arguments import NEEDS_CONTINUE, ON_ERROR, ON_ERROR_WANTED
 from airflow_mirrordb.json_types import is_list
 from airflow_mirrordb.task.arguments import (
     MAX_EVENT_BYTES,
@@ -147,7 +147,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             raise ValueError(f"concurrency: it must be at least 1, not {concurrency}")
         is_template = isinstance(max_failed, str) and "{" in max_failed
         if not is_template and max_failed_of(max_failed) is not None and on_error == "fail":
-            raise ValueError("max_failed: it needs on_error='continue'; else the first failure ends all")
+            raise ValueError(f"max_failed: {NEEDS_CONTINUE}")
         super().__init__(**retry_arguments(retry_policy), **kwargs)
         if is_list(endpoint) and not self.takes_lists:
             raise ValueError(self._only_one())

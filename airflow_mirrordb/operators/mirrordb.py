@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_mirrordb.json_types import NOT_GIVEN
 from airflow_mirrordb.operators.base import MirrorDBOperator
 from airflow_mirrordb.task.arguments import (
     BODY_FIELDS,
-    NOT_GIVEN,
     check_body_arguments,
     parse_argument,
     read_of,

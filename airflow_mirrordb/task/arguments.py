@@ -13,6 +13,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_mirrordb.bulk_arguments import MAX_FAILED_WANTED, is_max_failed
+from airflow_mirrordb.json_types import NOT_GIVEN
 from airflow_mirrordb.task.serialization import NotStorableError, check_exact
 from airflow_mirrordb.task.templates import has_template
 
@@ -25,9 +26,6 @@ T = TypeVar("T")
 
 #: The arguments of an operator that make the body of its request.
 BODY_FIELDS = ("data", "form", "files", "input_path", "content_type")
-#: Stands for an argument that was left out, where None means something.
-NOT_GIVEN: Any = ...
-
 #: Default of ``max_event_bytes``: a result is stored in Airflow's database.
 MAX_EVENT_BYTES = 2**20
 

@@ -15,7 +15,7 @@ from airflow_mirrordb.client.errors import (
     NotReadyError,
     ResponseError,
 )
-from airflow_mirrordb.client.response import MirrorDBResponse
+from airflow_mirrordb.client.response import GONE, MirrorDBResponse
 from airflow_mirrordb.client.rules.wait_headers import retry_after
 from airflow_mirrordb.paths import ABSENT
 from airflow_mirrordb.task.conditions import Condition
@@ -115,9 +115,9 @@ def judge(
             return PollResult(state=state, found=found, response=outcome)
         return PollResult(state=state, found=found, wait=retry_after(outcome.headers, now) or 0.0)
     if isinstance(outcome, ResponseError) and (
-        isinstance(outcome, NotReadyError) or outcome.status in {*MISSING, *condition.not_yet}
+        isinstance(outcome, NotReadyError) or outcome.status in (*GONE, *condition.not_yet)
     ):
-        is_gone = condition.gone and outcome.status in MISSING
+        is_gone = condition.gone and outcome.status in GONE
         return PollResult(
             state=replace(state, failures=0),
             found=str(outcome),
@@ -159,10 +159,6 @@ def _told(error: Exception) -> str:
         return f"{name}: {error}"
     except Exception:  # noqa: BLE001  # code of the author's
         return name
-
-
-#: Statuses that say that a resource is not there; who had it once says 410 (RFC 9110, section 15.5.11).
-MISSING = frozenset({404, 410})
 
 
 def _nothing(error: ResponseError) -> MirrorDBResponse:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from airflow_mirrordb.body_arguments import check_bodies
-from airflow_mirrordb.task.arguments import NOT_GIVEN, check_body_arguments
+from airflow_mirrordb.json_types import NOT_GIVEN
+from airflow_mirrordb.task.arguments import check_body_arguments
 
 GOOD: list[dict[str, Any]] = [
     {"data": {}},

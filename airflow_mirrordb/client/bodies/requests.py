@@ -7,13 +7,13 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from airflow_mirrordb.body_arguments import BODIES, NOT_GIVEN, check_bodies, paths_as_text
+from airflow_mirrordb.body_arguments import BODIES, check_bodies, paths_as_text
 from airflow_mirrordb.client.bodies.encoding import encode, text_of
 from airflow_mirrordb.client.errors import InvalidRequestError
 from airflow_mirrordb.client.uploads.multipart import OCTETS
 from airflow_mirrordb.client.uploads.sources import OpenSource, Source
 from airflow_mirrordb.client.uploads.upload import Part, Upload
-from airflow_mirrordb.json_types import is_list
+from airflow_mirrordb.json_types import NOT_GIVEN, is_list
 from airflow_mirrordb.media_types import check_media_type, is_json_type
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ An expression may leave records out (https://jmespath.org/specification.html, "F
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from airflow_mirrordb.paths import parse_path
+from airflow_mirrordb.paths import nodes_of, parse_path
 
 Node = dict[str, Any]
 
@@ -92,11 +92,4 @@ def _piped(node: Node, left: Node, right: Node) -> Node | None:
 
 
 def _projects(node: Node) -> bool:
-    return any(inner["type"] in _PROJECTIONS for inner in _nodes(node))
-
-
-def _nodes(node: Node) -> Iterator[Node]:
-    waiting = [node]
-    for inner in waiting:  # which grows on the way
-        waiting += [child for child in inner["children"] if isinstance(child, dict)]
-        yield inner
+    return any(inner["type"] in _PROJECTIONS for inner in nodes_of(node))

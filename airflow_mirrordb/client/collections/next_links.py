@@ -20,7 +20,7 @@ from yarl import URL
 
 from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.request import MirrorDBRequest, WireRequest, base_of
-from airflow_mirrordb.client.rules.headers import CONTROL, header_key
+from airflow_mirrordb.client.rules.headers import CONDITIONS_OF_READS, CONTROL, header_key
 from airflow_mirrordb.client.rules.paths import BASE_URL
 from airflow_mirrordb.client.rules.urls import origin_of, shown, split_url
 
@@ -36,10 +36,6 @@ _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)  # RFC 9110, section 5.6.4
 _AS_IT_IS = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"<>')
 #: A path that means its text to everybody who reads it.
 _PLAIN_PATH = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*,=:@/]|%[0-9A-Fa-f]{2})*")
-
-
-#: By which a request says what its sender has (RFC 9110, section 13.1).
-_CONDITIONS = ("if-none-match", "if-modified-since")
 
 
 class BadLinkError(Exception):
@@ -68,7 +64,7 @@ class PageRequest:
         if not self.conditional:
             headers = checked.headers.copy()
             for name in checked.headers:
-                if header_key(name) in _CONDITIONS:
+                if header_key(name) in CONDITIONS_OF_READS:
                     headers.popall(name, None)
             checked = replace(checked, headers=headers)
         if self.target is None:

@@ -134,12 +134,7 @@ class Stream:
             try:
                 line = _LINES.encode(record).encode() + b"\n"
             except ValueError as error:  # an expression can make infinite numbers of a text
-                failure = OutputError(
-                    message=f"cannot write to {self._sink.path}: a record is no JSON: {error}",
-                    path=self._sink.path,
-                    retryable=False,
-                )
-                raise attach_request(failure, self._request) from None
+                raise self._failure(f"a record is no JSON: {error}", retryable=False) from None
             await self.write(line)
         self._records += len(records)
 
@@ -175,12 +170,11 @@ class Stream:
             # not asyncio.to_thread: from these threads older triggerers can look a connection up
             return await sync_to_async(in_turn, thread_sensitive=False)()
         except Exception as error:
-            failure = OutputError(
-                message=f"cannot write to {self._sink.path}: {words_of(error)}",
-                path=self._sink.path,
-                retryable=not is_final(error),
-            )
-            raise attach_request(failure, self._request) from error
+            raise self._failure(words_of(error), retryable=not is_final(error)) from error
+
+    def _failure(self, reason: str, *, retryable: bool) -> OutputError:
+        message, path = f"cannot write to {self._sink.path}: {reason}", self._sink.path
+        return attach_request(OutputError(message=message, path=path, retryable=retryable), self._request)
 
 
 #: Plain ASCII, so that no reader takes a character within a record for the end of its line.

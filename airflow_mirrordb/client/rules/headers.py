@@ -35,6 +35,9 @@ OVERRIDES = frozenset(
         "x-rewrite-url",
     }
 )
+#: By which a read says what its sender has, as :func:`header_key` returns them; 304 answers no other one
+#: (RFC 9110, section 15.4.5).
+CONDITIONS_OF_READS = ("if-none-match", "if-modified-since")
 
 
 def header_key(name: str) -> str:

@@ -72,6 +72,11 @@ class Wait:
         """What to tell of a wait that is not obeyed to its end; "" of any other."""
         return too_long(self.asked, self.header)
 
+    @property
+    def end_of_message(self) -> str:
+        """The same, as a message about the answer goes on."""
+        return f"; {self.excess}" if self.excess else ""
+
 
 def too_long(seconds: float, who: str) -> str:
     """Return what to tell of a wait of more than :data:`LONGEST_WAIT`; "" of a shorter one.

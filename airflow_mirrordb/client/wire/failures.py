@@ -113,7 +113,7 @@ def _refused_by_proxy(error: aiohttp.ClientHttpProxyError, origin: str, now: flo
     """Return the error of a CONNECT that was refused; its status is judged as that of a backend."""
     passes = error.status in RETRY_STATUSES or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     wait = wait_asked(error.headers or {}, error.status, now) if passes else None
-    told = f"; {wait.excess}" if wait and wait.excess else ""
+    told = wait.end_of_message if wait else ""
     return ConnectError(
         message=f"the proxy refused the connection to {origin}: {error.status} {error.message}{told}",
         retryable=passes,
