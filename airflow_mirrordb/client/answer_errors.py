@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.bodies.error_details import encodable, problem_from, problem_of_challenge
+from airflow_mirrordb.client.bodies.reason_phrases import REASON_PHRASES
 from airflow_mirrordb.client.bodies.reported_errors import reported_error
 from airflow_mirrordb.client.bodies.texts import in_utf8, text_from
 from airflow_mirrordb.client.config import MirrorDBConfig
@@ -82,11 +83,10 @@ def status_error(
     :param code: the server's own code for it
     :param detail: the server's own words
     """
-    try:
-        named = f"{answer.status} {HTTPStatus(answer.status).phrase}"
-    except ValueError:
-        named = str(answer.status)
-    says_no_more = detail.rstrip(".").lower() in ("", named.lower(), named.partition(" ")[2].lower())
+    phrases = REASON_PHRASES.get(answer.status, ())
+    named = " ".join((str(answer.status), *phrases[:1]))
+    words = detail.rstrip(".").lower().removeprefix(f"{answer.status} ")
+    says_no_more = words in ("", str(answer.status), *map(str.lower, phrases))
     wait = wait_asked(answer.headers, answer.status, now)
     told = wait.end_of_message if wait else ""
     return response_error_class(answer.status)(

@@ -386,7 +386,7 @@ REFUSED = {"title": "Unprocessable", "detail": "n must be even" + "x" * 400}
 COUNTS = {"done": 7, "failed": 2, "ambiguous": 0, "not_begun": 0}
 SHORT = {
     "type": "InvalidDataError",
-    "message": "422 Unprocessable Entity: Unprocessable: n must be even".ljust(199, "x") + "…",
+    "message": "422 Unprocessable Content: Unprocessable: n must be even".ljust(199, "x") + "…",
     "status": 422,
     "retryable": False,
     "maybe_applied": False,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import html
 import re
-from http import HTTPStatus
 
 from airflow_mirrordb.client.auth.redaction import shortened
+from airflow_mirrordb.client.bodies.reason_phrases import REASON_PHRASES
 
 _TAG = re.compile(r"<[^>]{0,500}>")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
@@ -36,7 +36,11 @@ _FRAME = re.compile(
 _PYTHON_FRAME = re.compile(r'\s*File "[^"\n]*", line \d')
 
 _PHRASES = "|".join(
-    sorted((re.escape(status.phrase.lower()) for status in HTTPStatus), key=len, reverse=True)
+    sorted(
+        (re.escape(name.lower()) for names in REASON_PHRASES.values() for name in names),
+        key=len,
+        reverse=True,
+    )
 )
 #: A title that says no more than that there was an error, or than its status.
 _BARE = re.compile(
