@@ -27,6 +27,7 @@ from airflow_mirrordb.operators.bulk_state import BulkState
 from airflow_mirrordb.task.arguments import max_failed_of, parse_argument, refuse_none
 from airflow_mirrordb.task.control_flow import DECISIONS
 from airflow_mirrordb.task.failures import fail
+from airflow_mirrordb.task.link import link, shared_url
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -110,6 +111,9 @@ class _Bulk:
         key, records = state.recall(template.idempotency_key, records_of(self._operator, template))
         self._requests, names, repeatable = _prepared(hook, template, key, records, fails=self._fails)
         state.begin(names, repeatable=repeatable)
+        valid = [request for request, name in zip(self._requests, names, strict=True) if name]
+        if valid:
+            link(self._operator, self._context, _shared_url(hook, valid))
         if self._fails and (state.unknown or state.failed):
             raise self._error()
 
@@ -247,6 +251,12 @@ def _prepared(
         requests.append(replace(request, idempotency_key=None if key is None else f"{key}-{name}"))
         names.append(name)
     return requests, names, repeatable
+
+
+def _shared_url(hook: MirrorDBHook, requests: Sequence[MirrorDBRequest]) -> str:
+    ends = [choose(requests, key=lambda request: f"{request.endpoint}/") for choose in (min, max)]
+    first, last = (hook.get_conn().prepare(request).url for request in ends)
+    return shared_url(first, last)
 
 
 def _is_blind(state: BulkState) -> bool:

@@ -5,6 +5,7 @@ Importing this module loads neither aiohttp nor the client, as importing the ope
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink
@@ -19,6 +20,8 @@ KEY = "mirrordb_resource_url"
 
 class MirrorDBResourceLink(BaseOperatorLink):
     """Leads to the URL that a task sends its request to, without the query; empty before it is known.
+
+    For many requests it is the URL that all of theirs lie below, as that of their collection.
 
     There are no credentials in it: a base URL has none.
     """
@@ -35,6 +38,15 @@ def link(task: Any, context: Context, url: str) -> None:
     """Let the task's link lead to a URL."""
     setattr(task, KEY, url)
     keep_link(KEY, url, context)
+
+
+def shared_url(first: str, last: str) -> str:
+    """Return the URL of the nearest resource that two lie below, or both are, without a query.
+
+    Of many URLs that end in a slash, take the smallest and the largest: what these two begin with, all do.
+    """
+    names = zip(first.split("/"), last.split("/"), strict=False)
+    return "/".join(name for name, _ in takewhile(lambda pair: pair[0] == pair[1], names))
 
 
 def keep_linked(task: Any) -> None:

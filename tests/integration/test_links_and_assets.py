@@ -84,6 +84,49 @@ def test_link_outlives_a_deferral(
     assert shown(resumed) is None
 
 
+@since_3
+@pytest.mark.parametrize(
+    ("endpoints", "shared"),
+    [
+        (["api/users/7"], "/v1/api/users/7"),
+        (["api/users/7", "api/users/7"], "/v1/api/users/7"),
+        (["api/users/71", "api/users/7", "api/users/79"], "/v1/api/users"),
+        (["api/users", "api/users/7"], "/v1/api/users"),
+        (["api/users", "api/users-x", "api/users/7"], "/v1/api"),
+        (["api/users/7", "api/orders/7"], "/v1/api"),
+        (["api/users/7", "other/7"], "/v1"),
+        (["not/allowed", "api/users/7"], "/v1/api/users/7"),
+    ],
+)
+def test_link_of_many_leads_to_what_they_share(
+    scripted: ScriptedBackend, set_connection: SetConnection, endpoints: list[str], shared: str
+) -> None:
+    """It is what all URLs lie below; without a link Airflow shows an empty section "Extra Links"."""
+    set_connection(
+        f"{scripted.url}/v1", extra={"endpoints": ["api/users", "api/users-x", "api/orders", "other"]}
+    )
+    scripted.answers = [(200, {}, {})] * len(endpoints)
+    tolerant: dict[str, Any] = {"on_error": "continue", "max_failed": 1}
+    task = MirrorDBReadOperator(task_id="t", endpoint=endpoints, **tolerant)
+    task.execute(CONTEXT)
+    assert shown(task) == f"{scripted.url}{shared}"
+
+
+@since_3
+def test_link_of_a_bulk_leads_to_its_collection(
+    scripted: ScriptedBackend, set_connection: SetConnection
+) -> None:
+    """All records go to one URL, also those that were not sent since one before them failed."""
+    set_connection(scripted.url)
+    scripted.answers = [(201, {}, {}), (422, {}, {})]
+    task = MirrorDBCreateOperator(
+        task_id="t", endpoint="api/users", data=[{"n": n} for n in range(9)], bulk=True, concurrency=1
+    )
+    with pytest.raises(AirflowFailException):
+        task.execute(CONTEXT)
+    assert shown(task) == f"{scripted.url}/api/users"
+
+
 def test_link_is_known_to_airflow() -> None:
     """Its class is registered, and each operator has it; Airflow 2 finds it by that."""
     path = f"{MirrorDBResourceLink.__module__}.{MirrorDBResourceLink.__name__}"
