@@ -198,6 +198,7 @@ SEAMS = {
     "airflow_mirrordb.client.wire.transport": {
         "client certificates of other hosts": "without_credentials",
         "size of bodies": "Transport._read",
+        "ranges that nobody asked for": "unasked_part",
         "resets in the middle of a body": "check_end",
         "sessions of earlier settings": "Transport.retire",
         "statuses of heads that are cut off": "begun_status",

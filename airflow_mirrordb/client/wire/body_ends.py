@@ -8,9 +8,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import aiohttp
-from aiohttp.hdrs import CONTENT_LENGTH, TRANSFER_ENCODING
+from aiohttp.hdrs import CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE, TRANSFER_ENCODING
+
+from airflow_mirrordb.client.auth.redaction import shortened
 
 if TYPE_CHECKING:
+    from airflow_mirrordb.client.request import WireRequest
     from airflow_mirrordb.client.wire.aiohttp_private import Response
 
 #: Answers that end with their head, whatever it announces (RFC 9112, section 6.3); a 205 has no body either
@@ -19,6 +22,8 @@ WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})[ \r\n]")
 # to look a member of an enum up takes longer than to compare it
 _OK, _SWITCHING_PROTOCOLS = HTTPStatus.OK, HTTPStatus.SWITCHING_PROTOCOLS
+_PARTIAL_CONTENT = HTTPStatus.PARTIAL_CONTENT
+_IN_BYTES, _OF_ALL_BYTES = re.compile(r"bytes\b", re.IGNORECASE), re.compile(r"bytes 0-(\d+)/(\d+)")
 
 
 def is_final(status: int) -> bool:
@@ -57,6 +62,26 @@ def is_body_to_come(response: Response) -> bool:
         return False  # of a 205 the body is parsed, though not read
     length = response.headers.get(CONTENT_LENGTH, "0") if response.status == HTTPStatus.NO_CONTENT else "0"
     return length != "0" or TRANSFER_ENCODING in response.headers
+
+
+def unasked_part(response: Response, request: WireRequest) -> str:
+    """Return why the answer to a read is only a part of what was asked for; "" if it is not.
+
+    A range of bytes answers who asked for one (RFC 9110, section 15.3.7). Ranges of other units, as
+    ``items``, are pages of a list on some backends, and come unasked.
+    """
+    if response.status != _PARTIAL_CONTENT or not request.reads:
+        return ""
+    if _IN_BYTES.match(request.headers.get(RANGE, "")):
+        return ""
+    told = response.headers.get(CONTENT_RANGE, "").strip()
+    if (all_of_it := _OF_ALL_BYTES.fullmatch(told)) and int(all_of_it[1]) + 1 == int(all_of_it[2]):
+        return ""
+    if _IN_BYTES.match(told):
+        return f"it is a part of the body (Content-Range: {shortened(told, 100)}), and no Range was asked for"
+    if response.headers.get(CONTENT_TYPE, "").lower().startswith("multipart/byteranges"):
+        return "it is several parts of the body (multipart/byteranges), and no Range was asked for"
+    return ""
 
 
 def check_end(response: Response) -> None:

@@ -27,7 +27,12 @@ from airflow_mirrordb.client.wire.aiohttp_private import (
     exchange,
     head_of,
 )
-from airflow_mirrordb.client.wire.body_ends import WITHOUT_BODY, check_end, is_body_to_come
+from airflow_mirrordb.client.wire.body_ends import (
+    WITHOUT_BODY,
+    check_end,
+    is_body_to_come,
+    unasked_part,
+)
 from airflow_mirrordb.client.wire.deadlines import Deadlines
 from airflow_mirrordb.client.wire.failures import forget_credentials, own_error
 from airflow_mirrordb.client.wire.pool import (
@@ -104,7 +109,9 @@ class Transport:
                     response = await exchange(connection, head, sending.start(connection))
                     status = response.status
                     sending.note_answer(status)
-                    refused = await self._read(response, pieces, stream, reads=request.reads)
+                    refused = unasked_part(response, request) or await self._read(
+                        response, pieces, stream, reads=request.reads
+                    )
                     await sending.finish(status)
                     if not refused and sending.is_whole:
                         _release(connection, response, sending.body)

@@ -31,6 +31,7 @@ from tests.integration import (
     test_pages as paginated,
     test_passing_answers as passing,
     test_proxy as proxies,
+    test_ranges as ranges,
     test_refused as refused,
     test_resources as resources,
     test_streams as files,
@@ -99,6 +100,11 @@ GUARDS: dict[str, Guard] = {
     "304 that nobody asked for": Guard(
         without=lambda *_: True,
         check=interpreted.test_304_to_a_read_without_a_condition_is_no_success,
+    ),
+    "ranges that nobody asked for": Guard(
+        without=lambda *_: "",
+        check=ranges.test_a_range_of_bytes_that_nobody_asked_for_is_no_answer,
+        arguments={"name": "the beginning", "to_file": False},
     ),
     "what is no plain file": Guard(
         without=unchanged,
