@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from airflow.providers.common.compat.sdk import Asset
 
-from airflow_mirrordb.client.rules.paths import BASE_URL, decode_endpoint, quote_path
+from airflow_mirrordb.client.endpoints.paths import BASE_URL, decode_endpoint, quote_path
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.openlineage.facet import Dataset as OpenLineageDataset

@@ -92,8 +92,8 @@ def get_provider_info() -> dict[str, Any]:
                     },
                 },
                 # From Airflow 3.2 on these are the form. What an older one shows is made from them in
-                # hooks/form.py. No field has a default of its own: it would be saved, and outlive ours.
-                # Lists are text, as a list's own field shows nothing of one that was saved as text.
+                # hooks/connections/form.py. No field has a default of its own: it would be saved, and outlive
+                # ours. Lists are text, as a list's own field shows nothing of one that was saved as text.
                 "conn-fields": {
                     "endpoints": {
                         "label": "Allowed endpoints",

@@ -17,7 +17,7 @@ from aiohttp import web
 from hypothesis import HealthCheck, settings
 
 from airflow_mirrordb.client import MirrorDBConfig
-from airflow_mirrordb.client.rules import rate_limiter
+from airflow_mirrordb.client.limits import rate_limiter
 from tests.support import blocking
 from tests.support.backends import Answer, Answering, Backend, Seen, Serve
 from tests.support.clocks import FakeClock, loop_time

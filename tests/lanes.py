@@ -24,7 +24,7 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
-from airflow_mirrordb.client.wire.aiohttp_check import WORKING
+from airflow_mirrordb.client.wire.aiohttp.check import WORKING
 
 CHECKOUT = Path(__file__).parents[1]
 

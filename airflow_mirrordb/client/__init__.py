@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
-    from airflow_mirrordb.client.call import Attempt as Attempt
+    from airflow_mirrordb.client.calls.call import Attempt as Attempt
     from airflow_mirrordb.client.clock import Clock as Clock
     from airflow_mirrordb.client.collections.bulk import BulkOptions as BulkOptions
     from airflow_mirrordb.client.collections.bulk_report import (
@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
     from airflow_mirrordb.client.collections.pagination import Pagination as Pagination
     from airflow_mirrordb.client.collections.streams import Manifest as Manifest, Sink as Sink
     from airflow_mirrordb.client.config import MirrorDBConfig as MirrorDBConfig
+    from airflow_mirrordb.client.endpoints.registry import EndpointRegistry as EndpointRegistry
     from airflow_mirrordb.client.errors import (
         AmbiguousWriteError as AmbiguousWriteError,
         AuthenticationError as AuthenticationError,
@@ -44,17 +45,16 @@ if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
         TLSError as TLSError,
         TransportError as TransportError,
     )
-    from airflow_mirrordb.client.full_response import FullResponse as FullResponse
-    from airflow_mirrordb.client.mirrordb import GenericMirrorDB as GenericMirrorDB
-    from airflow_mirrordb.client.request import (
+    from airflow_mirrordb.client.messages.full_response import FullResponse as FullResponse
+    from airflow_mirrordb.client.messages.request import (
         BodyOptions as BodyOptions,
         MirrorDBRequest as MirrorDBRequest,
         PreparedRequest as PreparedRequest,
         RequestOptions as RequestOptions,
     )
-    from airflow_mirrordb.client.response import MirrorDBResponse as MirrorDBResponse
-    from airflow_mirrordb.client.rules.endpoints import EndpointRegistry as EndpointRegistry
-    from airflow_mirrordb.client.rules.retry import (
+    from airflow_mirrordb.client.messages.response import MirrorDBResponse as MirrorDBResponse
+    from airflow_mirrordb.client.mirrordb import GenericMirrorDB as GenericMirrorDB
+    from airflow_mirrordb.client.retries.retry import (
         Progress as Progress,
         RetryPolicy as RetryPolicy,
         WaitNeeded as WaitNeeded,
@@ -68,11 +68,11 @@ if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
     )
 
 _MODULES = {
-    "response": ("MirrorDBResponse",),
+    "messages.response": ("MirrorDBResponse",),
     "collections.bulk": ("BulkOptions", "BulkRecord", "BulkReport"),
     "clock": ("Clock",),
     "config": ("MirrorDBConfig",),
-    "rules.endpoints": ("EndpointRegistry",),
+    "endpoints.registry": ("EndpointRegistry",),
     "errors": (
         "AmbiguousWriteError",
         "AuthenticationError",
@@ -101,12 +101,12 @@ _MODULES = {
         "TLSError",
         "TransportError",
     ),
-    "call": ("Attempt",),
-    "full_response": ("FullResponse",),
+    "calls.call": ("Attempt",),
+    "messages.full_response": ("FullResponse",),
     "mirrordb": ("GenericMirrorDB",),
     "collections.pagination": ("Pagination",),
-    "request": ("BodyOptions", "MirrorDBRequest", "PreparedRequest", "RequestOptions"),
-    "rules.retry": ("Progress", "RetryPolicy", "WaitNeeded", "retry_with_exponential_backoff"),
+    "messages.request": ("BodyOptions", "MirrorDBRequest", "PreparedRequest", "RequestOptions"),
+    "retries.retry": ("Progress", "RetryPolicy", "WaitNeeded", "retry_with_exponential_backoff"),
     "collections.streams": ("Manifest", "Sink"),
     "uploads.sources": ("FileFacts", "LocalFile", "Reader", "Source"),
 }

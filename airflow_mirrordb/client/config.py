@@ -18,12 +18,12 @@ from pydantic import (
     model_validator,
 )
 
+from airflow_mirrordb.client.endpoints.paths import decode_endpoint, quote_path
+from airflow_mirrordb.client.endpoints.registry import EndpointRegistry
+from airflow_mirrordb.client.endpoints.urls import MAX_URL_LENGTH, origin_of, split_url
 from airflow_mirrordb.client.errors import ConfigError, remedy
-from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
-from airflow_mirrordb.client.rules.headers import CONTROL, RESERVED_HEADERS, header_key
-from airflow_mirrordb.client.rules.paths import decode_endpoint, quote_path
-from airflow_mirrordb.client.rules.retry import NOT_APPLIED_STATUSES, RETRY_STATUSES, RetryPolicy
-from airflow_mirrordb.client.rules.urls import MAX_URL_LENGTH, origin_of, split_url
+from airflow_mirrordb.client.messages.headers import CONTROL, RESERVED_HEADERS, header_key
+from airflow_mirrordb.client.retries.retry import NOT_APPLIED_STATUSES, RETRY_STATUSES, RetryPolicy
 from airflow_mirrordb.client.setting_types import (
     AnyCase,
     ErrorStatuses,

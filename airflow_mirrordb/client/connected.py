@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from airflow_mirrordb.client.auth.credentials import Credentials, LookUp
 from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.auth.schemes import secrets
-from airflow_mirrordb.client.call import Observer, Snapshot
+from airflow_mirrordb.client.calls.call import Observer, Snapshot
+from airflow_mirrordb.client.calls.route import Routes
+from airflow_mirrordb.client.calls.sender import Sender
 from airflow_mirrordb.client.clock import SYSTEM_CLOCK, Clock
 from airflow_mirrordb.client.config import MirrorDBConfig
-from airflow_mirrordb.client.route import Routes
-from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
-from airflow_mirrordb.client.sender import Sender
+from airflow_mirrordb.client.endpoints.registry import EndpointRegistry
 from airflow_mirrordb.client.uploads.sources import LocalFile, OpenSource
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Connected:
     async def register_endpoint(self, pattern: str) -> None:
         """Allow what a pattern says as well, for this client's life.
 
-        :param pattern: see :mod:`airflow_mirrordb.client.rules.patterns`
+        :param pattern: see :mod:`airflow_mirrordb.client.endpoints.patterns`
         :raises ConfigError: if the pattern is malformed
         """
         self._snapshot = replace(self._snapshot, registry=self._snapshot.registry.with_pattern(pattern))

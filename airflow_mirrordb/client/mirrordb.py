@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_mirrordb.client.bodies.requests import data_given, given_body
-from airflow_mirrordb.client.call import Note
+from airflow_mirrordb.client.calls.call import Note
 from airflow_mirrordb.client.collections.bulk import Bulk, BulkOptions, Items
 from airflow_mirrordb.client.collections.bulk_report import BulkReport
 from airflow_mirrordb.client.collections.next_links import PageRequest
@@ -19,9 +19,10 @@ from airflow_mirrordb.client.collections.page_reader import Reader, Sent, collec
 from airflow_mirrordb.client.collections.reading_report import warning_of_pages
 from airflow_mirrordb.client.collections.streams import Sink, Stream
 from airflow_mirrordb.client.connected import Connected
+from airflow_mirrordb.client.endpoints.patterns import Method
 from airflow_mirrordb.client.errors import InvalidRequestError, MirrorDBError, remedy
-from airflow_mirrordb.client.full_response import full_response
-from airflow_mirrordb.client.request import (
+from airflow_mirrordb.client.messages.full_response import full_response
+from airflow_mirrordb.client.messages.request import (
     BodyOptions,
     MirrorDBRequest,
     PreparedRequest,
@@ -30,9 +31,8 @@ from airflow_mirrordb.client.request import (
     read_method,
     update_method,
 )
-from airflow_mirrordb.client.response import MirrorDBResponse
-from airflow_mirrordb.client.rules.patterns import Method
-from airflow_mirrordb.client.rules.retry import Progress
+from airflow_mirrordb.client.messages.response import MirrorDBResponse
+from airflow_mirrordb.client.retries.retry import Progress
 from airflow_mirrordb.json_types import NOT_GIVEN
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from airflow_mirrordb.client.rules.headers import TOKEN
-from airflow_mirrordb.client.rules.patterns import METHODS
-from airflow_mirrordb.client.rules.redirect_hosts import checked_host
+from airflow_mirrordb.client.endpoints.patterns import METHODS
+from airflow_mirrordb.client.endpoints.redirect_hosts import checked_host
+from airflow_mirrordb.client.messages.headers import TOKEN
 
 
 def _as_list(value: object) -> object:

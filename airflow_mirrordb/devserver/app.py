@@ -8,9 +8,10 @@ from collections.abc import Callable
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from airflow_mirrordb.devserver import idempotency, resources
+from airflow_mirrordb.devserver import resources
 from airflow_mirrordb.devserver.answer import Answer, RefusedError, refusal
-from airflow_mirrordb.devserver.authentication import check_api_key
+from airflow_mirrordb.devserver.requests import idempotency
+from airflow_mirrordb.devserver.requests.authentication import check_api_key
 from airflow_mirrordb.devserver.store import Store
 
 MAX_BODY_BYTES = 16 * 1024 * 1024

@@ -8,9 +8,9 @@ from urllib.parse import quote
 from aiohttp import web
 
 from airflow_mirrordb.devserver.answer import Answer, RefusedError, json_answer
-from airflow_mirrordb.devserver.body import merge_patch, parse_object
-from airflow_mirrordb.devserver.pagination import Page
-from airflow_mirrordb.devserver.preconditions import check_preconditions, entity_tag, is_unchanged
+from airflow_mirrordb.devserver.requests.body import merge_patch, parse_object
+from airflow_mirrordb.devserver.requests.pagination import Page
+from airflow_mirrordb.devserver.requests.preconditions import check_preconditions, entity_tag, is_unchanged
 from airflow_mirrordb.devserver.store import Record, Store
 
 # What a path segment can carry: "." and ".." are removed from URLs by clients (RFC 3986, section 5.2.4),

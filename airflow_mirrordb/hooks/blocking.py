@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from airflow_mirrordb.client.collections.bulk import Bulk, Items
 from airflow_mirrordb.client.errors import AmbiguousWriteError, RequestTimeoutError
+from airflow_mirrordb.client.messages.request import PreparedRequest, attach_request
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
-from airflow_mirrordb.client.request import PreparedRequest, attach_request
-from airflow_mirrordb.client.rules.retry import Progress, WaitNeeded
-from airflow_mirrordb.client.rules.write_safety import interrupted
+from airflow_mirrordb.client.retries.retry import Progress, WaitNeeded
+from airflow_mirrordb.client.retries.write_safety import interrupted
 from airflow_mirrordb.hooks.runner import Outcome
 
 if TYPE_CHECKING:
-    from airflow_mirrordb.client.call import Note
-    from airflow_mirrordb.client.response import MirrorDBResponse
+    from airflow_mirrordb.client.calls.call import Note
+    from airflow_mirrordb.client.messages.response import MirrorDBResponse
 
 T = TypeVar("T")
 Run = Callable[..., Outcome[Any]]  # LoopRunner.run

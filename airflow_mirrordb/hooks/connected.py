@@ -17,9 +17,9 @@ from airflow_mirrordb.client.auth.schemes import secrets
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
 from airflow_mirrordb.compat import mask_secrets, running_operator
-from airflow_mirrordb.hooks.connection import config_from, with_user_agent
+from airflow_mirrordb.hooks.connections.config import config_from, with_user_agent
+from airflow_mirrordb.hooks.connections.lookup import ConnectionLookUp
 from airflow_mirrordb.hooks.input import InputFile
-from airflow_mirrordb.hooks.lookup import ConnectionLookUp
 from airflow_mirrordb.hooks.observers import observer_for
 from airflow_mirrordb.hooks.runner import (
     LoopRunner,

@@ -9,27 +9,27 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow_mirrordb.client.bodies.requests import data_given, given_body
 from airflow_mirrordb.client.collections.bulk import BulkOptions, Items
 from airflow_mirrordb.client.collections.bulk_report import BulkReport
-from airflow_mirrordb.client.request import (
+from airflow_mirrordb.client.endpoints.patterns import Method
+from airflow_mirrordb.client.messages.request import (
     BodyOptions,
     MirrorDBRequest,
     PreparedRequest,
     RequestOptions,
     read_method,
 )
-from airflow_mirrordb.client.rules.patterns import Method
-from airflow_mirrordb.client.rules.retry import Progress
-from airflow_mirrordb.hooks import form
+from airflow_mirrordb.client.retries.retry import Progress
 from airflow_mirrordb.hooks.blocking import BlockingSendOptions, Sending, items_of, send_items
 from airflow_mirrordb.hooks.connected import ConnectedHook
-from airflow_mirrordb.hooks.connection_test import check_connection
+from airflow_mirrordb.hooks.connections import form
+from airflow_mirrordb.hooks.connections.check import check_connection
 from airflow_mirrordb.hooks.output import sink_for
 from airflow_mirrordb.json_types import NOT_GIVEN
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from airflow_mirrordb.client.call import Note
-    from airflow_mirrordb.client.response import MirrorDBResponse
+    from airflow_mirrordb.client.calls.call import Note
+    from airflow_mirrordb.client.messages.response import MirrorDBResponse
 
 T = TypeVar("T")
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_mirrordb.client.rules.patterns import READS
+from airflow_mirrordb.client.endpoints.patterns import READS
 from airflow_mirrordb.compat import running_operator
 
 if TYPE_CHECKING:
-    from airflow_mirrordb.client.call import Attempt, Observer
+    from airflow_mirrordb.client.calls.call import Attempt, Observer
 
 _BACKENDS = ("statsd_on", "statsd_datadog_enabled", "otel_on")
 _THROTTLED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)

@@ -10,8 +10,8 @@ from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.event_loops import PerLoop
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
 from airflow_mirrordb.hooks.connected import ConnectedHook, client_for
-from airflow_mirrordb.hooks.connection import with_user_agent
-from airflow_mirrordb.hooks.lookup import ConnectionLookUp
+from airflow_mirrordb.hooks.connections.config import with_user_agent
+from airflow_mirrordb.hooks.connections.lookup import ConnectionLookUp
 
 
 @dataclass(eq=False)

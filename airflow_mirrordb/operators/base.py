@@ -37,14 +37,14 @@ from airflow_mirrordb.task.templates import RemembersTemplates
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, RetryPolicy
 
-    from airflow_mirrordb.client.call import Note
+    from airflow_mirrordb.client.calls.call import Note
+    from airflow_mirrordb.client.endpoints.patterns import Method
+    from airflow_mirrordb.client.messages.request import MirrorDBRequest, PreparedRequest
+    from airflow_mirrordb.client.messages.response import MirrorDBResponse
     from airflow_mirrordb.client.mirrordb import GenericMirrorDB
-    from airflow_mirrordb.client.request import MirrorDBRequest, PreparedRequest
-    from airflow_mirrordb.client.response import MirrorDBResponse
-    from airflow_mirrordb.client.rules.patterns import Method
-    from airflow_mirrordb.client.rules.retry import Progress
+    from airflow_mirrordb.client.retries.retry import Progress
     from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-    from airflow_mirrordb.task.state import WriteState
+    from airflow_mirrordb.task.memory.state import WriteState
 
 
 class MirrorDBOperator(RemembersTemplates, BaseOperator):
@@ -195,7 +195,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         It runs on the worker, wherever the request was sent. What it raises ends the task as an error of
         ``response_filter`` does.
 
-        :param event: the :class:`~airflow_mirrordb.task.events.SuccessEvent` that tells of the answer
+        :param event: tells of the answer; a :class:`~airflow_mirrordb.task.outcomes.events.SuccessEvent`
         """
         data = event["data"]
         return data if self.response_filter is None else self.response_filter(data)
@@ -218,8 +218,8 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         """Go on where a trigger left off: return the answer, raise the error, or send the request now."""
         from airflow_mirrordb.client.errors import MirrorDBError
         from airflow_mirrordb.hooks.observers import add_lineage
-        from airflow_mirrordb.task.events import read_event
-        from airflow_mirrordb.task.state import WriteState
+        from airflow_mirrordb.task.memory.state import WriteState
+        from airflow_mirrordb.task.outcomes.events import read_event
         from airflow_mirrordb.triggers.mirrordb import resumed
 
         keep_linked(self)
@@ -243,7 +243,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         progress: Progress | None = None,
     ) -> Any:
         from airflow_mirrordb.client.errors import MirrorDBError
-        from airflow_mirrordb.task.state import WriteState
+        from airflow_mirrordb.task.memory.state import WriteState
 
         state = WriteState(context)
         try:
@@ -261,9 +261,9 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
     def _send_noted(
         self, context: Context, request: MirrorDBRequest | None, progress: Progress | None, state: WriteState
     ) -> Any:
-        from airflow_mirrordb.client.rules.retry import WaitNeeded
+        from airflow_mirrordb.client.retries.retry import WaitNeeded
         from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-        from airflow_mirrordb.task.events import success_event
+        from airflow_mirrordb.task.outcomes.events import success_event
 
         with MirrorDBHook(self.mirrordb_conn_id, operator=self.operator_name) as hook:
             client = hook.get_conn()
@@ -329,8 +329,8 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             raise AirflowFailException(f"the write was applied, but {what} {error!r}") from error
 
     def _defer(self, context: Context, prepared: PreparedRequest, progress: Progress) -> NoReturn:
-        from airflow_mirrordb.task.result import may_be_file
-        from airflow_mirrordb.task.takeover import announce
+        from airflow_mirrordb.task.memory.takeover import announce
+        from airflow_mirrordb.task.outcomes.result import may_be_file
         from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments
 
         refuse_changed("output_path", self.output_path)
@@ -354,7 +354,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         )
 
     def _result(self, event: Mapping[str, Any]) -> Any:
-        from airflow_mirrordb.task.result import checked_result
+        from airflow_mirrordb.task.outcomes.result import checked_result
 
         self.log.info(
             "Answered %s after %d attempt(s) in %.3f s (request id %s)",

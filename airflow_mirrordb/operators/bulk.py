@@ -19,7 +19,7 @@ from airflow_mirrordb.client.errors import (
     InvalidRequestError,
     MirrorDBError,
 )
-from airflow_mirrordb.client.request import MirrorDBRequest
+from airflow_mirrordb.client.messages.request import MirrorDBRequest
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.json_types import is_list
 from airflow_mirrordb.operators.bulk_result import result_of_bulk

@@ -17,8 +17,8 @@ from airflow_mirrordb.client.errors import (
     InvalidResponseError,
     MirrorDBError,
 )
+from airflow_mirrordb.task.memory.state import LARGEST, TaskState
 from airflow_mirrordb.task.serialization import NotStorableError, to_text
-from airflow_mirrordb.task.state import LARGEST, TaskState
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -72,7 +72,7 @@ class BulkState:
     before: done ones with their answers, as long as there is room.
 
     Clearing a task begins anew, and without a task state store nothing is remembered, as with
-    :class:`~airflow_mirrordb.task.state.TaskState`.
+    :class:`~airflow_mirrordb.task.memory.state.TaskState`.
 
     :param most_bytes: of all answers and errors together that are kept; a read whose answer is not is
         done again

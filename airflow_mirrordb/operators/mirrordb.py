@@ -24,9 +24,9 @@ from airflow_mirrordb.task.templates import has_template
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_mirrordb.client.endpoints.patterns import Method
+    from airflow_mirrordb.client.messages.request import MirrorDBRequest
     from airflow_mirrordb.client.mirrordb import GenericMirrorDB
-    from airflow_mirrordb.client.request import MirrorDBRequest
-    from airflow_mirrordb.client.rules.patterns import Method
 
 
 class MirrorDBCreateOperator(MirrorDBOperator):
@@ -246,7 +246,7 @@ class MirrorDBDeleteOperator(MirrorDBOperator):
 def _body(operator: Any) -> dict[str, Any]:
     """Return what the rendered arguments of an operator say of the body."""
     from airflow_mirrordb.body_arguments import paths_as_text
-    from airflow_mirrordb.task.json_data import json_of
+    from airflow_mirrordb.task.arguments import json_of
 
     body = {name: getattr(operator, name) for name in BODY_FIELDS}
     files, input_path = paths_as_text(operator.files), paths_as_text(operator.input_path)

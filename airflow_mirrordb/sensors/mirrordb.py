@@ -45,10 +45,10 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, RetryPolicy
 
     from airflow_mirrordb.client.errors import MirrorDBError
-    from airflow_mirrordb.client.request import MirrorDBRequest
-    from airflow_mirrordb.client.response import MirrorDBResponse
+    from airflow_mirrordb.client.messages.request import MirrorDBRequest
+    from airflow_mirrordb.client.messages.response import MirrorDBResponse
     from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-    from airflow_mirrordb.task.polls import PollResult, PollState
+    from airflow_mirrordb.task.outcomes.polls import PollResult, PollState
 
 #: What its trigger is made with as it is.
 _OWN = ("gone", "field", "equals", "is_in", "changed", "failed", "not_yet", "poke_interval", "timeout")
@@ -235,7 +235,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         from airflow_mirrordb.client.errors import MirrorDBError
         from airflow_mirrordb.hooks.observers import add_lineage
         from airflow_mirrordb.task.control_flow import raise_again
-        from airflow_mirrordb.task.events import read_event
+        from airflow_mirrordb.task.outcomes.events import read_event
 
         keep_linked(self)
         event = read_event(event)
@@ -259,7 +259,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         :raises MirrorDBError: if it was one passing failure too many
         """
         from airflow_mirrordb.client.errors import MirrorDBError
-        from airflow_mirrordb.task.events import success_event
+        from airflow_mirrordb.task.outcomes.events import success_event
 
         try:
             request = self._request()
@@ -275,9 +275,9 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
 
     def _poll(self, request: MirrorDBRequest, state: PollState, context: Context) -> PollResult:
         from airflow_mirrordb.client.errors import MirrorDBError
-        from airflow_mirrordb.client.request import attach_request
+        from airflow_mirrordb.client.messages.request import attach_request
         from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-        from airflow_mirrordb.task.polls import judge
+        from airflow_mirrordb.task.outcomes.polls import judge
 
         condition, function = self._condition()
         hide: Callable[[str], str] = str
@@ -298,7 +298,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
             raise attach_request(error, request) from error.__cause__
 
     def _defer(self, started: float) -> NoReturn:
-        from airflow_mirrordb.task.polls import WaitOverError
+        from airflow_mirrordb.task.outcomes.polls import WaitOverError
         from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger
 
         assert self._last is not None  # noqa: S101  # the worker polled
@@ -348,7 +348,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         self, started_at: datetime | float, run_duration: Callable[[], float], poke_count: int
     ) -> float:
         """Airflow asks for the wait on a worker here, and would not know of a Retry-After."""
-        from airflow_mirrordb.task.polls import WaitOverError
+        from airflow_mirrordb.task.outcomes.polls import WaitOverError
 
         interval: float = super()._get_next_poke_interval(started_at, run_duration, poke_count)
         if self._last is None:
@@ -373,21 +373,21 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
 
     def _recall(self, context: Context) -> PollState:
         """Return what is known of the polls before; ``mode="reschedule"`` makes each in a new process."""
-        from airflow_mirrordb.task import poll_memory
-        from airflow_mirrordb.task.polls import PollState
+        from airflow_mirrordb.task.memory import poll_memory
+        from airflow_mirrordb.task.outcomes.polls import PollState
 
         if self.reschedule and not self.deferrable:
             return poll_memory.recall(context, changed=self.changed)
         return self._last.state if self._last else PollState()
 
     def _remember(self, context: Context, state: PollState) -> None:
-        from airflow_mirrordb.task import poll_memory
+        from airflow_mirrordb.task.memory import poll_memory
 
         if self.reschedule and not self.deferrable:
             poll_memory.remember(context, state)
 
     def _result(self, event: Mapping[str, Any]) -> Any:
-        from airflow_mirrordb.task.result import checked_result
+        from airflow_mirrordb.task.outcomes.result import checked_result
 
         self.log.info("Met: answered %s (request id %s)", event["http_status"], event["request_id"])
         result = event["data"]

@@ -18,7 +18,7 @@ def key_of(operator: Any, context: Context, client: GenericMirrorDB, method: str
 
     :raises InvalidRequestError: if it cannot be sent, or says nothing
     """
-    from airflow_mirrordb.client.request_headers import checked_key
+    from airflow_mirrordb.client.messages.request_headers import checked_key
 
     if operator.idempotency_key is not None:
         return checked_key(operator.idempotency_key)

@@ -25,7 +25,7 @@ class MirrorDBRetryPolicy(RetryPolicy):
         context: Context | None = None,
     ) -> RetryDecision:
         from airflow_mirrordb.client.errors import MirrorDBError
-        from airflow_mirrordb.client.rules.wait_headers import LONGEST_WAIT, too_long
+        from airflow_mirrordb.client.retries.wait_headers import LONGEST_WAIT, too_long
 
         asked: float | None = getattr(exception, "retry_after", None)
         if not isinstance(exception, MirrorDBError) or not asked:  # 0 names no time

@@ -44,9 +44,9 @@ except ImportError as error:
     raise ImportError("MirrorDBEventTrigger needs Airflow 3.0 or newer, which has assets") from error
 
 if TYPE_CHECKING:
+    from airflow_mirrordb.client.messages.request import MirrorDBRequest
+    from airflow_mirrordb.client.messages.response import MirrorDBResponse
     from airflow_mirrordb.client.mirrordb import GenericMirrorDB
-    from airflow_mirrordb.client.request import MirrorDBRequest
-    from airflow_mirrordb.client.response import MirrorDBResponse
 
 log = logging.getLogger(__name__)
 
@@ -232,7 +232,7 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
     async def polls(self) -> AsyncGenerator[Observation, None]:
         """Poll for ever, and yield what each poll found: the same object again while that is unchanged."""
         from airflow_mirrordb.client.errors import MirrorDBError, NotReadyError
-        from airflow_mirrordb.client.request import MirrorDBRequest, read_method
+        from airflow_mirrordb.client.messages.request import MirrorDBRequest, read_method
         from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 
         request = MirrorDBRequest(

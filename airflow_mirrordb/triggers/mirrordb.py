@@ -11,15 +11,16 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_mirrordb.client.errors import MirrorDBError
-from airflow_mirrordb.client.request import MirrorDBRequest
-from airflow_mirrordb.client.rules.retry import Progress
-from airflow_mirrordb.client.rules.write_safety import depends_on_the_past
+from airflow_mirrordb.client.messages.request import MirrorDBRequest
+from airflow_mirrordb.client.retries.retry import Progress
+from airflow_mirrordb.client.retries.write_safety import depends_on_the_past
 from airflow_mirrordb.compat import logger_of_airflow
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.output import sink_for
 from airflow_mirrordb.hooks.sharing import SharedClient
 from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES, fields_of
-from airflow_mirrordb.task.events import (
+from airflow_mirrordb.task.memory.takeover import may_have_been_sent
+from airflow_mirrordb.task.outcomes.events import (
     OR_FILE,
     ResumeEvent,
     SuccessEvent,
@@ -28,7 +29,6 @@ from airflow_mirrordb.task.events import (
     success_event,
 )
 from airflow_mirrordb.task.stored_arguments import StoredArguments, given, restored, warn_of_unknown
-from airflow_mirrordb.task.takeover import may_have_been_sent
 
 log = logger_of_airflow(__name__)  # a trigger's own takes longer, since it is made for one line
 

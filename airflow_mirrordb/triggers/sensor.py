@@ -13,22 +13,22 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
 from airflow_mirrordb.client.errors import MirrorDBError
-from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
-from airflow_mirrordb.client.response import MirrorDBResponse
+from airflow_mirrordb.client.messages.request import MirrorDBRequest, attach_request
+from airflow_mirrordb.client.messages.response import MirrorDBResponse
 from airflow_mirrordb.compat import logger_of_airflow
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.sharing import SharedClient
 from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES
 from airflow_mirrordb.task.conditions import Condition
 from airflow_mirrordb.task.control_flow import RaisedEvent, raised_event
-from airflow_mirrordb.task.events import (
+from airflow_mirrordb.task.outcomes.events import (
     SuccessEvent,
     TimeoutEvent,
     check_size,
     event_of,
     success_event,
 )
-from airflow_mirrordb.task.polls import PollResult, PollState, WaitOverError, judge
+from airflow_mirrordb.task.outcomes.polls import PollResult, PollState, WaitOverError, judge
 from airflow_mirrordb.task.stored_arguments import StoredArguments, given, restored
 from airflow_mirrordb.triggers.mirrordb import log_request
 

@@ -25,7 +25,7 @@ from airflow_mirrordb.task.arguments import (
     refuse_sensitive,
 )
 from airflow_mirrordb.task.control_flow import RaisedEvent
-from airflow_mirrordb.task.events import SuccessEvent, TimeoutEvent, event_of, read_event
+from airflow_mirrordb.task.outcomes.events import SuccessEvent, TimeoutEvent, event_of, read_event
 from airflow_mirrordb.task.serialization import HALF_REPLACED, storable
 from airflow_mirrordb.task.templates import RemembersTemplates
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger

@@ -21,7 +21,7 @@ from playwright.sync_api import Page, expect
 
 from airflow_mirrordb.client import MirrorDBConfig
 from airflow_mirrordb.get_provider_info import get_provider_info
-from airflow_mirrordb.hooks.connection import config_from
+from airflow_mirrordb.hooks.connections.config import config_from
 from tests.support.airflow_home import AirflowHome
 from tests.support.backend_process import BackendProcess
 from tests.support.backends import ScriptedBackend

@@ -18,17 +18,17 @@ from airflow_mirrordb.client import (
     MirrorDBConfig,
     MirrorDBError,
     MirrorDBRequest,
-    response,
 )
 from airflow_mirrordb.client.auth.redaction import Redaction
+from airflow_mirrordb.client.calls.redirects import redirected
 from airflow_mirrordb.client.collections.next_links import BadLinkError, PageRequest, followed
+from airflow_mirrordb.client.endpoints.patterns import METHODS
 from airflow_mirrordb.client.errors import InvalidRequestError
-from airflow_mirrordb.client.request import prepare
-from airflow_mirrordb.client.request_headers import ACCEPT, USER_AGENT
-from airflow_mirrordb.client.response import Answer
-from airflow_mirrordb.client.rules.patterns import METHODS
-from airflow_mirrordb.client.rules.redirects import redirected
-from airflow_mirrordb.client.wire.aiohttp_private import serialize_headers
+from airflow_mirrordb.client.messages import response
+from airflow_mirrordb.client.messages.request import prepare
+from airflow_mirrordb.client.messages.request_headers import ACCEPT, USER_AGENT
+from airflow_mirrordb.client.messages.response import Answer
+from airflow_mirrordb.client.wire.aiohttp.private import serialize_headers
 from tests.fuzz import oracle
 
 KEY = "s3cret-k3y"

@@ -30,7 +30,7 @@ os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "True"
 @pytest.fixture(autouse=True)
 def _no_look_up_known() -> None:
     """Forget what earlier tests looked up: hooks of one process share an event loop, and what it knows."""
-    if lookup := sys.modules.get("airflow_mirrordb.hooks.lookup"):
+    if lookup := sys.modules.get("airflow_mirrordb.hooks.connections.lookup"):
         lookup._look_ups.clear()
 
 

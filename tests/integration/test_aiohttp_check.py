@@ -15,8 +15,8 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import BaseConnector
 
 from airflow_mirrordb.client import GenericMirrorDB, InstallationError
-from airflow_mirrordb.client.wire import aiohttp_changes, aiohttp_private
-from airflow_mirrordb.client.wire.aiohttp_check import WORKING, check_aiohttp
+from airflow_mirrordb.client.wire.aiohttp import changes as aiohttp_changes, private as aiohttp_private
+from airflow_mirrordb.client.wire.aiohttp.check import WORKING, check_aiohttp
 
 if TYPE_CHECKING:
     from tests.support.connections import ConfigFor

@@ -24,10 +24,10 @@ from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from airflow_mirrordb.task.arguments import fields_of
 from airflow_mirrordb.task.conditions import Condition
-from airflow_mirrordb.task.events import event_of, read_event
-from airflow_mirrordb.task.polls import PollState
+from airflow_mirrordb.task.memory.state import TaskState
+from airflow_mirrordb.task.outcomes.events import event_of, read_event
+from airflow_mirrordb.task.outcomes.polls import PollState
 from airflow_mirrordb.task.serialization import NotStorableError, storable
-from airflow_mirrordb.task.state import TaskState
 from airflow_mirrordb.triggers.changes import Observation
 from airflow_mirrordb.triggers.event import MirrorDBEventTrigger
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments

@@ -16,7 +16,7 @@ from airflow_mirrordb.client import (
     MirrorDBError,
     NotFoundError,
 )
-from airflow_mirrordb.client.wire.aiohttp_private import Handler
+from airflow_mirrordb.client.wire.aiohttp.private import Handler
 from tests.support.aiohttp_versions import TAKES_ANY_HEADER
 from tests.support.raw_server import Reply, json_answer
 

@@ -19,7 +19,7 @@ from airflow_mirrordb.client import (
     ServerError,
     WaitNeeded,
 )
-from airflow_mirrordb.client.rules.rate_limiter import SHORT_PAUSE, START_RATE
+from airflow_mirrordb.client.limits.rate_limiter import SHORT_PAUSE, START_RATE
 from tests.support.backends import Answering, Crowd
 from tests.support.clocks import FakeClock, loop_time, turns
 from tests.support.connections import ConfigFor
@@ -325,7 +325,7 @@ async def test_the_deadline_of_an_earlier_run_holds(
     raw_server: RawServer, config_for: ConfigFor, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is left of max_elapsed is the same in the process that goes on; it may still ask once."""
-    monkeypatch.setattr("airflow_mirrordb.client.call.LEAST_TIMEOUT", 25.0)
+    monkeypatch.setattr("airflow_mirrordb.client.calls.call.LEAST_TIMEOUT", 25.0)
     raw_server.default = Reply(then="time-out")
     config = config_for(raw_server.base_url, timeout=3600)
     async with GenericMirrorDB(config, clock=clock.as_clock()) as client:

@@ -11,7 +11,7 @@ from hypothesis import example, given, strategies as st
 from yarl import URL
 
 from airflow_mirrordb.client import ConfigError, MirrorDBConfig
-from airflow_mirrordb.hooks.connection import config_from
+from airflow_mirrordb.hooks.connections.config import config_from
 
 FIELDS = ("base_url", "oauth_url", "proxy")
 WORDS = ("c4nary", "PASSw0rd", "49152")

@@ -16,7 +16,7 @@ from aiohttp import ThreadedResolver
 
 from airflow_mirrordb.client.wire.resolver import Resolver
 from airflow_mirrordb.client.wire.threads import in_thread
-from airflow_mirrordb.hooks.connection_test import TEST_TIMEOUT
+from airflow_mirrordb.hooks.connections.check import TEST_TIMEOUT
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from tests.support.backends import ScriptedBackend, silent_backend
 from tests.support.clocks import loop_time

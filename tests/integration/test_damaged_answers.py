@@ -26,7 +26,7 @@ from airflow_mirrordb.client import (
     ServerError,
 )
 from airflow_mirrordb.client.bodies.compression import PIECE
-from airflow_mirrordb.client.bodies.error_details import MAX_BODY
+from airflow_mirrordb.client.bodies.errors.details import MAX_BODY
 from airflow_mirrordb.hooks.output import OutputFile
 from tests.support.connections import ConfigFor
 from tests.support.raw_server import RawServer, Reply

@@ -28,7 +28,7 @@ from airflow_mirrordb.client import (
     ResponseError,
     ServerError,
 )
-from airflow_mirrordb.client.rules import rate_limiter
+from airflow_mirrordb.client.limits import rate_limiter
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator, MirrorDBUpdateOperator
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger

@@ -26,8 +26,8 @@ from airflow_mirrordb.client import (
     NotFoundError,
     ServerError,
 )
-from airflow_mirrordb.client.request import WireRequest
-from airflow_mirrordb.client.response import Answer
+from airflow_mirrordb.client.messages.request import WireRequest
+from airflow_mirrordb.client.messages.response import Answer
 from airflow_mirrordb.client.wire.transport import Transport
 from airflow_mirrordb.devserver import DevServer
 from tests.support.clocks import FakeClock, turns
@@ -331,7 +331,9 @@ async def test_without_the_guard_writes_are_doubled(
 
     monkeypatch.setattr(Transport, "send", with_another_key)
     if header is None:
-        monkeypatch.setattr("airflow_mirrordb.client.call.classify_failure", lambda error, *_, **__: error)
+        monkeypatch.setattr(
+            "airflow_mirrordb.client.calls.call.classify_failure", lambda error, *_, **__: error
+        )
     run = await run_through_faults(config_for, server, 1, idempotency_header=header)
     assert any("exists 2 times" in difference for difference in run.found)
     assert any("carried out 2 times" in difference for difference in run.found)

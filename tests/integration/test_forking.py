@@ -18,8 +18,8 @@ import pytest
 from aiohttp import web
 
 from airflow_mirrordb.client import GenericMirrorDB, forking
-from airflow_mirrordb.client.rules import rate_limiter
-from airflow_mirrordb.client.rules.rate_limiter import rate_limiter_for
+from airflow_mirrordb.client.limits import rate_limiter
+from airflow_mirrordb.client.limits.rate_limiter import rate_limiter_for
 from airflow_mirrordb.hooks import runner as runners
 from airflow_mirrordb.hooks.blocking import items_of
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook

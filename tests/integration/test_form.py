@@ -13,8 +13,8 @@ import pytest
 
 from airflow_mirrordb.client import MirrorDBConfig
 from airflow_mirrordb.get_provider_info import get_provider_info
-from airflow_mirrordb.hooks.connection import config_from
-from airflow_mirrordb.hooks.form import KEPT
+from airflow_mirrordb.hooks.connections.config import config_from
+from airflow_mirrordb.hooks.connections.form import KEPT
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 
 wtforms = pytest.importorskip("wtforms", reason="the form of Airflow below 3.2 needs wtforms")

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from airflow_mirrordb.client import DisconnectedError, GenericMirrorDB, InvalidResponseError
-from airflow_mirrordb.client.wire import aiohttp_private
+from airflow_mirrordb.client.wire.aiohttp import private as aiohttp_private
 from tests.support.connections import ConfigFor
 from tests.support.raw_server import RawServer, Reply
 

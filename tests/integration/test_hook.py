@@ -27,7 +27,7 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.devserver import DevServer
 from airflow_mirrordb.hooks import runner as runners
-from airflow_mirrordb.hooks.connection import base_url, config_from
+from airflow_mirrordb.hooks.connections.config import base_url, config_from
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from tests.support.backends import Answering, ScriptedBackend, silent_backend
 from tests.support.connections import SetConnection

@@ -13,7 +13,7 @@ from airflow.providers.common.compat import connection as compat
 
 from airflow_mirrordb.client import AuthenticationError, ConfigError, GenericMirrorDB, MirrorDBConfig
 from airflow_mirrordb.client.wire.pool import IDLE_LIMIT
-from airflow_mirrordb.hooks.lookup import SHARED_FOR
+from airflow_mirrordb.hooks.connections.lookup import SHARED_FOR
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.sharing import SharedClient
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
@@ -153,7 +153,7 @@ async def test_one_look_up_serves_all(
     raw_server: RawServer, set_connection: SetConnection, look_ups: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A thousand requests through hooks of one loop cost what one costs."""
-    monkeypatch.setattr("airflow_mirrordb.hooks.lookup.SHARED_FOR", 3600)
+    monkeypatch.setattr("airflow_mirrordb.hooks.connections.lookup.SHARED_FOR", 3600)
     set_connection(raw_server.base_url)
     await asyncio.gather(*(read() for _ in range(50)))
     await read()
@@ -200,7 +200,7 @@ async def test_a_refused_key_is_looked_up_again_once_for_all(
     answering: Answering, set_connection: SetConnection, look_ups: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Twenty hooks meet 401 together, after the key was changed; one further look-up serves them."""
-    monkeypatch.setattr("airflow_mirrordb.hooks.lookup.FRESH_FOR", 3600)
+    monkeypatch.setattr("airflow_mirrordb.hooks.connections.lookup.FRESH_FOR", 3600)
 
     async def answer(request: web.Request) -> web.Response:
         await until(lambda: len(backend.requests) >= 20)
@@ -275,7 +275,7 @@ async def test_a_connection_that_was_looked_up_anew_has_a_new_client(
     scripted: ScriptedBackend, set_connection: SetConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who starts later sees what was changed in the connection; who is under way keeps what it has."""
-    monkeypatch.setattr("airflow_mirrordb.hooks.lookup.SHARED_FOR", 0.0)
+    monkeypatch.setattr("airflow_mirrordb.hooks.connections.lookup.SHARED_FOR", 0.0)
     set_connection("http://127.0.0.1:1")
     async with SharedClient("mirrordb_default") as client:
         set_connection(scripted.url)

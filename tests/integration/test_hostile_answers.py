@@ -15,7 +15,7 @@ import brotli
 import pytest
 
 from airflow_mirrordb.client import GenericMirrorDB, InvalidResponseError, MirrorDBError
-from airflow_mirrordb.client.wire import aiohttp_private
+from airflow_mirrordb.client.wire.aiohttp import private as aiohttp_private
 from tests.support.aiohttp_versions import TAKES_ANY_HEADER
 from tests.support.clocks import TIMEOUT, loop_time, turns, until
 from tests.support.raw_server import RawServer, json_answer, listening

@@ -33,7 +33,7 @@ from airflow_mirrordb.operators.mirrordb import (
     MirrorDBReadOperator,
     MirrorDBUpdateOperator,
 )
-from airflow_mirrordb.task.events import read_event
+from airflow_mirrordb.task.outcomes.events import read_event
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger
 from tests.support.backends import ScriptedBackend, silent_backend
 from tests.support.connections import SetConnection

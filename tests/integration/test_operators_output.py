@@ -23,7 +23,7 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
-from airflow_mirrordb.task.events import read_event
+from airflow_mirrordb.task.outcomes.events import read_event
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, arguments
 from tests.integration.test_operators import MODES, first_event, run
 from tests.integration.test_streams import contents, has_a_block

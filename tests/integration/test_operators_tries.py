@@ -40,8 +40,8 @@ from airflow_mirrordb.operators.mirrordb import (
     MirrorDBReadOperator,
     MirrorDBUpdateOperator,
 )
-from airflow_mirrordb.task.state import LARGEST, NAME, WriteState
-from airflow_mirrordb.task.takeover import NAME as SENT
+from airflow_mirrordb.task.memory.state import LARGEST, NAME, WriteState
+from airflow_mirrordb.task.memory.takeover import NAME as SENT
 from tests.integration.test_operators import first_event, restored
 from tests.support.backends import ScriptedBackend
 from tests.support.connections import SetConnection

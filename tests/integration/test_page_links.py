@@ -15,7 +15,7 @@ from airflow_mirrordb.client.collections.next_links import (
     followed,
     next_link,
 )
-from airflow_mirrordb.client.request import MirrorDBRequest
+from airflow_mirrordb.client.messages.request import MirrorDBRequest
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 from tests.integration.test_operators import MODES, run

@@ -18,7 +18,7 @@ from airflow_mirrordb.client import (
 from airflow_mirrordb.client.collections.next_links import next_link
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
-from airflow_mirrordb.task.events import read_event
+from airflow_mirrordb.task.outcomes.events import read_event
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
 from tests.integration.test_operators import context
 from tests.support.backends import Answering, Backend, ScriptedBackend

@@ -21,7 +21,7 @@ from airflow_mirrordb.client.collections.reading_report import LOG_EVERY
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.output import OutputFile
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
-from airflow_mirrordb.task.events import read_event
+from airflow_mirrordb.task.outcomes.events import read_event
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
 from tests.integration.test_interruptions import SIGNAL, TimeOut
 from tests.integration.test_operators import context

@@ -25,7 +25,7 @@ from airflow_mirrordb.client import AmbiguousWriteError, GenericMirrorDB, Mirror
 from airflow_mirrordb.devserver.fixtures import mirrordb_server
 from airflow_mirrordb.devserver.server import DevServer
 from airflow_mirrordb.get_provider_info import get_provider_info
-from airflow_mirrordb.hooks.connection import config_from
+from airflow_mirrordb.hooks.connections.config import config_from
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators import mirrordb as operators
 from airflow_mirrordb.operators.base import MirrorDBOperator

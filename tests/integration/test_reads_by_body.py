@@ -26,8 +26,8 @@ from airflow_mirrordb.client import (
     ResponseError,
     ServerError,
 )
-from airflow_mirrordb.client.request import prepare
-from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
+from airflow_mirrordb.client.endpoints.registry import EndpointRegistry
+from airflow_mirrordb.client.messages.request import prepare
 from tests.integration.test_client_retries import BROKEN
 from tests.support.aiohttp_versions import QUERY
 from tests.support.raw_server import Reply, json_answer

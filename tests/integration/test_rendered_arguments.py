@@ -34,7 +34,7 @@ from airflow_mirrordb.operators.mirrordb import (
     MirrorDBUpdateOperator,
 )
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
-from airflow_mirrordb.task.events import read_event
+from airflow_mirrordb.task.outcomes.events import read_event
 from airflow_mirrordb.triggers.start import MirrorDBReadStartTrigger, MirrorDBSensorStartTrigger
 from tests.support.backends import ScriptedBackend
 from tests.support.connections import SetConnection

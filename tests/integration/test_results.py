@@ -18,7 +18,7 @@ from airflow_mirrordb.operators import bulk_result
 from airflow_mirrordb.operators.base import MirrorDBOperator
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBReadOperator
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
-from airflow_mirrordb.task import result
+from airflow_mirrordb.task.outcomes import result
 from airflow_mirrordb.task.serialization import NotStorableError, storable
 from tests.integration.test_operators import KEYED, MODES, context, run
 from tests.support.backends import ScriptedBackend

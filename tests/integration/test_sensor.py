@@ -37,7 +37,7 @@ from airflow_mirrordb.client import (
     ServerError,
 )
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
-from airflow_mirrordb.task.events import read_event
+from airflow_mirrordb.task.outcomes.events import read_event
 from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger
 from airflow_mirrordb.triggers.start import MirrorDBSensorStartTrigger
 from tests.support.backends import ScriptedBackend

@@ -19,7 +19,7 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
 from airflow_mirrordb.client import FailedStateError, ForbiddenError, MirrorDBError
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
-from airflow_mirrordb.task.events import read_event
+from airflow_mirrordb.task.outcomes.events import read_event
 from airflow_mirrordb.triggers.start import MirrorDBSensorStartTrigger
 from tests.integration.test_rendered_arguments import context_of, execute
 from tests.integration.test_sensor import (

@@ -22,7 +22,7 @@ from airflow.triggers.base import BaseEventTrigger
 
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBReadOperator
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
-from airflow_mirrordb.task.events import read_event
+from airflow_mirrordb.task.outcomes.events import read_event
 from airflow_mirrordb.task.start import DEFAULTS
 from airflow_mirrordb.triggers.event import MirrorDBEventTrigger
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger

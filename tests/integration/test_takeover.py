@@ -11,8 +11,8 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_mirrordb.client import Progress
 from airflow_mirrordb.task.arguments import fields_of
-from airflow_mirrordb.task.events import read_event
-from airflow_mirrordb.task.takeover import NAME
+from airflow_mirrordb.task.memory.takeover import NAME
+from airflow_mirrordb.task.outcomes.events import read_event
 from airflow_mirrordb.triggers import mirrordb as triggers
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
 from tests.integration.test_operators import first_event

@@ -11,7 +11,7 @@ from typing import Any
 
 #: By module: what a guard is called in the lists of guards, and what it is called in the code.
 SEAMS = {
-    "airflow_mirrordb.client.answer_errors": {
+    "airflow_mirrordb.client.messages.answer_errors": {
         "errors in successes": "reported_error",
         "halves of pairs in request ids": "encodable",
         "queries of redirects": "shown",
@@ -42,25 +42,25 @@ SEAMS = {
         "ends of compressed bodies": "_end",
         "number of members": "MAX_MEMBERS",
     },
-    "airflow_mirrordb.client.bodies.error_details": {
+    "airflow_mirrordb.client.bodies.errors.details": {
         "halves of pairs in details": "_limited",
     },
-    "airflow_mirrordb.client.bodies.error_records": {
+    "airflow_mirrordb.client.bodies.errors.records": {
         "depth of errors": "MAX_DEPTH",
         "number of values of errors": "MAX_NODES",
         "number of errors": "MAX_RECORDS",
     },
-    "airflow_mirrordb.client.bodies.failure_words": {
+    "airflow_mirrordb.client.bodies.errors.failure_words": {
         "number of values of failures": "MAX_VALUES",
     },
-    "airflow_mirrordb.client.bodies.json_faults": {
+    "airflow_mirrordb.client.bodies.errors.json_faults": {
         "what is scanned of bodies": "MAX_SCANNED",
         "what is shown of bodies": "SHOWN",
     },
     "airflow_mirrordb.client.bodies.texts": {
         "charsets of text": "_CHARSETS",
     },
-    "airflow_mirrordb.client.call": {
+    "airflow_mirrordb.client.calls.call": {
         "redirects": "redirected",
         "refusals": "may_be_applied",
         "redaction of request ids of successes": "interpret",
@@ -79,7 +79,7 @@ SEAMS = {
         "origin of links": "_address",
         "parameters in paths of links": "_PLAIN_PATH",
     },
-    "airflow_mirrordb.client.full_response": {
+    "airflow_mirrordb.client.messages.full_response": {
         "credentials in headers of answers": "_CREDENTIALS",
         "queries in headers of answers": "shown",
     },
@@ -108,10 +108,10 @@ SEAMS = {
         "pages of an event": "collect",
         "entity tags that hold a secret": "GenericMirrorDB.without_secrets",
     },
-    "airflow_mirrordb.client.request": {
+    "airflow_mirrordb.client.messages.request": {
         "what only reads": "READS",
     },
-    "airflow_mirrordb.client.request_headers": {
+    "airflow_mirrordb.client.messages.request_headers": {
         "reserved headers": "RESERVED_HEADERS",
         "spelling of headers": "header_key",
         "headers that override": "OVERRIDES",
@@ -120,7 +120,7 @@ SEAMS = {
         "entity tags": "entity_tags",
         "idempotency keys that say nothing": "checked_key",
     },
-    "airflow_mirrordb.client.response": {
+    "airflow_mirrordb.client.messages.response": {
         "304 after a write": "_is_success",
         "what is not ready": "is_pending",
         "304 that nobody asked for": "_is_conditional",
@@ -128,10 +128,10 @@ SEAMS = {
         "JSON decoder": "_JSON",
         "entity tags that no request can send": "entity_tag",
     },
-    "airflow_mirrordb.client.route": {
+    "airflow_mirrordb.client.calls.route": {
         "changes of aiohttp": "check_aiohttp",
     },
-    "airflow_mirrordb.client.rules.paths": {
+    "airflow_mirrordb.client.endpoints.paths": {
         "what is encoded again": "_refuse_what_is_hidden",
         "odd characters": "_refuse_odd_characters",
         "structure in a normal form": "_STRUCTURE",
@@ -139,32 +139,32 @@ SEAMS = {
         "names that read as URLs": "_URL",
         "length of endpoints": "MAX_ENDPOINT_LENGTH",
     },
-    "airflow_mirrordb.client.rules.patterns": {
+    "airflow_mirrordb.client.endpoints.patterns": {
         "endpoint patterns": "Rule.matches",
         "kinds of placeholders": "_rules_of",
         "custom methods of items": "_refuse_without_method",
     },
-    "airflow_mirrordb.client.rules.redirects": {
+    "airflow_mirrordb.client.calls.redirects": {
         "headers for other hosts": "_FOR_ANYBODY",
         "hosts of redirects": "is_listed",
     },
-    "airflow_mirrordb.client.rules.retry": {
+    "airflow_mirrordb.client.retries.retry": {
         "backoff of limits": "LEAST_SHARE",
     },
-    "airflow_mirrordb.client.rules.urls": {
+    "airflow_mirrordb.client.endpoints.urls": {
         "length of URLs": "MAX_URL_LENGTH",
         "ports": "is_port",
         "words of a URL that is none": "_split",
     },
-    "airflow_mirrordb.client.rules.wait_headers": {
+    "airflow_mirrordb.client.retries.wait_headers": {
         "longest wait": "LONGEST_WAIT",
         "Retry-After below 0": "_number",
     },
-    "airflow_mirrordb.client.rules.write_safety": {
+    "airflow_mirrordb.client.retries.write_safety": {
         "303 after a write": "_AFTER_AN_ACTION",
         "successes that are cut off": "_without_answer",
     },
-    "airflow_mirrordb.client.wire.aiohttp_private": {
+    "airflow_mirrordb.client.wire.aiohttp.private": {
         "framing": "Handler._end",
         "names that hang": "Resolver",
         "answers nobody asked for": "Connector._get",
@@ -211,10 +211,10 @@ SEAMS = {
     "airflow_mirrordb.hooks.connected": {
         "Airflow's masker": "mask_secrets",
     },
-    "airflow_mirrordb.hooks.connection_test": {
+    "airflow_mirrordb.hooks.connections.check": {
         "connections that hang": "in_thread",
     },
-    "airflow_mirrordb.hooks.lookup": {
+    "airflow_mirrordb.hooks.connections.lookup": {
         "keys of a connection that moved": "ConnectionLookUp.credentials",
     },
     "airflow_mirrordb.hooks.output": {
@@ -236,13 +236,13 @@ SEAMS = {
         "lists without what may have been applied": "BulkState._outcomes",
         "what was in flight in a killed try": "BulkState._last_begun",
     },
-    "airflow_mirrordb.task.events": {
+    "airflow_mirrordb.task.outcomes.events": {
         "events": "to_text_beside",
     },
-    "airflow_mirrordb.task.polls": {
+    "airflow_mirrordb.task.outcomes.polls": {
         "redaction of what a failure says": "_failed",
     },
-    "airflow_mirrordb.task.result": {
+    "airflow_mirrordb.task.outcomes.result": {
         "results that XComs refuse": "storable",
         "size of results": "_size_of",
     },
@@ -252,7 +252,7 @@ SEAMS = {
     "airflow_mirrordb.task.start": {
         "arguments of a start in the triggerer": "check_exact",
     },
-    "airflow_mirrordb.task.state": {
+    "airflow_mirrordb.task.memory.state": {
         "other data under the key of an earlier try": "content_of",
         "404 after a killed try": "WriteState.begin",
         "404 after a refused try": "WriteState.take_back_unless_applied",
@@ -261,7 +261,7 @@ SEAMS = {
     "airflow_mirrordb.task.stored_arguments": {
         "requests to triggers": "to_text",
     },
-    "airflow_mirrordb.task.takeover": {
+    "airflow_mirrordb.task.memory.takeover": {
         "what a triggerer that died had sent": "set_xcom",
         "wrong ids in triggers": "_is_noted",
     },

@@ -35,14 +35,14 @@ def written_in(file: str, call: str) -> Any:
 async def test_a_blocking_call_in_the_package_is_an_error(call: str) -> None:
     """It raises where it would block, and is noted in case somebody catches the error."""
     with pytest.raises(BlockingError):
-        written_in("hooks/lookup.py", call)()
-    assert any("hooks/lookup.py" in noted for noted in blocking_calls)
+        written_in("hooks/connections/lookup.py", call)()
+    assert any("hooks/connections/lookup.py" in noted for noted in blocking_calls)
     blocking_calls.clear()
 
 
 async def test_a_thread_may_block() -> None:
     """What runs beside the event loop keeps nobody waiting."""
-    await asyncio.to_thread(written_in("hooks/lookup.py", CALLS["folder"]))
+    await asyncio.to_thread(written_in("hooks/connections/lookup.py", CALLS["folder"]))
 
 
 async def test_the_embedded_backend_may_block() -> None:

@@ -27,7 +27,7 @@ from airflow_mirrordb.client import (
     ServerError,
 )
 from airflow_mirrordb.client.collections.bulk import LOG_EVERY, Bulk
-from airflow_mirrordb.client.request import update_method
+from airflow_mirrordb.client.messages.request import update_method
 from tests.support.clocks import FakeClock
 
 TOLERANT: dict[str, Any] = {"on_error": "continue", "max_failed": 1.0}

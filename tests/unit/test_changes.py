@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
-from airflow_mirrordb.client.response import decode
+from airflow_mirrordb.client.messages.response import decode
 from airflow_mirrordb.task.serialization import from_text, readable, to_text
 from airflow_mirrordb.triggers.changes import Fault, Observation, Position, Version, advanced, changed
 from airflow_mirrordb.triggers.selection import Selection

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from hypothesis import given, strategies as st
 
-from airflow_mirrordb.client.rules.concurrency import ConcurrencyLimit
+from airflow_mirrordb.client.limits.concurrency import ConcurrencyLimit
 from tests.support.clocks import loop_time, turns
 
 LONG = 3600.0  # seconds that no test waits

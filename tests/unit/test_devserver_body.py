@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from airflow_mirrordb.devserver.answer import RefusedError
-from airflow_mirrordb.devserver.body import merge_patch, parse_object
+from airflow_mirrordb.devserver.requests.body import merge_patch, parse_object
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

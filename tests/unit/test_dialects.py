@@ -19,8 +19,8 @@ from airflow_mirrordb.client import (
     MirrorDBRequest,
 )
 from airflow_mirrordb.client.auth.schemes import auth_headers, secrets
-from airflow_mirrordb.client.request import WireRequest, prepare, update_method
-from airflow_mirrordb.client.response import Answer, interpret, unwrapped
+from airflow_mirrordb.client.messages.request import WireRequest, prepare, update_method
+from airflow_mirrordb.client.messages.response import Answer, interpret, unwrapped
 
 UPDATE = MirrorDBRequest(method="PUT", endpoint="api/users/7", data={"a": 1}, idempotency_key="k")
 KEYED = {"idempotency_header": "Idempotency-Key"}

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from airflow_mirrordb.client import ConfigError, EndpointNotAllowedError, EndpointRegistry, MirrorDBConfig
-from airflow_mirrordb.client.request import MirrorDBRequest, prepare
-from airflow_mirrordb.client.rules.paths import decode_endpoint
-from airflow_mirrordb.client.rules.patterns import METHODS, Method, parse_pattern
+from airflow_mirrordb.client.endpoints.paths import decode_endpoint
+from airflow_mirrordb.client.endpoints.patterns import METHODS, Method, parse_pattern
+from airflow_mirrordb.client.messages.request import MirrorDBRequest, prepare
 from tests.unit.test_endpoints import COLLECTION, ITEM, allowed_methods, refusal
 
 EVERYTHING = EndpointRegistry(declared=("{all:path}", "POST {all:path}"))

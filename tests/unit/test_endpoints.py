@@ -10,8 +10,8 @@ import pytest
 from hypothesis import assume, example, given, strategies as st
 
 from airflow_mirrordb.client import ConfigError, EndpointNotAllowedError, EndpointRegistry
-from airflow_mirrordb.client.rules.paths import decode_endpoint
-from airflow_mirrordb.client.rules.patterns import METHODS, parse_pattern
+from airflow_mirrordb.client.endpoints.paths import decode_endpoint
+from airflow_mirrordb.client.endpoints.patterns import METHODS, parse_pattern
 
 PREDEFINED = EndpointRegistry()
 SAFE_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-._~!$&'()*,=:@%/")

@@ -13,8 +13,8 @@ from airflow_mirrordb.client import (
     MirrorDBConfig,
     MirrorDBRequest,
 )
-from airflow_mirrordb.client.request import prepare
-from airflow_mirrordb.client.rules.entity_tags import entity_tags
+from airflow_mirrordb.client.messages.entity_tags import entity_tags
+from airflow_mirrordb.client.messages.request import prepare
 
 CONDITIONS = {"if_match": "If-Match", "if_none_match": "If-None-Match"}
 

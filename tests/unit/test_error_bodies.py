@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from airflow_mirrordb.client.auth.redaction import Redaction
-from airflow_mirrordb.client.bodies import error_keys
-from airflow_mirrordb.client.bodies.error_details import MAX_CODE, MAX_DETAIL, problem_from
-from airflow_mirrordb.client.bodies.failure_words import words_of_failure
+from airflow_mirrordb.client.bodies.errors import keys
+from airflow_mirrordb.client.bodies.errors.details import MAX_CODE, MAX_DETAIL, problem_from
+from airflow_mirrordb.client.bodies.errors.failure_words import words_of_failure
 from tests.unit.error_bodies import Row, frameworks, pages, servers, services, standards
 
 MODULES = (standards, frameworks, services, servers, pages)
@@ -111,12 +111,7 @@ def test_json_in_utf_16_is_read() -> None:
 SECRET = "s3cr3t-k3y-0123456789"
 KEYS = sorted(
     {
-        *(
-            name
-            for value in vars(error_keys).values()
-            if isinstance(value, tuple | frozenset)
-            for name in value
-        ),
+        *(name for value in vars(keys).values() if isinstance(value, tuple | frozenset) for name in value),
         *("__type", "@type", "@Message.ExtendedInfo", "o:errorDetails", "x", "0", SECRET, ""),
     }
 )

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from airflow_mirrordb.client.auth.redaction import Redaction
-from airflow_mirrordb.client.bodies.error_details import MAX_DETAIL, problem_from
-from airflow_mirrordb.client.bodies.error_records import MAX_DEPTH
+from airflow_mirrordb.client.bodies.errors.details import MAX_DETAIL, problem_from
+from airflow_mirrordb.client.bodies.errors.records import MAX_DEPTH
 
 
 def body(value: object) -> bytes:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from airflow_mirrordb.client.bodies.error_details import MAX_DETAIL
-from airflow_mirrordb.client.bodies.failure_words import words_of_failure
+from airflow_mirrordb.client.bodies.errors.details import MAX_DETAIL
+from airflow_mirrordb.client.bodies.errors.failure_words import words_of_failure
 
 
 @pytest.mark.parametrize(

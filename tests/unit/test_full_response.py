@@ -6,8 +6,8 @@ import pytest
 from multidict import CIMultiDict
 from yarl import URL
 
-from airflow_mirrordb.client.full_response import FullResponse, full_response
-from airflow_mirrordb.client.response import MirrorDBResponse
+from airflow_mirrordb.client.messages.full_response import FullResponse, full_response
+from airflow_mirrordb.client.messages.response import MirrorDBResponse
 
 BASE = "https://backend.example.com/v1"
 REQUESTED = URL(f"{BASE}/api/users")

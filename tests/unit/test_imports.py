@@ -18,7 +18,7 @@ BESIDE = {"operators": "sensors", "sensors": "operators"}
 
 #: The only modules that may use what aiohttp does not document, or change a class of it; the second looks
 #: at what the first one uses.
-WALL = ("client.wire.aiohttp_private", "client.wire.aiohttp_changes")
+WALL = ("client.wire.aiohttp.private", "client.wire.aiohttp.changes")
 #: What the others use of aiohttp: names that its reference documents
 #: (https://docs.aiohttp.org/en/stable/client_reference.html, abc.html and web_reference.html).
 DOCUMENTED = {

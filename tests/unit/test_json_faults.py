@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from airflow_mirrordb.client.auth.redaction import Redaction
-from airflow_mirrordb.client.bodies.json_faults import MAX_SCANNED, SHOWN, fault_in
-from airflow_mirrordb.client.response import decode
+from airflow_mirrordb.client.bodies.errors.json_faults import MAX_SCANNED, SHOWN, fault_in
+from airflow_mirrordb.client.messages.response import decode
 
 
 def fault_of(body: bytes) -> str:

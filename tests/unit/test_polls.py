@@ -6,7 +6,7 @@ import pytest
 
 from airflow_mirrordb.client import RateLimitError
 from airflow_mirrordb.task.conditions import Condition
-from airflow_mirrordb.task.polls import PollResult, PollState, judge
+from airflow_mirrordb.task.outcomes.polls import PollResult, PollState, judge
 
 
 def not_sent(retry_after: float) -> RateLimitError:

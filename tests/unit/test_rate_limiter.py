@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import pytest
 from hypothesis import given, strategies as st
 
-from airflow_mirrordb.client.rules.rate_limiter import (
+from airflow_mirrordb.client.limits.rate_limiter import (
     LATENESS,
     LONGEST_PAUSE,
     LONGEST_SHORT_PAUSE,

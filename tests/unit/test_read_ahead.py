@@ -10,7 +10,7 @@ import pytest
 
 from airflow_mirrordb.client.collections.next_links import PageRequest
 from airflow_mirrordb.client.collections.page_reader import ReadAhead
-from airflow_mirrordb.client.request import MirrorDBRequest
+from airflow_mirrordb.client.messages.request import MirrorDBRequest
 from tests.support.clocks import turns
 
 

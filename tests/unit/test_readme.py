@@ -70,9 +70,10 @@ def test_form_has_each_setting() -> None:
 def test_files_of_the_shared_room_are_all_told() -> None:
     """Its README names each module, and none that is not there."""
     rows = re.findall(r"^\| (`.+?) \|", READMES["airflow_mirrordb/task"], re.MULTILINE)
-    named = {name for row in rows for name in re.findall(r"`(\w+\.py)`", row)}
-    files = {path.name for path in (PACKAGE / "task").glob("*.py")}
-    assert named == files - {"__init__.py"}
+    named = {name for row in rows for name in re.findall(r"`([\w/]+\.py)`", row)}
+    room = PACKAGE / "task"
+    files = {str(path.relative_to(room)) for path in room.rglob("*.py") if path.name != "__init__.py"}
+    assert named == files
 
 
 def test_where_what_is_in_the_client() -> None:

@@ -6,8 +6,8 @@ import pytest
 from multidict import CIMultiDict
 
 from airflow_mirrordb.client import MirrorDBConfig
-from airflow_mirrordb.client.answer_errors import response_error
-from airflow_mirrordb.client.response import Answer
+from airflow_mirrordb.client.messages.answer_errors import response_error
+from airflow_mirrordb.client.messages.response import Answer
 
 #: RFC 9110, sections 15.5.14 to 15.5.21, and its section B.2 on what was renamed.
 NAMES = {

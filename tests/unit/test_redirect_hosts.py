@@ -10,11 +10,11 @@ from hypothesis import given, strategies as st
 from yarl import URL
 
 from airflow_mirrordb.client import ConfigError, EndpointRegistry, MirrorDBConfig, MirrorDBRequest
-from airflow_mirrordb.client.request import WireRequest, prepare
-from airflow_mirrordb.client.response import Answer
-from airflow_mirrordb.client.rules.patterns import Method
-from airflow_mirrordb.client.rules.redirect_hosts import checked_host, is_listed, split_location
-from airflow_mirrordb.client.rules.redirects import redirected_elsewhere
+from airflow_mirrordb.client.calls.redirects import redirected_elsewhere
+from airflow_mirrordb.client.endpoints.patterns import Method
+from airflow_mirrordb.client.endpoints.redirect_hosts import checked_host, is_listed, split_location
+from airflow_mirrordb.client.messages.request import WireRequest, prepare
+from airflow_mirrordb.client.messages.response import Answer
 
 BASE = "https://example.com/v1"
 KEY = "k3y-that-nobody-may-see"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_mirrordb.client.bodies.reported_errors import reported_error
+from airflow_mirrordb.client.bodies.errors.reported import reported_error
 from airflow_mirrordb.paths import PathError
 
 #: GraphQL specification (October 2021), section 7.1.2, example 186.

@@ -21,9 +21,9 @@ from airflow_mirrordb.client import (
     MirrorDBRequest,
 )
 from airflow_mirrordb.client.auth.schemes import auth_headers
-from airflow_mirrordb.client.request import WireRequest, prepare, request_of_base_url
-from airflow_mirrordb.client.request_headers import ACCEPT, USER_AGENT
-from airflow_mirrordb.client.rules.patterns import Method
+from airflow_mirrordb.client.endpoints.patterns import Method
+from airflow_mirrordb.client.messages.request import WireRequest, prepare, request_of_base_url
+from airflow_mirrordb.client.messages.request_headers import ACCEPT, USER_AGENT
 
 BASE = "https://example.com/v1"
 

@@ -23,7 +23,7 @@ from airflow_mirrordb.client import (
     MirrorDBRequest,
 )
 from airflow_mirrordb.client.bodies.encoding import encode, fingerprint, plain
-from airflow_mirrordb.client.request import prepare
+from airflow_mirrordb.client.messages.request import prepare
 
 
 def sent(data: Any) -> Any:

@@ -13,8 +13,8 @@ from uuid import UUID
 import pytest
 
 from airflow_mirrordb.client import InvalidRequestError, MirrorDBConfig, MirrorDBRequest
-from airflow_mirrordb.client.request import WireRequest, prepare
-from airflow_mirrordb.client.rules.endpoints import EndpointRegistry
+from airflow_mirrordb.client.endpoints.registry import EndpointRegistry
+from airflow_mirrordb.client.messages.request import WireRequest, prepare
 
 
 class Status(str, enum.Enum):

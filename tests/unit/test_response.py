@@ -24,11 +24,11 @@ from airflow_mirrordb.client import (
     TransportError,
 )
 from airflow_mirrordb.client.auth.redaction import Redaction
+from airflow_mirrordb.client.endpoints.patterns import Method
 from airflow_mirrordb.client.errors import response_error_class
-from airflow_mirrordb.client.request import prepare
-from airflow_mirrordb.client.response import Answer, interpret
-from airflow_mirrordb.client.rules.patterns import Method
-from airflow_mirrordb.client.rules.write_safety import classify_failure, may_be_applied
+from airflow_mirrordb.client.messages.request import prepare
+from airflow_mirrordb.client.messages.response import Answer, interpret
+from airflow_mirrordb.client.retries.write_safety import classify_failure, may_be_applied
 
 BASE = "https://example.com/v1"
 NOW = 1_700_000_000.0

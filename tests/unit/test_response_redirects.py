@@ -12,10 +12,10 @@ from airflow_mirrordb.client import (
     MirrorDBConfig,
     MirrorDBRequest,
 )
-from airflow_mirrordb.client.request import prepare
-from airflow_mirrordb.client.response import Answer
-from airflow_mirrordb.client.rules.patterns import Method
-from airflow_mirrordb.client.rules.redirects import redirected
+from airflow_mirrordb.client.calls.redirects import redirected
+from airflow_mirrordb.client.endpoints.patterns import Method
+from airflow_mirrordb.client.messages.request import prepare
+from airflow_mirrordb.client.messages.response import Answer
 
 BASE = "https://example.com/v1"
 KEY = "k3y-that-nobody-may-see"

@@ -28,7 +28,7 @@ from airflow_mirrordb.client import (
     retry_with_exponential_backoff,
 )
 from airflow_mirrordb.client.clock import SYSTEM_CLOCK
-from airflow_mirrordb.client.rules.retry import Retrying
+from airflow_mirrordb.client.retries.retry import Retrying
 
 if TYPE_CHECKING:
     from tests.support.clocks import FakeClock

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from airflow_mirrordb.client.bodies.sizes import MAX_EXPANSION, decoded_size
-from airflow_mirrordb.client.response import decode
+from airflow_mirrordb.client.messages.response import decode
 
 LENGTH = 2**17  # bytes of a body here; its size grows with it
 

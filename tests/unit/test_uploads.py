@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from airflow_mirrordb.client import EndpointRegistry, InputError, InvalidRequestError, MirrorDBConfig
-from airflow_mirrordb.client.request import MirrorDBRequest, WireRequest, prepare
+from airflow_mirrordb.client.messages.request import MirrorDBRequest, WireRequest, prepare
 from airflow_mirrordb.client.uploads import multipart
 from airflow_mirrordb.client.uploads.sources import FileFacts, LocalFile, Source
 from airflow_mirrordb.client.uploads.upload import BLOCK, OpenUpload, Upload

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 from multidict import CIMultiDict
 
-from airflow_mirrordb.client.rules.wait_headers import back_off, retry_after, wait_asked
+from airflow_mirrordb.client.retries.wait_headers import back_off, retry_after, wait_asked
 
 NOW = 1_700_000_000.0  # 2023-11-14T22:13:20Z
 

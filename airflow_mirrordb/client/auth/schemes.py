@@ -8,7 +8,7 @@ from urllib.parse import quote
 from yarl import URL
 
 from airflow_mirrordb.client.config import MirrorDBConfig
-from airflow_mirrordb.client.rules.headers import header_key
+from airflow_mirrordb.client.messages.headers import header_key
 
 
 def auth_headers(config: MirrorDBConfig) -> dict[str, str]:

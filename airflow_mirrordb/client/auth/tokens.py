@@ -18,15 +18,15 @@ from urllib.parse import urlencode
 from multidict import CIMultiDict
 from yarl import URL
 
-from airflow_mirrordb.client.answer_errors import REDIRECTS, status_error
 from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.auth.schemes import client_headers
 from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.endpoints.urls import shown
 from airflow_mirrordb.client.errors import AuthenticationError, ResponseError, TransportError
-from airflow_mirrordb.client.request import WireRequest
-from airflow_mirrordb.client.request_headers import USER_AGENT
-from airflow_mirrordb.client.response import SUCCESS, Answer
-from airflow_mirrordb.client.rules.urls import shown
+from airflow_mirrordb.client.messages.answer_errors import REDIRECTS, status_error
+from airflow_mirrordb.client.messages.request import WireRequest
+from airflow_mirrordb.client.messages.request_headers import USER_AGENT
+from airflow_mirrordb.client.messages.response import SUCCESS, Answer
 
 if TYPE_CHECKING:
     from airflow_mirrordb.client.wire.transport import Transport

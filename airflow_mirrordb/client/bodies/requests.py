@@ -19,7 +19,7 @@ from airflow_mirrordb.media_types import check_media_type, is_json_type
 if TYPE_CHECKING:
     from multidict import CIMultiDict
 
-    from airflow_mirrordb.client.request import MirrorDBRequest
+    from airflow_mirrordb.client.messages.request import MirrorDBRequest
 
 MULTIPART = "multipart/form-data"
 FORM = "application/x-www-form-urlencoded"

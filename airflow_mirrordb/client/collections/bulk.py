@@ -21,23 +21,23 @@ from airflow_mirrordb.client.bodies.requests import given_body
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.bulk_report import BulkRecord, BulkReport, status_of
 from airflow_mirrordb.client.collections.record_names import RecordNames
+from airflow_mirrordb.client.endpoints.patterns import METHODS, Method
 from airflow_mirrordb.client.errors import (
     InvalidRequestError,
     MirrorDBError,
     remedy,
 )
-from airflow_mirrordb.client.request import (
+from airflow_mirrordb.client.messages.request import (
     KEYED,
     MirrorDBRequest,
     RequestOptions,
     read_method,
 )
-from airflow_mirrordb.client.request_headers import checked_key
-from airflow_mirrordb.client.rules.patterns import METHODS, Method
-from airflow_mirrordb.client.rules.retry import Progress
+from airflow_mirrordb.client.messages.request_headers import checked_key
+from airflow_mirrordb.client.retries.retry import Progress
 
 if TYPE_CHECKING:
-    from airflow_mirrordb.client.response import MirrorDBResponse
+    from airflow_mirrordb.client.messages.response import MirrorDBResponse
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_mirrordb.client.collections.counted_lists import UnclearError, counted_list
 from airflow_mirrordb.client.errors import InvalidRequestError, remedy
-from airflow_mirrordb.client.rules.headers import TOKEN
+from airflow_mirrordb.client.messages.headers import TOKEN
 from airflow_mirrordb.paths import PathError, parse_path
 
 #: The styles of pages, and what each of them needs.

@@ -23,8 +23,8 @@ from airflow_mirrordb.client.collections.pagination import Page, Pagination, pag
 from airflow_mirrordb.client.collections.reading_report import ReadingReport
 from airflow_mirrordb.client.collections.streams import Stream
 from airflow_mirrordb.client.errors import InvalidRequestError, InvalidResponseError, NotFoundError
-from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
-from airflow_mirrordb.client.response import MirrorDBResponse
+from airflow_mirrordb.client.messages.request import MirrorDBRequest, attach_request
+from airflow_mirrordb.client.messages.response import MirrorDBResponse
 
 log = logging.getLogger(__name__)
 

@@ -24,8 +24,8 @@ from airflow_mirrordb.client.collections.page_arguments import (
 )
 from airflow_mirrordb.client.collections.signs_of_more import lists_in, number_told
 from airflow_mirrordb.client.errors import InvalidRequestError, InvalidResponseError
-from airflow_mirrordb.client.request import MirrorDBRequest
-from airflow_mirrordb.client.response import MirrorDBResponse
+from airflow_mirrordb.client.messages.request import MirrorDBRequest
+from airflow_mirrordb.client.messages.response import MirrorDBResponse
 from airflow_mirrordb.paths import ABSENT, PathError, parse_path
 
 log = logging.getLogger(__name__)

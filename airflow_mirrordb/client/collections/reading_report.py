@@ -14,7 +14,7 @@ from airflow_mirrordb.client.collections.signs_of_more import (
     signs_of_more,
     signs_of_total,
 )
-from airflow_mirrordb.client.response import MirrorDBResponse
+from airflow_mirrordb.client.messages.response import MirrorDBResponse
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from base64 import urlsafe_b64encode
 from collections import Counter
 
 from airflow_mirrordb.client.bodies.encoding import fingerprint
-from airflow_mirrordb.client.request import MirrorDBRequest
+from airflow_mirrordb.client.messages.request import MirrorDBRequest
 
 #: Length of a name in bytes: of a million records two have the same once in ten thousand million bulks.
 NAME_BYTES = 9

@@ -16,8 +16,8 @@ from typing import Any, Protocol, TypedDict, TypeVar
 from asgiref.sync import sync_to_async
 
 from airflow_mirrordb.client.errors import InvalidRequestError, OutputError
-from airflow_mirrordb.client.request import MirrorDBRequest, attach_request
-from airflow_mirrordb.client.response import SUCCESS, MirrorDBResponse
+from airflow_mirrordb.client.messages.request import MirrorDBRequest, attach_request
+from airflow_mirrordb.client.messages.response import SUCCESS, MirrorDBResponse
 from airflow_mirrordb.client.uploads.storage_failures import is_final, words_of
 
 T = TypeVar("T")

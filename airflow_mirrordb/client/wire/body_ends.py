@@ -13,8 +13,8 @@ from aiohttp.hdrs import CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE, TRA
 from airflow_mirrordb.client.auth.redaction import shortened
 
 if TYPE_CHECKING:
-    from airflow_mirrordb.client.request import WireRequest
-    from airflow_mirrordb.client.wire.aiohttp_private import Response
+    from airflow_mirrordb.client.messages.request import WireRequest
+    from airflow_mirrordb.client.wire.aiohttp.private import Response
 
 #: Answers that end with their head, whatever it announces (RFC 9112, section 6.3); a 205 has no body either
 #: (RFC 9110, section 15.3.6).

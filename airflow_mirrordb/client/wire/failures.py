@@ -20,9 +20,9 @@ from airflow_mirrordb.client.errors import (
     TLSError,
     TransportError,
 )
-from airflow_mirrordb.client.rules.retry import RETRY_STATUSES
-from airflow_mirrordb.client.rules.wait_headers import wait_asked
-from airflow_mirrordb.client.wire.aiohttp_private import UnparsableError
+from airflow_mirrordb.client.retries.retry import RETRY_STATUSES
+from airflow_mirrordb.client.retries.wait_headers import wait_asked
+from airflow_mirrordb.client.wire.aiohttp.private import UnparsableError
 
 #: How aiohttp quotes what it received, on a line of its own, up to the end of its message.
 _QUOTED = re.compile(r":?\s*(?:\bbytearray\()?\bb['\"].*", re.DOTALL)

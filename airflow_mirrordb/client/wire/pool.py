@@ -13,8 +13,8 @@ from airflow_mirrordb.client.auth.schemes import proxy_headers
 from airflow_mirrordb.client.bodies import compression
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.event_loops import PerLoop
-from airflow_mirrordb.client.request import WireRequest, base_of
-from airflow_mirrordb.client.wire.aiohttp_private import Connection, Connector, Opener, opener_to
+from airflow_mirrordb.client.messages.request import WireRequest, base_of
+from airflow_mirrordb.client.wire.aiohttp.private import Connection, Connector, Opener, opener_to
 from airflow_mirrordb.client.wire.tls import tls_context, tls_servers
 
 #: A write that must not be repeated never goes out on a connection that idled longer, in seconds:

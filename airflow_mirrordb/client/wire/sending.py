@@ -13,9 +13,9 @@ import aiohttp
 from aiohttp.hdrs import CONTENT_LENGTH, TRANSFER_ENCODING
 
 from airflow_mirrordb.client.errors import MirrorDBError
-from airflow_mirrordb.client.request import WireRequest
+from airflow_mirrordb.client.messages.request import WireRequest
 from airflow_mirrordb.client.uploads.upload import OpenUpload, Upload
-from airflow_mirrordb.client.wire.aiohttp_private import Connection, Handler, unsent_bytes
+from airflow_mirrordb.client.wire.aiohttp.private import Connection, Handler, unsent_bytes
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -11,14 +11,14 @@ from contextlib import aclosing
 from aiohttp.hdrs import CONTENT_ENCODING
 
 from airflow_mirrordb.client.bodies import compression
-from airflow_mirrordb.client.bodies.error_details import MAX_BODY
+from airflow_mirrordb.client.bodies.errors.details import MAX_BODY
 from airflow_mirrordb.client.clock import SYSTEM_CLOCK, Clock
 from airflow_mirrordb.client.collections.streams import Stream
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import DISCONNECTED, DisconnectedError, TransportError
-from airflow_mirrordb.client.request import WireRequest
-from airflow_mirrordb.client.response import SUCCESS, Answer, is_pending
-from airflow_mirrordb.client.wire.aiohttp_private import (
+from airflow_mirrordb.client.messages.request import WireRequest
+from airflow_mirrordb.client.messages.response import SUCCESS, Answer, is_pending
+from airflow_mirrordb.client.wire.aiohttp.private import (
     Connection,
     FramingError,
     Response,

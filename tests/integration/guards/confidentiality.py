@@ -9,15 +9,13 @@ from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
-from airflow_mirrordb.client import (
-    MirrorDBConfig,
-    response,
-)
+from airflow_mirrordb.client import MirrorDBConfig
 from airflow_mirrordb.client.auth import redaction
 from airflow_mirrordb.client.auth.redaction import Redaction
+from airflow_mirrordb.client.messages import response
 from airflow_mirrordb.client.wire.tls import tls_context
-from airflow_mirrordb.hooks.lookup import ConnectionLookUp
-from airflow_mirrordb.task import polls
+from airflow_mirrordb.hooks.connections.lookup import ConnectionLookUp
+from airflow_mirrordb.task.outcomes import polls
 from tests.integration import (
     test_secrets as secrets,
     test_secrets_forms as forms,

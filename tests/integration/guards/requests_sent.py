@@ -15,9 +15,9 @@ from airflow_mirrordb.client import (
     ConfigError,
     MirrorDBConfig,
 )
-from airflow_mirrordb.client.request import MirrorDBRequest, WireRequest
-from airflow_mirrordb.client.response import Answer
-from airflow_mirrordb.client.rules import patterns as registered
+from airflow_mirrordb.client.endpoints import patterns as registered
+from airflow_mirrordb.client.messages.request import MirrorDBRequest, WireRequest
+from airflow_mirrordb.client.messages.response import Answer
 from tests.integration import (
     test_client_writes as writes,
     test_config_urls as config_urls,

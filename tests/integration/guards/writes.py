@@ -10,7 +10,7 @@ from airflow_mirrordb.client import (
     RateLimitError,
 )
 from airflow_mirrordb.client.collections.record_names import RecordNames
-from airflow_mirrordb.client.request import MirrorDBRequest
+from airflow_mirrordb.client.messages.request import MirrorDBRequest
 from airflow_mirrordb.hooks.runner import LoopRunner
 from tests.integration import (
     test_bodies as bodies,

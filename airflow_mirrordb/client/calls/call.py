@@ -1,0 +1,298 @@
+"""One request from its first attempt to its result: turns, credentials, redirects, what an answer means."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from typing import NoReturn
+
+from airflow_mirrordb.client.auth.credentials import Credentials
+from airflow_mirrordb.client.auth.redaction import Redaction
+from airflow_mirrordb.client.auth.schemes import auth_headers
+from airflow_mirrordb.client.calls.redirects import (
+    MAX_HOPS,
+    redirected,
+    redirected_elsewhere,
+)
+from airflow_mirrordb.client.calls.route import Route
+from airflow_mirrordb.client.clock import Clock
+from airflow_mirrordb.client.collections.streams import Stream
+from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.endpoints.redirect_hosts import signatures_of
+from airflow_mirrordb.client.endpoints.registry import EndpointRegistry
+from airflow_mirrordb.client.errors import InputError, MirrorDBError, RefusedError, TransportError
+from airflow_mirrordb.client.limits.throttle import TurnTooLateError
+from airflow_mirrordb.client.messages.request import (
+    MirrorDBRequest,
+    WireRequest,
+    attach_request,
+    name_of,
+)
+from airflow_mirrordb.client.messages.response import GONE, Answer, MirrorDBResponse, interpret
+from airflow_mirrordb.client.retries.retry import Progress, RetryPolicy
+from airflow_mirrordb.client.retries.write_safety import classify_failure, may_be_applied
+from airflow_mirrordb.media_types import takes_text
+
+log = logging.getLogger(__name__)
+
+_UNAUTHORIZED = HTTPStatus.UNAUTHORIZED  # to look a member of an enum up takes longer than to compare it
+
+#: Seconds that any attempt gets, however near the deadline: who asks wants an answer.
+LEAST_TIMEOUT = 1.0
+#: Seconds that a request waits for its turn where its caller wants to do longer waits itself.
+SHORT_WAIT = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What a request works with from its start to its end, whatever is changed meanwhile."""
+
+    config: MirrorDBConfig
+    registry: EndpointRegistry
+    policy: RetryPolicy = field(init=False, repr=False)
+    fixed_headers: Mapping[str, str] | None = field(init=False, repr=False)
+    """Headers that prove who sends; None if they have to be fetched."""
+
+    def __post_init__(self) -> None:  # made once, not for each request
+        object.__setattr__(self, "policy", self.config.retry_policy)
+        fixed = None if self.config.auth == "oauth2" else auth_headers(self.config)
+        object.__setattr__(self, "fixed_headers", fixed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One exchange with the backend, for who watches; an attempt may have several.
+
+    A redirect that is followed and a key that is renewed make a further one.
+
+    :param request: what was sent
+    :param number: of the attempt, counted from 1; a retry has more
+    :param status: of the answer; None if there was none
+    :param error: class of what came instead of an answer, or of the rest of its body
+    :param elapsed: seconds from the moment of its turn to the whole answer
+    """
+
+    request: MirrorDBRequest
+    number: int
+    status: int | None
+    error: str | None
+    elapsed: float
+
+
+Observer = Callable[[Attempt], None]
+Note = Callable[[int, bool], None]
+"""Is told of a request how many attempts were sent, and whether one of them may have been applied."""
+
+
+class Call:
+    """One request through all its attempts.
+
+    :param request: as its author means it
+    :param wire: as it is sent
+    :param snapshot: the settings that hold for it
+    :param route: the way to the backend
+    :param credentials: what proves who sends; renewed once in each attempt, if they are refused
+    :param redaction: hides secrets in logs
+    :param clock: what it tells the time by
+    :param progress: what came of it in an earlier run
+    :param deadline: monotonic time at which it ends: the moment that ``progress.deadline`` has in unix time
+    :param wait: whether its turn may come as late as that; else within :data:`SHORT_WAIT`
+    :param longest_pause: seconds that the rate limiter may let it wait
+    :param stream: takes the body of a success, in the place of the response
+    :param observe: called with each :class:`Attempt`
+    :param note: as in :class:`SendOptions`
+    """
+
+    def __init__(
+        self,
+        *,
+        request: MirrorDBRequest,
+        wire: WireRequest,
+        snapshot: Snapshot,
+        route: Route,
+        credentials: Credentials,
+        redaction: Redaction,
+        clock: Clock,
+        progress: Progress,
+        deadline: float,
+        wait: bool,
+        longest_pause: float,
+        stream: Stream | None,
+        observe: Observer | None,
+        note: Note | None,
+    ) -> None:
+        self._request, self._wire, self._snapshot, self._route = request, wire, snapshot, route
+        self._credentials, self._renewals, self._redaction = credentials, credentials.renewals, redaction
+        self._clock, self._started = clock, clock.monotonic()
+        self.deadline, self._wait, self._longest_pause = deadline, wait, longest_pause
+        self._stream, self._observe, self._note = stream, observe, note
+        self._number, self._progress, self.maybe_applied = 0, progress, False
+        self._redirected: WireRequest | None = None
+        self._elsewhere: WireRequest | None = None  # where a file lies
+
+    def __str__(self) -> str:
+        """Return the name of the request in logs, without secrets: a link may have brought one."""
+        return name_of(self._request, self._redaction.text)
+
+    async def attempt(self, progress: Progress) -> MirrorDBResponse:
+        """Make one attempt. The error of one that failed says whether there may be another.
+
+        :param progress: what came of the attempts before it
+        """
+        self._progress, self._number = progress, progress.attempts + 1
+        self.maybe_applied = progress.maybe_applied
+        config, transport = self._snapshot.config, self._route.transport
+        try:
+            headers = self._snapshot.fixed_headers
+            if headers is None:
+                headers = await self._credentials.headers(config, transport)
+            answer = await self._answer(headers)
+            if (answer.status == _UNAUTHORIZED and self._elsewhere is None) and (
+                fresh := await self._credentials.renewed(headers, config, transport, self._renewals)
+            ):
+                answer = await self._answer(fresh)  # a 401 was not applied: a write may go out again
+            return self._interpret(answer)
+        except TurnTooLateError as late:
+            late.progress = progress
+            raise
+        except MirrorDBError as error:
+            error.maybe_applied |= self.maybe_applied
+            raise
+
+    async def only_attempt(self, progress: Progress) -> MirrorDBResponse:
+        """Make one attempt; the caller decides whether there is another."""
+        try:
+            return await self.attempt(progress)
+        except MirrorDBError as error:
+            error.attempts = self._number
+            raise
+
+    def _interpret(self, answer: Answer) -> MirrorDBResponse:
+        try:
+            response = interpret(
+                answer,
+                self._request,
+                self._snapshot.config,
+                number=self._number,
+                elapsed=self._clock.monotonic() - self._started,
+                now=self._clock.time(),
+                maybe_applied=self._progress.maybe_applied,
+                hide=self._redaction.text,
+            )
+        except MirrorDBError as error:
+            if isinstance(error, RefusedError) and error.status != HTTPStatus.MULTI_STATUS:
+                self._note_fact(self._progress.maybe_applied)
+            if self._elsewhere is not None:
+                error.message += f"; so answers {self._elsewhere.origin}, to which the backend redirects"
+                Redaction(signatures_of(self._elsewhere.url)).error(error)
+            self._raise_classified(error)
+        if not response.is_json and self._request.reads:
+            if self._request.any_body:
+                log.info("%s: the answer is not JSON; 'accept' would make its text the result", str(self))
+        elif not response.is_json and not takes_text(self._request.accept):
+            log.warning(
+                "%s: %d, so the write was applied, but its answer of %d bytes is not JSON (content type %r):"
+                " the result is %s",
+                str(self),
+                response.status,
+                response.size,
+                self._redaction.text(response.headers.get("Content-Type", "none")[:200]),
+                "None, since it is no text" if response.body is None else "its text",
+            )
+        if self._stream is not None and self._snapshot.config.error_path is not None:
+            log.info("%s: the answer went to a file, so nobody looked for an error in it", str(self))
+        if response.status in GONE and not self._request.missing_ok:
+            log.warning(
+                "%s: %d counts as done, since an attempt before may have been applied; whether the resource"
+                " was ever there is not known",
+                str(self),
+                response.status,
+            )
+        return response if self._redirected is None else replace(response, redirected=self._redirected)
+
+    def _raise_classified(self, error: MirrorDBError) -> NoReturn:
+        """Raise the error that the caller has to act on; of a write it may be ambiguous."""
+        error.maybe_applied = self.maybe_applied
+        before = self._progress.maybe_applied
+        classified = classify_failure(
+            attach_request(error, self._request), self._request, self._wire, maybe_applied=before
+        )
+        if classified is error:
+            raise error
+        raise classified from error
+
+    async def _answer(self, headers: Mapping[str, str]) -> Answer:
+        self._redirected = self._elsewhere = None
+        wire, config = self._wire, self._snapshot.config
+        answer = await self._send(wire, headers)
+        if follow := redirected(answer, self._request, wire, config, self._snapshot.registry):
+            wire = self._redirected = follow
+            answer = await self._send(follow, headers)
+        if not config.redirect_hosts:
+            return answer
+        for _ in range(MAX_HOPS):
+            follow = redirected_elsewhere(answer, self._request, wire, config)
+            if follow is None:
+                break
+            log.info("%s: it lies at %s", str(self), follow.origin)
+            wire = self._redirected = self._elsewhere = follow
+            answer = await self._send(follow, {})
+        return answer
+
+    async def _send(self, wire: WireRequest, headers: Mapping[str, str]) -> Answer:
+        """Send a request when its turn has come."""
+        latest = self.deadline if self._wait else min(self.deadline, self._clock.monotonic() + SHORT_WAIT)
+        throttle = self._route.throttle
+        slot = await throttle.enter(latest, self._longest_pause)
+        try:
+            left = max(self.deadline - self._clock.monotonic(), LEAST_TIMEOUT)
+            sending = self._route.transport.send(wire, headers, left, self._stream, self._begin)
+            answer = await (self._observed(sending) if self._observe else sending)
+        except (TransportError, InputError) as error:
+            self._raise_classified(error)
+        finally:
+            throttle.leave()
+        if not wire.anonymous:  # another server's limits are not the backend's
+            throttle.learn(slot, answer)
+        applied = not wire.reads and may_be_applied(answer, self._snapshot.config.not_applied_statuses)
+        self._note_fact(self._progress.maybe_applied or applied)
+        return answer
+
+    def _begin(self) -> None:
+        """Note that the attempt goes out: a write may be applied from now on, until an answer denies it."""
+        self._note_fact(self.maybe_applied or not self._wire.reads)
+
+    def _note_fact(self, maybe_applied: bool) -> None:
+        """Keep whether the write may have been applied by now, and tell the caller.
+
+        Only here is that ever taken back, when an answer denies it; wherever else errors are told of it, it
+        is added.
+        """
+        self.maybe_applied = maybe_applied
+        if self._note is not None:
+            self._note(self._number, maybe_applied)
+
+    async def _observed(self, sending: Awaitable[Answer]) -> Answer:
+        started = self._clock.monotonic()
+        status, error = None, None
+        try:
+            answer = await sending
+            status, error = answer.status, type(answer.broken).__name__ if answer.broken else None
+        except BaseException as failure:  # a caller that gives up has sent a request, too
+            error = type(failure).__name__
+            raise
+        else:
+            return answer
+        finally:
+            assert self._observe is not None  # noqa: S101  # somebody observes
+            self._observe(
+                Attempt(
+                    request=self._request,
+                    number=self._number,
+                    status=status,
+                    error=error,
+                    elapsed=self._clock.monotonic() - started,
+                )
+            )

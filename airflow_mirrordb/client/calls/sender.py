@@ -1,0 +1,254 @@
+"""The requests of a client: each is checked, sent, again where that is safe, and can be ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from dataclasses import replace
+from http import HTTPStatus
+from types import TracebackType
+from typing import TypeVar
+from uuid import uuid4
+
+from airflow_mirrordb.client.auth.credentials import Credentials
+from airflow_mirrordb.client.auth.redaction import Redaction
+from airflow_mirrordb.client.calls.call import SHORT_WAIT, Call, Note, Observer, Snapshot
+from airflow_mirrordb.client.calls.route import Route
+from airflow_mirrordb.client.clock import Clock
+from airflow_mirrordb.client.collections.streams import Stream
+from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.errors import (
+    DISCONNECTED,
+    DisconnectedError,
+    MirrorDBError,
+    ResponseError,
+    response_error_class,
+)
+from airflow_mirrordb.client.limits.throttle import TurnTooLateError
+from airflow_mirrordb.client.messages.answer_errors import response_error
+from airflow_mirrordb.client.messages.request import (
+    KEYED,
+    MirrorDBRequest,
+    PreparedRequest,
+    attach_request,
+    prepare,
+    request_of_base_url,
+)
+from airflow_mirrordb.client.messages.response import GONE, MirrorDBResponse
+from airflow_mirrordb.client.retries.retry import Progress, Retrying, WaitNeeded
+from airflow_mirrordb.client.retries.write_safety import not_repeated
+from airflow_mirrordb.client.uploads.sources import LocalFile, OpenSource
+from airflow_mirrordb.client.wire.deadlines import CancelScope
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+NOT_SENT = (
+    "The idempotency_key is not sent: the connection has no idempotency_header, which says that its backend"
+    " knows a repeated write by its key"
+)
+
+
+class InFlightRequest(CancelScope):
+    """A request in flight, which can be ended without ending the task that makes it.
+
+    A task of its own for each request would cost a tenth of the request. Who leaves the context of one that
+    was ended meets a :class:`DisconnectedError`.
+    """
+
+    __slots__ = ("_end", "_in_flight", "_request")
+
+    def __init__(self, in_flight: set[InFlightRequest], request: MirrorDBRequest) -> None:
+        super().__init__()
+        self._in_flight, self._request = in_flight, request
+        self._end: asyncio.Future[None] | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether :meth:`end` can end it here: not if its task is over, or runs on another event loop."""
+        return not self._task.done() and self._task.get_loop() is asyncio.get_running_loop()
+
+    def end(self) -> asyncio.Future[None]:
+        """End it, and return a future of its end."""
+        if self._end is None:
+            self._end = asyncio.get_running_loop().create_future()
+            self.cancel()
+        return self._end
+
+    def reason(self) -> Exception:
+        return attach_request(DisconnectedError(message=DISCONNECTED, retryable=False), self._request)
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self._in_flight.add(self)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._in_flight.discard(self)
+        if self._end is not None and not self._end.done():
+            self._end.set_result(None)
+        super().__exit__(kind, error, traceback)
+
+
+class Sender:
+    """Sends the requests of one client, again where that is safe, and can end those in flight.
+
+    :param credentials: what proves who sends
+    :param redaction: hides secrets in what appears in logs
+    :param clock: what it tells the time by, waits with, and draws the jitter from
+    :param observe: called with each attempt, after its answer; must not raise
+    :param open_source: returns the file of a path
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        redaction: Redaction,
+        clock: Clock,
+        observe: Observer | None = None,
+        open_source: OpenSource = LocalFile,
+    ) -> None:
+        self._open_source = open_source
+        self._credentials, self._redaction = credentials, redaction
+        self._clock, self._observe = clock, observe
+        self._in_flight: set[InFlightRequest] = set()
+        self._told_of_key = False
+
+    def __len__(self) -> int:
+        """How many are in flight."""
+        return len(self._in_flight)
+
+    def prepare(self, request: MirrorDBRequest, snapshot: Snapshot) -> PreparedRequest:
+        """Check and encode a request; the errors are those of the client's own method."""
+        request = self._with_key(request, snapshot.config)
+        wire = prepare(request, snapshot.config, snapshot.registry, self._open_source)
+        return PreparedRequest(request=request, wire=wire)
+
+    async def send(
+        self,
+        prepared: PreparedRequest,
+        snapshot: Snapshot,
+        route: Route,
+        progress: Progress | None,
+        *,
+        wait: bool,
+        once: bool,
+        stream: Stream | None = None,
+        note: Note | None = None,
+    ) -> MirrorDBResponse:
+        """Send a request; the arguments and errors are those of the client's own method.
+
+        :param stream: takes the body of a success, in the place of the response
+        """
+        request = prepared.request
+        if progress is None or progress.deadline is None:
+            end = self._clock.time() + snapshot.config.max_elapsed
+            progress = replace(progress, deadline=end) if progress else Progress(deadline=end)
+        assert progress.deadline is not None  # noqa: S101  # it has one by now
+        if progress.maybe_applied and not prepared.repeatable:
+            raise not_repeated(request, progress)
+        call = Call(
+            request=request,
+            wire=prepared.wire,
+            snapshot=snapshot,
+            route=route,
+            credentials=self._credentials,
+            redaction=self._redaction,
+            clock=self._clock,
+            progress=progress,
+            deadline=self._clock.monotonic() + progress.deadline - self._clock.time(),
+            # A poll keeps its place behind the requests in flight: it would starve on a busy connection if it
+            # gave that up. Of a pause it is told at once, so that it can come back then.
+            wait=wait or once,
+            longest_pause=SHORT_WAIT if once else math.inf,
+            stream=stream,
+            observe=self._observe,
+            note=note,
+        )
+        try:
+            with self.in_flight(request):
+                if once:
+                    return await call.only_attempt(progress)
+                policy = snapshot.policy
+                retrying = Retrying(policy=policy, clock=self._clock, repeats=policy.repeats)
+                return await retrying.run(call.attempt, name=call, progress=progress, wait=wait)
+        except TurnTooLateError as late:
+            error = attach_request(_too_late(late), request)
+            if not wait and self._clock.monotonic() + late.wait <= call.deadline:
+                resume_at = self._clock.time() + late.wait
+                raise WaitNeeded(replace(late.progress, resume_at=resume_at), error) from None
+            raise error from None
+        except MirrorDBError as error:
+            attach_request(error, request)
+            error.maybe_applied |= call.maybe_applied  # it may have been ended while it waited
+            raise
+
+    async def probe(self, snapshot: Snapshot, route: Route) -> int:
+        """Send one GET to ``test_endpoint``, or to the base URL; see the client's own method."""
+        config, registry, transport = snapshot.config, snapshot.registry, route.transport
+        request = MirrorDBRequest(method="GET", endpoint=config.test_endpoint or "", method_name="test")
+        wire = prepare(request, config, registry) if config.test_endpoint else request_of_base_url(config)
+        begin = self._clock.monotonic()
+        try:
+            headers = await self._credentials.headers(config, transport)
+            left = config.timeout - round(self._clock.monotonic() - begin, 1)
+            with self.in_flight(request):
+                answer = await transport.send(wire, headers, left)
+        except MirrorDBError as error:
+            error.attempts = 1
+            raise attach_request(error, request) from error.__cause__
+        bad = (401, 403, *GONE) if config.test_endpoint else (401, 403)
+        if answer.status in bad or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            refusal = response_error(answer, config, now=self._clock.time())
+            refusal.attempts = 1
+            raise attach_request(refusal, request)
+        if answer.broken is not None:
+            raise attach_request(answer.broken, request)
+        return answer.status
+
+    def _with_key(self, request: MirrorDBRequest, config: MirrorDBConfig) -> MirrorDBRequest:
+        """Give a create or partial update its idempotency key, if the backend promises to heed one."""
+        key = request.idempotency_key
+        if config.idempotency_header is not None and request.method in KEYED:
+            return request if key is not None else replace(request, idempotency_key=str(uuid4()))
+        if key is None:
+            return request
+        if request.method in KEYED and not self._told_of_key:
+            self._told_of_key = True  # a bulk has many
+            log.warning(NOT_SENT)
+        return replace(request, idempotency_key=None)
+
+    def in_flight(self, request: MirrorDBRequest) -> InFlightRequest:
+        """Return the context in which a request is made, so that :meth:`end` can end it."""
+        return InFlightRequest(self._in_flight, request)
+
+    def forget(self) -> None:
+        """Forget what is in flight, since its event loop will not run again."""
+        self._in_flight = set()
+
+    async def end(self) -> None:
+        """End what is in flight; the transports must be marked as closing before."""
+        requests, self._in_flight = self._in_flight, set()
+        await asyncio.gather(*(request.end() for request in requests if request.is_running))
+
+
+def _too_late(late: TurnTooLateError) -> ResponseError:
+    """Return the error of a request that was not sent: of the class of what makes it wait."""
+    if not late.wait:
+        reason = "no turn came in time: max_concurrency other requests were in flight"
+    elif late.refusal:
+        reason = f"the connection is paused for another {late.wait:.1f} s, after an answer of {late.refusal}"
+    else:
+        reason = f"the connection is paused, or limited, for another {late.wait:.1f} s"
+    status = late.refusal or HTTPStatus.TOO_MANY_REQUESTS.value
+    return response_error_class(status)(
+        message=f"it was not sent: {reason}",
+        attempts=late.progress.attempts,
+        maybe_applied=late.progress.maybe_applied,
+        status=status,
+        retry_after=late.wait,
+        retryable=True,
+    )

@@ -1,0 +1,1 @@
+"""Which endpoints, URLs and hosts a request may go to."""

@@ -1,0 +1,1 @@
+"""How many requests go at a time, and how fast."""

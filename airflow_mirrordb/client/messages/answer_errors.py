@@ -1,0 +1,154 @@
+"""The errors that answers stand for. Pure; no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from airflow_mirrordb.client.auth.redaction import shortened
+from airflow_mirrordb.client.bodies.errors.details import encodable, problem_from, problem_of_challenge
+from airflow_mirrordb.client.bodies.errors.reason_phrases import REASON_PHRASES
+from airflow_mirrordb.client.bodies.errors.reported import reported_error
+from airflow_mirrordb.client.bodies.texts import in_utf8, text_from
+from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.endpoints.patterns import Method
+from airflow_mirrordb.client.endpoints.urls import shown
+from airflow_mirrordb.client.errors import (
+    InvalidResponseError,
+    NotReadyError,
+    RefusedError,
+    ResponseError,
+    response_error_class,
+)
+from airflow_mirrordb.client.messages.request import MirrorDBRequest, attach_request
+from airflow_mirrordb.client.retries.passing import may_pass
+from airflow_mirrordb.client.retries.wait_headers import wait_asked
+from airflow_mirrordb.paths import PathError
+
+if TYPE_CHECKING:
+    from airflow_mirrordb.client.messages.response import Answer
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_REQUEST_ID_HEADERS = ("X-Request-ID", "Request-ID", "X-Correlation-ID", "X-Amzn-RequestId", "CF-Ray")
+
+
+def response_error(
+    answer: Answer, config: MirrorDBConfig, *, now: float, method: Method = "GET"
+) -> ResponseError:
+    """Return the error that an answer to a method stands for, with what it says of it."""
+    body = in_utf8(answer.body, answer.headers.get("Content-Type", ""), errors="replace")
+    complete = not answer.refused and answer.broken is None
+    code, detail = problem_from(body, status=answer.status, complete=complete)
+    if not detail:
+        code, detail = problem_of_challenge(answer.headers.get("WWW-Authenticate", ""))
+    error = status_error(answer, config, now=now, code=code, detail=detail)
+    if answer.status in REDIRECTS:
+        location = shortened(shown(answer.headers.get("Location", "nowhere")), 500)
+        error.message += (
+            f"; the redirect to {location!r} was not followed"
+            " (set the extra 'trailing_slash' if only a slash is missing, 'redirect_hosts' if a file lies at"
+            " that host, else change the base URL)"
+        )
+    if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        error.message += f"; {_allowed(answer.headers, method)}"
+    if answer.status == HTTPStatus.NOT_IMPLEMENTED and method == config.query_method == "QUERY":
+        # RFC 9110, section 15.6.2: the answer of one that knows the method for no resource
+        error.message += "; a backend that does not know QUERY needs the extra 'query_method': \"POST\""
+    error.request_id = request_id_of(answer.headers)
+    if error.request_id:
+        error.message += f" (request id {error.request_id})"
+    return error
+
+
+def _allowed(headers: Mapping[str, str], method: Method) -> str:
+    """Return what a 405 says by ``Allow`` (RFC 9110, section 15.5.6), and which setting heeds it."""
+    allowed = shortened(encodable(headers.get("Allow", "")), 200)
+    told = f"allowed here is {allowed}" if allowed else "it does not say by Allow which methods are"
+    names = {name.strip().upper() for name in allowed.split(",")}
+    if method == "PUT" and (not allowed or "PATCH" in names):
+        return f"{told}; a backend that updates by PATCH alone needs the extra 'update_method': \"PATCH\""
+    if method == "PATCH" and "PUT" in names and "PATCH" not in names:
+        return f"{told}; update without 'partial', and with the extra 'update_method': \"PUT\""
+    if method == "QUERY" and (other := min(names & {"POST", "QUERY"}, default=None)):
+        return f"{told}; a read with data is sent so with the extra 'query_method': \"{other}\""
+    return told
+
+
+def status_error(
+    answer: Answer, config: MirrorDBConfig, *, now: float, code: str | None, detail: str
+) -> ResponseError:
+    """Return the error that the status of an answer stands for.
+
+    :param code: the server's own code for it
+    :param detail: the server's own words
+    """
+    phrases = REASON_PHRASES.get(answer.status, ())
+    named = " ".join((str(answer.status), *phrases[:1]))
+    words = detail.rstrip(".").lower().removeprefix(f"{answer.status} ")
+    says_no_more = words in ("", str(answer.status), *map(str.lower, phrases))
+    wait = wait_asked(answer.headers, answer.status, now)
+    told = wait.end_of_message if wait else ""
+    return response_error_class(answer.status)(
+        message=f"{named if says_no_more else f'{named}: {detail}'}{told}",
+        status=answer.status,
+        code=code,
+        detail=detail,
+        retry_after=wait.seconds if wait else None,
+        retryable=may_pass(answer.status, config, asks_to_wait=wait is not None),
+    )
+
+
+def check_for_error(body: Any, answer: Answer, request: MirrorDBRequest, path: str, *, now: float) -> None:
+    """Check that the body of a success tells of no error.
+
+    :raises RefusedError: if it does. It may be another one later for a read, whose body has many reasons; a
+        write is not repeated.
+    :raises InvalidResponseError: if the path cannot be followed there, so that nobody knows
+    """
+    try:
+        found = reported_error(body, path, status=answer.status)
+    except PathError as fault:
+        reason = f"{answer.status}, but whether its body tells of an error is not known: error_path: {fault}"
+        unknown = InvalidResponseError(message=reason, status=answer.status, maybe_applied=not request.reads)
+        raise attach_request(unknown, request) from None
+    if found is None:
+        return
+    wait = wait_asked(answer.headers, answer.status, now)
+    refused = RefusedError(
+        message=f"{answer.status}, but its body tells of an error: {found.detail}",
+        status=answer.status,
+        code=found.code,
+        detail=found.detail,
+        request_id=request_id_of(answer.headers),
+        retry_after=wait.seconds if wait else None,
+        retryable=request.reads,
+        parts=list(found.parts),
+    )
+    raise attach_request(refused, request)
+
+
+def not_ready(answer: Answer, *, now: float) -> NotReadyError:
+    """Return the error of a read whose result is still being made, with what its body says of it."""
+    code, detail = problem_from(answer.body, complete=not answer.refused and answer.broken is None)
+    if not detail and (text := text_from(answer.body, answer.headers.get("Content-Type", ""))):
+        detail = shortened(" ".join(text.split()), 200)
+    wait = wait_asked(answer.headers, answer.status, now)
+    told = wait.end_of_message if wait else ""
+    return NotReadyError(
+        message=f"{answer.status}, so it is not ready yet{': ' if detail else ''}{detail}{told}",
+        status=answer.status,
+        code=code,
+        detail=detail,
+        request_id=request_id_of(answer.headers),
+        retry_after=wait.seconds if wait else None,
+        retryable=True,
+    )
+
+
+def request_id_of(headers: Mapping[str, str]) -> str | None:
+    """Return the id under which the backend logged a request, if an answer says."""
+    for name in _REQUEST_ID_HEADERS:
+        if found := headers.get(name):
+            return shortened(encodable(found), 200)
+    return None

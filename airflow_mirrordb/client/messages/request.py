@@ -1,0 +1,349 @@
+"""From a request as its author means it to what goes over the wire. Pure; no I/O."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field, replace
+from typing import Any, TypedDict, TypeVar
+from urllib.parse import quote, urlencode
+
+from multidict import CIMultiDict
+from yarl import URL
+
+from airflow_mirrordb.client.auth.redaction import shortened
+from airflow_mirrordb.client.bodies.encoding import text_of
+from airflow_mirrordb.client.bodies.requests import body_of
+from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.endpoints.paths import BASE_URL, MAX_ENDPOINT_LENGTH
+from airflow_mirrordb.client.endpoints.patterns import READS, Method
+from airflow_mirrordb.client.endpoints.registry import EndpointRegistry
+from airflow_mirrordb.client.errors import (
+    EndpointNotAllowedError,
+    InputError,
+    InvalidRequestError,
+    MirrorDBError,
+)
+from airflow_mirrordb.client.messages.request_headers import headers_of
+from airflow_mirrordb.client.uploads.sources import LocalFile, OpenSource
+from airflow_mirrordb.client.uploads.upload import Upload
+from airflow_mirrordb.client.values import value_class
+from airflow_mirrordb.json_types import is_list
+
+AnyError = TypeVar("AnyError", bound=MirrorDBError)
+
+_QUERY_VALUE = "a string, number, boolean or a list of them"
+
+#: The methods that an idempotency key goes with.
+KEYED = ("POST", "PATCH")
+#: Characters of a label, which is in each line of the log; Airflow's task ids have at most 250.
+MAX_LABEL_LENGTH = 500
+
+
+class RequestOptions(TypedDict, total=False):
+    """What any request may say beyond its method, endpoint and data; see :class:`MirrorDBRequest`."""
+
+    query: Mapping[str, Any] | None
+    headers: Mapping[str, str] | None
+    timeout: float | None
+    if_match: str | Sequence[str] | None
+    if_none_match: str | Sequence[str] | None
+    idempotency_key: str | None
+    accept: str | None
+    full_response: bool
+
+
+class BodyOptions(RequestOptions, total=False):
+    """What a request that writes may say beyond its data; see :class:`MirrorDBRequest`."""
+
+    form: Mapping[str, Any] | None
+    files: Mapping[str, Any] | None
+    input_path: str | None
+    content_type: str | None
+
+
+@value_class
+class MirrorDBRequest:
+    """One request as its author means it; plain values, so that it can be stored and sent elsewhere.
+
+    :param method: HTTP method; ``QUERY`` is a read by a body, sent by the connection's ``query_method``
+    :param endpoint: path relative to the connection's base URL; ``/`` is that URL itself
+    :param method_name: label in logs and errors
+    :param data: JSON value for the body, without the connection's envelope, which a QUERY has none of;
+        None sends no body
+    :param form: fields of a form in the place of data, as ``{"name": "Ada", "tags": ["a", "b"]}``
+    :param files: paths of files by the names of their fields, each one or a list, which are sent as a
+        multipart form, behind the fields of ``form`` if there are any; a file is read anew for each attempt
+    :param input_path: path of a file that is sent as it is, likewise
+    :param content_type: what ``input_path`` holds, as ``text/csv``; or what the data is called instead of
+        ``application/json``, as ``application/merge-patch+json``
+    :param digest: of the files, as :meth:`PreparedRequest.read_digest` returns it; other content is not sent
+    :param query: values of the query; lists repeat the name; None is left out of a GET, and refused else
+    :param headers: further headers; strings or numbers
+    :param timeout: longest time that one attempt may take, in seconds; the connection's if None
+    :param if_match: entity tag which the resource must still have (RFC 9110, section 13.1.1), as ``"v1"``,
+        or a list of them; ``*`` for any
+    :param if_none_match: entity tag which the resource must no longer have (section 13.1.2), likewise
+    :param idempotency_key: key by which the backend knows a repeated POST or PATCH, sent if the
+        connection has an ``idempotency_header``
+    :param missing_ok: whether a DELETE or a GET that meets 404 or 410 is a success, which has no data; not
+        with ``paginate``
+    :param accept: media types that the answer shall have, as ``text/csv`` (RFC 9110, section 12.5.1), instead
+        of JSON; an answer whose content type is not JSON is its text then
+    :param full_response: whether the result is a :class:`~airflow_mirrordb.client.FullResponse`
+    :param any_body: whether a GET is only asked if there is something: a body that is not JSON is None then
+    :param paginate: how a GET goes on to further pages: the arguments of
+        :class:`~airflow_mirrordb.client.Pagination`; None if one answer is all
+    """
+
+    method: Method
+    endpoint: str
+    method_name: str | None = None
+    data: Any = None
+    form: Mapping[str, Any] | None = None
+    files: Mapping[str, Any] | None = None
+    input_path: str | None = None
+    content_type: str | None = None
+    digest: str | None = None
+    query: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] | None = None
+    timeout: float | None = None
+    if_match: str | Sequence[str] | None = None
+    if_none_match: str | Sequence[str] | None = None
+    idempotency_key: str | None = None
+    missing_ok: bool = False
+    accept: str | None = None
+    full_response: bool = False
+    any_body: bool = False
+    paginate: Mapping[str, Any] | None = None
+
+    @property
+    def reads(self) -> bool:
+        """Whether it changes nothing."""
+        return self.method in READS
+
+
+@value_class
+class WireRequest:
+    """One HTTP request, checked and complete but for the credentials; what is sent is exactly this, and them.
+
+    :param origin: of the backend: scheme, host and port
+    :param target: percent-encoded path and query (RFC 9112, section 3.2.1)
+    :param repeatable: whether sending it twice leaves what sending it once does
+    :param anonymous: whether it goes to another host than the backend's, which must not know who sends it
+    :param reads: whether it changes nothing, so that its loss is no loss
+    """
+
+    method: Method
+    origin: URL
+    target: str = field(repr=False)
+    headers: CIMultiDict[str] = field(repr=False)
+    body: bytes | Upload | None = field(repr=False)
+    timeout: float
+    repeatable: bool
+    anonymous: bool = False
+    reads: bool = False
+
+    @property
+    def url(self) -> URL:
+        """The target as a URL."""
+        return URL(f"{self.origin}{self.target}", encoded=True)
+
+
+@value_class
+class PreparedRequest:
+    """A request that is checked and encoded, for who looks at it before it is sent.
+
+    :param request: what its author means, with the idempotency key that it is sent with
+    :param wire: what is sent
+    """
+
+    request: MirrorDBRequest
+    wire: WireRequest = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """The URL of its resource, without the query."""
+        return str(self.wire.url.with_query(None))
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether sending it twice leaves what sending it once does."""
+        return self.wire.repeatable
+
+    @property
+    def body(self) -> bytes | Upload | None:
+        """The body as it is sent, or the files that it is read from; None if there is none."""
+        return self.wire.body
+
+    @property
+    def is_upload(self) -> bool:
+        """Whether the body is read from files."""
+        return isinstance(self.wire.body, Upload)
+
+    def read_digest(self) -> str | None:
+        """Read all files of the body, and return what tells their content; None if there are none; blocks.
+
+        :raises InputError: if one cannot be read
+        """
+        if not isinstance(self.wire.body, Upload):
+            return None
+        try:
+            return self.wire.body.read_digest()
+        except InputError as error:
+            raise attach_request(error, self.request) from error.__cause__
+
+
+def update_method(config: MirrorDBConfig, body: object, *, partial: bool) -> Method:
+    """Return the method of an update.
+
+    :raises InvalidRequestError: if there is nothing to update by; a :class:`MirrorDBRequest` may do so
+    """
+    if body is None:
+        raise _bad("data", "it is None, and an update without a body could empty the resource")
+    return "PATCH" if partial else config.update_method
+
+
+def read_method(data: object) -> Method:
+    """Return the method of a read: with data, which may be empty, it is a QUERY."""
+    return "GET" if data is None else "QUERY"
+
+
+def prepare(
+    request: MirrorDBRequest,
+    config: MirrorDBConfig,
+    registry: EndpointRegistry,
+    open_source: OpenSource = LocalFile,
+) -> WireRequest:
+    """Check a request and build what will be sent.
+
+    :param open_source: returns the file of a path
+
+    :raises EndpointNotAllowedError: if no registered pattern allows it
+    :raises InvalidRequestError: if an argument cannot be sent; names it
+    """
+    method = request.method
+    try:
+        if request.method_name is not None:
+            _check_label(request.method_name)
+        if request.missing_ok and request.paginate is not None:
+            raise _bad("missing_ok", "a page that is missing is no end of a collection; leave one of the two")
+        path = registry.path_for(method, request.endpoint)
+        headers = headers_of(request, config, is_keyed=method in KEYED)
+        envelope = None if method == "QUERY" else config.request_envelope
+        body = body_of(request, envelope, headers, open_source)
+        if method == "QUERY" and body is None:
+            raise _bad("data", "it is None, and a QUERY says there what it wants; read without data is a GET")
+        query = "" if request.query is None else _query(request.query, method)
+        timeout = _timeout(request.timeout, config.timeout)
+    except (EndpointNotAllowedError, InvalidRequestError) as error:
+        raise attach_request(error, request) from None
+    return WireRequest(
+        method=config.query_method if method == "QUERY" else method,
+        origin=base_of(config.base_url)[0],
+        target=f"{target_of(path, config, slash=config.trailing_slash)}{query}",
+        headers=headers,
+        body=body,
+        timeout=timeout,
+        repeatable=_is_repeatable(method, headers, config),
+        reads=request.reads,
+    )
+
+
+def request_of_base_url(config: MirrorDBConfig) -> WireRequest:
+    """Return a GET of the base URL itself, for the connection test; the registry does not apply."""
+    request = MirrorDBRequest(method="GET", endpoint=BASE_URL)
+    return WireRequest(
+        method="GET",
+        origin=base_of(config.base_url)[0],
+        target=target_of("", config, slash=False),
+        headers=headers_of(request, config, is_keyed=False),
+        body=None,
+        timeout=config.timeout,
+        repeatable=True,
+        reads=True,
+    )
+
+
+def without_body(wire: WireRequest) -> WireRequest:
+    """Return a request as the GET of its target."""
+    headers = wire.headers.copy()
+    headers.pop("Content-Type", None)
+    return replace(wire, method="GET", headers=headers, body=None)
+
+
+def target_of(path: str, config: MirrorDBConfig, *, slash: bool) -> str:
+    """Return the path of a request under the base URL.
+
+    :param path: as :meth:`EndpointRegistry.path_for` returns it
+    :param slash: whether it ends in a slash
+    """
+    prefix = base_of(config.base_url)[1]
+    target = f"{prefix}/{path}" if path else prefix
+    return f"{target}/" if slash or not target else target
+
+
+@functools.lru_cache(maxsize=64)  # to take a URL apart is as much work as all else that a request needs
+def base_of(base_url: str) -> tuple[URL, str]:
+    """Return the origin of a base URL, and its percent-encoded path, without a slash at the end."""
+    url = URL(base_url, encoded=True)
+    return url.origin(), url.raw_path.rstrip("/")
+
+
+def attach_request(error: AnyError, request: MirrorDBRequest) -> AnyError:
+    """Write into an error which request it belongs to."""
+    error.method, error.endpoint, error.method_name = (
+        request.method,
+        shortened(str(request.endpoint), MAX_ENDPOINT_LENGTH),
+        shortened(label, MAX_LABEL_LENGTH) if isinstance(label := request.method_name, str) else label,
+    )
+    return error
+
+
+def name_of(request: MirrorDBRequest, hide: Callable[[str], str]) -> str:
+    """Return the name of a request in logs, as ``GET api/users [list]``.
+
+    :param hide: takes secrets out of its endpoint, which a link may have brought
+    """
+    label = f" [{request.method_name}]" if request.method_name else ""
+    return f"{request.method} {hide(request.endpoint)}{label}"
+
+
+def _check_label(label: object) -> None:
+    if not isinstance(label, str) or not label.isprintable() or len(label) > MAX_LABEL_LENGTH:
+        limit = f"of at most {MAX_LABEL_LENGTH} characters"
+        raise _bad("method_name", f"it must be one line of printable text {limit}; it appears in logs")
+
+
+def _is_repeatable(method: Method, headers: Mapping[str, str], config: MirrorDBConfig) -> bool:
+    if method in KEYED:
+        return config.idempotency_header is not None
+    return method in READS or not ("If-Match" in headers or "If-None-Match" in headers)
+
+
+def _query(query: Mapping[str, Any], method: Method) -> str:
+    if not isinstance(query, Mapping):
+        raise _bad("query", f"it must be a mapping, not {type(query).__name__}")
+    pairs: list[tuple[str, str]] = []
+    for name, value in query.items():
+        place = f"query[{name!r}]"
+        values = list(value) if is_list(value) else [value]
+        left = [item for item in values if item is not None]
+        if method not in READS and (not left or len(left) < len(values)):
+            raise _bad(place, "None and [] are left out of reads only: a write could mean all then")
+        if left:
+            key = text_of(name, place)
+            pairs += [(key, text_of(item, place, _QUERY_VALUE)) for item in left]
+    return f"?{urlencode(pairs, quote_via=quote)}" if pairs else ""
+
+
+def _timeout(value: float | None, default: float) -> float:
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise _bad("timeout", f"it must be a number of seconds above 0, not {value!r}")
+    return value
+
+
+def _bad(place: str, reason: str) -> InvalidRequestError:
+    return InvalidRequestError(message=f"{place}: {reason}", field=place)

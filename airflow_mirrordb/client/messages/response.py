@@ -1,0 +1,285 @@
+"""From an answer to a result or an error. Pure; no I/O."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import field
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from airflow_mirrordb.client.auth.redaction import shortened
+from airflow_mirrordb.client.bodies.errors.json_faults import fault_in
+from airflow_mirrordb.client.bodies.sizes import MAX_EXPANSION, decoded_size
+from airflow_mirrordb.client.bodies.texts import in_utf8, text_from
+from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.errors import (
+    InvalidResponseError,
+    TransportError,
+)
+from airflow_mirrordb.client.messages.answer_errors import (
+    check_for_error,
+    not_ready,
+    request_id_of,
+    response_error,
+)
+from airflow_mirrordb.client.messages.entity_tags import entity_tag
+from airflow_mirrordb.client.messages.full_response import FullResponse
+from airflow_mirrordb.client.messages.headers import CONDITIONS_OF_READS, header_key
+from airflow_mirrordb.client.messages.request import MirrorDBRequest, WireRequest, attach_request
+from airflow_mirrordb.client.retries.passing import is_web_page
+from airflow_mirrordb.client.values import value_class
+from airflow_mirrordb.media_types import is_html_type, is_json_type, takes_text
+from airflow_mirrordb.paths import ABSENT, PathError, parse_path
+
+SUCCESS = range(200, 300)
+#: Statuses that say that a resource is not there; who had it once says 410 (RFC 9110, section 15.5.11).
+GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+APPLIED = "; the write itself was applied"
+
+
+@value_class
+class MirrorDBResponse:
+    """A success.
+
+    :param status: HTTP status; any 2xx, 304 to a GET with a condition, 404 or 410 to a DELETE of what is gone
+    :param headers: the answer's headers
+    :param data: what the decoded JSON body holds in the connection's envelope, or the whole body where
+        there is no envelope; None if there is no body; a :class:`~airflow_mirrordb.client.Manifest` of
+        what went to a sink
+    :param body: the whole decoded JSON body; of a write whose answer is something else, or where ``accept``
+        asked for that, its text, or None if it is no text
+    :param is_json: whether it was JSON, or nothing at all
+    :param full: all of it as plain JSON, where ``full_response`` asked for that
+    :param redirected: the request that it answers, where a redirect led to that
+    :param size: length of the body in bytes, after decompression; 0 if it went to a sink
+    :param etag: entity tag of the resource (RFC 9110, section 8.8.3); None if there is none, or what the
+        backend sent is not one and could not be sent back
+    :param request_id: the id under which the backend logged the request, if it says
+    :param attempts: requests sent, this one included
+    :param elapsed: time from the first attempt to the answer, in seconds
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    data: Any = field(repr=False)
+    body: Any = field(repr=False)
+    size: int
+    etag: str | None
+    request_id: str | None
+    attempts: int
+    elapsed: float
+    is_json: bool = True
+    full: FullResponse | None = field(default=None, repr=False)
+    redirected: WireRequest | None = field(default=None, repr=False)
+
+    @property
+    def result(self) -> Any:
+        """What the caller asked for: the data, or all of the answer."""
+        return self.data if self.full is None else self.full
+
+
+@value_class
+class Answer:
+    """One HTTP answer as received.
+
+    :param body: of a broken or refused answer, what was read of it
+    :param refused: why the rest of the body was not read; "" if nothing was refused
+    :param broken: what came in the place of the rest of the body; None if it came
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    refused: str = ""
+    broken: TransportError | None = None
+
+
+def interpret(
+    answer: Answer,
+    request: MirrorDBRequest,
+    config: MirrorDBConfig,
+    *,
+    number: int,
+    elapsed: float,
+    now: float,
+    maybe_applied: bool = False,
+    hide: Callable[[str], str] = str,
+) -> MirrorDBResponse:
+    """Return what an answer means as a result.
+
+    :param number: which attempt it answers, counted from 1
+    :param maybe_applied: whether an attempt before it may have been applied
+    :param elapsed: time since the first attempt, in seconds
+    :param now: unix time, for a Retry-After that is a date
+    :param hide: takes secrets out of the request id, which appears in logs; not out of errors, which are
+        rid of theirs where they leave the client
+    :raises ResponseError: if it is no success, of the class that the status calls for, or not ready yet, or
+        its body tells of an error
+    :raises InvalidResponseError: if it is a success, but the body cannot be used; that of a write only if it
+        is too large or packed in an unknown way
+    :raises TransportError: if it is a success, but the body did not come whole
+    """
+    is_json = True
+    if is_pending(answer.status, config, reads=request.reads):
+        raise attach_request(not_ready(answer, now=now), request)
+    if not _is_success(answer.status, request, config):
+        if not _is_gone(answer.status, request, maybe_applied=maybe_applied):
+            raise attach_request(response_error(answer, config, now=now, method=request.method), request)
+        body = None
+    elif answer.broken is not None:
+        raise attach_request(answer.broken, request)
+    else:
+        body, is_json = _decode(answer, request, config)
+        if config.error_path is not None and is_json and body is not None:
+            check_for_error(body, answer, request, config.error_path, now=now)
+    request_id = request_id_of(answer.headers)
+    return MirrorDBResponse(
+        status=answer.status,
+        headers=answer.headers,
+        data=unwrapped(body, config.response_envelope),
+        body=body,
+        size=len(answer.body),
+        etag=entity_tag(answer.headers.get("ETag")),
+        request_id=hide(request_id) if request_id else None,
+        attempts=number,
+        elapsed=elapsed,
+        is_json=is_json,
+    )
+
+
+def unwrapped(body: Any, envelope: str | None) -> Any:
+    """Return what a body holds at the path of an envelope, be it null.
+
+    A body that has no such path is returned as a whole, never refused and never cut: backends wrap
+    not every answer, and the answer to a write must not be lost once it was applied. Where the path is an
+    expression, null is nothing.
+    """
+    if not envelope:
+        return body
+    path = parse_path(envelope)
+    try:
+        found = path.value_in(body)
+    except PathError:
+        return body
+    return body if found is ABSENT or (found is None and path.is_expression) else found
+
+
+def is_pending(status: int, config: MirrorDBConfig, *, reads: bool) -> bool:
+    """Whether an answer only says that what a read asks for is still being made, as 202 (RFC 9110, 15.3.3).
+
+    A write that is answered so was accepted.
+    """
+    return reads and status in config.pending_statuses
+
+
+def _is_success(status: int, request: MirrorDBRequest, config: MirrorDBConfig) -> bool:
+    """304 answers a read with a condition: by it a backend says that what the sender has is still so.
+
+    To a write it says that nothing was changed; and a sender that has nothing would get nothing.
+    """
+    if status in SUCCESS:
+        return True
+    return status == HTTPStatus.NOT_MODIFIED and request.reads and _is_conditional(request, config)
+
+
+def _is_conditional(request: MirrorDBRequest, config: MirrorDBConfig) -> bool:
+    names = {header_key(name) for name in (*config.headers, *(request.headers or ()))}
+    return request.if_none_match is not None or not names.isdisjoint(CONDITIONS_OF_READS)
+
+
+def _is_gone(status: int, request: MirrorDBRequest, *, maybe_applied: bool) -> bool:
+    """A DELETE that meets 404, or 410, after an attempt that may have been applied has done its work."""
+    if status not in GONE:
+        return False
+    if request.reads:
+        return request.missing_ok
+    return request.method == "DELETE" and (request.missing_ok or maybe_applied)
+
+
+def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) -> tuple[Any, bool]:
+    """Decode the body as JSON, whatever the content type says; nothing and white space are None.
+
+    A write was applied whatever its answer holds: the text of one that is not JSON is its result. Where
+    something else than JSON was asked for, the content type tells what came.
+    """
+    content_type = answer.headers.get("Content-Type", "none")
+    body, passes = in_utf8(answer.body, content_type), False
+    if answer.refused:
+        reason = answer.refused
+    elif takes_text(request.accept) and not is_json_type(content_type):
+        if not answer.body:
+            return None, True
+        text = text_from(answer.body, content_type)
+        if text is not None or not request.reads:
+            return text, False
+        reason = (
+            f"the body of {len(answer.body):,} bytes is no text (content type"
+            f" {shortened(content_type, 200)!r}); only a read to an output_path, or to a sink, takes it"
+        )
+    elif size := decoded_size(body, MAX_EXPANSION * config.max_response_bytes):
+        reason = (
+            f"decoded the body of {len(body):,} bytes would take {size:,}, which is over"
+            f" {MAX_EXPANSION} times max_response_bytes: read less at once, or write it to an output_path"
+        )
+    elif not body.strip():
+        return None, True
+    else:
+        try:
+            return decode(body), True
+        except (ValueError, RecursionError) as fault:
+            if not request.reads:
+                return text_from(answer.body, content_type), False
+            passes = is_web_page(answer.headers, answer.body)
+            reason = (
+                f"the body of {len(answer.body):,} bytes is not JSON (content type"
+                f" {shortened(content_type, 200)!r}): {fault_in(body, fault)}; only a read to an output_path,"
+                f" {'' if is_json_type(content_type) else 'with accept, '}or to a sink, takes another body"
+            )
+    if request.any_body and not _should_be_json(answer, content_type):
+        return None, False
+    applied = "" if request.reads else APPLIED
+    error = InvalidResponseError(
+        message=f"{answer.status}, but {reason}{applied}",
+        status=answer.status,
+        request_id=request_id_of(answer.headers),
+        maybe_applied=not request.reads,
+        retryable=passes,
+    )
+    raise attach_request(error, request)
+
+
+def _should_be_json(answer: Answer, content_type: str) -> bool:
+    """Whether an answer calls itself JSON, or is a page for people, which may tell of a failure."""
+    is_page = content_type == "none" and answer.body.lstrip().startswith(b"<")
+    return is_page or is_json_type(content_type) or is_html_type(content_type)
+
+
+def decode(body: bytes) -> Any:
+    """Return the JSON value that a body holds, as RFC 8259 says, in UTF-8, UTF-16 or UTF-32.
+
+    :raises ValueError: if it holds none, or a number beyond the range of numbers
+    :raises RecursionError: if it is nested too deeply
+    """
+    try:
+        return msgspec.json.decode(body)  # several times as fast as json, and as strict
+    except ValueError:  # or it is in UTF-16, begins with a byte order mark, or holds half of a surrogate pair
+        return _JSON.decode(body.decode(json.detect_encoding(body)))
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"JSON has no {name}")
+
+
+def _finite(digits: str) -> float:
+    """1e999 is JSON, but would become infinity, which no event and no database takes."""
+    value = float(digits)
+    if math.isinf(value):
+        raise ValueError(f"{digits[:20]} is beyond the range of numbers")
+    return value
+
+
+_JSON = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)

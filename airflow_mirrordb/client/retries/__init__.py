@@ -1,0 +1,1 @@
+"""Whether a failed request is sent again, and when."""

@@ -1,1 +1,0 @@
-"""What may be sent, when, and how often again."""

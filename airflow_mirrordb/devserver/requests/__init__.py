@@ -1,0 +1,1 @@
+"""What a request says: who sends it, its body, conditions, page and idempotency key."""

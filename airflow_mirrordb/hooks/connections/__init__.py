@@ -1,0 +1,1 @@
+"""The Airflow connection: its settings, form, look-up and test."""

@@ -1,0 +1,1 @@
+"""What a task remembers, from try to try and from process to process."""

@@ -1,0 +1,175 @@
+"""What one poll of a resource means: whether its condition is met, and when the next poll is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowException
+
+from airflow_mirrordb.client.bodies.errors.failure_words import words_of_failure
+from airflow_mirrordb.client.errors import (
+    FailedStateError,
+    MirrorDBError,
+    NotReadyError,
+    ResponseError,
+)
+from airflow_mirrordb.client.messages.response import GONE, MirrorDBResponse
+from airflow_mirrordb.client.retries.wait_headers import retry_after
+from airflow_mirrordb.paths import ABSENT
+from airflow_mirrordb.task.conditions import Condition
+from airflow_mirrordb.task.control_flow import DECISIONS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollState:
+    """What a sensor remembers of its polls; plain values.
+
+    :param failures: polls in a row that failed in passing
+    :param first: the :meth:`Condition.fingerprint` of the body that was seen first
+    """
+
+    failures: int = 0
+    first: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollResult:
+    """What one poll at a resource brought.
+
+    :param state: what to remember
+    :param found: what there was, for the log
+    :param response: the answer that met the condition, if one did
+    :param wait: seconds that the backend asked us to stay away
+    """
+
+    state: PollState
+    found: str
+    response: MirrorDBResponse | None = None
+    wait: float = 0.0
+
+    def next_wait(self, poke_interval: float, left: float) -> float:
+        """Return the seconds to the next poll.
+
+        The last poll is the first one that comes after the time-out, as with any sensor.
+
+        :param poke_interval: shortest wait, in seconds
+        :param left: seconds to the time-out
+        :raises WaitOverError: if there is no next poll
+        """
+        if left < 0:
+            raise WaitOverError(f"the condition was not met in time; at last: {self.found}")
+        if self.wait > max(left, poke_interval):
+            raise WaitOverError(
+                f"the condition will not be met in time: {left:.0f} s are left, and the backend asked to stay"
+                f" away for {self.wait:.0f} s; at last: {self.found}"
+            )
+        return max(poke_interval, self.wait)
+
+
+class WaitOverError(Exception):
+    """A sensor timed out."""
+
+
+def judge(
+    outcome: MirrorDBResponse | MirrorDBError,
+    condition: Condition,
+    state: PollState,
+    *,
+    max_failures: int | None,
+    now: float,
+    function: Callable[[Any], object] | None = None,
+    hide: Callable[[str], str] = str,
+) -> PollResult:
+    """Return what a poll means.
+
+    :param outcome: what one attempt brought
+    :param state: what is remembered of the polls before
+    :param max_failures: failures in a row that are too many; None if none are
+    :param now: unix time, for a Retry-After that is a date
+    :param function: the condition's function, where the caller has it already
+    :param hide: takes secrets out of what the backend says of a failure
+    :raises FailedStateError: if the resource will never fulfil the condition
+    :raises MirrorDBError: the outcome itself, if it is permanent or one too many; or the function failed
+    :raises AirflowException: what the function raised, but for one that is no decision where no number of
+        failures is too many
+    """
+    if isinstance(outcome, MirrorDBResponse):
+        body = outcome.data
+        try:
+            state = PollState(first=state.first or condition.fingerprint(body))
+            failed = condition.failed_state(body)
+            holds = failed is ABSENT and condition.holds(body, state.first, function)
+        except AirflowException as error:
+            if max_failures is not None or isinstance(error, DECISIONS):
+                raise
+            return PollResult(state=state, found=f"the condition raised {_told(error)}")
+        except Exception as error:
+            message = f"the condition could not be judged: {_told(error)}"
+            raise MirrorDBError(message=message) from error
+        if failed is not ABSENT:
+            raise _failed(condition, failed, outcome, hide)
+        found = ", ".join(filter(None, (f"answered {outcome.status}", condition.seen(body))))
+        if holds:
+            return PollResult(state=state, found=found, response=outcome)
+        return PollResult(state=state, found=found, wait=retry_after(outcome.headers, now) or 0.0)
+    if isinstance(outcome, ResponseError) and (
+        isinstance(outcome, NotReadyError) or outcome.status in (*GONE, *condition.not_yet)
+    ):
+        is_gone = condition.gone and outcome.status in GONE
+        return PollResult(
+            state=replace(state, failures=0),
+            found=str(outcome),
+            response=_nothing(outcome) if is_gone else None,
+            wait=outcome.retry_after or 0.0,
+        )
+    if not outcome.retryable:
+        raise outcome
+    wait = getattr(outcome, "retry_after", None) or 0.0
+    is_paused = outcome.attempts == 0 and wait > 0  # nothing was sent, and the wait is known
+    failures = state.failures + (not is_paused)
+    if max_failures is not None and failures >= max_failures:
+        outcome.attempts = failures
+        raise outcome
+    return PollResult(
+        state=replace(state, failures=failures),
+        found=str(outcome),
+        wait=wait,
+    )
+
+
+def _failed(
+    condition: Condition, state: Any, response: MirrorDBResponse, hide: Callable[[str], str]
+) -> FailedStateError:
+    detail = hide(words_of_failure(response.body))
+    told = f"{condition.field} is {state!r:.200}, so what is waited for will not come"
+    return FailedStateError(
+        message=f"{told}: {detail}" if detail else told,
+        field=condition.field or "",
+        state=state,
+        detail=detail,
+    )
+
+
+def _told(error: Exception) -> str:
+    """Return the name of an error's class and its text, or the name alone if that text cannot be made."""
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}"
+    except Exception:  # noqa: BLE001  # code of the author's
+        return name
+
+
+def _nothing(error: ResponseError) -> MirrorDBResponse:
+    return MirrorDBResponse(
+        status=error.status,
+        headers={},
+        data=None,
+        body=None,
+        size=0,
+        etag=None,
+        request_id=error.request_id,
+        attempts=1,
+        elapsed=0.0,
+    )

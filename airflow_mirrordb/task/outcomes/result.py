@@ -1,0 +1,68 @@
+"""What becomes the result of a task, which Airflow stores as an XCom.
+
+It is judged here, and not left to Airflow, which would fail the task for what it cannot store only after
+a write was applied, and would then try again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_mirrordb.compat import has_xcom_backend, serialize_object
+from airflow_mirrordb.task.outcomes.events import OR_FILE, check_size, unusable
+from airflow_mirrordb.task.serialization import HALF_REPLACED, NotStorableError, storable
+
+
+def checked_result(task: Any, event: Mapping[str, Any], result: Any) -> Any:
+    """Return the result of a task that got an answer, as Airflow can store it.
+
+    Half a surrogate pair in it is replaced, with a warning. With an XCom backend of the user's own
+    nothing is replaced or refused, as only that knows what it can store; nor is anything for a task
+    that pushes no XCom.
+
+    :param task: an operator or a sensor
+    :param event: the :class:`~airflow_mirrordb.triggers.mirrordb.SuccessEvent` that tells of the answer
+    :param result: the answer's data, or what was made of it
+    :raises InvalidResponseError: if the result cannot be stored, or is longer than ``max_event_bytes``;
+        it is final
+    """
+    if result is None or not task.do_xcom_push:
+        return result
+    or_file = OR_FILE if may_be_file(task) else ""
+    if result is event["data"]:
+        check_size(event, task.max_event_bytes, or_file=or_file)
+    elif (size := _size_of(result)) > task.max_event_bytes:
+        message = (
+            f"the result of {size:,} bytes is larger than max_event_bytes ({task.max_event_bytes:,}): keep"
+            f" less of the answer, raise the limit{or_file}"
+        )
+        raise unusable(event, message)
+    if has_xcom_backend():
+        return result
+    try:
+        kept = storable(result)
+    except NotStorableError as error:
+        message = (
+            f"the result cannot be an XCom, at {error}; let response_filter leave that out or make a text of"
+            f" it{or_file}"
+        )
+        raise unusable(event, message) from error
+    if kept is not result:
+        task.log.warning(HALF_REPLACED)
+    return kept
+
+
+def may_be_file(task: Any) -> bool:
+    """Return whether a task has an ``output_path``, to which an answer may go that cannot be its result."""
+    return "output_path" in vars(task)
+
+
+def _size_of(result: Any) -> int:
+    """Return the length of a result in bytes, as JSON; 0 if it has none, which storable() judges."""
+    try:
+        text = json.dumps(result, ensure_ascii=False, separators=(",", ":"), default=serialize_object)
+    except Exception:  # noqa: BLE001  # each kind of object has its own
+        return 0
+    return len(text.encode(errors="surrogatepass"))
