@@ -11,6 +11,7 @@ from typing import NoReturn
 from airflow_mirrordb.client.auth.credentials import Credentials
 from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.auth.schemes import auth_headers
+from airflow_mirrordb.client.auth.signatures import signatures_in, signatures_of
 from airflow_mirrordb.client.calls.redirects import (
     MAX_HOPS,
     redirected,
@@ -20,10 +21,11 @@ from airflow_mirrordb.client.calls.route import Route
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.streams import Stream
 from airflow_mirrordb.client.config import MirrorDBConfig
-from airflow_mirrordb.client.endpoints.redirect_hosts import signatures_of
 from airflow_mirrordb.client.endpoints.registry import EndpointRegistry
+from airflow_mirrordb.client.endpoints.urls import joined
 from airflow_mirrordb.client.errors import InputError, MirrorDBError, RefusedError, TransportError
 from airflow_mirrordb.client.limits.throttle import TurnTooLateError
+from airflow_mirrordb.client.messages.answer_errors import REDIRECTS
 from airflow_mirrordb.client.messages.request import (
     MirrorDBRequest,
     WireRequest,
@@ -186,7 +188,7 @@ class Call:
                 self._note_fact(self._progress.maybe_applied)
             if self._elsewhere is not None:
                 error.message += f"; so answers {self._elsewhere.origin}, to which the backend redirects"
-                Redaction(signatures_of(self._elsewhere.url)).error(error)
+            Redaction(self._signatures(answer)).error(error)
             self._raise_classified(error)
         if not response.is_json and self._request.reads:
             if self._request.any_body:
@@ -211,6 +213,15 @@ class Call:
                 response.status,
             )
         return response if self._redirected is None else replace(response, redirected=self._redirected)
+
+    def _signatures(self, answer: Answer) -> list[str]:
+        """Return what must not be seen of the URL that was asked, and of one that the answer leads to."""
+        sent = self._redirected or self._wire
+        known = {str(value) for value in (self._request.query or {}).values()}
+        found = signatures_of(sent, known)
+        if answer.status in REDIRECTS and (target := joined(sent.url, answer.headers.get("Location", ""))):
+            found += signatures_in(target, known)
+        return found
 
     def _raise_classified(self, error: MirrorDBError) -> NoReturn:
         """Raise the error that the caller has to act on; of a write it may be ambiguous."""

@@ -60,7 +60,8 @@ def redirected(
     except (ValueError, EndpointNotAllowedError):
         return None
     query = f"?{target.raw_query_string}" if target.raw_query_string else ""
-    followed = replace(sent, target=f"{target_of(path, config, slash=address.endswith('/'))}{query}")
+    found = f"{target_of(path, config, slash=address.endswith('/'))}{query}"
+    followed = replace(sent, target=found, is_linked=True)
     return without_body(followed) if to_result else followed
 
 

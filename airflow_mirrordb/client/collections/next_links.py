@@ -73,7 +73,7 @@ class PageRequest:
         if not _PLAIN_PATH.fullmatch(path):
             slash = "/" if path.endswith("/") else ""
             path = f"{checked.target.partition('?')[0].removesuffix('/')}{slash}"
-        return replace(checked, target=f"{path}{mark}{query}")
+        return replace(checked, target=f"{path}{mark}{query}", is_linked=True)
 
     @property
     def key(self) -> str:

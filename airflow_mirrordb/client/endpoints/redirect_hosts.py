@@ -13,8 +13,6 @@ from airflow_mirrordb.client.endpoints.urls import joined, origin_of, split_url
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _ABSOLUTE = re.compile(r"(https?://[^/?#]*)([^#]*)", re.IGNORECASE)
-#: Characters of a value in the query of a presigned URL that may be a part of its signature.
-_LEAST = 8
 _VISIBLE = re.compile(r"[!-~]*")  # what RFC 3986 allows in a URL, and some more that servers send
 
 HOST_WANTED = "it must be a host, as files.example.com, files.example.com:8443 or *.s3.amazonaws.com"
@@ -72,12 +70,6 @@ def split_location(location: str, current: URL) -> tuple[URL, str] | None:
     if parts.username is not None or parts.password is not None:
         return None
     return origin, absolute[2] if absolute[2].startswith("/") else f"/{absolute[2]}"
-
-
-def signatures_of(url: URL) -> list[str]:
-    """Return what of the URL of a file must not be seen: the values of its query, whole and in parts."""
-    values = [value for _, value in url.query.items()]
-    return [part for value in values for part in {value, *value.split("/")} if len(part) >= _LEAST]
 
 
 @functools.lru_cache(maxsize=256)

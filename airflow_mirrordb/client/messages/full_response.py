@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from yarl import URL
 
 from airflow_mirrordb.client.auth.redaction import Redaction
+from airflow_mirrordb.client.auth.signatures import signatures_of
 from airflow_mirrordb.client.bodies.errors.details import encodable
 from airflow_mirrordb.client.endpoints.paths import BASE_URL
-from airflow_mirrordb.client.endpoints.redirect_hosts import signatures_of
 from airflow_mirrordb.client.endpoints.urls import joined, shown
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def full_response(
     if response.redirected is not None:
         requested = response.redirected.url
         if response.redirected.anonymous:
-            signatures = Redaction(signatures_of(requested))
+            signatures = Redaction(signatures_of(response.redirected))
 
             def hide_more(text: str) -> str:
                 return signatures.text(hide(text))

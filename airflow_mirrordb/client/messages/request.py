@@ -131,6 +131,7 @@ class WireRequest:
     :param target: percent-encoded path and query (RFC 9112, section 3.2.1)
     :param repeatable: whether sending it twice leaves what sending it once does
     :param anonymous: whether it goes to another host than the backend's, which must not know who sends it
+    :param is_linked: whether the backend gave its target, as a link or a redirect: its query may be a secret
     :param reads: whether it changes nothing, so that its loss is no loss
     """
 
@@ -142,6 +143,7 @@ class WireRequest:
     timeout: float
     repeatable: bool
     anonymous: bool = False
+    is_linked: bool = False
     reads: bool = False
 
     @property

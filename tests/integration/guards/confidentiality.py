@@ -20,6 +20,7 @@ from tests.integration import (
     test_secrets as secrets,
     test_secrets_forms as forms,
     test_sensor_states as states,
+    test_signatures as signatures,
     test_tokens as token_answers,
     test_transport as tls,
 )
@@ -142,6 +143,12 @@ GUARDS: dict[str, Guard] = {
     "redaction of request ids": not_hidden(repeated("request id")),
     "redaction of content types": not_hidden(repeated("content type")),
     "redaction of links": not_hidden(in_form("as it is", "next page that is not allowed")),
+    "signatures of links": Guard(
+        seam="signatures of other hosts",
+        without=lambda *_: [],
+        check=signatures.test_what_a_page_repeats_of_its_link,
+        arguments={"name": "a 500"},
+    ),
     "redaction of causes and waits": not_hidden({"check": forms.test_errors_of_writes_bulks_and_waits}),
     "redaction of tokens": Guard(
         seam="secrets to hide", without=remember_the_first, **repeated("text 500 X", "oauth2")

@@ -155,7 +155,7 @@ GUARDS: dict[str, Guard] = {
         arguments={"shared": False},
     ),
     "signatures of other hosts": Guard(
-        without=lambda _sent: [],
+        without=lambda *_: [],
         check=files.test_what_the_other_host_refuses_is_told_without_the_signature,
     ),
     "hops to other hosts": Guard(
