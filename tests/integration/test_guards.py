@@ -22,6 +22,7 @@ from tests.integration.test_connection_test import hanging  # noqa: F401  # anot
 from tests.integration.test_framing import small_framing  # noqa: F401  # a fixture
 from tests.integration.test_hostile_answers import hostile  # noqa: F401  # another one
 from tests.integration.test_operators_tries import tries  # noqa: F401  # another one
+from tests.integration.test_page_ends import read  # noqa: F401  # and one more
 from tests.integration.test_resources import mixed  # noqa: F401  # another one
 from tests.integration.test_sensor import scheduler  # noqa: F401  # and another one
 from tests.integration.test_stored_triggers import fired  # noqa: F401  # and another one

@@ -71,6 +71,15 @@ SEAMS = {
     "airflow_mirrordb.client.collections.bulk_report": {
         "failures of a bulk": "BulkReport.has_failed",
     },
+    "airflow_mirrordb.client.collections.page": {
+        "texts of flags": "flag_told",
+    },
+    "airflow_mirrordb.client.collections.page_arguments": {
+        "names of what is left": "_LEFT",
+    },
+    "airflow_mirrordb.client.collections.page_reader": {
+        "totals that tell what is left": "_is_left",
+    },
     "airflow_mirrordb.client.collections.pagination": {
         "length of what tells of the next page": "MAX_TOKEN",
     },

@@ -41,6 +41,8 @@ PLACES = ("query", "body")
 _TEXTS = ("next", "param", "size_param")
 #: Whole numbers, and the least that each may be.
 _NUMBERS = {"first": 0, "size": 1, "concurrency": 1, "max_pages": 1}
+#: Part of a name that tells what is left: after the first of two pages it equals what came.
+_LEFT = "remaining"
 _OF_STYLES: dict[str, tuple[str, ...]] = {
     "rebase": ("link", "header", "body"),
     "page_count": ("page",),
@@ -137,6 +139,9 @@ def _check_together(known: Mapping[str, Any], given: Collection[str]) -> None:
                 " name the one list of the page, as 'rows' or 'rows[?active]'"
             )
             raise _wrong("records", reason) from None
+    if _LEFT in str(known.get("total", "")).rpartition(".")[2].lower():
+        reason = f"{known['total']!r} says how many are left, not how many there are: 'more' takes it"
+        raise _wrong("total", reason)
     if "size_param" in given and "size" not in given:
         raise _wrong("size", "it is needed with size_param")
     if (whole_number(known.get("concurrency")) or 1) > 1 and not {"total", "page_count"} & set(given):

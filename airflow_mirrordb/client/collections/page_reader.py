@@ -19,7 +19,8 @@ from typing import Any
 
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.next_links import PageRequest
-from airflow_mirrordb.client.collections.pagination import Page, Pagination, pagination_of, unusable
+from airflow_mirrordb.client.collections.page import Page, unusable
+from airflow_mirrordb.client.collections.pagination import Pagination, pagination_of
 from airflow_mirrordb.client.collections.reading_report import ReadingReport
 from airflow_mirrordb.client.collections.streams import Stream
 from airflow_mirrordb.client.errors import InvalidRequestError, InvalidResponseError, NotFoundError
@@ -51,6 +52,10 @@ class Reader:
     name: str
     in_pauses: bool = False
     tells_progress: bool = True
+
+
+#: Pages that tell how many records a page has that is not the last one.
+_ENOUGH = 2
 
 
 class ReadAhead:
@@ -179,8 +184,8 @@ class _Reading:
         )
         self._seen: set[str] = set()
         self._before: list[Any] = []
-        self._received = self._longest = self._skipped = 0
-        self._must_go_on = self._came_again = False
+        self._received = self._longest = self._skipped = self._filled = self._count = 0
+        self._must_go_on = self._came_again = self._tells_left = False
         self._total: int | None = None
         self._last: MirrorDBResponse | None = None
 
@@ -201,14 +206,19 @@ class _Reading:
         is_first, self._last = self._last is None, response
         self._seen.add(request.key)
         self._refuse_same(response, page)
-        self._received += page.count
-        self._total = self._total if page.total is None else page.total
+        self._note_total(page)
+        self._received, self._count = self._received + page.count, page.count
+        self._filled += bool(page.count)
         if is_first and pagination.is_counted:
-            step = page.count if pagination.style == "page" else 1
-            self._skipped = (pagination.number_of(request) - (pagination.first or 0)) * step
+            self._skipped = pagination.number_of(request) - (pagination.first or 0)
         self._report.page(request, response, page, self._total)
         following = pagination.next_request(
-            request, sent, response, page, position=self._position, base_url=self._reader.base_url
+            request,
+            sent,
+            response,
+            replace(page, total=None) if self._tells_left else page,
+            position=self._position,
+            base_url=self._reader.base_url,
         )
         if following is not None and following.key in self._seen:
             came_anew = self._position == self._total and not self._came_again
@@ -258,13 +268,23 @@ class _Reading:
         """
         assert self._last is not None  # noqa: S101  # there is a first page
         starts_elsewhere = not self.pagination.is_counted and self._says_where
-        if self._total is not None and not self._is_complete and not starts_elsewhere:
+        # by one page, which may be the short last one, nobody knows how many records those before it have
+        is_unknown = self.pagination.style == "page" and self._skipped and self._filled < _ENOUGH
+        if self._total is not None and not (self._is_complete or starts_elsewhere or is_unknown):
             raise unusable(
                 self._last,
                 f"the collection ended after {self._position:,} records, and has {self._total:,} in all, says"
                 f" {self.pagination.total!r}",
             )
-        self._report.end()
+        self._report.end(tells_left=self._tells_left)
+
+    def _note_total(self, page: Page) -> None:
+        """Note the total, and whether it gets smaller by what comes: then it tells what is left.
+
+        That ends nothing. A collection that shrinks by just as much meanwhile costs one more request.
+        """
+        self._tells_left |= _is_left(self._total, page, self._count)
+        self._total = self._total if page.total is None else page.total
 
     def _refuse_same(self, response: MirrorDBResponse, page: Page) -> None:
         """Refuse a page that comes again: a backend that does not know ``param`` would give it for ever.
@@ -286,11 +306,24 @@ class _Reading:
 
     @property
     def _position(self) -> int:
-        return self._skipped + self._received
+        """Records of the collection up to the end of what came."""
+        step = self._longest if self.pagination.style == "page" else 1
+        return self._skipped * step + self._received
 
     @property
     def _is_complete(self) -> bool:
         return self._total is not None and self._position >= self._total
+
+
+def _is_left(before: int | None, page: Page, count: int) -> bool:
+    """Whether a total got smaller by what came on the page before, or on this one.
+
+    :param before: what the page before told
+    :param count: records of the page before
+    """
+    if page.total is None or before is None or page.total >= before:
+        return False
+    return before - page.total in (count, page.count)
 
 
 def _has_equals(records: list[Any]) -> bool:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from airflow_mirrordb.client.auth.redaction import shortened
-from airflow_mirrordb.client.collections.counted_lists import UnclearError, counted_in
 from airflow_mirrordb.client.collections.next_links import (
     BadLinkError,
     PageRequest,
     followed,
     next_link_of,
 )
+from airflow_mirrordb.client.collections.page import Page, found_in_body, kind_of, page_of, unusable
 from airflow_mirrordb.client.collections.page_arguments import (
     COUNTED,
     NAMES,
@@ -22,24 +20,16 @@ from airflow_mirrordb.client.collections.page_arguments import (
     check_place_of_param,
     whole_number,
 )
-from airflow_mirrordb.client.collections.signs_of_more import lists_in, number_told
-from airflow_mirrordb.client.errors import InvalidRequestError, InvalidResponseError
+from airflow_mirrordb.client.errors import InvalidRequestError
 from airflow_mirrordb.client.messages.request import MirrorDBRequest
 from airflow_mirrordb.client.messages.response import MirrorDBResponse
 from airflow_mirrordb.paths import ABSENT, PathError, parse_path
-
-log = logging.getLogger(__name__)
 
 #: Characters of what tells of the next page: servers refuse longer URLs.
 MAX_TOKEN = 8192
 
 Place = Literal["query", "body"]
 Style = Literal["link", "header", "body", "page", "offset"]
-
-#: What a flag says that is no JSON boolean, as one of a header.
-_FALSE = frozenset({"", "0", "false", "no"})
-#: Words of a body that says of an error, though its status does not.
-_ERRORS = frozenset({"error", "errors", "message", "fault", "exception"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,15 +133,7 @@ class Pagination:
 
         :raises InvalidResponseError: if there is no list where the records should be
         """
-        records = self._records_of(response)
-        more = _found(response, "more", self.more)
-        return Page(
-            records=records,
-            count=self._count_of(response, records),
-            total=number_told(_found(response, "total", self.total)),
-            page_count=number_told(_found(response, "page_count", self.page_count)),
-            more=None if more in (ABSENT, None) else _is_true(more),
-        )
+        return page_of(self, response)
 
     def next_request(
         self,
@@ -175,7 +157,8 @@ class Pagination:
         if self.is_counted:
             return self._counted(request, response, page, position)
         token = self._token(response)
-        if token in (None, "", [], {}) or token is False or (token in (0, "0") and not page.more):
+        is_zero = token in (0, "0") and token is not False
+        if says_nothing(token) and not (is_zero and page.more):
             if page.more:
                 raise unusable(
                     response,
@@ -188,14 +171,14 @@ class Pagination:
         if isinstance(token, dict | list) or len(str(token)) > MAX_TOKEN:
             long = f" of {len(token):,} characters" if isinstance(token, str) else ""
             raise unusable(
-                response, f"the next page is told as {_kind(token)}{long}, which no request can hold"
+                response, f"the next page is told as {kind_of(token)}{long}, which no request can hold"
             )
         if self.param and not str(token).startswith(("http://", "https://")):
             return self._turned(request, token)
         if not isinstance(token, str):
             # not as it is: a link may be in it, with a signature
             raise unusable(
-                response, f"the next page is told as {_kind(token)}; 'param' must name what takes it"
+                response, f"the next page is told as {kind_of(token)}; 'param' must name what takes it"
             )
         try:
             rebase, redirected = bool(self.rebase), response.redirected
@@ -240,22 +223,33 @@ class Pagination:
             reason = f"the {place} says {number!r}, and pages are counted from there"
             raise InvalidRequestError(message=f"paginate.param: {reason}", field="paginate.param") from None
 
-    def tells_next(self, response: MirrorDBResponse) -> bool:
-        """Whether a page has the place that tells of the next one, be it that there is none."""
+    def tells_next(self, response: MirrorDBResponse) -> bool | None:
+        """Whether a page tells of a next one; None if the place is not there that would tell.
+
+        :raises InvalidResponseError: if an expression cannot be done there
+        """
+        if not says_nothing(self._token(response)):
+            return True
         if self.style == "link":
-            return "Link" in response.headers
+            return False if "Link" in response.headers else None
         if self.style == "header":
-            return str(self.next) in response.headers
+            return False if str(self.next) in response.headers else None
         path = parse_path(str(self.next))
         place = path.head if path.is_expression else path
-        return place is not None and place.value_in(response.body) is not ABSENT
+        return None if place is None or place.value_in(response.body) is ABSENT else False
+
+    def cannot_tell_next(self, response: MirrorDBResponse) -> bool:
+        """Whether ``next`` begins with a name, and the body is a list, in which nothing has one."""
+        names = parse_path(str(self.next)).names if self.style == "body" else ()
+        begins_with_name = bool(names) and whole_number(names[0].removeprefix("-")) is None
+        return begins_with_name and isinstance(response.body, list)
 
     def _token(self, response: MirrorDBResponse) -> Any:
         if self.style == "link":
             return next_link_of(response.headers)
         if self.style == "header":
             return response.headers.get(str(self.next))
-        found = _found_in_body(response, "next", str(self.next))
+        found = found_in_body(response, "next", str(self.next))
         return None if found is ABSENT else found
 
     def _counted(
@@ -291,69 +285,10 @@ class Pagination:
             message = f"paginate.{argument}: there is no place for it in data: {error}"
             raise InvalidRequestError(message=message, field=f"paginate.{argument}") from None
 
-    def _records_of(self, response: MirrorDBResponse) -> list[Any]:
-        if self.records is None:
-            found = response.data
-            if found is None and response.body is None:
-                return []
-        else:
-            found = _found_in_body(response, "records", self.records)
-        if isinstance(found, list):
-            return found
-        body, place = response.body, "the body" if self.records is None else f"{self.records!r} in the body"
-        others = lists_in(body, beside=" ".join(filter(None, (self.next, self.total, self.more))))
-        is_nowhere = isinstance(body, dict) and found in (ABSENT, None) and self._head_of(response) is None
-        if self.records is not None and is_nowhere and not others:
-            self._tell_of_nothing(response)
-            return []
-        keys = shortened(f" with {', '.join(map(str, body))}", 200) if isinstance(body, dict) else ""
-        lists = shortened(f"; there are lists at {', '.join(others)}", 300) if others else ""
-        raise unusable(response, f"{place} is no list of records; the body is {_kind(body)}{keys}{lists}")
 
-    def _tell_of_nothing(self, response: MirrorDBResponse) -> None:
-        keys = [str(key) for key in response.body]
-        is_error = any(key.lower() in _ERRORS and response.body[key] for key in keys)
-        log.log(
-            logging.WARNING if is_error else logging.DEBUG,
-            "paginate.records: there is nothing at %r, which counts as no records; the body has %s",
-            self.records,
-            shortened(", ".join(keys), 200) or "no keys",
-        )
-
-    def _count_of(self, response: MirrorDBResponse, records: list[Any]) -> int:
-        """Return how many records a page has, with those that the expression ``records`` leaves out."""
-        try:
-            counted = None if self.records is None else counted_in(self.records, response.body)
-        except UnclearError:
-            found = self._head_of(response)
-            counted = len(found) if isinstance(found, list) else None
-        return len(records) if counted is None else counted
-
-    def _head_of(self, response: MirrorDBResponse) -> Any:
-        """Return what the expression ``records`` begins with, as ``entry`` of ``entry[].resource``."""
-        path = None if self.records is None else parse_path(self.records)
-        if path is None or not path.is_expression or path.head is None:
-            return None
-        found = path.head.value_in(response.body)
-        return None if found is ABSENT else found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """What one page says.
-
-    :param records: those that are handed on
-    :param count: how many it has, with those that ``records`` leaves out
-    :param total: how many records there are in all; None if it does not say
-    :param page_count: how many pages there are; None if it does not say
-    :param more: whether it says that there are further pages; None if it does not say
-    """
-
-    records: list[Any]
-    count: int
-    total: int | None = None
-    page_count: int | None = None
-    more: bool | None = None
+def says_nothing(token: Any) -> bool:
+    """Whether what should tell of the next page says that there is none."""
+    return token in (None, "", [], {}, 0, "0")
 
 
 def pagination_of(request: MirrorDBRequest) -> Pagination:
@@ -366,34 +301,3 @@ def pagination_of(request: MirrorDBRequest) -> Pagination:
     check_page_arguments(request.paginate)
     check_place_of_param(request.paginate or {}, request.data)
     return Pagination(**(request.paginate or {}))
-
-
-def _found(response: MirrorDBResponse, argument: str, place: str | None) -> Any:
-    """Return what the body holds at a path, or a header of that name; ABSENT if neither is there."""
-    if place is None:
-        return ABSENT
-    found = _found_in_body(response, argument, place)
-    return response.headers.get(place, ABSENT) if found is ABSENT else found
-
-
-def _found_in_body(response: MirrorDBResponse, argument: str, path: str) -> Any:
-    try:
-        return parse_path(path).value_in(response.body)
-    except PathError as error:
-        raise unusable(response, f"paginate.{argument}: {error}") from None
-
-
-def _is_true(flag: Any) -> bool:
-    return flag.strip().lower() not in _FALSE if isinstance(flag, str) else bool(flag)
-
-
-def _kind(data: Any) -> str:
-    kinds: dict[type, str] = {dict: "an object", list: "a list", str: "a string"}
-    return kinds.get(type(data), "a value")
-
-
-def unusable(response: MirrorDBResponse, reason: str) -> InvalidResponseError:
-    """Return the error of a page that cannot be used."""
-    return InvalidResponseError(
-        message=reason, status=response.status, request_id=response.request_id, attempts=response.attempts
-    )

@@ -6,11 +6,16 @@ import logging
 
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.next_links import PageRequest
-from airflow_mirrordb.client.collections.pagination import Page, Pagination
+from airflow_mirrordb.client.collections.page import Page
+from airflow_mirrordb.client.collections.pagination import Pagination
 from airflow_mirrordb.client.collections.signs_of_more import (
+    CERTAIN,
+    HINT,
     MOST,
+    NAMED,
     has_records,
     looks_full,
+    may_be_page,
     signs_of_more,
     signs_of_total,
 )
@@ -39,7 +44,8 @@ class ReadingReport:
         self._total: int | None = None
         self._first: tuple[PageRequest, MirrorDBResponse, Page] | None = None
         self._last: tuple[MirrorDBResponse, Page] | None = None
-        self._told_next = False
+        self._had_next = False
+        self._tells_next: bool | None = None
         self._unseen = {name for name in ("total", "page_count", "more") if getattr(pagination, name)}
 
     def page(self, request: PageRequest, response: MirrorDBResponse, page: Page, total: int | None) -> None:
@@ -51,14 +57,19 @@ class ReadingReport:
         self._records += page.count
         self._pages += 1
         self._total = total
-        self._told_next |= not self._pagination.is_counted and self._pagination.tells_next(response)
+        if not self._pagination.is_counted:
+            self._tells_next = self._pagination.tells_next(response)
+            self._had_next |= self._tells_next is not None
         if page.count or self._pages == 1:  # any number may be the total of an empty page
             self._unseen -= {name for name in self._unseen if getattr(page, name) is not None}
         if self._clock.monotonic() >= self._log_at:
             self._log(at_end=False)
 
-    def end(self) -> None:
-        """Write how it ended, and what may be wrong with it."""
+    def end(self, *, tells_left: bool) -> None:
+        """Write how it ended, and what may be wrong with it.
+
+        :param tells_left: whether the total got smaller by the records of each page
+        """
         self._log(at_end=True)
         for name in sorted(self._unseen):
             log.warning(
@@ -68,18 +79,25 @@ class ReadingReport:
                 name,
                 getattr(self._pagination, name),
             )
-        if self._pagination.is_counted and self._last is not None:
+        if tells_left:
+            log.warning(
+                "%s: paginate.total: %r gets smaller by the records of each page: it tells how many are left,"
+                " and so proves nothing; 'more' takes such a number",
+                self._name,
+                self._pagination.total,
+            )
+        if self._first is None or self._last is None or self._last[1].more is False:
+            return
+        if self._pagination.is_counted:
             self._warn_of_early_end(*self._last)
-        elif self._first is not None and not self._told_next:
+        elif not self._had_next:
             self._warn_of_no_next(*self._first)
+        elif not self._tells_next:
+            self._warn_of_another_next(self._last[0])
 
     def _warn_of_early_end(self, response: MirrorDBResponse, page: Page) -> None:
         """Warn if the last page, to which the total or the number of pages led, tells of another one."""
-        if (
-            page.count
-            and page.more is not False
-            and (signs := signs_of_more(response.body, response.headers))
-        ):
+        if page.count and (signs := signs_of_more(response.body, response.headers)):
             log.warning(
                 "%s: the collection ended after %s records, as 'total' or 'page_count' says. %s. If there are"
                 " more pages, mend 'paginate'",
@@ -90,25 +108,48 @@ class ReadingReport:
 
     def _warn_of_no_next(self, request: PageRequest, response: MirrorDBResponse, page: Page) -> None:
         """Warn if the only page looks as if it were not: an argument may be misspelt."""
-        if page.more is False or (page.total is not None and page.count >= page.total):
+        if page.total is not None and page.count >= page.total:
             return
         signs = signs_of_more(response.body, response.headers)
         signs += signs_of_total(response.body, response.headers, page.count)
         is_full = looks_full(page.count, request.request.query, request.request.data)
-        if not signs and not is_full:
+        if not signs and not is_full and not self._pagination.cannot_tell_next(response):
+            if self._tells_progress:
+                log.info("%s: it was taken for the only page, since there is %s", self._name, self._no_next)
             return
-        place = {"link": "no Link header", "header": f"no header {self._pagination.next!r}"}.get(
-            self._pagination.style, f"nothing at {self._pagination.next!r} in its body"
-        )
         log.warning(
             "%s: the collection ended after its first page, of %d records%s, since there is %s. %s. If there"
             " are more pages, mend 'paginate'",
             self._name,
             page.count,
             ", which looks full" if is_full else "",
-            place,
+            self._no_next,
             _named(signs) if signs else _headers_and_keys(response),
         )
+
+    def _warn_of_another_next(self, response: MirrorDBResponse) -> None:
+        """Warn if the last page has the place that would tell of another one, and tells of it elsewhere.
+
+        A cursor alone is no sign: where pages are linked, some backends give one with each page.
+        """
+        if self._total is not None and self._records >= self._total:
+            return
+        if signs := signs_of_more(response.body, response.headers, NAMED):
+            log.warning(
+                "%s: the collection ended after %s records, since there is %s on the last page. %s. If there"
+                " are more pages, mend 'paginate'",
+                self._name,
+                f"{self._records:,}",
+                self._no_next,
+                _named(signs),
+            )
+
+    @property
+    def _no_next(self) -> str:
+        name = self._pagination.next
+        link = "no next one among its links" if self._had_next else "no Link header"
+        places = {"link": link, "header": f"no header {name!r}"}
+        return places.get(self._pagination.style, f"nothing at {name!r} in its body")
 
     def _log(self, *, at_end: bool) -> None:
         if not self._tells_progress:
@@ -136,11 +177,11 @@ class ReadingReport:
 def warning_of_pages(response: MirrorDBResponse) -> str | None:
     """Return what to say of a read without ``paginate`` whose answer shows that there are further pages.
 
-    Takes no time if the answer is no list.
+    Takes no time if the answer holds no list.
     """
-    if not has_records(response.body):
-        return None
-    signs = signs_of_more(response.body, response.headers)
+    body = response.body
+    least = HINT if has_records(body) else CERTAIN if may_be_page(body) else None
+    signs = [] if least is None else signs_of_more(body, response.headers, least)
     return f"{_named(signs)}; 'paginate' reads all pages" if signs else None
 
 

@@ -5,8 +5,9 @@ The names are those that public APIs use; what they mean is guessed, so it is to
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -19,8 +20,22 @@ _KEYS = 200
 _FIELDS = 5_000
 #: The largest number that may be one of records; what is beyond it means something else.
 _MOST_RECORDS = 10**18
+#: Names that say themselves that something comes next.
+_SAYS_NEXT = re.compile(r"next|continu", re.IGNORECASE)
+#: How a text begins that is a link.
+_LINK = re.compile(r"https?://|[/?]")
+#: What the flag of a name in :data:`_MORE` or :data:`_LAST` says as text.
+_SAID = {"true": True, "yes": True, "y": True, "false": False, "no": False, "n": False}
+#: Texts by which a flag says no: those that documented APIs send (a boolean as text in a header; ``N`` of
+#: ``cont-yn``, openapi.kiwoom.com, and of ``tr_cont``, openapi.ls-sec.co.kr). Any other text is yes, also
+#: ``F``, by which ``tr_cont`` of apiportal.koreainvestment.com says that there is more: to read one page too
+#: many loses nothing.
+_NO = frozenset({"", "0", "false", "no", "n"})
 #: Most that one message names.
 MOST = 5
+#: How sure a sign is: a name that has other meanings, too, as ``token``; one that says "next"; a flag, a
+#: header, or a link.
+HINT, NAMED, CERTAIN = 1, 2, 3
 
 _NEXT = re.compile(
     r"^@?(?:odata\.)?next$|next.{0,20}(?:page|link|ur[il]|href|cursor|token|offset|marker|key|start|from)$"
@@ -36,13 +51,22 @@ _MORE = re.compile(
     r"^(?:has|is)?_?(?:more|next|truncated)(?:_?(?:page|results|items|records))?$", re.IGNORECASE
 )
 _LAST = re.compile(r"^(?:is)?_?last(?:_?page)?$|^(?:is_?)?done$|^end_?of_?(?:stream|list)$", re.IGNORECASE)
-_HEADER = re.compile(r"next|cursor|continuation", re.IGNORECASE)
+_HEADER = re.compile(
+    r"next.{0,4}(?:page|link|ur[il]|cursor|token|offset|marker|key)|^(?:x-)?next$|cursor|continuation",
+    re.IGNORECASE,  # not Next.js's own, as x-nextjs-cache
+)
 _TOTAL = re.compile(
     r"^@?(?:odata\.)?(?:total|count|(?:total|full|record|item)s?_?(?:count|size|results|records|items|elements)"
     r"|num_?found)$",
     re.IGNORECASE,
 )
 _TOTAL_HEADERS = ("X-Total-Count", "X-Total", "X-WP-Total", "Total-Count", "Content-Range")
+#: Names at which it is worth to look closer.
+_ANY = re.compile(
+    "|".join(pattern.pattern for pattern in (_NEXT, _MORE, _LAST)) + r"|^_?links?$|^offset$", re.IGNORECASE
+)
+#: Characters of the longest name at which anybody looks.
+_LONGEST = 100
 _LINKS = ("link", "links", "_links")
 _RELATIONS = ("rel", "relation")
 _PLACES = ("href", "url", "uri")
@@ -53,25 +77,59 @@ _COUNTS_OF_FULL_PAGES = frozenset(
 )
 
 
-def signs_of_more(body: Any, headers: Mapping[str, str]) -> list[str]:
+def signs_of_more(body: Any, headers: Mapping[str, str], least: int = HINT) -> list[str]:
     """Return where an answer seems to tell of a next page, as arguments of ``paginate`` would name it.
 
+    :param least: how sure a sign has to be: :data:`HINT`, :data:`NAMED` or :data:`CERTAIN`
     :return: none if it also says that there is no other page
     """
     found = ["the header Link (style: link)"] if next_link_of(headers) else []
-    found += [f"the header {name}" for name, value in headers.items() if _HEADER.search(name) and value]
+    found += [f"the header {name}" for name, value in headers.items() if _may_tell(name, _HEADER) and value]
     for place, name, value in _fields(body):
-        if (_MORE.match(name) and value is False) or (_LAST.match(name) and value is True):
+        if not _may_tell(name):
+            continue
+        has_more = _flag_in(name, value)
+        if has_more is False:
             return []
-        if (_MORE.match(name) and value is True) or (_LAST.match(name) and value is False):
+        if has_more:
             found.append(f"{place}: {str(value).lower()}")
-        elif name.lower() in _LINKS and isinstance(value, list):
-            found += [f"{place}{link}" for link in [_next_in(value)] if link]
-        elif name == "offset" and isinstance(value, str) and value and not value.isdigit():
-            found.append(place)  # Airtable's, which is a token
-        elif _NEXT.search(name) and not _OTHER.search(name) and (told := _told(value)) is not None:
-            found.append(f"{place}{told}")
+        elif (sign := _sign_in(place, name, value)) is not None and sign[1] >= least:
+            found.append(sign[0])
     return found
+
+
+def _may_tell(name: str, pattern: re.Pattern[str] = _ANY) -> bool:
+    """Whether something of such a name may tell of a next page; most names are seen again and again."""
+    return len(name) <= _LONGEST and _matches(name, pattern)
+
+
+@functools.lru_cache(maxsize=4096)
+def _matches(name: str, pattern: re.Pattern[str]) -> bool:
+    return pattern.search(name) is not None
+
+
+def _flag_in(name: str, value: Any) -> bool | None:
+    """Return whether a field says that there are further pages; None if it is no such flag."""
+    says = _SAID.get(value.lower()) if isinstance(value, str) else value
+    if not isinstance(says, bool):
+        return None
+    return says if _MORE.match(name) else not says if _LAST.match(name) else None
+
+
+def _sign_in(place: str, name: str, value: Any) -> tuple[str, int] | None:
+    """Return how a field tells of the next page, and how sure that is; None if it does not."""
+    if name.lower() in _LINKS and isinstance(value, list):
+        link = _next_in(value)
+        return (f"{place}{link}", CERTAIN) if link else None
+    if name == "offset" and isinstance(value, str) and value and not value.isdigit():
+        return place, HINT  # Airtable's, which is a token
+    if _NEXT.search(name) and not _OTHER.search(name) and (told := _told(value)) is not None:
+        if isinstance(value, dict):
+            value = value.get(told.removeprefix("."))
+        is_link = isinstance(value, str) and _LINK.match(value)
+        says_next = _SAYS_NEXT.search(name)
+        return f"{place}{told}", CERTAIN if is_link and says_next else NAMED if says_next else HINT
+    return None
 
 
 def signs_of_total(body: Any, headers: Mapping[str, str], records: int) -> list[str]:
@@ -100,6 +158,11 @@ def number_told(value: object) -> int | None:
     return int(value)
 
 
+def flag_told(value: object) -> bool:
+    """Return what the value of a flag says, which may be a number or a text."""
+    return value.strip().lower() not in _NO if isinstance(value, str) else bool(value)
+
+
 def looks_full(records: int, query: Mapping[str, Any] | None, data: Any = None) -> bool:
     """Whether a page has as many records as pages usually have, or as query or data seem to ask for."""
     said = [*(query or {}).values(), *(value for _, _, value in _fields(data))]
@@ -124,17 +187,33 @@ def lists_in(body: Any, *, beside: str = "") -> list[str]:
 
 def has_records(body: Any) -> bool:
     """Whether a body is, or holds near its top, a list of several objects; takes no time if it does not."""
+    return _has_near_its_top(body, _is_records)
+
+
+def may_be_page(body: Any) -> bool:
+    """Whether a body may be a page all the same: of values, of one record, or with none of those it filters.
+
+    One with an ``id`` is a resource, whose lists are parts of it.
+    """
+    return not (isinstance(body, dict) and "id" in body) and _has_near_its_top(body, _is_list)
+
+
+def _has_near_its_top(body: Any, fits: Callable[[Any], bool]) -> bool:
     if not isinstance(body, dict):
-        return _is_records(body)
+        return fits(body)
     nested = [value for value in body.values() if isinstance(value, (dict, list))]  # most bodies have none
-    if any(map(_holds_records, nested)):
+    if any(_holds(value, fits) for value in nested):
         return True
     data = body.get("data")  # of GraphQL, whose connections have the records one place deeper
-    return isinstance(data, dict) and any(map(_holds_records, data.values()))
+    return isinstance(data, dict) and any(_holds(value, fits) for value in data.values())
 
 
-def _holds_records(value: Any) -> bool:
-    return any(map(_is_records, value.values())) if isinstance(value, dict) else _is_records(value)
+def _holds(value: Any, fits: Callable[[Any], bool]) -> bool:
+    return any(map(fits, value.values())) if isinstance(value, dict) else fits(value)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
 
 
 def _is_records(value: Any) -> bool:
@@ -180,7 +259,5 @@ def _told(value: Any) -> str | None:
     if isinstance(value, dict):
         place = _place_of(value) or next((name for name in _POSITIONS if value.get(name)), None)
         return f".{place}" if place else None
-    is_told = (isinstance(value, str) and value) or (
-        isinstance(value, int) and not isinstance(value, bool) and value
-    )
-    return "" if is_told else None
+    is_told = isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
+    return "" if is_told and value not in ("", 0, "0") else None  # "0": X's next_cursor_str at the end

@@ -28,6 +28,7 @@ from tests.integration import (
     test_hostile_answers as hostile_answers,
     test_memory_of_answers as memory_of_answers,
     test_page_links as links_of_pages,
+    test_page_signs as signs_of_pages,
     test_pages as paginated,
     test_passing_answers as passing,
     test_proxy as proxies,
@@ -105,6 +106,21 @@ GUARDS: dict[str, Guard] = {
         without=lambda *_: "",
         check=ranges.test_a_range_of_bytes_that_nobody_asked_for_is_no_answer,
         arguments={"name": "the beginning", "to_file": False},
+    ),
+    "texts of flags": Guard(
+        without=bool,
+        check=signs_of_pages.test_a_flag_that_is_a_text_says_no_as_apis_do,
+        arguments={"more": "!last", "yes": "", "no": "false"},
+    ),
+    "names of what is left": Guard(
+        without="no name has a blank",
+        check=signs_of_pages.test_a_total_that_is_called_what_remains_is_refused,
+        arguments={"total": "response.remaining"},
+    ),
+    "totals that tell what is left": Guard(
+        without=lambda *_: False,
+        check=signs_of_pages.test_a_total_that_tells_what_is_left_ends_nothing,
+        arguments={"concurrency": 1, "with_this_page": True},
     ),
     "what is no plain file": Guard(
         without=unchanged,
