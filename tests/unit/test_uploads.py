@@ -125,6 +125,73 @@ async def test_files_are_parts_of_a_form(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("tells_size", [True, False])
+async def test_one_file_is_open_at_a_time(*, tells_size: bool) -> None:
+    """A process may have only so many open (getrlimit(2), RLIMIT_NOFILE): 256 on some systems."""
+    files = {f"/{number}": MemoryFile(f"/{number}", b"x" * 9, tells_size=tells_size) for number in range(300)}
+    wire = prepared(files, files={"f": list(files)})
+    opened = await wire.body.opened() if isinstance(wire.body, Upload) else None
+    assert opened is not None
+    most, body = 0, b""
+
+    def look_around() -> None:
+        nonlocal most
+        most = max(most, sum(file.opened - file.closed for file in files.values()))
+
+    for file in files.values():
+        file.meanwhile = look_around
+    while block := await opened.block():
+        body += block
+    opened.close()
+    assert most == 1
+    assert {file.opened - file.closed for file in files.values()} == {0}
+    assert [content for *_, content in parts_of(wire, body)] == [b"x" * 9] * 300
+
+
+async def test_a_later_file_that_was_changed_before_its_turn_is_not_sent_whole() -> None:
+    """The length was told before the first one went out."""
+    files = {name: MemoryFile(name, b"x" * BLOCK) for name in ("/a", "/b")}
+    opened = await upload_of(files, files={"f": ["/a", "/b"]}).opened()
+    files["/b"].version, files["/b"].content = "2", b"y" * BLOCK
+    assert len(await opened.block()) < (opened.length or 0) - BLOCK
+    with pytest.raises(InputError, match=r"files\['f'\]: '/b' was changed since it was looked at first"):
+        await opened.block()
+    opened.close()
+    assert [file.opened - file.closed for file in files.values()] == [0, 0]
+
+
+async def test_a_later_file_that_must_not_be_read_is_told_before_anything_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that is not there."""
+    (tmp_path / "a").write_bytes(b"x")
+    (tmp_path / "b").write_bytes(b"x")
+    upload = upload_of(files={"f": [tmp_path / "a", tmp_path / "b"]})
+    # root may read all files
+    monkeypatch.setattr(os, "access", lambda path, *_, **__: not str(path).endswith("b"))
+    with pytest.raises(InputError, match="PermissionError") as caught:
+        await upload.opened()
+    assert not caught.value.retryable
+
+
+def test_a_file_whose_name_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    """A form has names in UTF-8 (HTML Standard, "Multipart form data"); Linux has any bytes in one."""
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.csv")
+    with pytest.raises(
+        InvalidRequestError, match=r"files\['f'\]: the name of .*udcff.csv' is not UTF-8"
+    ) as caught:
+        prepared(files={"f": [path]})
+    assert caught.value.field == "files['f']"
+    assert "\udcff" not in str(caught.value)
+
+
+async def test_input_path_may_have_any_name(tmp_path: Path) -> None:
+    """It is not sent."""
+    path = tmp_path / os.fsdecode(b"\xff.csv")
+    path.write_bytes(b"a,b")
+    assert await sent(upload_of(input_path=str(path))) == (b"a,b", 3)
+
+
 def test_names_are_written_as_browsers_do() -> None:
     """HTML Standard, "Multipart form data": in UTF-8, with CR, LF and '"' escaped, and nothing else."""
     head = multipart.file_head("x", 'a"b', 'Jos\u00e9 "1"\r\n\\%22.csv', "text/csv").decode()

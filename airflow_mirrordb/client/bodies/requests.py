@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from airflow_mirrordb.body_arguments import BODIES, check_bodies, paths_as_text
 from airflow_mirrordb.client.bodies.encoding import encode, text_of
+from airflow_mirrordb.client.config import is_unicode
 from airflow_mirrordb.client.errors import InvalidRequestError
 from airflow_mirrordb.client.uploads.multipart import OCTETS
 from airflow_mirrordb.client.uploads.sources import OpenSource, Source
@@ -130,10 +131,10 @@ def _multipart(
     for name, paths in request.files.items():
         place = f"files[{name!r}]"
         key = text_of(name, place)
-        parts += [
-            Part(place=place, name=key, content=_source(place, path, open_source))
-            for path in (paths if is_list(paths) else [paths])
-        ]
+        for path in paths if is_list(paths) else [paths]:
+            source = _source(place, path, open_source)
+            _check_file_name(place, source.path)
+            parts.append(Part(place=place, name=key, content=source))
     if not parts or isinstance(parts[-1].content, bytes):
         raise _bad("files", "it has none")
     boundary = token_hex(16)
@@ -149,6 +150,13 @@ def _source(place: str, path: object, open_source: OpenSource) -> Source:
         return open_source(path)
     except ValueError as error:
         raise _bad(place, str(error)) from None
+
+
+def _check_file_name(place: str, path: str) -> None:
+    """Check that a form can hold the name of a file: some systems have names that are just bytes."""
+    if not is_unicode(path.rpartition("/")[2]):
+        reason = f"the name of {path!r} is not UTF-8, as in a form; rename it, or send it by input_path"
+        raise _bad(place, reason)
 
 
 def _set_kind(headers: CIMultiDict[str], own: str | None, kind: str, parameters: str = "") -> None:

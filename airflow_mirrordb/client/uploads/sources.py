@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+#: Not all systems can ask so.
+_BY_EFFECTIVE_IDS = os.access in os.supports_effective_ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +72,18 @@ class LocalFile:
     def look(self) -> FileFacts:
         """Return its size, and what changes with each write.
 
-        :raises OSError: if it is not there, or no plain file: a pipe could be read once, or never end
+        :raises OSError: if it is not there, must not be read, or is no plain file: a pipe could be read once,
+            or never end
         """
         facts = Path(self.path).stat()
         if stat.S_ISDIR(facts.st_mode):
             raise IsADirectoryError("it is a folder")
         if not stat.S_ISREG(facts.st_mode):
             raise FileExistsError("it is no plain file, but a pipe, a socket or a device")
+        if not os.access(
+            self.path, os.R_OK, effective_ids=_BY_EFFECTIVE_IDS
+        ):  # before another one is sent, as it is opened later
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), self.path)
         return FileFacts(size=facts.st_size, version=f"{facts.st_ino} {facts.st_mtime_ns}")
 
     def open(self) -> Reader:

@@ -53,7 +53,9 @@ class Upload:
         self._versions: dict[str, str] = {}
 
     async def opened(self) -> OpenUpload:
-        """Look at all files and open them.
+        """Look at all files, and open the first one.
+
+        The others are opened one after the other, for a process may have only so many open.
 
         :raises InputError: if one cannot be, or was changed since an attempt before this one
         """
@@ -101,14 +103,14 @@ class OpenUpload:
         self._upload, self._hashes = upload, hashes
         self._turn = Lock()  # a thread goes on when the task that waits for it is cancelled
         self._is_closed = False
-        self._readers: list[Reader] = []
+        self._reader: Reader | None = None  # of the file whose turn it is
         self._pieces: Iterator[bytes] = iter(())
         self.length: int | None = None
         """Of the whole body, in bytes; None if a storage does not say how long a file is."""
         self.digest = hashlib.sha256()
 
     async def begin(self) -> None:
-        """Open all files; the errors are those of :meth:`Upload.opened`."""
+        """Begin; the errors are those of :meth:`Upload.opened`."""
         await self._off_loop(self.look_and_open)
 
     async def block(self) -> bytes:
@@ -119,12 +121,12 @@ class OpenUpload:
         return await self._off_loop(self.next_block)
 
     def close(self) -> None:
-        """Close all files, or let the thread that reads one do it; nobody waits for that."""
+        """Close the file that is open, or let the thread that reads it do so; nobody waits for that."""
         self._is_closed = True
         self._close_if_idle()
 
     def look_and_open(self) -> None:
-        """Open all files, in this thread."""
+        """Look at all files and open the first one, in this thread."""
         boundary = self._upload.boundary
         pieces: list[tuple[bytes, Part, FileFacts | None]] = []
         length: int | None = 0 if boundary is None else len(multipart.end(boundary))
@@ -136,7 +138,8 @@ class OpenUpload:
             else:
                 facts = self._look(part, part.content)
                 size = facts.size
-                self._readers.append(_reading(part, part.content, part.content.open))
+                if self._reader is None:
+                    self._reader = _reading(part, part.content, part.content.open)
                 if boundary is not None:
                     file_name = part.content.path.rpartition("/")[2]
                     kind = multipart.content_type_of(file_name)
@@ -160,22 +163,24 @@ class OpenUpload:
     def _all(
         self, pieces: Sequence[tuple[bytes, Part, FileFacts | None]], boundary: str | None
     ) -> Iterator[bytes]:
-        readers = iter(list(self._readers))
         for head, part, facts in pieces:
             if head:
                 yield head
             if isinstance(part.content, bytes):
                 yield part.content
             elif facts is not None:
-                yield from self._file(part, part.content, facts, next(readers))
+                yield from self._file(part, part.content, facts)
             if boundary is not None:
                 yield b"\r\n"
         if boundary is not None:
             yield multipart.end(boundary)
 
-    def _file(self, part: Part, source: Source, facts: FileFacts, reader: Reader) -> Iterator[bytes]:
+    def _file(self, part: Part, source: Source, facts: FileFacts) -> Iterator[bytes]:
         """Yield the bytes of a file, the last of them only if it is what it was."""
         held, size, digest = b"", 0, hashlib.sha256()
+        if self._reader is None:
+            self._reader = _reading(part, source, source.open)
+        reader = self._reader
         while block := _reading(part, source, lambda: reader.read(BLOCK)):
             size += len(block)
             if self._hashes:
@@ -188,6 +193,7 @@ class OpenUpload:
         if facts.size is not None and size < facts.size:
             raise _changed(part, source.path, "while it was read: it is shorter now")
         self._look(part, source)
+        self._close_reader()
         self.digest.update(f"{part.name}\0{digest.hexdigest()}\n".encode())
         is_last = part is self._upload.parts[-1]  # fields come first
         if is_last and self._upload.digest not in (None, self.digest.hexdigest()):
@@ -203,12 +209,15 @@ class OpenUpload:
     def _close_if_idle(self) -> None:
         if self._turn.acquire(blocking=False):
             try:
-                for reader in self._readers:
-                    with suppress(Exception):
-                        reader.close()
-                self._readers.clear()
+                self._close_reader()
             finally:
                 self._turn.release()
+
+    def _close_reader(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            with suppress(Exception):
+                reader.close()
 
     async def _off_loop(self, work: Callable[[], T]) -> T:
         def in_turn() -> T:
