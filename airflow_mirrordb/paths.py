@@ -59,8 +59,39 @@ _NUMBER_OR_TEXT = re.compile(
 _FAILURES = (ValueError, TypeError, ArithmeticError, AttributeError, RecursionError)
 
 
+#: What JSON calls a type of Python.
+_JSON_TYPES = {
+    "NoneType": "null",
+    "bool": "boolean",
+    "dict": "object",
+    "float": "number",
+    "int": "number",
+    "list": "array",
+    "str": "string",
+}
+#: What Python says where the library does not look at types, in words that quote no value.
+_TYPE_FAILURES = (
+    (
+        re.compile(r"not supported between instances of '(\w+)' and '(\w+)'"),
+        "it compares {} with {}; make both of one type first, by to_number(…) or to_string(…)",
+    ),
+    (
+        re.compile(r"requires string as left operand, not (\w+)"),
+        "contains() looks for {} in string; make it a string first, by to_string(…)",
+    ),
+    (
+        re.compile(r"'(\w+)' object is not"),
+        "a function meets {}, which it cannot take; give it something in its place, as by a || `{{}}`",
+    ),
+)
+
+
 class PathError(ValueError):
     """A text is no path, or what a path says cannot be done with a body, as the length of a number."""
+
+
+class NullInPathError(PathError):
+    """What an expression says cannot be done, since null is where it needs a value, or nothing is there."""
 
 
 class _Step(NamedTuple):
@@ -119,7 +150,8 @@ class Path:
 
         Takes as long as the path, or as what an expression does with the body.
 
-        :raises PathError: if an expression cannot be done, as a function meets a value of another type
+        :raises NullInPathError: if an expression cannot be done with null, or with what is not there
+        :raises PathError: if it cannot be done, as a function meets a value of another type
         """
         if self._search is not None:
             if isinstance(body, dict) and self.text in body:
@@ -171,9 +203,9 @@ class Path:
         try:
             return self._search(body)
         except _FAILURES as error:
-            raise PathError(
-                f"{_shown(self.text)}: {_failure(error)}"
-            ) from None  # its words may hold the body
+            words, types = _failure(error)  # its own words may hold the body
+            kind = NullInPathError if "null" in types else PathError
+            raise kind(f"{_shown(self.text)}: {words}") from None
 
 
 @functools.lru_cache(maxsize=1024)
@@ -254,6 +286,8 @@ def _problems(node: Any) -> Iterator[str]:
 
     for inner in nodes_of({"type": "path", "children": [node]}):
         children = inner["children"]
+        if inner["type"] == "slice" and children[2] == 0:
+            yield "a slice has no step 0"
         if inner["type"] != "function_expression":
             if any(isinstance(child, dict) and child["type"] == "expref" for child in children):
                 yield "& stands only before an argument of a function"
@@ -285,12 +319,23 @@ def _parse_failure(error: Exception) -> str:
     return f"{reason}; {hint}"
 
 
-def _failure(error: Exception) -> str:
-    """Return what went wrong with a body, without quoting it."""
+def _failure(error: Exception) -> tuple[str, list[str]]:
+    """Return what went wrong with a body, without quoting it, and the types of the values in question."""
     if function := getattr(error, "function_name", None):
         wanted = " or ".join(map(str, getattr(error, "expected_types", ())))
-        return f"{function}() takes {wanted}, and there is {getattr(error, 'actual_type', 'something else')}"
-    return "the body is nested too deeply" if isinstance(error, RecursionError) else type(error).__name__
+        types = [_json_type(str(getattr(error, "actual_type", "something else")))]
+        return f"{function}() takes {wanted}, and there is {types[0]}", types
+    if isinstance(error, RecursionError):
+        return "the body is nested too deeply", []
+    for failure, words in _TYPE_FAILURES:
+        if isinstance(error, TypeError) and (found := failure.search(str(error))):
+            types = [_json_type(name) for name in found.groups()]
+            return words.format(*types), types
+    return "it cannot be done with values of the types that are there", []
+
+
+def _json_type(name: str) -> str:
+    return _JSON_TYPES.get(name, name)
 
 
 def _shown(text: str) -> str:

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from typing import Any
 
-from airflow_mirrordb.paths import ABSENT, PathError, parse_path, value_at
+from airflow_mirrordb.paths import ABSENT, NullInPathError, PathError, parse_path
 
 #: Characters of the longest text that may stand for a number.
 MAX_NUMBER = 400
 _RENDERED = {"True": True, "False": False}  # as a template writes what JSON writes in small letters
 _ERROR_STATUSES = range(400, 600)
+SHOWN_NULL = 'field="runs[-1].error == `null`"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,8 @@ class Condition:
     Plain values, so that a worker can hand it to a trigger.
 
     :param gone: whether it must no longer be there, instead of there
-    :param field: path into the decoded body, as ``job.steps.0.state``; see :mod:`airflow_mirrordb.paths`
+    :param field: path into the decoded body, as ``job.steps.0.state``; see :mod:`airflow_mirrordb.paths`. An
+        expression that finds null, or cannot be done with null, finds nothing: there may be something later.
     :param equals: value that the field must have
     :param is_in: values of which the field must have one
     :param changed: whether the field, or the whole body, must differ from what it was at first
@@ -86,7 +88,7 @@ class Condition:
         if self.changed:
             return first != self.fingerprint(body)
         if self.field is not None:
-            value = value_at(body, self.field)
+            value = self._value_in(body)
             name = "equals" if self.is_in is None else "is_in"
             wanted = [self.equals] if self.is_in is None else self.is_in
             return any(self._fits(value, candidate, name) for candidate in wanted)
@@ -99,8 +101,17 @@ class Condition:
         """
         if self.failed is None or self.field is None:
             return ABSENT
-        value = value_at(body, self.field)
+        value = self._value_in(body)
         return value if any(self._fits(value, candidate, "failed") for candidate in self.failed) else ABSENT
+
+    def _value_in(self, body: Any) -> Any:
+        """Return the value of the field, ``ABSENT`` if there is none."""
+        path = parse_path(self.field or "")
+        try:
+            value = path.value_in(body)
+        except NullInPathError:
+            return ABSENT
+        return ABSENT if value is None and path.is_expression else value
 
     def _fits(self, value: Any, wanted: Any, name: str) -> bool:
         return same(value, wanted) or (name in self.rendered and same_in_text(value, wanted))
@@ -109,15 +120,16 @@ class Condition:
         """Return in words what a body has in the field that is waited for; nothing if there is no field."""
         if self.field is None:
             return ""
-        value = value_at(body, self.field)
+        value = self._value_in(body)
         return f"has no {self.field}" if value is ABSENT else f"{self.field} is {value!r:.200}"
 
     def fingerprint(self, body: Any) -> str | None:
         """Return what tells values apart that ``changed`` looks at, short and telling nothing else."""
         if not self.changed:
             return None
-        value = body if self.field is None else value_at(body, self.field)
-        text = "missing" if value is ABSENT else json.dumps(value, sort_keys=True)
+        value = body if self.field is None else self._value_in(body)
+        is_null = value is ABSENT and parse_path(self.field or "").is_expression
+        text = "null" if is_null else "missing" if value is ABSENT else json.dumps(value, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -157,6 +169,19 @@ def check_choice(
     for name, value in {"equals": equals, "is_in": is_in, "failed": failed}.items():
         if not _is_finite(value):
             raise ValueError(f"{name}: JSON has neither NaN nor infinity, so no field equals it")
+        if name != "equals" and isinstance(value, (list, tuple)) and None in value and _is_expression(field):
+            raise ValueError(
+                f"{name}: an expression finds null also where nothing is, so null tells nothing; ask in the"
+                f" expression, as {SHOWN_NULL} with equals=True"
+            )
+
+
+def _is_expression(field: object) -> bool:
+    """Whether a field is a path of more than names and numbers; one that is none is told of elsewhere."""
+    try:
+        return isinstance(field, str) and parse_path(field).is_expression
+    except PathError:
+        return False
 
 
 def check_failed(
@@ -299,5 +324,15 @@ def same_in_text(value: Any, other: Any) -> bool:
 
 
 def same(value: Any, other: Any) -> bool:
-    """Whether two values are equal as JSON means it: true is not 1."""
-    return bool(value == other) and isinstance(value, bool) == isinstance(other, bool)
+    """Whether two values are equal as JSON means it: true is not 1, at any depth."""
+    if value != other:
+        return False
+    pairs = [(value, other)]
+    for one, another in pairs:  # which grows on the way; both have the same shape
+        if isinstance(one, bool) != isinstance(another, bool):
+            return False
+        if isinstance(one, dict):
+            pairs += [(item, another[key]) for key, item in one.items()]
+        elif isinstance(one, (list, tuple)):
+            pairs += zip(one, another, strict=True)
+    return True

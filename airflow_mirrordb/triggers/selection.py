@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_mirrordb.paths import ABSENT, parse_path, value_at
+from airflow_mirrordb.paths import ABSENT, NullInPathError, parse_path, value_at
 from airflow_mirrordb.task.conditions import check_path
 
 EACH = "*"  # in a path: each item of a list, or each value of an object
@@ -35,10 +35,13 @@ class Selection:
     def of(self, body: Any) -> tuple[Any, ...]:
         """Return the value that counts, alone in a tuple; an empty tuple if there is none.
 
-        :raises PathError: if the field is an expression that cannot be done with this body
+        :raises PathError: if the field is an expression that cannot be done with this body, which is not null
         """
         steps = [] if self.field is None else _steps(self.field)
-        value = body if self.field is None else value_at(body, self.field)
+        try:
+            value = body if self.field is None else value_at(body, self.field)
+        except NullInPathError:
+            return ()
         if value is ABSENT:
             return ()
         if [] in (ignored := _below(steps, self.ignore)):

@@ -194,6 +194,7 @@ def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
     return dict(MODES[request.param])
 
 
+ONES, RUNS = {"a": [{"b": 1}]}, {"runs": [{"t": 7, "end": None}]}
 QUEUED, DONE = {"state": "queued", "tries": [0, 1]}, {"state": "done", "tries": [0, 2]}
 
 
@@ -208,6 +209,15 @@ QUEUED, DONE = {"state": "queued", "tries": [0, 1]}, {"state": "done", "tries": 
         ({"field": "tries.1", "is_in": (2, None)}, [(200, QUEUED), (200, {}), (200, DONE)], DONE),
         ({"field": "state", "is_in": [None]}, [(200, {}), (200, {"state": None})], {"state": None}),
         ({"field": "a", "equals": 1}, [(200, {"a": True}), (200, {"a": "1"}), (200, {"a": 1.0})], {"a": 1.0}),
+        ({"field": "a", "equals": [{"b": 1}]}, [(200, {"a": [{"b": True}]}), (200, ONES)], ONES),
+        ({"field": "length(runs)", "equals": 1}, [(200, {}), (200, {"runs": None}), (200, RUNS)], RUNS),
+        ({"field": "length(runs)", "changed": True}, [(200, {}), (200, {"runs": None}), (200, RUNS)], RUNS),
+        ({"field": "max_by(runs, &t).t", "equals": 7}, [(200, {"runs": [{"t": None}]}), (200, RUNS)], RUNS),
+        (
+            {"field": "runs[-1].end == `null`", "equals": True},
+            [(200, {"runs": [{"end": 9}]}), (200, RUNS)],
+            RUNS,
+        ),
         ({"field": "state", "changed": True}, [(200, QUEUED), (200, QUEUED), (200, DONE)], DONE),
         ({"field": "state", "changed": True}, [(404, None), (200, QUEUED), (200, QUEUED), (200, DONE)], DONE),
         ({"changed": True}, [(200, []), (200, []), (200, [1])], [1]),
@@ -595,6 +605,8 @@ def test_reschedule_without_a_state_store_forgets(
         ({"condition": partial(is_done_lazily), "deferrable": False}, "not yield it"),
         ({"condition": Yields(), "deferrable": False}, "not yield it"),
         ({"field": "a", "is_in": []}, "is_in: it is empty"),
+        ({"field": "a || b", "is_in": [1, None]}, "is_in: an expression finds null also where nothing is"),
+        ({"field": "a[?x]", "equals": 1, "failed": [None]}, "failed: an expression finds null also where"),
         ({"field": "a", "is_in": [1, [math.nan]]}, "is_in: JSON has neither NaN"),
         ({"field": "a", "equals": math.nan}, "equals: JSON has neither NaN"),
         ({"field": "a", "equals": {"b": math.inf}}, "equals: JSON has neither NaN"),

@@ -20,7 +20,7 @@ from airflow_mirrordb.client.collections.page_arguments import check_page_argume
 from airflow_mirrordb.client.errors import InvalidRequestError, MirrorDBError
 from airflow_mirrordb.client.messages.response import MirrorDBResponse, unwrapped
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
-from airflow_mirrordb.paths import ABSENT, MAX_LENGTH, PathError, parse_path, value_at
+from airflow_mirrordb.paths import ABSENT, MAX_LENGTH, NullInPathError, PathError, parse_path, value_at
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from airflow_mirrordb.task.conditions import Condition
 from airflow_mirrordb.task.outcomes.polls import PollState, judge
@@ -121,6 +121,7 @@ def test_a_plain_path_finds_what_jmespath_finds(body: Any, names: list[str | int
         ("[].sort_by(@)", r"sort_by\(\) takes 2 arguments"),
         ("&a", "& stands only before an argument of a function"),
         ("[&a, b]", "& stands only before an argument of a function"),
+        ("rows[::0]", "a slice has no step 0"),
         ("not_null()", r"not_null\(\) takes 1 arguments or more"),
         ('a."\\x"', "double quotes"),
         ("(" * 900 + "a" + ")" * 900, "nested too deeply"),
@@ -164,6 +165,48 @@ def test_what_cannot_be_done_with_a_body_is_an_error_that_does_not_quote_it() ->
         value_at({"a": [{"x": "s3cret"}, {"x": 1}]}, "sort_by(a, &x)")
     assert "s3cret" not in str(refused.value)
     assert unwrapped({"a": 1}, "length(a)") == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("rows[?p > `1`]", "it compares string with number; make both of one type first, by to_number"),
+        ("rows[?`1.5` <= p]", "it compares number with string"),
+        ("max_by(rows, &p)", "it compares string with number"),
+        ("sort(rows[].p)", "sort() takes array-string or array-number, and there is string"),
+        (
+            "contains(rows[1].p, `1`)",
+            "contains() looks for number in string; make it a string first, by to_string",
+        ),
+        ("merge(rows[0], rows[0].p)", "a function meets number, which it cannot take"),
+        ("merge(rows[0], rows)", "it cannot be done with values of the types that are there"),
+    ],
+)
+def test_values_of_several_types_are_told_by_path_and_types(path: str, words: str) -> None:
+    """With what to do: JMESPath orders numbers alone ("Comparison Operators"), its library texts as well."""
+    with pytest.raises(PathError) as refused:
+        value_at({"rows": [{"p": 1}, {"p": "s3cret"}, {"p": 3}]}, path)
+    assert str(refused.value).startswith(f"{path!r}: {words}")
+    assert "s3cret" not in str(refused.value)
+    assert "Error" not in str(refused.value)
+    assert not isinstance(refused.value, NullInPathError)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "length(runs)",
+        "sort_by(rows, &t)",
+        "max_by(rows, &t)",
+        "ceil(runs)",
+        "merge(runs, rows[0])",
+        "keys(x)",
+    ],
+)
+def test_null_is_told_apart(path: str) -> None:
+    """What is null now, or not there yet, may be something later."""
+    with pytest.raises(NullInPathError, match="null"):
+        value_at({"runs": None, "rows": [{"t": 1}, {"t": None}]}, path)
 
 
 @pytest.mark.parametrize("arguments", [{"changed": True}, {"equals": 2}, {"is_in": [1, 2]}])
