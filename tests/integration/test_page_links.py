@@ -143,14 +143,19 @@ async def test_relative_links_begin_where_a_redirect_led(answering: Answering, c
     [
         (307, "/api/y/search", "?p=2", "POST /api/y/search?p=2"),
         (307, "/api/y/search", "/api/x/search?p=2", "POST /api/x/search?p=2"),
+        (307, "/api/y/search", "/api/z/search?p=2", "GET /api/z/search?p=2"),
         (303, "/api/y/search", "?p=2", "GET /api/y/search?p=2"),
+        (303, "/api/y/search", "/api/x/search?p=2", "POST /api/x/search?p=2"),
         (303, "/api/x/search?id=7", "?id=7&p=2", "GET /api/x/search?id=7&p=2"),
     ],
 )
 async def test_a_page_is_asked_for_as_the_one_that_has_its_link(
     answering: Answering, config_for: ConfigFor, status: int, location: str, link: str, third: str
 ) -> None:
-    """A 303 leads to a GET of the result (RFC 9110, section 15.4.4), a 307 to the same request there."""
+    """A 303 leads to a GET of the result (RFC 9110, section 15.4.4), a 307 to the same request there.
+
+    What was never asked by a body is got: a link is (RFC 8288, section 3.1).
+    """
     backend = await answering(
         web.Response(status=status, headers={"Location": location}),
         web.json_response({"rows": [1], "next": link}),

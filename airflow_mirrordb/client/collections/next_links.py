@@ -145,7 +145,33 @@ def followed(
     :raises BadLinkError: if it is no URL, or leads elsewhere
     """
     origin, prefix = base_of(base_url)
-    asked_from, target = (origin, sent) if redirected is None else (redirected.origin, redirected.target)
+    asked_from, found = (origin, sent) if redirected is None else (redirected.origin, redirected.target)
+    parts = _parts_of(reference, asked_from, found, origin, rebase=rebase)
+    path = quote(parts.path, safe=_AS_IT_IS)
+    query = f"?{quote(parts.query, safe=_AS_IT_IS)}" if parts.query else ""
+    # A backend behind a gateway that adds the prefix does not know of it.
+    inner = path.removeprefix(f"{prefix}/").removeprefix("/") if prefix else path.removeprefix("/")
+    if path.removesuffix("/") == prefix:
+        endpoint, target = BASE_URL, f"{path or '/'}{query}"
+    else:
+        endpoint, target = inner.removesuffix("/"), f"{prefix}/{inner}{query}"
+    request = replace(page.request, endpoint=endpoint)
+    asked = {sent.partition("?")[0]}
+    if redirected is not None:
+        found_at = {found.partition("?")[0]}
+        asked = asked - found_at if redirected.method == "GET" else asked | found_at
+    if path not in asked:
+        request = replace(request, method="GET", data=None)
+    return PageRequest(request=request, target=target)
+
+
+def _parts_of(reference: str, asked_from: URL, target: str, origin: URL, *, rebase: bool) -> SplitResult:
+    """Return the parts of the URL that a link on a page means, which leads to the backend.
+
+    :param asked_from: where the page came from, and ``target`` what was asked for there
+    :param origin: of the backend
+    :raises BadLinkError: if it is no URL, or leads elsewhere
+    """
     link = _joined(f"{asked_from}{target}", reference)
     if link is None:
         raise BadLinkError(f"the next page is told as {shortened(shown(reference), 200)!r}, which is no URL")
@@ -160,22 +186,7 @@ def followed(
             f"the next page is at {elsewhere}, and requests stay at {origin}; if that is the same backend"
             " behind a proxy, set 'rebase': True in paginate"
         )
-    path = quote(parts.path, safe=_AS_IT_IS)
-    query = f"?{quote(parts.query, safe=_AS_IT_IS)}" if parts.query else ""
-    # A backend behind a gateway that adds the prefix does not know of it.
-    inner = path.removeprefix(f"{prefix}/").removeprefix("/") if prefix else path.removeprefix("/")
-    if path.removesuffix("/") == prefix:
-        endpoint, target = BASE_URL, f"{path or '/'}{query}"
-    else:
-        endpoint, target = inner.removesuffix("/"), f"{prefix}/{inner}{query}"
-    request = replace(page.request, endpoint=endpoint)
-    asked = {sent.partition("?")[0]}
-    if redirected is not None:
-        found_at = {target.partition("?")[0]}
-        asked = asked - found_at if redirected.method == "GET" else asked | found_at
-    if path not in asked:
-        request = replace(request, method="GET", data=None)
-    return PageRequest(request=request, target=target)
+    return parts
 
 
 def _address(origin: URL) -> tuple[str, str | None, int | None]:
