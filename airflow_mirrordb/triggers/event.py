@@ -232,19 +232,9 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
     async def polls(self) -> AsyncGenerator[Observation, None]:
         """Poll for ever, and yield what each poll found: the same object again while that is unchanged."""
         from airflow_mirrordb.client.errors import MirrorDBError, NotReadyError
-        from airflow_mirrordb.client.messages.request import MirrorDBRequest, read_method
         from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 
-        request = MirrorDBRequest(
-            method=read_method(self.data),
-            endpoint=self.endpoint,
-            method_name="watch",
-            data=self.data,
-            query=self.query,
-            headers=self.headers,
-            paginate=self.paginate,
-            accept=self.accept,
-        )
+        request = self._request()
         log.info(
             "Watching %s through connection %s every %g s",
             self.endpoint,
@@ -283,6 +273,20 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
                     exc_info=not isinstance(error, MirrorDBError),
                 )
             await self.sleep(wait)
+
+    def _request(self) -> MirrorDBRequest:
+        from airflow_mirrordb.client.messages.request import MirrorDBRequest, read_method
+
+        return MirrorDBRequest(
+            method=read_method(self.data),
+            endpoint=self.endpoint,
+            method_name="watch",
+            data=self.data,
+            query=self.query,
+            headers=self.headers,
+            paginate=self.paginate,
+            accept=self.accept,
+        )
 
     async def _poll(
         self, client: GenericMirrorDB, request: MirrorDBRequest, last: Observation | None

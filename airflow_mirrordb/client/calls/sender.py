@@ -144,12 +144,7 @@ class Sender:
         :param stream: takes the body of a success, in the place of the response
         """
         request = prepared.request
-        if progress is None or progress.deadline is None:
-            end = self._clock.time() + snapshot.config.max_elapsed
-            progress = replace(progress, deadline=end) if progress else Progress(deadline=end)
-        assert progress.deadline is not None  # noqa: S101  # it has one by now
-        if progress.maybe_applied and not prepared.repeatable:
-            raise not_repeated(request, progress)
+        progress, deadline = self._begin(prepared, progress, snapshot.config.max_elapsed)
         call = Call(
             request=request,
             wire=prepared.wire,
@@ -159,7 +154,7 @@ class Sender:
             redaction=self._redaction,
             clock=self._clock,
             progress=progress,
-            deadline=self._clock.monotonic() + progress.deadline - self._clock.time(),
+            deadline=deadline,
             # A poll keeps its place behind the requests in flight: it would starve on a busy connection if it
             # gave that up. Of a pause it is told at once, so that it can come back then.
             wait=wait or once,
@@ -176,15 +171,37 @@ class Sender:
                 retrying = Retrying(policy=policy, clock=self._clock, repeats=policy.repeats)
                 return await retrying.run(call.attempt, name=call, progress=progress, wait=wait)
         except TurnTooLateError as late:
-            error = attach_request(_too_late(late), request)
-            if not wait and self._clock.monotonic() + late.wait <= call.deadline:
-                resume_at = self._clock.time() + late.wait
-                raise WaitNeeded(replace(late.progress, resume_at=resume_at), error) from None
-            raise error from None
+            raise self._not_sent(late, request, deadline, wait=wait) from None
         except MirrorDBError as error:
             attach_request(error, request)
             error.maybe_applied |= call.maybe_applied  # it may have been ended while it waited
             raise
+
+    def _begin(
+        self, prepared: PreparedRequest, progress: Progress | None, max_elapsed: float
+    ) -> tuple[Progress, float]:
+        """Return the progress of a request that begins, or goes on, and its deadline as a monotonic time.
+
+        :raises AmbiguousWriteError: if it may have been applied, and must not be sent again
+        """
+        now = self._clock.time()
+        end = now + max_elapsed if progress is None or progress.deadline is None else progress.deadline
+        if progress is None:
+            progress = Progress(deadline=end)
+        elif progress.deadline is None:
+            progress = replace(progress, deadline=end)
+        if progress.maybe_applied and not prepared.repeatable:
+            raise not_repeated(prepared.request, progress)
+        return progress, self._clock.monotonic() + end - now
+
+    def _not_sent(
+        self, late: TurnTooLateError, request: MirrorDBRequest, deadline: float, *, wait: bool
+    ) -> WaitNeeded | MirrorDBError:
+        """Return what ends a request whose turn comes too late: a wait, if the caller can do that itself."""
+        error = attach_request(_too_late(late), request)
+        if wait or self._clock.monotonic() + late.wait > deadline:
+            return error
+        return WaitNeeded(replace(late.progress, resume_at=self._clock.time() + late.wait), error)
 
     async def probe(self, snapshot: Snapshot, route: Route) -> int:
         """Send one GET to ``test_endpoint``, or to the base URL; see the client's own method."""

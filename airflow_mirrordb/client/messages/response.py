@@ -123,13 +123,12 @@ def interpret(
         is too large or packed in an unknown way
     :raises TransportError: if it is a success, but the body did not come whole
     """
-    is_json = True
     if is_pending(answer.status, config, reads=request.reads):
         raise attach_request(not_ready(answer, now=now), request)
     if not _is_success(answer.status, request, config):
         if not _is_gone(answer.status, request, maybe_applied=maybe_applied):
             raise attach_request(response_error(answer, config, now=now, method=request.method), request)
-        body = None
+        body, is_json = None, True
     elif answer.broken is not None:
         raise attach_request(answer.broken, request)
     else:

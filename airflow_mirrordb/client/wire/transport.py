@@ -51,6 +51,27 @@ _ENDED = (asyncio.CancelledError, asyncio.TimeoutError)
 TOO_LONG = "the body is longer than max_response_bytes"
 
 
+class _Received:
+    """What has come of an answer so far, and on which connection."""
+
+    __slots__ = ("connection", "pieces", "refused", "response")
+
+    def __init__(self) -> None:
+        self.connection: Connection | None = None
+        self.response: Response | None = None
+        self.pieces: list[bytes] = []
+        self.refused = ""
+
+    def answer(self, status: int, broken: TransportError | None = None) -> Answer:
+        return Answer(
+            status=status,
+            headers={} if self.response is None else self.response.headers,
+            body=b"".join(self.pieces),
+            refused=self.refused,
+            broken=broken,
+        )
+
+
 class Transport:
     """Sends requests for one client, on one event loop, through pooled connections.
 
@@ -92,55 +113,27 @@ class Transport:
         :raises InputError: if a file of the body cannot be read, or was changed
         :raises TransportError: if there is none; its ``sent`` says whether the request may have arrived
         """
-        connection: Connection | None = None
-        response: Response | None = None
-        sending = Sending(request)
-        pieces: list[bytes] = []
-        status: int | None = None
-        refused, broken = "", None
+        seconds = min(request.timeout, within)
+        sending, received = Sending(request), _Received()
         self._sending += 1
         try:
-            with self._deadlines.within(min(request.timeout, within)):
+            with self._deadlines.within(seconds):
                 async with sending:
-                    connection, opener = await self._open(anonymous=request.anonymous).connect(request)
-                    head = head_of(request, opener, credentials or {}, sending.framing)
-                    if begin is not None:
-                        begin()
-                    response = await exchange(connection, head, sending.start(connection))
-                    status = response.status
-                    sending.note_answer(status)
-                    refused = unasked_part(response, request) or await self._read(
-                        response, pieces, stream, reads=request.reads
+                    status = await self._exchange(
+                        request, credentials or {}, sending, received, stream, begin
                     )
-                    await sending.finish(status)
-                    if not refused and sending.is_whole:
-                        _release(connection, response, sending.body)
         except (Exception, asyncio.CancelledError) as error:
-            own = self._failure(error, request, min(request.timeout, within), sent=connection is not None)
+            own = self._failure(error, request, seconds, sent=received.connection is not None)
             if own is None:
                 raise
-            own.message += sending.unsent
-            if response is None:
-                status = begun_status(connection)
-            if status is None:
-                raise own from error
-            own.status, own.__cause__ = None if sending.is_answered_early else status, error
-            if response is None and isinstance(error, UnparsableError) and not request.reads:
-                refused = own.message  # sent again, it would be answered alike
-            broken = None if refused else own
+            return _cut_off(received, own, error, request, sending)
         finally:
-            if connection is not None:
-                connection.close()  # unless it was released
+            if received.connection is not None:
+                received.connection.close()  # unless it was released
             self._sending -= 1
             if self._retired:
                 await self.retire()
-        return Answer(
-            status=status,
-            headers={} if response is None else response.headers,
-            body=b"".join(pieces),
-            refused=refused,
-            broken=broken,
-        )
+        return received.answer(status)
 
     async def retire(self) -> None:
         """Close all connections as soon as nothing is in flight: only requests that began here still come."""
@@ -165,6 +158,34 @@ class Transport:
             shared = share_connections(config) if self._share else None
             self._connections[anonymous] = (shared.connections if shared else Connections(config)), shared
         return self._connections[anonymous][0]
+
+    async def _exchange(
+        self,
+        request: WireRequest,
+        credentials: Mapping[str, str],
+        sending: Sending,
+        received: _Received,
+        stream: Stream | None,
+        begin: Callable[[], None] | None,
+    ) -> int:
+        """Send a request and receive its answer; return its status, or raise what aiohttp or ours raises.
+
+        :param received: takes what comes, so that it is there if the rest fails
+        """
+        received.connection, opener = await self._open(anonymous=request.anonymous).connect(request)
+        head = head_of(request, opener, credentials, sending.framing)
+        if begin is not None:
+            begin()
+        response = await exchange(received.connection, head, sending.start(received.connection))
+        received.response = response
+        sending.note_answer(response.status)
+        received.refused = unasked_part(response, request) or await self._read(
+            response, received.pieces, stream, reads=request.reads
+        )
+        await sending.finish(response.status)
+        if not received.refused and sending.is_whole:
+            _release(received.connection, response, sending.body)
+        return response.status
 
     def _failure(
         self, error: BaseException, request: WireRequest, seconds: float, *, sent: bool
@@ -223,6 +244,25 @@ class Transport:
         except FramingError as error:
             return error.message
         return ""
+
+
+def _cut_off(
+    received: _Received, own: TransportError, error: BaseException, request: WireRequest, sending: Sending
+) -> Answer:
+    """Return what came of an answer before an error, whose status decides what was done.
+
+    :param own: the client's error for it
+    :raises TransportError: if no status came
+    """
+    own.message += sending.unsent
+    response = received.response
+    status = begun_status(received.connection) if response is None else response.status
+    if status is None:
+        raise own from error
+    own.status, own.__cause__ = None if sending.is_answered_early else status, error
+    if response is None and isinstance(error, UnparsableError) and not request.reads:
+        received.refused = own.message  # sent again, it would be answered alike
+    return received.answer(status, None if received.refused else own)
 
 
 def _release(connection: Connection, response: Response, body: bytes | None) -> None:

@@ -96,24 +96,8 @@ def judge(
         failures is too many
     """
     if isinstance(outcome, MirrorDBResponse):
-        body = outcome.data
-        try:
-            state = PollState(first=state.first or condition.fingerprint(body))
-            failed = condition.failed_state(body)
-            holds = failed is ABSENT and condition.holds(body, state.first, function)
-        except AirflowException as error:
-            if max_failures is not None or isinstance(error, DECISIONS):
-                raise
-            return PollResult(state=state, found=f"the condition raised {_told(error)}")
-        except Exception as error:
-            message = f"the condition could not be judged: {_told(error)}"
-            raise MirrorDBError(message=message) from error
-        if failed is not ABSENT:
-            raise _failed(condition, failed, outcome, hide)
-        found = ", ".join(filter(None, (f"answered {outcome.status}", condition.seen(body))))
-        if holds:
-            return PollResult(state=state, found=found, response=outcome)
-        return PollResult(state=state, found=found, wait=retry_after(outcome.headers, now) or 0.0)
+        may_fail = max_failures is not None
+        return _judge_answer(outcome, condition, state, function, now=now, may_fail=may_fail, hide=hide)
     if isinstance(outcome, ResponseError) and (
         isinstance(outcome, NotReadyError) or outcome.status in (*GONE, *condition.not_yet)
     ):
@@ -124,19 +108,56 @@ def judge(
             response=_nothing(outcome) if is_gone else None,
             wait=outcome.retry_after or 0.0,
         )
-    if not outcome.retryable:
-        raise outcome
-    wait = getattr(outcome, "retry_after", None) or 0.0
-    is_paused = outcome.attempts == 0 and wait > 0  # nothing was sent, and the wait is known
+    return _judge_failure(outcome, state, max_failures)
+
+
+def _judge_answer(
+    response: MirrorDBResponse,
+    condition: Condition,
+    state: PollState,
+    function: Callable[[Any], object] | None,
+    *,
+    now: float,
+    may_fail: bool,
+    hide: Callable[[str], str],
+) -> PollResult:
+    """Return what an answer means; arguments and errors are those of :func:`judge`.
+
+    :param may_fail: whether what the function raises is raised, also if it is no decision
+    """
+    body = response.data
+    try:
+        state = PollState(first=state.first or condition.fingerprint(body))
+        failed = condition.failed_state(body)
+        holds = failed is ABSENT and condition.holds(body, state.first, function)
+    except AirflowException as error:
+        if may_fail or isinstance(error, DECISIONS):
+            raise
+        return PollResult(state=state, found=f"the condition raised {_told(error)}")
+    except Exception as error:
+        raise MirrorDBError(message=f"the condition could not be judged: {_told(error)}") from error
+    if failed is not ABSENT:
+        raise _failed(condition, failed, response, hide)
+    found = ", ".join(filter(None, (f"answered {response.status}", condition.seen(body))))
+    if holds:
+        return PollResult(state=state, found=found, response=response)
+    return PollResult(state=state, found=found, wait=retry_after(response.headers, now) or 0.0)
+
+
+def _judge_failure(error: MirrorDBError, state: PollState, max_failures: int | None) -> PollResult:
+    """Return what a failure means that may pass.
+
+    :raises MirrorDBError: the error itself, if it is permanent or one too many
+    """
+    if not error.retryable:
+        raise error
+    wait = getattr(error, "retry_after", None) or 0.0
+    is_paused = error.attempts == 0 and wait > 0  # nothing was sent, and the wait is known
     failures = state.failures + (not is_paused)
     if max_failures is not None and failures >= max_failures:
-        outcome.attempts = failures
-        raise outcome
-    return PollResult(
-        state=replace(state, failures=failures),
-        found=str(outcome),
-        wait=wait,
-    )
+        error.attempts = failures
+        raise error
+    return PollResult(state=replace(state, failures=failures), found=str(error), wait=wait)
 
 
 def _failed(
