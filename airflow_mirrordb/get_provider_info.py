@@ -68,7 +68,7 @@ def get_provider_info() -> dict[str, Any]:
                         "host": "https://backend.example.com/v1 or backend.example.com",
                         "login": "only for basic and oauth2",
                         "password": "sent as a bearer token, unless Authentication type differs",
-                        "port": "443 for https, 80 for http; Airflow 3.3's Test button needs it",
+                        "port": "that in Host, or 443, 80; type 0 if Airflow's Test button says Bad Request",
                         "schema": "https, unless http is said here or in Host",
                         # the form of Airflow 2 shows these too
                         "endpoints": "api/users, api/orders/{id}",

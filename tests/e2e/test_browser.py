@@ -275,6 +275,28 @@ def test_button_after_the_form(
     assert backend.requests("/api/browser") == ["GET /api/browser 200"] * 2
 
 
+def test_button_without_a_port(
+    airflow: AirflowHome, backend: BackendProcess, connections: ConnectionList
+) -> None:
+    """With 0, which the form advises, the port in Host holds, and Airflow tests the connection.
+
+    Airflow 3.3.1 and 3.3.2 send 0 for no port, and refuse it as another one:
+    https://github.com/apache/airflow/pull/73298.
+    """
+    form = connections.add("portless")
+    expect(form.standard("port")).to_have_attribute(
+        "placeholder", "that in Host, or 443, 80; type 0 if Airflow's Test button says Bad Request"
+    )
+    form.standard("host").fill(backend.url)
+    form.standard("port").fill("0")
+    form.standard("password").fill(backend.key)
+    form.save()
+
+    expect(connections.test("portless")).to_contain_text(
+        f"{backend.url} answered 200, authentication: bearer"
+    )
+
+
 @pytest.fixture(scope="module")
 def failing(backend: BackendProcess, server_tls: ssl.SSLContext) -> Iterator[dict[str, str]]:
     """An address for each failure: nobody's, nothing there, an unknown authority, a server that fails."""
