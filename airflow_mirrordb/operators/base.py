@@ -23,6 +23,7 @@ from airflow_mirrordb.json_types import is_list
 from airflow_mirrordb.task.arguments import (
     MAX_EVENT_BYTES,
     check_accept_argument,
+    check_filter_argument,
     max_failed_of,
     parse_argument,
     refuse_changed,
@@ -75,8 +76,8 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
     :param full_response: True for a result with all of the answer: a
         :class:`~airflow_mirrordb.client.FullResponse`, as ``{"status": 201, "headers": {...}, "etag": ...,
         "location": ..., "data": ...}``, which ``response_filter`` gets (templated)
-    :param response_filter: function of the decoded body whose result becomes the task's result;
-        runs on the worker
+    :param response_filter: what becomes the task's result: a function of the decoded body, which runs on the
+        worker, or a path into it, as ``rows`` or ``data[].id``; see :mod:`airflow_mirrordb.paths`
     :param deferrable: whether to wait in the triggerer; ``[operators] default_deferrable`` by default
     :param worker_timeout: seconds that the worker waits for the first answer before it hands over;
         0 goes straight to the triggerer (templated)
@@ -124,7 +125,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         request_timeout: float | str | None = None,
         accept: str | None = None,
         full_response: bool | str = False,
-        response_filter: Callable[[Any], Any] | None = None,
+        response_filter: Callable[[Any], Any] | str | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         worker_timeout: float | str = 5.0,
         max_event_bytes: int = MAX_EVENT_BYTES,
@@ -138,8 +139,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             raise ValueError(
                 f"max_event_bytes: it must be a number of bytes above 0, not {max_event_bytes!r}"
             )
-        if response_filter is not None and not callable(response_filter):
-            raise ValueError(f"response_filter: it must be a function, not {response_filter!r}")
+        check_filter_argument(response_filter)
         check_accept_argument(accept)
         if isinstance(on_error, str) and "{" not in on_error and on_error not in ON_ERROR:
             raise ValueError(f"on_error: {ON_ERROR_WANTED}, not {on_error!r}")
@@ -197,8 +197,9 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
 
         :param event: tells of the answer; a :class:`~airflow_mirrordb.task.outcomes.events.SuccessEvent`
         """
-        data = event["data"]
-        return data if self.response_filter is None else self.response_filter(data)
+        from airflow_mirrordb.task.outcomes.result import filtered_result
+
+        return filtered_result(self, event)
 
     def execute(self, context: Context) -> Any:
         """Send the request and return the decoded answer, or the report of many."""

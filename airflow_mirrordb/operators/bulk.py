@@ -24,10 +24,12 @@ from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.json_types import is_list
 from airflow_mirrordb.operators.bulk_result import result_of_bulk
 from airflow_mirrordb.operators.bulk_state import BulkState
+from airflow_mirrordb.paths import PathError
 from airflow_mirrordb.task.arguments import max_failed_of, parse_argument, refuse_none
 from airflow_mirrordb.task.control_flow import DECISIONS
 from airflow_mirrordb.task.failures import fail
 from airflow_mirrordb.task.link import link, shared_url
+from airflow_mirrordb.task.outcomes.result import filtered
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -182,10 +184,12 @@ class _Filter:
 
     def __call__(self, body: Any) -> Any:
         try:
-            kept = self._filter(body)
+            kept = filtered(self._filter, body)
             json.dumps(kept)
         except (*self._passing, TaskDeferred):
             raise
+        except PathError as error:
+            raise AirflowFailException(f"{error}; what was sent until then was applied") from None
         except Exception as error:
             message = (
                 f"response_filter, which must return JSON values in a bulk, raised {error!r}; what was"

@@ -22,6 +22,7 @@ from airflow_mirrordb.task.arguments import (
     check_accept_argument,
     check_choice_of_failed,
     check_field_argument,
+    check_filter_argument,
     check_not_yet_argument,
     condition_of,
     fields_of,
@@ -104,8 +105,8 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         unless it is a page (HTML), which may tell of a failure (templated)
     :param full_response: True for a result with all of the answer, as for the operators; a condition is of
         the body all the same, and the result of ``gone`` is None (templated)
-    :param response_filter: function of the decoded body whose result becomes the task's result; runs on
-        the worker, and not for ``gone``
+    :param response_filter: what becomes the task's result, but of ``gone``: a function of the decoded body,
+        or a path into it, as for :class:`~airflow_mirrordb.operators.mirrordb.MirrorDBOperator`
     :param deferrable: whether to wait in the triggerer; ``[operators] default_deferrable`` by default
     :param start_from_trigger: True to begin in the triggerer, without a worker, as for
         :class:`~airflow_mirrordb.operators.mirrordb.MirrorDBReadOperator`
@@ -162,7 +163,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         request_timeout: float | str | None = None,
         accept: str | None = None,
         full_response: bool | str = False,
-        response_filter: Callable[[Any], Any] | None = None,
+        response_filter: Callable[[Any], Any] | str | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         start_from_trigger: bool = False,
         end_from_trigger: bool = False,
@@ -181,6 +182,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
             failed=failed,
         )
         check_field_argument(field)
+        check_filter_argument(response_filter)
         check_accept_argument(accept)
         check_not_yet_argument(not_yet)
         deferrable = deferrable or start_from_trigger
@@ -387,10 +389,8 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
             poll_memory.remember(context, state)
 
     def _result(self, event: Mapping[str, Any]) -> Any:
-        from airflow_mirrordb.task.outcomes.result import checked_result
+        from airflow_mirrordb.task.outcomes.result import checked_result, filtered_result
 
         self.log.info("Met: answered %s (request id %s)", event["http_status"], event["request_id"])
-        result = event["data"]
-        if self.response_filter is not None and not self.gone:
-            result = self.response_filter(result)
+        result = event["data"] if self.gone else filtered_result(self, event)
         return checked_result(self, event, result)

@@ -129,6 +129,26 @@ def check_body_arguments(**given: object) -> None:
     check_bodies(left)
 
 
+def check_filter_argument(response_filter: object) -> None:
+    """Check a ``response_filter``, which is no template, when the DAG is read.
+
+    :raises ValueError: if it is neither a function nor a path
+    """
+    if response_filter is None or callable(response_filter):
+        return
+    wanted = (
+        "response_filter: it must be a function, or a path as 'rows' or 'data[].id', which is no template"
+    )
+    if not isinstance(response_filter, str):
+        raise ValueError(f"{wanted}; not {response_filter!r:.200}")  # noqa: TRY004  # one error for all
+    from airflow_mirrordb.paths import PathError, parse_path
+
+    try:
+        parse_path(response_filter)
+    except PathError as error:
+        raise ValueError(f"{wanted}; {error}") from None
+
+
 def check_accept_argument(accept: object) -> None:
     """Check what a task's author wrote, unless it is a template.
 

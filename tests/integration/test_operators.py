@@ -484,7 +484,9 @@ def test_operators_are_airflow_operators() -> None:
     [
         {"max_event_bytes": "100"},
         {"max_event_bytes": 0},
-        {"response_filter": "len"},
+        {"response_filter": "data[.id"},
+        {"response_filter": "{{ params.path }}"},
+        {"response_filter": ["rows"]},
         {"on_error": "ignore"},
         {"concurrency": 0},
     ],

@@ -305,10 +305,11 @@ def test_a_filter_is_for_each_answer(
 ) -> None:
     """The report holds what it returns."""
     set_connection(scripted.url)
-    for number in range(3):
+    for number in (0, 1, 2, 0, 1, 2):
         scripted.answer(201, {"id": number, "long": "x" * 1000})
-    report = create(records(3), response_filter=lambda body: body["id"]).execute(tries.context())
-    assert [record["response"] for record in report["records"]] == [0, 1, 2]
+    for response_filter in (lambda body: body["id"], "id"):
+        report = create(records(3), response_filter=response_filter).execute(tries.context())
+        assert [record["response"] for record in report["records"]] == [0, 1, 2]
 
 
 def not_json(_body: Any) -> Any:
@@ -332,6 +333,7 @@ def skipping(_body: Any) -> Any:
     [
         (not_json, AirflowFailException, "must return JSON values"),
         (failing, AirflowFailException, "KeyError"),
+        ("id", AirflowFailException, "nothing at 'id' of the answer, which has no name; what was sent"),
         (refusing, AirflowFailException, "no such field"),
         (skipping, AirflowSkipException, "nothing new"),
     ],
@@ -340,7 +342,7 @@ def test_a_filter_that_fails_fails_the_task_for_good(
     scripted: ScriptedBackend,
     set_connection: SetConnection,
     tries: Tries,
-    response_filter: Callable[[Any], Any],
+    response_filter: Callable[[Any], Any] | str,
     error: type[Exception],
     reason: str,
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import Any
@@ -164,6 +165,79 @@ def test_response_filter_decides_what_is_stored(
         read(response_filter=lambda body: [str(body["items"][1]["id"]), len(body["text"])], **MODES[mode])
     )
     assert found == ["18446744073709551616", 1]
+
+
+@every_mode
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("rows", [{"id": 1, "tags": []}, {"id": 2, "tags": ["new"]}]),
+        ("rows[].id", [1, 2]),
+        ("rows.-1.tags.0", "new"),
+        ("rows[?id==`9`]", []),
+        ("meta", None),
+        ("@odata.count", 2),
+        ("missing[].id", None),  # as JMESPath says: what is not there is null
+    ],
+)
+def test_response_filter_is_a_path(
+    scripted: ScriptedBackend, set_connection: SetConnection, mode: str, path: str, kept: Any
+) -> None:
+    """It is JMESPath (https://jmespath.org/specification.html), as every path into a body."""
+    set_connection(scripted.url)
+    body = {"rows": [{"id": 1, "tags": []}, {"id": 2, "tags": ["new"]}], "meta": None, "@odata.count": 2}
+    scripted.answer(200, body)
+    assert run(read(response_filter=path, **MODES[mode])) == kept
+
+
+@every_mode
+@pytest.mark.parametrize(
+    ("body", "path", "reason"),
+    [
+        ({"data": [], "total": 0}, "rows", "'rows' of the answer, which has 'data', 'total'"),
+        ({}, "rows", "which has no name"),
+        ({str(n): n for n in range(12)}, "rows", "'8', '9' and 2 more"),
+        ([1, 2], "rows", "which is a list of 2"),
+        ("words", "rows", "which is of the type str"),
+        ({"rows": 7}, "length(rows)", "length\\(\\) takes"),
+    ],
+)
+def test_a_path_at_which_nothing_lies_is_final(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    mode: str,
+    body: Any,
+    path: str,
+    reason: str,
+) -> None:
+    """Another try would find nothing, too; who reads the error sees what there is instead."""
+    set_connection(scripted.url)
+    scripted.answer(200, body)
+    error = failure(lambda: run(read(response_filter=path, **MODES[mode])))
+    assert re.search(f"response_filter: .*{reason}", str(error))
+    assert not error.maybe_applied
+
+
+@every_mode
+def test_a_path_at_which_nothing_lies_after_a_write(
+    scripted: ScriptedBackend, set_connection: SetConnection, mode: str
+) -> None:
+    """The write was applied, and no retry of Airflow's does it again."""
+    set_connection(scripted.url, extra=KEYED)
+    scripted.answer(201, {"name": "Ada"})
+    error = failure(lambda: run(create(response_filter="id", **MODES[mode])))
+    assert "nothing at 'id' of the answer, which has 'name'" in str(error)
+    assert error.maybe_applied
+
+
+@every_mode
+def test_of_an_answer_without_a_body_a_path_keeps_none(
+    scripted: ScriptedBackend, set_connection: SetConnection, mode: str
+) -> None:
+    """A 204 and a 304 are successes without anything to look at."""
+    set_connection(scripted.url, extra=KEYED)
+    scripted.answer(204)
+    assert run(create(response_filter="id", **MODES[mode])) is None
 
 
 @every_mode

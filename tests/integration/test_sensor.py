@@ -251,8 +251,21 @@ def test_response_filter_makes_the_result(
 ) -> None:
     """The filter gets the decoded body that met the condition."""
     set_connection(scripted.url)
-    scripted.answers = [(404, None, {}), (200, DONE, {})]
-    assert scheduler.run(response_filter=lambda body: body["state"], **mode) == "done"
+    for response_filter in (lambda body: body["state"], "state"):
+        scripted.answers = [(404, None, {}), (200, DONE, {})]
+        assert scheduler.run(response_filter=response_filter, **mode) == "done"
+
+
+def test_a_path_of_response_filter_at_which_nothing_lies(
+    scripted: ScriptedBackend, set_connection: SetConnection, scheduler: Scheduler, mode: dict[str, Any]
+) -> None:
+    """The condition was met; the task fails for good all the same, and says what there is."""
+    set_connection(scripted.url)
+    scripted.answers = [(200, DONE, {})]
+    with pytest.raises(AirflowFailException, match="nothing at 'file' of the answer, which has 'state'"):
+        scheduler.run(response_filter="file", **mode)
+    with pytest.raises(ValueError, match="response_filter: it must be a function, or a path"):
+        scheduler.run(response_filter="a b.[", **mode)
 
 
 def test_the_log_says_what_the_field_has(

@@ -7,12 +7,63 @@ a write was applied, and would then try again.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow_mirrordb.compat import has_xcom_backend, serialize_object
+from airflow_mirrordb.paths import ABSENT, PathError, value_at
 from airflow_mirrordb.task.outcomes.events import OR_FILE, check_size, unusable
 from airflow_mirrordb.task.serialization import HALF_REPLACED, NotStorableError, storable
+
+#: Names of an object that an error tells.
+MOST_NAMES = 10
+
+
+def filtered_result(task: Any, event: Mapping[str, Any]) -> Any:
+    """Return what the ``response_filter`` of a task keeps of an answer.
+
+    :param task: an operator or a sensor
+    :param event: the :class:`~airflow_mirrordb.task.outcomes.events.SuccessEvent` that tells of the answer
+    :raises InvalidResponseError: if it is a path that finds nothing there; it is final
+    :raises Exception: what it raises if it is a function
+    """
+    try:
+        return filtered(task.response_filter, event["data"])
+    except PathError as error:
+        raise unusable(event, str(error)) from None
+
+
+def filtered(response_filter: Callable[[Any], Any] | str | None, data: Any) -> Any:
+    """Return what a ``response_filter`` keeps of the data of an answer; of none, a path keeps none.
+
+    :raises PathError: if it is a path that finds nothing there; tells what there is
+    :raises Exception: what it raises if it is a function
+    """
+    if response_filter is None:
+        return data
+    if not isinstance(response_filter, str):
+        return response_filter(data)
+    if data is None:
+        return None
+    try:
+        kept = value_at(data, response_filter)
+    except PathError as error:
+        raise PathError(f"response_filter: {error}") from None
+    if kept is ABSENT:
+        raise PathError(
+            f"response_filter: there is nothing at {response_filter!r:.200} of {_described(data)}"
+        )
+    return kept
+
+
+def _described(data: Any) -> str:
+    if isinstance(data, dict):
+        names = [f"{name!r:.60}" for name in data]
+        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+        return f"the answer, which has {', '.join(names[:MOST_NAMES]) or 'no name'}{more}"
+    if isinstance(data, list):
+        return f"the answer, which is a list of {len(data)}"
+    return f"the answer, which is of the type {type(data).__name__}"
 
 
 def checked_result(task: Any, event: Mapping[str, Any], result: Any) -> Any:
