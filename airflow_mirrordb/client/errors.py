@@ -177,6 +177,7 @@ class ResponseError(MirrorDBError):
     :param detail: the backend's own words, at most 2 kB
     :param request_id: the id under which the backend logged the request
     :param retry_after: seconds that the backend asked us to wait
+    :param answered_by: origin of another host, of ``redirect_hosts``, if it was that which answered
     """
 
     status: int = 0
@@ -184,6 +185,7 @@ class ResponseError(MirrorDBError):
     detail: str = ""
     request_id: str | None = None
     retry_after: float | None = None
+    answered_by: str | None = None
 
 
 class InvalidDataError(ResponseError):

@@ -14,8 +14,8 @@ from airflow_mirrordb.client.bodies.requests import data_given, given_body
 from airflow_mirrordb.client.calls.call import Note
 from airflow_mirrordb.client.collections.bulk import Bulk, BulkOptions, Items
 from airflow_mirrordb.client.collections.bulk_report import BulkReport
-from airflow_mirrordb.client.collections.next_links import PageRequest
-from airflow_mirrordb.client.collections.page_reader import Reader, Sent, collect, pages
+from airflow_mirrordb.client.collections.page_reader import Reader, collect, pages
+from airflow_mirrordb.client.collections.page_sender import PageSender
 from airflow_mirrordb.client.collections.reading_report import warning_of_pages
 from airflow_mirrordb.client.collections.streams import Sink, Stream
 from airflow_mirrordb.client.connected import Connected
@@ -27,6 +27,7 @@ from airflow_mirrordb.client.messages.request import (
     MirrorDBRequest,
     PreparedRequest,
     RequestOptions,
+    attach_request,
     name_of,
     read_method,
     update_method,
@@ -262,8 +263,13 @@ class GenericMirrorDB(Connected):
         """Send what :meth:`prepare` returned.
 
         The arguments are those of :class:`SendOptions`, the other errors those of :meth:`request`.
+
+        :raises InvalidRequestError: if the base URL was changed since then: the key is another one's
         """
         request = prepared.request
+        if not prepared.is_for(self._snapshot.config.base_url):
+            message = "base_url: it was changed after this request was prepared; prepare it again"
+            raise attach_request(InvalidRequestError(message=message, field="base_url"), request)
         with self._redaction:
             stream = None if sink is None else Stream(sink, request)
             if request.paginate is None:
@@ -341,21 +347,13 @@ class GenericMirrorDB(Connected):
         once: bool = False,
         note: Note | None = None,
     ) -> Reader:
-        first = iter([progress])
-
-        async def send(page: PageRequest) -> Sent:
-            prepared = self.prepare(page.request)
-            prepared = replace(prepared, wire=page.sent(prepared.wire))
-            answer = self._send(prepared, next(first, None), wait=wait, once=once, note=note)
-            return prepared.wire.target, await answer
-
-        base_url = self._snapshot.config.base_url
-        name = name_of(request, self._redaction.text)
+        how = {"wait": wait, "once": once, "note": note}
+        sender = PageSender(self._sender, lambda: self._snapshot, self._routes, progress, **how)
         return Reader(
-            send=send,
-            base_url=base_url,
+            send=sender.send,
+            base_url=sender.base_url,
             clock=self._clock,
-            name=name,
+            name=name_of(request, self._redaction.text),
             in_pauses=in_pauses,
             tells_progress=not once,  # who polls would fill the log
         )
@@ -372,8 +370,8 @@ class GenericMirrorDB(Connected):
         """Return a response with all that its request asked for."""
         if not prepared.request.full_response:
             return response
-        base_url, hide = self._snapshot.config.base_url, self._redaction.text
-        return replace(response, full=full_response(response, prepared.wire.url, base_url, hide))
+        url, base_url, hide = prepared.wire.url, prepared.base_url, self._redaction.text
+        return replace(response, full=full_response(response, url, base_url, hide))
 
     async def _data(self, method: Method, method_name: str | None, endpoint: str, **options: Any) -> Any:
         request = MirrorDBRequest(method=method, endpoint=endpoint, method_name=method_name, **options)

@@ -168,6 +168,7 @@ async def test_an_error_has_every_fact(answering: Answering, config_for: ConfigF
         "detail": "key *** may not",
         "request_id": "r1",
         "retry_after": None,
+        "answered_by": None,
     }
 
 

@@ -79,6 +79,10 @@ SEAMS = {
     },
     "airflow_mirrordb.client.collections.page_reader": {
         "totals that tell what is left": "_is_left",
+        "404 of other hosts": "is_end",
+    },
+    "airflow_mirrordb.client.collections.page_sender": {
+        "settings of a collection": "PageSender._settings",
     },
     "airflow_mirrordb.client.collections.pagination": {
         "length of what tells of the next page": "MAX_TOKEN",
@@ -118,6 +122,7 @@ SEAMS = {
         "entity tags that hold a secret": "GenericMirrorDB.without_secrets",
     },
     "airflow_mirrordb.client.messages.request": {
+        "requests that were prepared for another backend": "PreparedRequest.is_for",
         "what only reads": "READS",
     },
     "airflow_mirrordb.client.messages.request_headers": {

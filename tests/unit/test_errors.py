@@ -41,6 +41,7 @@ SAMPLES: dict[str, Any] = {
     "detail": "wörds",
     "request_id": "r-1",
     "retry_after": 1.5,
+    "answered_by": "https://files.example",
     "path": "s3://store@bucket/users.jsonl",
     "idempotency_key": "k-1",
     "cause": {"type": "ServerError", "message": "m", "status": 500},

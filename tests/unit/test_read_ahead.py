@@ -23,13 +23,15 @@ class Sender:
 
     def __init__(self) -> None:
         self.begun: list[int] = []
+        self.ahead: list[int] = []
         self.cancelled: list[int] = []
         self.ends: dict[int, Callable[[], Any]] = {}
         self.go = {number: asyncio.Event() for number in range(1, 20)}
 
-    async def __call__(self, request: PageRequest) -> Any:
+    async def __call__(self, request: PageRequest, ahead: int) -> Any:
         number = (request.request.query or {})["page"]
         self.begun.append(number)
+        self.ahead.append(ahead)
         try:
             await self.go[number].wait()
         except asyncio.CancelledError:
@@ -88,6 +90,7 @@ async def test_guesses_that_were_wrong_are_given_up_and_no_further_ones_are_made
     ahead.begin(page(3), [page(5), page(7)])
     await turns()
     assert (sender.begun, sorted(sender.cancelled)) == ([1, 2, 4, 6, 3], [4, 6])
+    assert sender.ahead == [0, 0, 1, 2, 0]  # how many of those in flight come before
     await ahead.end()
     assert sorted(sender.cancelled) == [3, 4, 6]
 

@@ -23,7 +23,13 @@ from airflow_mirrordb.client.collections.streams import Stream
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.endpoints.registry import EndpointRegistry
 from airflow_mirrordb.client.endpoints.urls import joined
-from airflow_mirrordb.client.errors import InputError, MirrorDBError, RefusedError, TransportError
+from airflow_mirrordb.client.errors import (
+    InputError,
+    MirrorDBError,
+    RefusedError,
+    ResponseError,
+    TransportError,
+)
 from airflow_mirrordb.client.limits.throttle import TurnTooLateError
 from airflow_mirrordb.client.messages.answer_errors import REDIRECTS
 from airflow_mirrordb.client.messages.request import (
@@ -100,7 +106,7 @@ class Call:
     :param clock: what it tells the time by
     :param progress: what came of it in an earlier run
     :param deadline: monotonic time at which it ends: the moment that ``progress.deadline`` has in unix time
-    :param wait: whether its turn may come as late as that; else within :data:`SHORT_WAIT`
+    :param longest_wait: seconds until its turn has to come
     :param longest_pause: seconds that the rate limiter may let it wait
     :param stream: takes the body of a success, in the place of the response
     :param observe: called with each :class:`Attempt`
@@ -119,7 +125,7 @@ class Call:
         clock: Clock,
         progress: Progress,
         deadline: float,
-        wait: bool,
+        longest_wait: float,
         longest_pause: float,
         stream: Stream | None,
         observe: Observer | None,
@@ -128,7 +134,7 @@ class Call:
         self._request, self._wire, self._snapshot, self._route = request, wire, snapshot, route
         self._credentials, self._renewals, self._redaction = credentials, credentials.renewals, redaction
         self._clock, self._started = clock, clock.monotonic()
-        self.deadline, self._wait, self._longest_pause = deadline, wait, longest_pause
+        self.deadline, self._longest_wait, self._longest_pause = deadline, longest_wait, longest_pause
         self._stream, self._observe, self._note = stream, observe, note
         self._number, self._progress, self.maybe_applied = 0, progress, False
         self._redirected: WireRequest | None = None
@@ -188,6 +194,8 @@ class Call:
                 self._note_fact(self._progress.maybe_applied)
             if self._elsewhere is not None:
                 error.message += f"; so answers {self._elsewhere.origin}, to which the backend redirects"
+                if isinstance(error, ResponseError):
+                    error.answered_by = str(self._elsewhere.origin)
             Redaction(self._signatures(answer)).error(error)
             self._raise_classified(error)
         if not response.is_json and self._request.reads:
@@ -254,7 +262,7 @@ class Call:
 
     async def _send(self, wire: WireRequest, headers: Mapping[str, str]) -> Answer:
         """Send a request when its turn has come."""
-        latest = self.deadline if self._wait else min(self.deadline, self._clock.monotonic() + SHORT_WAIT)
+        latest = min(self.deadline, self._clock.monotonic() + self._longest_wait)
         throttle = self._route.throttle
         slot = await throttle.enter(latest, self._longest_pause)
         try:

@@ -36,7 +36,7 @@ from airflow_mirrordb.client.messages.request import (
     request_of_base_url,
 )
 from airflow_mirrordb.client.messages.response import GONE, MirrorDBResponse
-from airflow_mirrordb.client.retries.retry import Progress, Retrying, WaitNeeded
+from airflow_mirrordb.client.retries.retry import Expects, Progress, Retrying, WaitNeeded
 from airflow_mirrordb.client.retries.write_safety import not_repeated
 from airflow_mirrordb.client.uploads.sources import LocalFile, OpenSource
 from airflow_mirrordb.client.wire.deadlines import CancelScope
@@ -125,7 +125,7 @@ class Sender:
         """Check and encode a request; the errors are those of the client's own method."""
         request = self._with_key(request, snapshot.config)
         wire = prepare(request, snapshot.config, snapshot.registry, self._open_source)
-        return PreparedRequest(request=request, wire=wire)
+        return PreparedRequest(request=request, wire=wire, base_url=snapshot.config.base_url)
 
     async def send(
         self,
@@ -138,13 +138,17 @@ class Sender:
         once: bool,
         stream: Stream | None = None,
         note: Note | None = None,
+        ahead: int = 0,
+        expects: Expects | None = None,
     ) -> MirrorDBResponse:
         """Send a request; the arguments and errors are those of the client's own method.
 
         :param stream: takes the body of a success, in the place of the response
+        :param ahead: how many requests it waits in the line behind; it has the time of all of them
+        :param expects: see :class:`Retrying`
         """
         request = prepared.request
-        progress, deadline = self._begin(prepared, progress, snapshot.config.max_elapsed)
+        progress, deadline = self._begin(prepared, progress, snapshot.config.max_elapsed * (1 + ahead))
         call = Call(
             request=request,
             wire=prepared.wire,
@@ -155,10 +159,7 @@ class Sender:
             clock=self._clock,
             progress=progress,
             deadline=deadline,
-            # A poll keeps its place behind the requests in flight: it would starve on a busy connection if it
-            # gave that up. Of a pause it is told at once, so that it can come back then.
-            wait=wait or once,
-            longest_pause=SHORT_WAIT if once else math.inf,
+            **_longest_waits(1 + ahead, wait=wait, once=once),
             stream=stream,
             observe=self._observe,
             note=note,
@@ -168,7 +169,7 @@ class Sender:
                 if once:
                     return await call.only_attempt(progress)
                 policy = snapshot.policy
-                retrying = Retrying(policy=policy, clock=self._clock, repeats=policy.repeats)
+                retrying = Retrying(policy=policy, clock=self._clock, repeats=policy.repeats, expects=expects)
                 return await retrying.run(call.attempt, name=call, progress=progress, wait=wait)
         except TurnTooLateError as late:
             raise self._not_sent(late, request, deadline, wait=wait) from None
@@ -250,6 +251,18 @@ class Sender:
         """End what is in flight; the transports must be marked as closing before."""
         requests, self._in_flight = self._in_flight, set()
         await asyncio.gather(*(request.end() for request in requests if request.is_running))
+
+
+def _longest_waits(turns: int, *, wait: bool, once: bool) -> dict[str, float]:
+    """Return how long a request waits for its turn, and for the rate limiter, in seconds.
+
+    A poll keeps its place behind the requests in flight: it would starve on a busy connection if it gave that
+    up. Of a pause it is told at once, so that it can come back then.
+    """
+    return {
+        "longest_wait": math.inf if wait or once else SHORT_WAIT * turns,
+        "longest_pause": SHORT_WAIT * turns if once else math.inf,
+    }
 
 
 def _too_late(late: TurnTooLateError) -> ResponseError:

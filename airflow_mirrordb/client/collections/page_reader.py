@@ -20,6 +20,7 @@ from typing import Any
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.next_links import PageRequest
 from airflow_mirrordb.client.collections.page import Page, unusable
+from airflow_mirrordb.client.collections.page_sender import Sent, is_end
 from airflow_mirrordb.client.collections.pagination import Pagination, pagination_of
 from airflow_mirrordb.client.collections.reading_report import ReadingReport
 from airflow_mirrordb.client.collections.streams import Stream
@@ -29,9 +30,8 @@ from airflow_mirrordb.client.messages.response import MirrorDBResponse
 
 log = logging.getLogger(__name__)
 
-Sent = tuple[str, MirrorDBResponse]
-Send = Callable[[PageRequest], Awaitable[Sent]]
-"""Sends the request of a page; returns the path and query that it was sent to, and the answer."""
+Send = Callable[[PageRequest, int], Awaitable[Sent]]
+"""Sends the request of a page; see :meth:`PageSender.send`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,13 +93,13 @@ class ReadAhead:
         wanted = {page.key: page for page in pages}
         for key in self._begun.keys() - wanted.keys():
             self._give_up(self._begun.pop(key))
-        for key, page in wanted.items():
+        for ahead, (key, page) in enumerate(wanted.items()):
             if key not in self._begun:
-                self._begun[key] = asyncio.ensure_future(self._sending(page))
+                self._begun[key] = asyncio.ensure_future(self._sending(page, ahead))
 
-    async def _sending(self, page: PageRequest) -> Sent:
+    async def _sending(self, page: PageRequest, ahead: int) -> Sent:
         try:
-            return await self._send(page)
+            return await self._send(page, ahead)
         except (Exception, asyncio.CancelledError):
             raise
         except BaseException as interruption:  # a task's time-out strikes wherever the loop just is
@@ -235,7 +235,8 @@ class _Reading:
             raise unusable(response, f"the collection goes on after max_pages ({most:,})")
         guesses = pagination.guesses(following, page, self._position, self._longest)
         ahead = min((pagination.concurrency or 1) - 1, most - len(self._seen) - 1)
-        return page, _unconditional(following), [_unconditional(guess) for guess in islice(guesses, ahead)]
+        further = [self._further(page) for page in islice(guesses, ahead)]
+        return page, self._further(following), further
 
     def check_unchanged(self, response: MirrorDBResponse, request: MirrorDBRequest) -> None:
         """Check that an answer that nothing was changed is the first one: no other page had a condition.
@@ -246,20 +247,21 @@ class _Reading:
             reason = "a page after the first one is answered 304, though it was asked for without a condition"
             raise attach_request(unusable(response, reason), request)
 
+    def _further(self, page: PageRequest) -> PageRequest:
+        """Return the request of a page after the first one, whose conditions it must not have."""
+        may_be_missing = self.pagination.is_counted and not self._must_go_on
+        return replace(page, conditional=False, may_be_missing=may_be_missing)
+
     def ends_with(self, error: NotFoundError) -> bool:
         """Whether an error is how a backend says that there are no further pages.
 
         It is not after a page that told of another one.
         """
-        is_end = (
-            self.pagination.is_counted
-            and self._last is not None
-            and not self._must_go_on
-            and error.status == HTTPStatus.NOT_FOUND
-        )
-        if is_end:
+        may_end = self.pagination.is_counted and self._last is not None and not self._must_go_on
+        if may_end and is_end(error):
             log.info("%s: there is no further page (404)", self._reader.name)
-        return is_end
+            return True
+        return False
 
     def end(self) -> None:
         """Check that all came, and say what came.
@@ -328,11 +330,6 @@ def _is_left(before: int | None, page: Page, count: int) -> bool:
 
 def _has_equals(records: list[Any]) -> bool:
     return len({json.dumps(record, sort_keys=True) for record in records}) < len(records)
-
-
-def _unconditional(page: PageRequest) -> PageRequest:
-    """Return a request without conditions: they are those of the first page."""
-    return replace(page, conditional=False)
 
 
 async def collect(

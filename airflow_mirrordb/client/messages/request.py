@@ -158,10 +158,16 @@ class PreparedRequest:
 
     :param request: what its author means, with the idempotency key that it is sent with
     :param wire: what is sent
+    :param base_url: of the backend that it is for
     """
 
     request: MirrorDBRequest
     wire: WireRequest = field(repr=False)
+    base_url: str = field(repr=False)
+
+    def is_for(self, base_url: str) -> bool:
+        """Whether it goes to the backend whose key it would be sent with."""
+        return self.base_url == base_url
 
     @property
     def url(self) -> str:

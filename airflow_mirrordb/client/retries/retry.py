@@ -132,6 +132,9 @@ class WaitNeeded(Exception):  # noqa: N818  # no error: the request goes on else
         self.progress, self.error = progress, error
 
 
+Expects = Callable[[MirrorDBError], bool]
+
+
 @value_class
 class Retrying:
     """Repeats an attempt as the policy says.
@@ -139,11 +142,14 @@ class Retrying:
     :param policy: the limits
     :param clock: what it tells the time by, waits with, and draws the jitter from
     :param repeats: whether to go on after an error that is retryable; None to do so after each
+    :param expects: whether the caller may take an error for an answer: one that ends it so is no failure, and
+        is not logged here
     """
 
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     clock: Clock = SYSTEM_CLOCK
     repeats: Callable[[MirrorDBError], bool] | None = None
+    expects: Expects | None = None
 
     async def run(
         self,
@@ -175,7 +181,8 @@ class Retrying:
                 error.attempts = number
                 error.maybe_applied |= progress.maybe_applied
                 delay, outcome = self._after(error, progress)
-                self._log(str(name), error, outcome, self.policy.max_attempts + progress.cut_off)
+                if delay is not None or self.expects is None or not self.expects(error):
+                    self._log(str(name), error, outcome, self.policy.max_attempts + progress.cut_off)
                 if delay is None:
                     raise
                 progress = replace(

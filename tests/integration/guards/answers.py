@@ -7,6 +7,7 @@ import json
 import re
 import struct
 from contextlib import nullcontext
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -30,6 +31,7 @@ from tests.integration import (
     test_page_links as links_of_pages,
     test_page_signs as signs_of_pages,
     test_pages as paginated,
+    test_pages_as_one as pages_as_one,
     test_passing_answers as passing,
     test_proxy as proxies,
     test_ranges as ranges,
@@ -106,6 +108,15 @@ GUARDS: dict[str, Guard] = {
         without=lambda *_: "",
         check=ranges.test_a_range_of_bytes_that_nobody_asked_for_is_no_answer,
         arguments={"name": "the beginning", "to_file": False},
+    ),
+    "settings of a collection": Guard(
+        without=lambda sender, _page: (sender._current(), sender._routes.here()),
+        check=pages_as_one.test_all_pages_come_from_the_backend_that_the_first_one_came_from,
+        arguments={"paginate": pages_as_one.PAGE, "iterates": False},
+    ),
+    "404 of other hosts": Guard(
+        without=lambda error: error.status == HTTPStatus.NOT_FOUND,
+        check=pages_as_one.test_a_404_of_another_host_is_no_end,
     ),
     "texts of flags": Guard(
         without=bool,

@@ -17,6 +17,7 @@ from airflow_mirrordb.client.wire.tls import tls_context
 from airflow_mirrordb.hooks.connections.lookup import ConnectionLookUp
 from airflow_mirrordb.task.outcomes import polls
 from tests.integration import (
+    test_pages_as_one as pages_as_one,
     test_secrets as secrets,
     test_secrets_forms as forms,
     test_sensor_states as states,
@@ -93,6 +94,11 @@ CERTIFICATE = tls.test_a_certificate_that_proves_nothing_is_refused_once
 
 
 GUARDS: dict[str, Guard] = {
+    "requests that were prepared for another backend": Guard(
+        without=lambda *_: True,
+        check=pages_as_one.test_a_request_that_was_prepared_for_another_backend_is_not_sent,
+        arguments={"paginate": None},
+    ),
     # of states
     "redaction of what a failure says": Guard(
         without=failed_as_it_is,
