@@ -36,6 +36,14 @@ def logger_of_airflow(name: str) -> Any:
     return structlog.get_logger(name)
 
 
+def import_connection_look_up() -> None:
+    """Import what :func:`async_connection` needs, which Airflow itself does no sooner than at a look-up."""
+    import airflow.providers.common.compat.connection
+
+    with suppress(ImportError):  # only Airflow 3 has it
+        import airflow.sdk.execution_time.cache  # noqa: F401
+
+
 async def async_connection(conn_id: str, hook: type[Any]) -> Any:
     """Look a connection up without blocking the event loop.
 

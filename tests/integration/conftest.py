@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing  # noqa: F401  # a look-up imports it, and that asks for the working folder
 import os
 import sys
 import tempfile

@@ -6,16 +6,19 @@ Each costs up to six messages to Airflow's supervisor, and thousands of triggers
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Hashable
 from contextvars import Context
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from airflow_mirrordb.client.auth.schemes import secrets
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import ConfigError
 from airflow_mirrordb.client.event_loops import PerLoop
-from airflow_mirrordb.compat import amask_secrets, async_connection
+from airflow_mirrordb.client.wire.aiohttp.check import import_aiohttp
+from airflow_mirrordb.client.wire.threads import in_thread
+from airflow_mirrordb.compat import amask_secrets, async_connection, import_connection_look_up
 from airflow_mirrordb.hooks.connections.config import config_from
 
 #: Seconds for which a look-up serves those who start, and those whose credentials were just refused.
@@ -53,6 +56,13 @@ class _LookUp:
         ended, self.ended = self.ended, None
         if ended is not None:
             ended.set()
+
+
+@functools.cache
+def _import_late_modules() -> Literal[True]:
+    import_connection_look_up()
+    import_aiohttp()
+    return True
 
 
 _look_ups: PerLoop[dict[Hashable, _LookUp]] = PerLoop(dict)
@@ -114,6 +124,8 @@ class ConnectionLookUp:
         return looking.result()
 
     async def _look_up(self) -> MirrorDBConfig:
+        if not _import_late_modules.cache_info().currsize:
+            await in_thread(_import_late_modules)
         connection = await async_connection(self._conn_id, self._hook)
         config = config_from(connection, ignore_unknown=self._ignore_unknown)
         await amask_secrets(secrets(config))

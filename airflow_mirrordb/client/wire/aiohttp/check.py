@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import functools
 import sys
+from contextlib import suppress
 
 from airflow_mirrordb.client.errors import InstallationError
 
 #: The versions with which all tests pass; also in pyproject.toml and the README.
 WORKING = "aiohttp>=3.12.15,<3.16"
+
+
+def import_aiohttp() -> None:
+    """Import aiohttp and what uses it; to be called in a thread, before an event loop needs it.
+
+    It takes 0.2 s of CPU, for which the event loop would answer nobody. :func:`check_aiohttp` tells what is
+    wrong with it.
+    """
+    with suppress(Exception):
+        from airflow_mirrordb.client.wire import transport  # noqa: F401, PLC0415
+        from airflow_mirrordb.client.wire.aiohttp import changes  # noqa: F401, PLC0415
 
 
 @functools.cache  # of a success
