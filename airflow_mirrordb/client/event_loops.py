@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import Generic, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from airflow_mirrordb.client import forking
 
 V = TypeVar("V")
+
+#: Connections that are being closed: asyncio does so in the next turn of their event loop, or later.
+being_closed: WeakSet[asyncio.BaseProtocol] = WeakSet()
+forking.empty_when_forked(being_closed)
 
 
 class PerLoop(Generic[V]):

@@ -14,6 +14,7 @@ from weakref import WeakSet
 from typing_extensions import ParamSpec
 
 from airflow_mirrordb.client import forking
+from airflow_mirrordb.client.event_loops import being_closed
 from airflow_mirrordb.hooks.signals import Signals
 
 log = logging.getLogger(__name__)
@@ -186,13 +187,19 @@ class LoopRunner:
                 while self._to_end:
                     await self._to_end.pop()()
                 return await work
-            finally:  # only after one more turn: asyncio closes a connection that is cut in the next one
+            finally:
                 try:
-                    self._loop.call_soon(self._loop.stop)
+                    self._stop()
                 finally:  # what another thread raises may strike just there
-                    self._loop.call_soon(self._loop.stop)
+                    self._stop()
 
         return self._loop.create_task(begun())
+
+    def _stop(self) -> None:
+        if being_closed:  # in the next turn: else a write that was given up would go on
+            self._loop.call_soon(self._loop.stop)
+        else:
+            self._loop.stop()
 
     async def _end(self, task: asyncio.Task[Any], stop: Stop | None) -> None:
         ending = {task}

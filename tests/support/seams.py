@@ -235,6 +235,7 @@ SEAMS = {
         "what is no plain file": "_plain_file",
     },
     "airflow_mirrordb.hooks.runner": {
+        "the turn of a loop in which a write is cut": "being_closed",
         "event loops of the parent": "LoopRunner.is_inherited",
     },
     "airflow_mirrordb.hooks.signals": {

@@ -264,6 +264,11 @@ GUARDS: dict[str, Guard] = {
         check=unsent.test_a_write_that_was_given_up_is_not_sent_any_further,
         arguments={"way": "time-out", "held": "in the operating system", "over_tls": False},
     ),
+    "the turn of a loop in which a write is cut": Guard(
+        without=frozenset(),
+        check=unsent.test_nothing_of_it_is_sent_while_its_loop_stands_still,
+        arguments={"over_tls": False},
+    ),
     "connections with a body to send": Guard(
         without=lambda _self, _body: True,
         check=unsent.test_no_request_waits_behind_a_body_that_was_answered_early,

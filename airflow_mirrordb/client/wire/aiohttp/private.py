@@ -29,6 +29,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from airflow_mirrordb.client import forking
+from airflow_mirrordb.client.event_loops import being_closed
 from airflow_mirrordb.client.messages.request import WireRequest
 from airflow_mirrordb.client.wire.body_ends import WITHOUT_BODY, final_status, is_final, split_head
 from airflow_mirrordb.client.wire.resolver import Resolver
@@ -238,6 +239,8 @@ class Handler(ResponseHandler):
         asyncio sends all that it has before it closes a connection, and so does the operating system. So the
         backend might apply a write long after it was given up, and after others that followed it.
         """
+        if self.transport is not None:
+            being_closed.add(self)
         if self.transport is not None and self._is_under_way(self.transport):
             link = self.transport.get_extra_info("socket")
             if link is not None:  # else it is closed already
@@ -245,6 +248,10 @@ class Handler(ResponseHandler):
                     link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
             self.transport.abort()
         super().close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        being_closed.discard(self)
+        super().connection_lost(exc)
 
     def _is_under_way(self, transport: asyncio.Transport) -> bool:
         is_answered = self.has_head and (self._payload is None or self._payload.is_eof())
