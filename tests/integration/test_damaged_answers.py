@@ -26,7 +26,7 @@ from airflow_mirrordb.client import (
     ServerError,
 )
 from airflow_mirrordb.client.bodies.compression import PIECE
-from airflow_mirrordb.client.bodies.errors.details import MAX_BODY
+from airflow_mirrordb.client.bodies.errors.excerpts import MAX_READ
 from airflow_mirrordb.hooks.output import OutputFile
 from tests.support.connections import ConfigFor
 from tests.support.raw_server import RawServer, Reply
@@ -253,7 +253,7 @@ async def test_of_an_error_no_more_is_read_than_is_looked_at(
     raw_server: RawServer, config_for: ConfigFor
 ) -> None:
     """Its words are at its beginning; a hundred of them at a time would take gigabytes."""
-    raw_server.replies = [Reply(framed(b"word " * MAX_BODY, status="400 X")) for _ in range(2)]
+    raw_server.replies = [Reply(framed(b"word " * MAX_READ, status="400 X")) for _ in range(2)]
     async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
         for _ in range(2):
             with pytest.raises(InvalidDataError, match="400 Bad Request: word word word"):

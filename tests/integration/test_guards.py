@@ -16,7 +16,14 @@ import pytest
 
 from airflow_mirrordb.client.auth import spellings
 from tests.fuzz.targets import REGISTRIES
-from tests.integration.guards import airflow_borders, answers, confidentiality, requests_sent, writes
+from tests.integration.guards import (
+    airflow_borders,
+    answers,
+    confidentiality,
+    large_bodies,
+    requests_sent,
+    writes,
+)
 from tests.integration.test_connection_ends import odd  # noqa: F401  # a fixture
 from tests.integration.test_connection_test import hanging  # noqa: F401  # another one
 from tests.integration.test_framing import small_framing  # noqa: F401  # a fixture
@@ -36,7 +43,7 @@ if TYPE_CHECKING:
     from tests.support.connections import ConfigFor, SetConnection
     from tests.support.triggering import Triggerer
 
-PARTS = (requests_sent, writes, answers, confidentiality, airflow_borders)
+PARTS = (requests_sent, writes, answers, large_bodies, confidentiality, airflow_borders)
 GUARDS = {name: guard for part in PARTS for name, guard in part.GUARDS.items()}
 
 

@@ -44,6 +44,7 @@ SEAMS = {
     },
     "airflow_mirrordb.client.bodies.errors.details": {
         "halves of pairs in details": "_limited",
+        "what is read of errors in successes": "Excerpts",
     },
     "airflow_mirrordb.client.bodies.errors.records": {
         "depth of errors": "MAX_DEPTH",
@@ -52,10 +53,14 @@ SEAMS = {
     },
     "airflow_mirrordb.client.bodies.errors.failure_words": {
         "number of values of failures": "MAX_VALUES",
+        "what is read of failures": "Excerpts",
     },
     "airflow_mirrordb.client.bodies.errors.json_faults": {
         "what is scanned of bodies": "MAX_SCANNED",
         "what is shown of bodies": "SHOWN",
+    },
+    "airflow_mirrordb.client.bodies.errors.reported": {
+        "number of failed parts": "MAX_PARTS",
     },
     "airflow_mirrordb.client.bodies.texts": {
         "charsets of text": "_CHARSETS",
@@ -95,6 +100,10 @@ SEAMS = {
     "airflow_mirrordb.client.messages.full_response": {
         "credentials in headers of answers": "_CREDENTIALS",
         "queries in headers of answers": "shown",
+    },
+    "airflow_mirrordb.client.collections.signs_of_more": {
+        "number of fields": "_FIELDS",
+        "length of names of fields": "_NAME",
     },
     "airflow_mirrordb.client.collections.record_names": {
         "names of records": "RecordNames.of",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,8 +16,17 @@ from airflow_mirrordb.client.collections.signs_of_more import (
     signs_of_more,
     signs_of_total,
 )
+from tests.support.counted import Looks, counted
 
 ROWS = [{"id": 1}, {"id": 2}]
+
+
+def totals(body: Any, headers: dict[str, str]) -> list[str]:
+    return signs_of_total(body, headers, 1)
+
+
+def full(body: Any, _: dict[str, str]) -> bool:
+    return looks_full(7, {}, body)
 
 
 @pytest.mark.parametrize(
@@ -174,19 +183,30 @@ def test_pages_that_look_full() -> None:
     assert not looks_full(0, {"offset": 0})
 
 
-def test_a_wide_or_deep_body_takes_no_time() -> None:
-    """Only what lies near the top is looked at."""
+@pytest.mark.parametrize("look", [signs_of_more, lambda body, _: lists_in(body), totals, full])
+def test_only_what_lies_near_the_top_is_looked_at(look: Callable[[Any, dict[str, str]], Any]) -> None:
+    """Of a wide or a deep body not all, as a body has up to 16 MB, and others wait meanwhile."""
     deep: Any = {}
-    for _ in range(1000):
+    for _ in range(300):
         deep = {"next": deep}
-    wide = {f"next_{n}": {"next_page": {"x": 1}} for n in range(100_000)}
-    bush: Any = 1
-    for _ in range(4):
-        bush = {f"key_{n}": bush for n in range(200)}
-    begin = time.thread_time()
-    for body in (deep, wide, [wide] * 1000, bush):
-        signs_of_more(body, {})
-        lists_in(body)
-    for _ in range(1000):
-        has_records({"rows": [wide] * 2})
-    assert time.thread_time() - begin < 2
+    wide = {f"next_{n}": {"next_page": {"x": 1}} for n in range(2000)}
+    bush = {key: {str(n): {"x": 1} for n in range(200)} for key in map(str, range(200))}
+    for body, most in ((deep, 10), (wide, 1000), ([wide] * 1000, 10), (bush, 6000)):
+        looks = Looks()
+        look(counted(body, looks), {})
+        assert looks.number < most
+
+
+def test_whether_there_are_records_is_asked_with_few_looks() -> None:
+    """Each read asks it."""
+    looks = Looks()
+    wide = {f"next_{n}": {"next_page": {"x": 1}} for n in range(1000)}
+    assert has_records(counted({"rows": [wide] * 1000}, looks))
+    assert looks.number < 10
+
+
+def test_long_names_are_neither_searched_nor_shown_whole() -> None:
+    """Fields have short ones; a place repeats those around it."""
+    body = {"a" * 100_000: {"next" * 10_000 + str(number): {"next_cursor": "x"} for number in range(20)}}
+    assert sum(map(len, signs_of_more(body, {}))) < 20 * 1000
+    assert len(lists_in({"rows" * 10_000: [{}, {}]})[0]) <= 100

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.collections.next_links import next_link_of
 
 #: How many objects deep, and how many keys of each, a body is looked at.
@@ -18,6 +19,8 @@ _DEPTH = 4  # data.orders.pageInfo.hasNextPage
 _KEYS = 200
 #: How many fields of a body are looked at in all.
 _FIELDS = 5_000
+#: Characters of a name that are looked at and shown; those of fields are shorter.
+_NAME = 100
 #: The largest number that may be one of records; what is beyond it means something else.
 _MOST_RECORDS = 10**18
 #: Names that say themselves that something comes next.
@@ -228,7 +231,8 @@ def _fields(body: Any) -> Iterator[tuple[str, str, Any]]:
 def _fields_below(body: Any, place: str, depth: int) -> Iterator[tuple[str, str, Any]]:
     if not isinstance(body, dict) or depth == _DEPTH:
         return
-    for name, value in islice(body.items(), _KEYS):
+    for key, value in islice(body.items(), _KEYS):
+        name = shortened(key, _NAME)
         yield f"{place}{name}", name, value
         yield from _fields_below(value, f"{place}{name}.", depth + 1)
 

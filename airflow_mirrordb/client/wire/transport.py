@@ -11,7 +11,7 @@ from contextlib import aclosing
 from aiohttp.hdrs import CONTENT_ENCODING
 
 from airflow_mirrordb.client.bodies import compression
-from airflow_mirrordb.client.bodies.errors.details import MAX_BODY
+from airflow_mirrordb.client.bodies.errors.excerpts import MAX_READ
 from airflow_mirrordb.client.clock import SYSTEM_CLOCK, Clock
 from airflow_mirrordb.client.collections.streams import Stream
 from airflow_mirrordb.client.config import MirrorDBConfig
@@ -221,7 +221,7 @@ class Transport:
         """
         content, left = response.content, self._config.max_response_bytes
         if response.status not in SUCCESS or is_pending(response.status, self._config, reads=reads):
-            stream, left = None, min(left, MAX_BODY)  # of an error no more is looked at
+            stream, left = None, min(left, MAX_READ)  # of an error no more is looked at
         if stream is not None:
             await stream.begin()
         if response.status in WITHOUT_BODY:

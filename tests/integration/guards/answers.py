@@ -52,10 +52,6 @@ from tests.support.guards import (
 )
 from tests.unit import (
     test_compression as packed,
-    test_error_bodies as bodies_of_errors,
-    test_error_details as problems,
-    test_failure_words as words_of_failures,
-    test_json_faults as faults_of_json,
     test_response as interpreted,
     test_retry as retries,
     test_runner as runs,
@@ -157,31 +153,6 @@ GUARDS: dict[str, Guard] = {
     "connections that hang": Guard(
         without=asyncio.to_thread,
         check=connection_test.test_a_look_up_of_the_connection_that_hangs,
-    ),
-    "depth of errors": Guard(
-        without=10**9,
-        check=problems.test_a_deep_body_is_an_error_like_any_other,
-        arguments={"name": "error", "depth": 500},
-    ),
-    "number of values of errors": Guard(
-        without=10**9,
-        check=bodies_of_errors.test_only_so_many_values_are_looked_at,
-    ),
-    "number of errors": Guard(
-        without=10**9,
-        check=bodies_of_errors.test_many_errors_are_told_up_to_twenty,
-    ),
-    "number of values of failures": Guard(
-        without=10**9,
-        check=words_of_failures.test_they_are_bounded,
-    ),
-    "what is scanned of bodies": Guard(
-        without=10**9,
-        check=faults_of_json.test_the_place_in_a_long_body_is_its_line_and_column,
-    ),
-    "what is shown of bodies": Guard(
-        without=10**9,
-        check=faults_of_json.test_what_is_there_is_cut_at_eighty_characters,
     ),
     "length of what tells of the next page": Guard(
         without=10**9,

@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 from airflow_mirrordb.client.auth.redaction import CUT, shortened
+from airflow_mirrordb.client.bodies.errors.excerpts import MAX_READ, Excerpts
 from airflow_mirrordb.client.bodies.errors.records import code_of, words_of
 from airflow_mirrordb.client.bodies.errors.texts import words_of_page, words_of_text
 
@@ -18,8 +19,6 @@ MAX_DETAIL = 2048
 MAX_CODE = 200
 #: Characters of a page that are told with its title.
 MAX_BEHIND_TITLE = 300
-#: Bytes of a body that are looked at.
-MAX_BODY = 64 * 1024
 
 #: Texts and structure of JSON; a quotation mark alone begins a text that has no end.
 _TOKENS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\],]', re.DOTALL)
@@ -38,8 +37,8 @@ def problem_from(body: bytes, *, status: int = 0, complete: bool = True) -> tupl
     :param complete: whether that is all of the body
     :return: a machine-readable code if there is one, and words of at most 2 kB, "" if there are none
     """
-    text = _text(body[:MAX_BODY])
-    complete = complete and len(body) <= MAX_BODY
+    text = _text(body[:MAX_READ])
+    complete = complete and len(body) <= MAX_READ
     whole = text if complete else text + CUT
     start = text.lstrip("\ufeff \t\r\n")
     if start.startswith("<"):
@@ -51,7 +50,7 @@ def problem_from(body: bytes, *, status: int = 0, complete: bool = True) -> tupl
         )
     except (ValueError, RecursionError):
         return problem_of_words(None, words_of_text(whole))
-    code, words = problem_of(value, status=status)
+    code, words = _problem_in(value, status)
     return code, words if words or complete else _limited(words_of_text(whole))
 
 
@@ -60,7 +59,7 @@ def problem_of_challenge(challenge: str) -> tuple[str | None, str]:
 
     They are of RFC 6750, section 3; many servers say it there alone, and send no body.
     """
-    said = {name.lower(): text for name, text in _CHALLENGE.findall(challenge[:MAX_BODY])}
+    said = {name.lower(): text for name, text in _CHALLENGE.findall(challenge[:MAX_READ])}
     code = said.get("error")
     words = said.get("error_description") or code or ""
     return problem_of_words(code, words_of_text(re.sub(r"\\(.)", r"\1", words)))
@@ -68,6 +67,10 @@ def problem_of_challenge(challenge: str) -> tuple[str | None, str]:
 
 def problem_of(value: Any, *, status: int = 0) -> tuple[str | None, str]:
     """Return the code and the detail that a decoded JSON value holds, as :func:`problem_from` does."""
+    return _problem_in(Excerpts().of(value), status)
+
+
+def _problem_in(value: Any, status: int) -> tuple[str | None, str]:
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = str(value)
     return problem_of_words(code_of(value, status), words_of(value, status))

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
 
+from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.bodies.errors.details import problem_of_words
+from airflow_mirrordb.client.bodies.errors.excerpts import MAX_NAME, Excerpts
 from airflow_mirrordb.client.bodies.errors.records import Reader, name_of
 
-#: How deep in a body words are looked for, and among how many values of each depth.
+#: How deep in a body words are looked for, and among how many lists and objects of each depth, and values.
 MAX_DEPTH = 6
 MAX_VALUES = 500
+MAX_FIELDS = 20_000
 #: What the name of a field with such words is, or begins or ends with: ``error``, ``errorResult``,
 #: ``failure_reason``, ``state_message``.
 _BEGINNINGS = ("error", "fail")
@@ -37,16 +40,16 @@ def words_of_failure(body: Any) -> str:
     Told is what is nearest to its top. A body is a resource, most of which is no words: only what is below
     a name that tells of a failure is read.
     """
-    level = [body]
+    level, excerpts = [body] if isinstance(body, Mapping | list) else [], Excerpts()
     for _ in range(MAX_DEPTH):
         reader = Reader()
-        for value in level:
-            for key, item in islice(value.items(), MAX_VALUES) if isinstance(value, Mapping) else ():
-                if _tells(name_of(key)):
-                    reader.read(item, "", 1, "error")
+        fields = list(islice(chain.from_iterable(map(_fields, level)), MAX_FIELDS))
+        for name, item in fields:
+            if _tells(name_of(shortened(name, MAX_NAME))):
+                reader.read(excerpts.of(item), "", 1, "error")
         if told := str(reader):
             return problem_of_words(None, told)[1]
-        level = list(islice(chain.from_iterable(map(_inside, level)), MAX_VALUES))
+        level = [item for _, item in fields if isinstance(item, Mapping | list)][:MAX_VALUES]
     return ""
 
 
@@ -55,6 +58,7 @@ def _tells(name: str) -> bool:
     return is_named and not name.endswith(_NO_WORDS)
 
 
-def _inside(value: Any) -> Iterator[Any]:
-    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    return (item for item in islice(items, MAX_VALUES) if isinstance(item, Mapping | list))
+def _fields(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what is in a value; what is in a list has no name."""
+    items = value.items() if isinstance(value, Mapping) else (("", item) for item in value)
+    return islice(items, MAX_VALUES)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.bodies.errors.details import problem_of, problem_of_words
+from airflow_mirrordb.client.bodies.errors.excerpts import Excerpts
 from airflow_mirrordb.paths import ABSENT, parse_path
 
 #: Parts of a 207 that are named, and values among which they are looked for.
@@ -88,12 +89,13 @@ def _is_nothing(found: Any) -> bool:
 
 
 def _of_parts(parts: list[_Found]) -> ReportedError:
-    told = [f"{_name(part)}: {_words(part.value)}" for part in parts[:MAX_PARTS]]
+    named = parts[:MAX_PARTS]
+    told = [f"{_name(part)}: {_words(part.value)}" for part in named]
     places = tuple(dict.fromkeys(part.part_place for part in parts))
     number = parts[0].number
     counted = f"{len(places)} of {number} parts failed" if number > len(places) else "parts failed"
     more = f"; and {len(parts) - MAX_PARTS} more" if len(parts) > MAX_PARTS else ""
-    code = next((code for part in parts if (code := problem_of(part.value)[0])), None)
+    code = next((code for part in named if (code := problem_of(part.value)[0])), None)
     return ReportedError(
         code=code,
         detail=problem_of_words(None, f"{counted}: {'; '.join(told)}{more}")[1],
@@ -103,7 +105,8 @@ def _of_parts(parts: list[_Found]) -> ReportedError:
 
 def _parts(body: Any, found: Any) -> list[_Found]:
     """Return where the values that were found lie in the lists of a body."""
-    wanted = {id(item) for item in (found if isinstance(found, list) else [found]) if _is_unique(item)}
+    items = found if isinstance(found, list) else [found]
+    wanted = {id(item) for item in islice(items, MAX_VALUES) if _is_unique(item)}
     parts = [value for value in _values(body) if id(value.value) in wanted and value.part_place]
     return list({id(part.value): part for part in parts}.values())
 
@@ -147,4 +150,4 @@ def _name(found: _Found) -> str:
 
 def _words(value: Any) -> str:
     """Return the words of an error, or the value itself where there are none."""
-    return problem_of(value)[1] or shortened(json.dumps(value, ensure_ascii=False), 200)
+    return problem_of(value)[1] or shortened(json.dumps(Excerpts().of(value), ensure_ascii=False), 200)
