@@ -18,13 +18,13 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_mirrordb.bulk_arguments import NEEDS_CONTINUE, ON_ERROR, ON_ERROR_WANTED
 from airflow_mirrordb.json_types import is_list
 from airflow_mirrordb.task.arguments import (
     MAX_EVENT_BYTES,
     check_accept_argument,
+    check_bulk_arguments,
     check_filter_argument,
-    max_failed_of,
+    check_size_argument,
     parse_argument,
     refuse_changed,
     refuse_sensitive,
@@ -135,19 +135,10 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         retry_policy: RetryPolicy | None = None,
         **kwargs: Any,
     ) -> None:
-        if not isinstance(max_event_bytes, int) or max_event_bytes < 1:
-            raise ValueError(
-                f"max_event_bytes: it must be a number of bytes above 0, not {max_event_bytes!r}"
-            )
+        check_size_argument(max_event_bytes)
         check_filter_argument(response_filter)
         check_accept_argument(accept)
-        if isinstance(on_error, str) and "{" not in on_error and on_error not in ON_ERROR:
-            raise ValueError(f"on_error: {ON_ERROR_WANTED}, not {on_error!r}")
-        if isinstance(concurrency, int) and concurrency < 1:
-            raise ValueError(f"concurrency: it must be at least 1, not {concurrency}")
-        is_template = isinstance(max_failed, str) and "{" in max_failed
-        if not is_template and max_failed_of(max_failed) is not None and on_error == "fail":
-            raise ValueError(f"max_failed: {NEEDS_CONTINUE}")
+        check_bulk_arguments(on_error, concurrency, max_failed)
         super().__init__(**retry_arguments(retry_policy), **kwargs)
         if is_list(endpoint) and not self.takes_lists:
             raise ValueError(self._only_one())

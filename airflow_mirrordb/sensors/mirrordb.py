@@ -19,11 +19,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_mirrordb.task.arguments import (
     MAX_EVENT_BYTES,
-    check_accept_argument,
-    check_choice_of_failed,
-    check_field_argument,
-    check_filter_argument,
-    check_not_yet_argument,
+    check_sensor_arguments,
     condition_of,
     fields_of,
     look_of,
@@ -31,8 +27,6 @@ from airflow_mirrordb.task.arguments import (
 )
 from airflow_mirrordb.task.conditions import (
     Condition,
-    check_choice,
-    check_function,
     path_of,
 )
 from airflow_mirrordb.task.failures import fail, retry_arguments, skipping, time_out
@@ -141,6 +135,8 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
     operator_extra_links = (MirrorDBResourceLink(),)
 
     _clock: Callable[[], float] = staticmethod(time.time)
+    _hook: MirrorDBHook | None = None
+    _last: PollResult | None = None
 
     def __init__(
         self,
@@ -172,23 +168,6 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**retry_arguments(retry_policy), **kwargs)
-        check_choice(
-            gone=gone,
-            field=field,
-            equals=equals,
-            is_in=is_in,
-            changed=changed,
-            condition=condition,
-            failed=failed,
-        )
-        check_field_argument(field)
-        check_filter_argument(response_filter)
-        check_accept_argument(accept)
-        check_not_yet_argument(not_yet)
-        deferrable = deferrable or start_from_trigger
-        check_function(condition, by_path=deferrable)
-        if max_failures < 1:
-            raise ValueError(f"max_failures must be at least 1, not {max_failures}")
         self.endpoint = endpoint
         self.mirrordb_conn_id = mirrordb_conn_id
         self.gone = gone
@@ -208,11 +187,9 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         self.accept = accept
         self.full_response = full_response
         self.response_filter = response_filter
-        self.deferrable = deferrable
+        self.deferrable = deferrable or start_from_trigger
         self.max_event_bytes = max_event_bytes
-        check_choice_of_failed(self, condition)
-        self._hook: MirrorDBHook | None = None
-        self._last: PollResult | None = None
+        check_sensor_arguments(self)
         if start_from_trigger or end_from_trigger:
             self._start_in_triggerer(start_from_trigger=start_from_trigger, end_from_trigger=end_from_trigger)
 

@@ -13,7 +13,13 @@ from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_mirrordb.bulk_arguments import MAX_FAILED_WANTED, is_max_failed
+from airflow_mirrordb.bulk_arguments import (
+    MAX_FAILED_WANTED,
+    NEEDS_CONTINUE,
+    ON_ERROR,
+    ON_ERROR_WANTED,
+    is_max_failed,
+)
 from airflow_mirrordb.json_types import NOT_GIVEN
 from airflow_mirrordb.task.serialization import NotStorableError, check_exact
 from airflow_mirrordb.task.templates import has_template
@@ -91,30 +97,6 @@ def check_choice_of_failed(task: Any, condition: object) -> None:
     check_failed(task.failed, field=task.field, equals=task.equals, is_in=task.is_in, chosen=chosen)
 
 
-def check_field_argument(field: object) -> None:
-    """Check the path that a task's author wrote, unless it is a template.
-
-    :raises ValueError: if it is none
-    """
-    if isinstance(field, str) and not has_template(field):
-        from airflow_mirrordb.task.conditions import check_path
-
-        check_path("field", field)
-
-
-def check_not_yet_argument(statuses: object) -> None:
-    """Check the statuses that a task's author wrote, but those of templates.
-
-    :raises ValueError: if one is none
-    """
-    from airflow_mirrordb.task.conditions import check_statuses
-
-    if isinstance(statuses, (list, tuple)):
-        statuses = [status for status in statuses if not has_template(status)]
-    if not has_template(statuses):
-        check_statuses(statuses)
-
-
 def check_body_arguments(**given: object) -> None:
     """Check that the author of a task gave one body, be it ``data=None``.
 
@@ -162,6 +144,54 @@ def check_accept_argument(accept: object) -> None:
         check_accept(accept)
     except ValueError as error:
         raise ValueError(f"accept: {error}") from None
+
+
+def check_size_argument(max_event_bytes: object) -> None:
+    """Check a ``max_event_bytes``, which is no template, when the DAG is read.
+
+    :raises ValueError: if it is no number of bytes
+    """
+    if not isinstance(max_event_bytes, int) or max_event_bytes < 1:
+        raise ValueError(f"max_event_bytes: it must be a number of bytes above 0, not {max_event_bytes!r}")
+
+
+def check_bulk_arguments(on_error: object, concurrency: object, max_failed: object) -> None:
+    """Check the arguments that say how a list is sent, but those of templates.
+
+    :raises ValueError: if one cannot be meant, or two contradict each other
+    """
+    if isinstance(on_error, str) and "{" not in on_error and on_error not in ON_ERROR:
+        raise ValueError(f"on_error: {ON_ERROR_WANTED}, not {on_error!r}")
+    if isinstance(concurrency, int) and concurrency < 1:
+        raise ValueError(f"concurrency: it must be at least 1, not {concurrency}")
+    is_template = isinstance(max_failed, str) and "{" in max_failed
+    if not is_template and max_failed_of(max_failed) is not None and on_error == "fail":
+        raise ValueError(f"max_failed: {NEEDS_CONTINUE}")
+
+
+def check_sensor_arguments(sensor: Any) -> None:
+    """Check what the author of a sensor wrote, but the values of templates.
+
+    :raises ValueError: if the arguments are not one condition, or not one that can be deferred, or one cannot
+        be meant
+    """
+    from airflow_mirrordb.task.conditions import check_choice, check_function, check_path, check_statuses
+
+    check_filter_argument(sensor.response_filter)
+    check_accept_argument(sensor.accept)
+    names = ("gone", "field", "equals", "is_in", "changed", "condition", "failed")
+    check_choice(**{name: getattr(sensor, name) for name in names})
+    if isinstance(sensor.field, str) and not has_template(sensor.field):
+        check_path("field", sensor.field)
+    statuses = sensor.not_yet
+    if isinstance(statuses, (list, tuple)):
+        statuses = [status for status in statuses if not has_template(status)]
+    if not has_template(statuses):
+        check_statuses(statuses)
+    check_function(sensor.condition, by_path=sensor.deferrable)
+    if sensor.max_failures < 1:
+        raise ValueError(f"max_failures must be at least 1, not {sensor.max_failures}")
+    check_choice_of_failed(sensor, sensor.condition)
 
 
 def refuse_changed(name: str, value: object) -> None:

@@ -155,8 +155,7 @@ class MirrorDBSensorStartTrigger(RemembersTemplates, MirrorDBSensorTrigger):
         self.function = function
         self.failed = failed
         self.not_yet = not_yet
-        self.timeout = timeout
-        self.longest = longest
+        self.timeout, self.longest = timeout, longest
         self.end_from_trigger = end_from_trigger
 
     async def event(self) -> TriggerEvent:
