@@ -147,7 +147,10 @@ def build(folder: Path) -> Path:
 
 
 def run(lane: Lane, wheel: Path, folder: Path) -> Outcome:
-    """Install a lane in a folder and run its tests there, where the package is not but in the wheel."""
+    """Install a lane in a folder and run its tests there, where the package is not but in the wheel.
+
+    What they print is in ``LANE.log`` of the folder, as it comes.
+    """
     home = folder / lane.name
     home.mkdir()
     begin = time.monotonic()
@@ -164,23 +167,23 @@ def run(lane: Lane, wheel: Path, folder: Path) -> Outcome:
     options = ["-o", "addopts=--strict-markers", "-p", "no:cacheprovider", "-q", "--junitxml=report.xml"]
     # what older versions say of themselves is not our concern; all other warnings are still errors
     options += ["-W", "default::DeprecationWarning", "-W", "default::FutureWarning"]
-    done = subprocess.run(
-        [python, "-m", "pytest", *options, *TESTS],
-        cwd=home,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=3600,
-    )
+    log = folder / f"{lane.name}.log"
+    with log.open("w") as written:
+        done = subprocess.run(
+            [python, "-m", "pytest", *options, *TESTS],
+            cwd=home,
+            env=environment(),
+            stdout=written,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
     cells = (
         aiohttp_of(python),
         f"{installed:.0f} s",
         *results(home / "report.xml"),
         f"{time.monotonic() - begin:.0f} s",
     )
-    return Outcome(succeeded=done.returncode == 0, cells=cells, output=done.stdout)
+    return Outcome(succeeded=done.returncode == 0, cells=cells, output=log.read_text(errors="replace"))
 
 
 def install(venv: Path, python: str, *wanted: str, is_pinned: bool = True) -> str:
@@ -256,12 +259,19 @@ def main() -> int:
         if not any(lane.airflow == name for lane in every):
             print(f"Airflow {name} is skipped: it needs one of Python {', '.join(airflow.pythons)}")
 
-    with tempfile.TemporaryDirectory(prefix="mirrordb-lanes-") as text:
-        folder = Path(text).resolve()
-        wheel = build(folder)
-        # a lane itself runs two processes at a time
-        with ThreadPoolExecutor(max(1, (os.cpu_count() or 2) // 2)) as pool:
-            outcomes = list(pool.map(lambda lane: run(lane, wheel, folder), chosen))
+    folder = Path(tempfile.mkdtemp(prefix="mirrordb-lanes-")).resolve()
+    print(f"What the tests print is in {folder}", flush=True)
+    wheel = build(folder)
+
+    def run_and_tidy(lane: Lane) -> Outcome:
+        try:
+            return run(lane, wheel, folder)
+        finally:  # but for its log: a failure that comes seldom is known by that alone
+            shutil.rmtree(folder / lane.name)
+
+    # a lane itself runs two processes at a time
+    with ThreadPoolExecutor(max(1, (os.cpu_count() or 2) // 2)) as pool:
+        outcomes = list(pool.map(run_and_tidy, chosen))
 
     for lane, outcome in zip(chosen, outcomes, strict=True):
         if not outcome.succeeded:
