@@ -86,30 +86,34 @@ class PageRequest:
 
 
 def next_link(header: str) -> str | None:
-    """Return the URL that a Link header names as the next one."""
-    for url, relations in _links(header):
-        if "next" in relations.lower().split():
+    """Return the URL that a Link header names as the next one.
+
+    One with ``results="false"`` leads to an empty page, which has such a link, too (Sentry, "Paginating
+    Results").
+    """
+    for url, parameters in _links(header):
+        if "next" in parameters["rel"].lower().split() and parameters.get("results", "").lower() != "false":
             return url
     return None
 
 
-def _links(header: str) -> Iterator[tuple[str, str]]:
-    """Yield the target and the relation types of each link (RFC 8288, appendix B.2 and B.3).
+def _links(header: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the target and the parameters of each link (RFC 8288, appendix B.2 and B.3).
 
     A member of the list that is no link is passed over.
     """
     position, last = 0, header.rfind(">")
     while position < last:
         target = _LINK_TARGET.match(header, position)
-        relations: str | None = None
+        parameters: dict[str, str] = {}
         position = target.end() if target else position
         while target and (parameter := _LINK_PARAMETER.match(header, position)):
             position = parameter.end()
-            if relations is None and parameter[1].lower() == "rel":  # those after the first are ignored
-                quoted = parameter[2]
-                relations = parameter[3] or "" if quoted is None else _QUOTED_PAIR.sub(r"\1", quoted)
-        if target and relations is not None:
-            yield target[1], relations
+            quoted = parameter[2]
+            value = parameter[3] or "" if quoted is None else _QUOTED_PAIR.sub(r"\1", quoted)
+            parameters.setdefault(parameter[1].lower(), value)  # those after the first are ignored
+        if target and "rel" in parameters:
+            yield target[1], parameters
         rest = _LINK_REST.match(header, position)
         position = rest.end() if rest and rest.end() > position else position + 1
 

@@ -28,6 +28,9 @@ from airflow_mirrordb.paths import ABSENT, PathError, parse_path
 #: Characters of what tells of the next page: servers refuse longer URLs.
 MAX_TOKEN = 8192
 
+#: Cursors that stand for the beginning: Solr's and OpenAlex's, none, Redis's, and X's.
+_BEGINNINGS = frozenset({"*", "", "0", "-1"})
+
 Place = Literal["query", "body"]
 Style = Literal["link", "header", "body", "page", "offset"]
 
@@ -122,11 +125,13 @@ class Pagination:
         return page
 
     def says_where(self, request: MirrorDBRequest) -> bool:
-        """Whether a request says by itself from where on it reads."""
+        """Whether a request says by itself from where on it reads, unless that is the beginning."""
         param = str(self.param)
         if self.param_in == "body":
-            return self.param is not None and parse_path(param).value_in(request.data) not in (ABSENT, None)
-        return param in (request.query or {})
+            said = ABSENT if self.param is None else parse_path(param).value_in(request.data)
+        else:
+            said = (request.query or {}).get(param, ABSENT)
+        return said not in (ABSENT, None) and str(said) not in _BEGINNINGS
 
     def page_of(self, response: MirrorDBResponse) -> Page:
         """Return what a page says.

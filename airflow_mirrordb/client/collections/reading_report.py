@@ -40,7 +40,7 @@ class ReadingReport:
         self._tells_progress = tells_progress
         self._began = clock.monotonic()
         self._log_at = self._began + LOG_EVERY
-        self._records = self._pages = 0
+        self._records = self._pages = self._filled = 0
         self._total: int | None = None
         self._first: tuple[PageRequest, MirrorDBResponse, Page] | None = None
         self._last: tuple[MirrorDBResponse, Page] | None = None
@@ -56,6 +56,7 @@ class ReadingReport:
         self._first, self._last = self._first or (request, response, page), (response, page)
         self._records += page.count
         self._pages += 1
+        self._filled += bool(page.count)
         self._total = total
         if not self._pagination.is_counted:
             self._tells_next = self._pagination.tells_next(response)
@@ -72,7 +73,9 @@ class ReadingReport:
         """
         self._log(at_end=True)
         for name in sorted(self._unseen):
-            log.warning(
+            # a flag may be left out where it is false, as ArcGIS does, and there was but one page
+            log.log(
+                logging.INFO if name == "more" and self._filled <= 1 else logging.WARNING,
                 "%s: paginate.%s: %r is in no page, neither in its body nor as a header, or is something"
                 " else; the end of the collection is not checked by it",
                 self._name,

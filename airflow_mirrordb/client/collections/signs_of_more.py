@@ -24,7 +24,7 @@ _NAME = 100
 #: The largest number that may be one of records; what is beyond it means something else.
 _MOST_RECORDS = 10**18
 #: Names that say themselves that something comes next.
-_SAYS_NEXT = re.compile(r"next|continu", re.IGNORECASE)
+_SAYS_NEXT = re.compile(r"next|continu|more", re.IGNORECASE)
 #: How a text begins that is a link.
 _LINK = re.compile(r"https?://|[/?]")
 #: What the flag of a name in :data:`_MORE` or :data:`_LAST` says as text.
@@ -41,8 +41,8 @@ MOST = 5
 HINT, NAMED, CERTAIN = 1, 2, 3
 
 _NEXT = re.compile(
-    r"^@?(?:odata\.)?next$|next.{0,20}(?:page|link|ur[il]|href|cursor|token|offset|marker|key|start|from)$"
-    r"|cursor|token|continuation|^continue$|^marker$|^scroll_?id$",
+    r"^_*@?(?:odata\.)?next$|next.{0,20}(?:page|link|ur[il]|href|cursor|token|offset|marker|key|start|from)$"
+    r"|more.{0,20}ur[il]$|cursor|token|continuation|continue$|^marker$|^scroll_?id$",
     re.IGNORECASE,
 )
 #: Of a name that otherwise looks like one of the next page.
@@ -51,7 +51,10 @@ _OTHER = re.compile(
     re.IGNORECASE,
 )
 _MORE = re.compile(
-    r"^(?:has|is)?_?(?:more|next|truncated)(?:_?(?:page|results|items|records))?$", re.IGNORECASE
+    r"^(?:has|is)?_?(?:more|next|truncated)"
+    r"(?:_?(?:pages?|results?|items?|records?|rows|entries|data|available|in|collection))*$"
+    r"|^exceeded_?transfer_?limit$",  # ArcGIS
+    re.IGNORECASE,
 )
 _LAST = re.compile(r"^(?:is)?_?last(?:_?page)?$|^(?:is_?)?done$|^end_?of_?(?:stream|list)$", re.IGNORECASE)
 _HEADER = re.compile(
@@ -59,7 +62,7 @@ _HEADER = re.compile(
     re.IGNORECASE,  # not Next.js's own, as x-nextjs-cache
 )
 _TOTAL = re.compile(
-    r"^@?(?:odata\.)?(?:total|count|(?:total|full|record|item)s?_?(?:count|size|results|records|items|elements)"
+    r"^_*@?(?:odata\.)?(?:total|count|(?:total|full|record|item)s?_?(?:count|size|results|records|items|elements)"
     r"|num_?found)$",
     re.IGNORECASE,
 )
@@ -74,7 +77,7 @@ _LINKS = ("link", "links", "_links")
 _RELATIONS = ("rel", "relation")
 _PLACES = ("href", "url", "uri")
 #: Of an object that tells of the next page: what asks for it, where there is no link.
-_POSITIONS = ("after", "cursor", "token", "offset")
+_POSITIONS = ("after", "starting_after", "cursor", "token", "offset", "start", "page")
 _COUNTS_OF_FULL_PAGES = frozenset(
     {10, 20, 25, 30, 40, 50, 60, 75, 100, 200, 250, 500, 1000, 2000, 5000, 10_000}
 )
@@ -124,6 +127,10 @@ def _sign_in(place: str, name: str, value: Any) -> tuple[str, int] | None:
     if name.lower() in _LINKS and isinstance(value, list):
         link = _next_in(value)
         return (f"{place}{link}", CERTAIN) if link else None
+    if place.endswith("continue.continue"):
+        return None  # MediaWiki's, which is beside what leads on
+    if isinstance(value, dict) and "before" in value:
+        return None  # the bounds of this page, as Facebook's cursors, and those of Relay
     if name == "offset" and isinstance(value, str) and value and not value.isdigit():
         return place, HINT  # Airtable's, which is a token
     if _NEXT.search(name) and not _OTHER.search(name) and (told := _told(value)) is not None:
