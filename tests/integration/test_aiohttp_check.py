@@ -131,7 +131,10 @@ async def test_a_change_is_named(monkeypatch: pytest.MonkeyPatch, config_for: Co
 
 
 def test_every_method_that_is_replaced_is_checked() -> None:
-    """Those of a connector by name, those of the protocol by what becomes of two answers."""
+    """Those of a connector by name, those of the protocol by what becomes of two answers.
+
+    ``connection_lost`` and ``eof_received`` are called by asyncio (its documentation, "Protocols").
+    """
     for kind, base, checked in (
         (aiohttp_private.Connector, aiohttp.TCPConnector, set(aiohttp_changes._USED_OF_A_CONNECTOR)),
         (
@@ -139,7 +142,9 @@ def test_every_method_that_is_replaced_is_checked() -> None:
             ResponseHandler,
             {
                 "close",
+                "connection_lost",
                 "data_received",
+                "eof_received",
                 "feed_data",
                 "resume_reading",
                 "set_exception",

@@ -26,6 +26,7 @@ from tests.integration.guards import (
 )
 from tests.integration.test_connection_ends import odd  # noqa: F401  # a fixture
 from tests.integration.test_connection_test import hanging  # noqa: F401  # another one
+from tests.integration.test_early_success import early  # noqa: F401  # and one more
 from tests.integration.test_framing import small_framing  # noqa: F401  # a fixture
 from tests.integration.test_hostile_answers import hostile  # noqa: F401  # another one
 from tests.integration.test_operators_tries import tries  # noqa: F401  # another one
@@ -72,6 +73,7 @@ async def test_without_the_guard_its_check_fails(
     tries: Any,  # noqa: F811  # the fixture
     token_server: Any,  # noqa: F811  # the fixture
     busy: Any,  # noqa: F811  # the fixture
+    early: Any,  # noqa: F811  # the fixture
     scripted: ScriptedBackend,
     set_connection: SetConnection,
     caplog: pytest.LogCaptureFixture,

@@ -8,7 +8,6 @@ import random
 import re
 import socket
 import ssl
-import struct
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -18,7 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from tests.support.clocks import TIMEOUT, loop_time, until
-from tests.support.raw_server import json_answer
+from tests.support.raw_server import RESET_ON_CLOSE, json_answer
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -84,7 +83,6 @@ _ANSWERS = {
 }
 _GARBAGE = b"\x00\xff\x16 this is not HTTP\r\n\r\n"
 _DELAY = 0.002
-_RESET_ON_CLOSE = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 _END_OF_HEAD = b"\r\n\r\n"
 
 
@@ -432,5 +430,5 @@ def _line(request: bytes) -> str:
 
 def _reset(writer: asyncio.StreamWriter) -> None:
     if not writer.transport.is_closing():  # TLS has no socket then
-        writer.transport.get_extra_info("socket").setsockopt(*_RESET_ON_CLOSE)
+        writer.transport.get_extra_info("socket").setsockopt(*RESET_ON_CLOSE)
     writer.transport.abort()

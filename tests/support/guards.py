@@ -47,6 +47,10 @@ async def nothing_to_await(*_args: Any) -> None:
     """The same of a coroutine function."""
 
 
+async def always(*_args: Any) -> bool:
+    return True
+
+
 def as_it_is(value: Any, **_options: Any) -> Any:
     return value
 

@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 
 from tests.support.clocks import TIMEOUT, loop_time, turns
 
-_RESET_ON_CLOSE = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+RESET_ON_CLOSE = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class RawServer:
         if reply.then in ("silence", "time-out"):
             await asyncio.Event().wait()
         if reply.then == "reset":
-            writer.transport.get_extra_info("socket").setsockopt(*_RESET_ON_CLOSE)
+            writer.transport.get_extra_info("socket").setsockopt(*RESET_ON_CLOSE)
         return reply.then == "keep"
 
 

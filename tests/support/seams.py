@@ -193,14 +193,19 @@ SEAMS = {
         "answers nobody asked for": "Connector._get",
         "ends of connections that the loop did not see": "is_readable",
         "writes that were given up": "Handler.close",
-        "what the operating system holds of them": "_NO_LINGERING",
         "connections with a body to send": "Response.is_request_read",
         "connections over TLS with a body to send": "unsent_bytes",
+        "what the operating system holds of a write": "bytes_left",
         "connections whose body the operating system holds": "SMALL_BODY",
         "heads of answers": "Handler._feed_head",
     },
+    "airflow_mirrordb.client.wire.sockets": {
+        "what the operating system holds of them": "_NO_LINGERING",
+    },
     "airflow_mirrordb.client.wire.sending": {
         "the rest of a write that was answered early": "Sending.finish",
+        "buffers of a connection that was reset": "_is_received",
+        "answers before the last bytes": "Sending.note_answer",
     },
     "airflow_mirrordb.client.wire.body_ends": {
         "closure alerts of TLS": "has_closure_alert",

@@ -15,7 +15,8 @@ from aiohttp.hdrs import CONTENT_LENGTH, TRANSFER_ENCODING
 from airflow_mirrordb.client.errors import MirrorDBError
 from airflow_mirrordb.client.messages.request import WireRequest
 from airflow_mirrordb.client.uploads.upload import OpenUpload, Upload
-from airflow_mirrordb.client.wire.aiohttp.private import Connection, Handler, unsent_bytes
+from airflow_mirrordb.client.wire.aiohttp.private import Connection, Handler
+from airflow_mirrordb.client.wire.sockets import bytes_left
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -40,12 +41,13 @@ class Sending:
         self._upload: OpenUpload | None = None
         self._task: asyncio.Future[None] | None = None
         self._sent = 0  # of an upload
-        self._transport: asyncio.Transport | None = None
+        self._protocol: Handler | None = None
+        self._is_late = False  # its last bytes went out behind the head of the answer
         self._error: MirrorDBError | None = None
         self.body: bytes | None = None
         """What goes out with the head."""
         self.is_whole = True
-        """Whether all was handed to the operating system, or waits there."""
+        """Whether all was handed to asyncio, which may have lost it with the connection."""
         self.is_answered_early = False
         """Whether a success came of a write that is not sent whole yet: nobody knows its outcome."""
 
@@ -103,18 +105,22 @@ class Sending:
 
     def start(self, connection: Connection) -> bytes | None:
         """Return what goes out with the head, and send the rest once the caller waits for the answer."""
-        if self._request.body and connection.protocol is not None:
-            self._transport = connection.protocol.transport
+        if isinstance(connection.protocol, Handler):
+            self._protocol = connection.protocol
+            self._protocol.is_watched = bool(self._request.body) and not self._request.reads
         if self._upload is not None:
             self._task = asyncio.ensure_future(self._send(self._upload, connection))
         return self.body
 
     def note_answer(self, status: int) -> None:
-        """Send no more, if the backend has refused the request (RFC 9112, section 9.6)."""
-        if self._task is not None and status >= HTTPStatus.MULTIPLE_CHOICES:
-            self._task.cancel()
+        """Note that the head of the answer came; a refusal ends the sending (RFC 9112, section 9.6)."""
+        if status >= HTTPStatus.MULTIPLE_CHOICES:
+            if self._task is not None:
+                self._task.cancel()
+        elif not self._request.reads and self._protocol is not None:
+            self.is_answered_early = bool(not self.is_whole or self._is_late or self._protocol.left_at_head)
 
-    async def finish(self, status: int) -> None:
+    async def finish(self) -> None:
         """Send the rest of a write whose success came before all of it was sent (RFC 9112, section 9.3).
 
         Only an error lets a client send no more (section 9.6).
@@ -122,16 +128,13 @@ class Sending:
         :raises InputError: if the rest cannot be read
         :raises aiohttp.ClientError: if the backend takes no more
         """
-        if self._request.reads or status >= HTTPStatus.MULTIPLE_CHOICES:
+        if not self.is_answered_early:
             return
-        self.is_answered_early = True
         if self._task is not None:
             await asyncio.wait([self._task])
             if self._error is not None:
                 raise self._error
-            if not self.is_whole:
-                raise aiohttp.ServerDisconnectedError(CUT_OFF)
-        if self._transport is not None and not await _is_sent(self._transport):
+        if not self.is_whole or self._protocol is None or not await _is_received(self._protocol):
             raise aiohttp.ServerDisconnectedError(CUT_OFF)
         self.is_answered_early = False
 
@@ -155,7 +158,7 @@ class Sending:
         while left and (block := await upload.block()) and _write(protocol, block):
             left -= len(block)
             self._sent += len(block)
-            self.is_whole = not left
+            self.is_whole, self._is_late = not left, protocol.has_head
             await protocol.drain()
 
     async def _send_chunks(self, upload: OpenUpload, protocol: Handler) -> None:
@@ -165,16 +168,19 @@ class Sending:
                 return
             self._sent += len(block)
             await protocol.drain()
-        self.is_whole = _write(protocol, b"0\r\n\r\n")
+        self.is_whole, self._is_late = _write(protocol, b"0\r\n\r\n"), protocol.has_head
 
 
-async def _is_sent(transport: asyncio.Transport) -> bool:
-    """Wait until asyncio has sent all that it holds; return whether it could."""
-    if not unsent_bytes(transport):
-        return True
-    while unsent_bytes(transport):  # noqa: ASYNC110  # TLS does not tell when the one below it has room
-        await asyncio.sleep(UNSENT_LOOK)
-    return not transport.is_closing()
+async def _is_received(protocol: Handler) -> bool:
+    """Wait until the other side has received all that was sent; return whether it has.
+
+    What was in the buffers of a connection that is reset is lost, and the buffers are empty then.
+    """
+    while (transport := protocol.transport) is not None and not transport.is_closing():
+        if not bytes_left(transport):
+            return True
+        await asyncio.sleep(UNSENT_LOOK)  # TLS does not tell when the one below it has room
+    return protocol.left_at_end == 0
 
 
 def _write(protocol: Handler, data: bytes) -> bool:

@@ -182,7 +182,7 @@ class Transport:
         received.refused = unasked_part(response, request) or await self._read(
             response, received.pieces, stream, reads=request.reads
         )
-        await sending.finish(response.status)
+        await sending.finish()
         if not received.refused and sending.is_whole:
             _release(received.connection, response, sending.body)
         return response.status
@@ -254,9 +254,11 @@ def _cut_off(
     :param own: the client's error for it
     :raises TransportError: if no status came
     """
-    own.message += sending.unsent
     response = received.response
     status = begun_status(received.connection) if response is None else response.status
+    if response is None and status is not None:
+        sending.note_answer(status)
+    own.message += sending.unsent
     if status is None:
         raise own from error
     own.status, own.__cause__ = None if sending.is_answered_early else status, error

@@ -18,12 +18,14 @@ from airflow_mirrordb.client.bodies import compression
 from airflow_mirrordb.client.collections import page_reader
 from airflow_mirrordb.client.retries import write_safety
 from airflow_mirrordb.client.wire import failures, transport
+from airflow_mirrordb.client.wire.sockets import unsent_bytes
 from tests.integration import (
     test_aiohttp_check as versions,
     test_answer_heads as heads,
     test_connection_ends as connection_ends,
     test_connection_test as connection_test,
     test_damaged_answers as damaged,
+    test_early_success as early_successes,
     test_forking as forks,
     test_framing as framing,
     test_hostile_answers as hostile_answers,
@@ -45,6 +47,7 @@ from tests.support.guards import (
     ANYTHING,
     Guard,
     NeverRaisedError,
+    always,
     nothing,
     nothing_to_await,
     seeds,
@@ -254,6 +257,20 @@ GUARDS: dict[str, Guard] = {
         without=nothing_to_await,
         check=unsent.test_an_early_success_gets_the_rest_of_the_body,
         arguments={"over_tls": False},
+    ),
+    "what the operating system holds of a write": Guard(
+        without=unsent_bytes,
+        check=early_successes.test_what_is_lost_with_the_connection_is_no_success,
+        arguments={"held": "in the operating system", "end": "reset", "over_tls": False},
+    ),
+    "buffers of a connection that was reset": Guard(
+        without=always,
+        check=early_successes.test_the_end_of_a_file_that_is_lost_with_the_connection,
+    ),
+    "answers before the last bytes": Guard(
+        without=nothing,
+        check=early_successes.test_a_success_that_is_cut_off_with_the_body,
+        arguments={"begun": early_successes.CREATED[:-1], "held": "in the client"},
     ),
     "connections whose body the operating system holds": Guard(
         without=10**9,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
@@ -23,7 +23,7 @@ from tests.integration import (
     test_upload_wire as uploads,
 )
 from tests.integration.test_operators_tries import Tries
-from tests.support.guards import Guard, nothing, nothing_to_await
+from tests.support.guards import Guard, always, nothing, nothing_to_await
 from tests.unit import (
     test_runner as runs,
 )
@@ -36,10 +36,6 @@ if TYPE_CHECKING:
 def by_position(self: RecordNames, _request: MirrorDBRequest) -> str:
     self._seen["all"] += 1
     return f"{self._seen['all']:012d}"
-
-
-async def always(*_args: Any) -> bool:
-    return True
 
 
 def interrupted_write_is_final(

@@ -9,11 +9,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import math
-import socket
 import ssl
-import struct
 from collections.abc import Awaitable, Mapping
-from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
@@ -33,7 +30,7 @@ from airflow_mirrordb.client.event_loops import being_closed
 from airflow_mirrordb.client.messages.request import WireRequest
 from airflow_mirrordb.client.wire.body_ends import WITHOUT_BODY, final_status, is_final, split_head
 from airflow_mirrordb.client.wire.resolver import Resolver
-from airflow_mirrordb.client.wire.sockets import is_readable
+from airflow_mirrordb.client.wire.sockets import bytes_left, drop_what_is_held, is_readable, unsent_bytes
 
 __all__ = [
     "NO_TIMEOUT",
@@ -72,8 +69,6 @@ MAX_FRAMING = 2**22
 LOOKED_AT = 0.1
 #: Bytes of a body that are worth no connection of their own when the backend refuses it.
 SMALL_BODY = 2**16
-#: Closes a socket at once: the operating system sends nothing more of what it holds (socket(7)).
-_NO_LINGERING = struct.pack("ii", 1, 0)
 
 
 class FramingError(UnparsableError):
@@ -168,10 +163,17 @@ class Handler(ResponseHandler):
 
     has_head = True
     """Whether there is an answer to the last request; there was none yet."""
+    is_watched = False
+    """Whether it counts how much of the request is left to be sent, as of a write."""
+    left_at_head = 0
+    """Bytes of the request that the backend had not received when the head of its answer came."""
+    left_at_end: int | None = None
+    """The same when the backend ended the connection; None if it has not, or has reset it."""
     _heard_at = -math.inf  # in the loop's own time
 
     def set_response_params(self, **options: Any) -> None:
         """Prepare for the next answer."""
+        self.left_at_head, self.left_at_end = 0, None
         self._received, self._allowed = 0, MAX_FRAMING
         self._options, self._before_head = options, list[bytes]()
         self.has_head = False
@@ -199,6 +201,8 @@ class Handler(ResponseHandler):
         self._heard_at = self._loop.time()
         if not self.has_head:
             self._before_head.append(data)
+            if self.is_watched and self.transport is not None:
+                self.left_at_head = bytes_left(self.transport)
         super().data_received(data)
 
     def resume_reading(self, *parser: Any, **options: Any) -> None:
@@ -212,6 +216,12 @@ class Handler(ResponseHandler):
         if self.has_head:
             self._before_head.clear()
         super().feed_data(data, size)
+
+    def eof_received(self) -> None:
+        """Note what was left to be sent; asyncio calls this, and closes the connection then."""
+        if self.is_watched and self.transport is not None:
+            self.left_at_end = bytes_left(self.transport)
+        super().eof_received()
 
     def begun_status(self) -> int | None:
         """Return the status of an answer whose head is cut off or cannot be parsed, if it has one."""
@@ -242,10 +252,7 @@ class Handler(ResponseHandler):
         if self.transport is not None:
             being_closed.add(self)
         if self.transport is not None and self._is_under_way(self.transport):
-            link = self.transport.get_extra_info("socket")
-            if link is not None:  # else it is closed already
-                with suppress(OSError):
-                    link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
+            drop_what_is_held(self.transport)
             self.transport.abort()
         super().close()
 
@@ -287,18 +294,6 @@ class Handler(ResponseHandler):
             self._payload.set_exception(error)
         if self.transport is not None:
             self.transport.close()
-
-
-def unsent_bytes(transport: asyncio.Transport) -> int:
-    """Return how many bytes asyncio has still to send; TLS hands all of them to the transport below it.
-
-    :param transport: one that is not closing
-    """
-    tls: Any = getattr(transport, "_ssl_protocol", None)
-    if tls is None:
-        return transport.get_write_buffer_size()
-    below = tls._transport  # noqa: SLF001  # None when the other side has closed it
-    return 0 if below is None else transport.get_write_buffer_size() + below.get_write_buffer_size()
 
 
 # -- one request ---------------------------------------------------------------------------------
