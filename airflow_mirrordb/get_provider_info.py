@@ -1,4 +1,4 @@
-"""What Airflow is told about this package; a literal, since every Airflow process imports it at its start."""
+"""What Airflow is told about this package; data alone, as each Airflow process asks for it at its start."""
 
 from typing import Any
 
@@ -51,345 +51,303 @@ def get_provider_info() -> dict[str, Any]:
                 "to_openlineage_converter": "airflow_mirrordb.assets.convert_asset_to_openlineage",
             }
         ],
-        "connection-types": [
-            {
-                "connection-type": "mirrordb",
-                "hook-class-name": "airflow_mirrordb.hooks.mirrordb.MirrorDBHook",
-                "hook-name": "MirrorDB",
-                "ui-field-behaviour": {
-                    "hidden-fields": [],
-                    "relabeling": {
-                        "host": "Host or base URL",
-                        "login": "Login / client id",
-                        "password": "API key / token / secret",
-                        "schema": "Schema (http, https)",
-                    },
-                    "placeholders": {
-                        "host": "https://backend.example.com/v1 or backend.example.com",
-                        "login": "only for basic and oauth2",
-                        "password": "sent as a bearer token, unless Authentication type differs",
-                        "port": "that in Host, or 443, 80; type 0 if Airflow's Test button says Bad Request",
-                        "schema": "https, unless http is said here or in Host",
-                        # the form of Airflow 2 shows these too
-                        "endpoints": "api/users, api/orders/{id}",
-                        "test_endpoint": "api/users",
-                        "redirect_hosts": "*.s3.amazonaws.com, files.example.com",
-                        "key_name": "X-API-Key",
-                        "oauth_url": "https://login.example.com/oauth/token",
-                        "scope": "users.read users.write",
-                        "retry_statuses": "429, 502, 503, 504",
-                        "pending_statuses": "202",
-                        "idempotency_header": "Idempotency-Key",
-                        "not_applied_statuses": "425, 429, 503",
-                        "error_path": "errors",
-                        "request_envelope": "data",
-                        "response_envelope": "data",
-                        "verify": "/etc/ssl/certs/ca.pem",
-                        "client_cert": "/etc/ssl/client.pem",
-                        "client_key": "/etc/ssl/client.key",
-                        "proxy": "http://user:password@proxy.example.com:3128",
-                        "headers": '{"X-Tenant": "acme"}',
-                    },
-                },
-                # From Airflow 3.2 on these are the form. What an older one shows is made from them in
-                # hooks/connections/form.py. No field has a default of its own: it would be saved, and outlive
-                # ours. Lists are text, as a list's own field shows nothing of one that was saved as text.
-                "conn-fields": {
-                    "endpoints": {
-                        "label": "Allowed endpoints",
-                        "description": "What may be requested; patterns, split by line breaks or commas:"
-                        " api/users (a resource), api/users/{id} (its items only), DELETE api/cache (exactly"
-                        " this), QUERY api/search (a read with data). Default: any resource api/{resource},"
-                        " its items and their sub-collections.",
-                        "schema": {
-                            "type": ["string", "null"],
-                            "format": "multiline",
-                            "section": "Endpoints",
-                        },
-                    },
-                    "test_endpoint": {
-                        "label": "Test endpoint",
-                        "description": "What the Test button reads, with GET; one of the endpoints above,"
-                        " as api/users. Default: the base URL.",
-                        "schema": {
-                            "type": ["string", "null"],
-                            "section": "Endpoints",
-                        },
-                    },
-                    "redirect_hosts": {
-                        "label": "Hosts of redirects",
-                        "description": "Other hosts that a read may be redirected to, as those of files with"
-                        " presigned URLs, split by line breaks or commas; no credential goes there, nor a"
-                        " client certificate. Default: none.",
-                        "schema": {
-                            "type": ["string", "null"],
-                            "format": "multiline",
-                            "section": "Endpoints",
-                        },
-                    },
-                    "trailing_slash": {
-                        "label": "Trailing slash",
-                        "description": "Send every path with a slash at its end, as api/users/7/."
-                        " Default: off.",
-                        "schema": {"type": ["boolean", "null"], "section": "Endpoints"},
-                    },
-                    "auth_type": {
-                        "label": "Authentication type",
-                        "description": "How the key is sent. Default: basic with a login, bearer with only a"
-                        " key, else none.",
-                        "schema": {
-                            "type": ["string", "null"],
-                            "enum": ["none", "bearer", "api_key", "basic", "oauth2", None],
-                            "values_display": {
-                                "none": "none: no key is sent",
-                                "bearer": "bearer: Authorization: Bearer KEY",
-                                "api_key": "api_key: the key in a header of its own",
-                                "basic": "basic: Login and password",
-                                "oauth2": "oauth2: client credentials, for an access token",
-                                "null": "default: basic with a login, bearer with only a key, else none",
-                            },
-                            "section": "Authentication",
-                        },
-                    },
-                    "key_name": {
-                        "label": "Header of the key",
-                        "description": "Header that carries the key; only for api_key. Default: X-API-Key.",
-                        "schema": {
-                            "type": ["string", "null"],
-                            "examples": ["X-API-Key", "Authorization"],
-                            "section": "Authentication",
-                        },
-                    },
-                    "oauth_url": {
-                        "label": "Token URL",
-                        "description": "URL of the authorization server's token endpoint, as"
-                        " https://login.example.com/oauth/token, which takes Login as client id, with its"
-                        " secret; only for oauth2. Default: none.",
-                        "schema": {
-                            "type": ["string", "null"],
-                            "section": "Authentication",
-                        },
-                    },
-                    "scope": {
-                        "label": "Scope",
-                        "description": "Scope that is asked for, as users.read, several with spaces between"
-                        " them; only for oauth2. Default: none.",
-                        "schema": {
-                            "type": ["string", "null"],
-                            "section": "Authentication",
-                        },
-                    },
-                    "timeout": {
-                        "label": "Timeout (seconds)",
-                        "description": "Longest time that one attempt may take, in seconds. Default: 30.",
-                        "schema": {"type": ["number", "null"], "minimum": 0, "section": "Limits"},
-                    },
-                    "rate_limit": {
-                        "label": "Rate limit (requests per second)",
-                        "description": "Requests per second that are never exceeded, in one process."
-                        " Without it the backend's refusals tell the limit. Default: none.",
-                        "schema": {"type": ["number", "null"], "minimum": 0, "section": "Limits"},
-                    },
-                    # text, as a switch that nobody touched is saved as off by Airflow 2.11
-                    "adaptive_rate": {
-                        "label": "Adaptive rate",
-                        "description": "true, or false to leave 429 and 503 to the request that met it:"
-                        " they neither pause the others nor tell the limit. Default: true.",
-                        "schema": {
-                            "type": ["string", "null"],
-                            "examples": ["true", "false"],
-                            "section": "Limits",
-                        },
-                    },
-                    "max_concurrency": {
-                        "label": "Concurrency (requests)",
-                        "description": "Requests in flight at the same time, in one process. Default: 100.",
-                        "schema": {"type": ["integer", "null"], "minimum": 1, "section": "Limits"},
-                    },
-                    "max_response_bytes": {
-                        "label": "Largest answer (bytes)",
-                        "description": "Largest answer that is read, in bytes, after decompression; 1 MiB is"
-                        " 1048576. Default: 16777216.",
-                        "schema": {"type": ["integer", "null"], "minimum": 1, "section": "Limits"},
-                    },
-                    "max_attempts": {
-                        "label": "Attempts",
-                        "description": "Requests in all, the first one included; 1 means no retry."
-                        " Default: 5.",
-                        "schema": {
-                            "type": ["integer", "null"],
-                            "minimum": 1,
-                            "maximum": 1000,
-                            "section": "Backoff",
-                        },
-                    },
-                    "initial_delay": {
-                        "label": "Initial delay (seconds)",
-                        "description": "Ceiling of the wait after the first failure, in seconds. Default: 1.",
-                        "schema": {"type": ["number", "null"], "minimum": 0, "section": "Backoff"},
-                    },
-                    "backoff_factor": {
-                        "label": "Backoff factor",
-                        "description": "How many times higher that ceiling is after each further failure."
-                        " Default: 2.",
-                        "schema": {"type": ["number", "null"], "minimum": 1, "section": "Backoff"},
-                    },
-                    "max_delay": {
-                        "label": "Longest delay (seconds)",
-                        "description": "Longest wait between two attempts, in seconds, unless the backend"
-                        " asks for more. Default: 60.",
-                        "schema": {"type": ["number", "null"], "minimum": 0, "section": "Backoff"},
-                    },
-                    "max_elapsed": {
-                        "label": "Longest time (seconds)",
-                        "description": "Time from the first attempt to the end of the last one, in seconds."
-                        " Default: 300.",
-                        "schema": {"type": ["number", "null"], "minimum": 0, "section": "Backoff"},
-                    },
-                    "retry_statuses": {
-                        "label": "Retried statuses",
-                        "description": "HTTP statuses that are worth another attempt, split by commas."
-                        " Default: 408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527,"
-                        " 528, 529, 530.",
-                        "schema": {
-                            "type": ["string", "null"],
-                            "section": "Backoff",
-                        },
-                    },
-                    "pending_statuses": {
-                        "label": "Statuses of what is not ready",
-                        "description": "HTTP statuses by which a read is answered whose result is not ready"
-                        " yet, split by commas, or none: it is read again. Default: 202.",
-                        "schema": {"type": ["string", "null"], "section": "Backoff"},
-                    },
-                    "idempotency_header": {
-                        "label": "Idempotency header",
-                        "description": "Header for idempotency keys, if the backend promises to remove"
-                        " duplicates: creates are then repeated safely. Default: none.",
-                        "schema": {
-                            "type": ["string", "null"],
-                            "examples": ["Idempotency-Key"],
-                            "section": "Writes and bodies",
-                        },
-                    },
-                    "not_applied_statuses": {
-                        "label": "Statuses of what was not begun",
-                        "description": "HTTP statuses by which the backend, or a proxy before it, refuses a"
-                        " write before it begins it, split by commas: a create is then sent again. Most 4xx"
-                        " are known. Default: 425, 429.",
-                        "schema": {
-                            "type": ["string", "null"],
-                            "examples": ["425, 429, 503"],
-                            "section": "Writes and bodies",
-                        },
-                    },
-                    "update_method": {
-                        "label": "Update method",
-                        "description": "What an update sends that is not partial; PATCH for backends that"
-                        " know no PUT. Default: PUT.",
-                        "schema": {
-                            "type": ["string", "null"],
-                            "enum": ["PUT", "PATCH", None],
-                            "values_display": {"null": "default: PUT"},
-                            "section": "Writes and bodies",
-                        },
-                    },
-                    "query_method": {
-                        "label": "Query method",
-                        "description": "What a read with data sends, where an endpoint as QUERY"
-                        " api/orders/search allows one. Default: POST.",
-                        "schema": {
-                            "type": ["string", "null"],
-                            "enum": ["POST", "QUERY", None],
-                            "values_display": {"null": "default: POST"},
-                            "section": "Writes and bodies",
-                        },
-                    },
-                    "request_envelope": {
-                        "label": "Envelope of requests",
-                        "description": 'Where the data of a request lies in its body: data gives {"data": …}.'
-                        " Default: none.",
-                        "schema": {
-                            "type": ["string", "null"],
-                            "examples": ["data", "result.data"],
-                            "section": "Writes and bodies",
-                        },
-                    },
-                    "response_envelope": {
-                        "label": "Envelope of answers",
-                        "description": "Where an answer holds its data. One that has nothing there is taken"
-                        " as a whole. Default: none.",
-                        "schema": {
-                            "type": ["string", "null"],
-                            "examples": ["data", "result.data"],
-                            "section": "Writes and bodies",
-                        },
-                    },
-                    "error_path": {
-                        "label": "Path of errors in a success",
-                        "description": "Where the body of a 2xx tells of an error, on backends that answer"
-                        " 200 whatever happened. If something is there, the request was refused."
-                        " Default: none.",
-                        "schema": {
-                            "type": ["string", "null"],
-                            "examples": ["errors", "error"],
-                            "section": "Writes and bodies",
-                        },
-                    },
-                    "verify": {
-                        "label": "Verify certificate",
-                        "description": "true, false, or the path of a CA file or folder that the backend's"
-                        " certificate is checked with, as /etc/ssl/certs/ca.pem. Default: true.",
-                        "schema": {
-                            "type": ["string", "null"],
-                            "examples": ["true", "false"],
-                            "section": "TLS and network",
-                        },
-                    },
-                    "client_cert": {
-                        "label": "Client certificate",
-                        "description": "Path of the client's certificate, in PEM format, as"
-                        " /etc/ssl/client.pem. Default: none.",
-                        "schema": {
-                            "type": ["string", "null"],
-                            "section": "TLS and network",
-                        },
-                    },
-                    "client_key": {
-                        "label": "Client key",
-                        "description": "Path of the client's private key, in PEM format, if it is not in the"
-                        " same file. Default: none.",
-                        "schema": {
-                            "type": ["string", "null"],
-                            "section": "TLS and network",
-                        },
-                    },
-                    "client_key_passphrase": {
-                        "label": "Passphrase of the client key",
-                        "description": "Passphrase of the client's private key. Default: none.",
-                        "schema": {
-                            "type": ["string", "null"],
-                            "format": "password",
-                            "section": "TLS and network",
-                        },
-                    },
-                    "proxy": {
-                        "label": "Proxy",
-                        "description": "URL of a proxy, as http://user:password@proxy.example.com:3128."
-                        " Default: none.",
-                        "schema": {
-                            "type": ["string", "null"],
-                            "format": "password",
-                            "section": "TLS and network",
-                        },
-                    },
-                    "headers": {
-                        "label": "Headers",
-                        "description": 'Headers for every request, as a JSON object: {"X-Tenant": "acme"};'
-                        " no credentials. Default: none.",
-                        "schema": {"type": ["object", "null"], "section": "TLS and network"},
-                    },
-                },
-            }
-        ],
+        "connection-types": [_connection_type()],
+    }
+
+
+def _connection_type() -> dict[str, Any]:
+    return {
+        "connection-type": "mirrordb",
+        "hook-class-name": "airflow_mirrordb.hooks.mirrordb.MirrorDBHook",
+        "hook-name": "MirrorDB",
+        "ui-field-behaviour": {
+            "hidden-fields": [],
+            "relabeling": {
+                "host": "Host or base URL",
+                "login": "Login / client id",
+                "password": "API key / token / secret",
+                "schema": "Schema (http, https)",
+            },
+            "placeholders": _placeholders(),
+        },
+        # From Airflow 3.2 on these are the form. What an older one shows is made from them in
+        # hooks/connections/form.py. No field has a default of its own: it would be saved, and outlive ours.
+        # Lists are text, as a list's own field shows nothing of one that was saved as text.
+        "conn-fields": {
+            **_section("Endpoints", _endpoints()),
+            **_section("Authentication", _authentication()),
+            **_section("Limits", _limits()),
+            **_section("Backoff", _backoff()),
+            **_section("Writes and bodies", _writes_and_bodies()),
+            **_section("TLS and network", _network()),
+        },
+    }
+
+
+def _placeholders() -> dict[str, str]:
+    return {
+        "host": "https://backend.example.com/v1 or backend.example.com",
+        "login": "only for basic and oauth2",
+        "password": "sent as a bearer token, unless Authentication type differs",
+        "port": "that in Host, or 443, 80; type 0 if Airflow's Test button says Bad Request",
+        "schema": "https, unless http is said here or in Host",
+        # the form of Airflow 2 shows these too
+        "endpoints": "api/users, api/orders/{id}",
+        "test_endpoint": "api/users",
+        "redirect_hosts": "*.s3.amazonaws.com, files.example.com",
+        "key_name": "X-API-Key",
+        "oauth_url": "https://login.example.com/oauth/token",
+        "scope": "users.read users.write",
+        "retry_statuses": "429, 502, 503, 504",
+        "pending_statuses": "202",
+        "idempotency_header": "Idempotency-Key",
+        "not_applied_statuses": "425, 429, 503",
+        "error_path": "errors",
+        "request_envelope": "data",
+        "response_envelope": "data",
+        "verify": "/etc/ssl/certs/ca.pem",
+        "client_cert": "/etc/ssl/client.pem",
+        "client_key": "/etc/ssl/client.key",
+        "proxy": "http://user:password@proxy.example.com:3128",
+        "headers": '{"X-Tenant": "acme"}',
+    }
+
+
+def _section(name: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return fields as those of one section of the form."""
+    return {key: {**field, "schema": {**field["schema"], "section": name}} for key, field in fields.items()}
+
+
+def _field(label: str, description: str, kind: str = "string", **schema: Any) -> dict[str, Any]:
+    """Return a field of the form, which may be left empty.
+
+    :param kind: type of its value in JSON schema
+    :param schema: what else is said of its value
+    """
+    return {"label": label, "description": description, "schema": {"type": [kind, "null"], **schema}}
+
+
+def _endpoints() -> dict[str, Any]:
+    return {
+        "endpoints": _field(
+            "Allowed endpoints",
+            "What may be requested; patterns, split by line breaks or commas: api/users (a resource),"
+            " api/users/{id} (its items only), DELETE api/cache (exactly this), QUERY api/search (a read"
+            " with data). Default: any resource api/{resource}, its items and their sub-collections.",
+            format="multiline",
+        ),
+        "test_endpoint": _field(
+            "Test endpoint",
+            "What the Test button reads, with GET; one of the endpoints above, as api/users. Default: the"
+            " base URL.",
+        ),
+        "redirect_hosts": _field(
+            "Hosts of redirects",
+            "Other hosts that a read may be redirected to, as those of files with presigned URLs, split"
+            " by line breaks or commas; no credential goes there, nor a client certificate. Default: none.",
+            format="multiline",
+        ),
+        "trailing_slash": _field(
+            "Trailing slash",
+            "Send every path with a slash at its end, as api/users/7/. Default: off.",
+            "boolean",
+        ),
+    }
+
+
+def _authentication() -> dict[str, Any]:
+    return {
+        "auth_type": _field(
+            "Authentication type",
+            "How the key is sent. Default: basic with a login, bearer with only a key, else none.",
+            enum=["none", "bearer", "api_key", "basic", "oauth2", None],
+            values_display={
+                "none": "none: no key is sent",
+                "bearer": "bearer: Authorization: Bearer KEY",
+                "api_key": "api_key: the key in a header of its own",
+                "basic": "basic: Login and password",
+                "oauth2": "oauth2: client credentials, for an access token",
+                "null": "default: basic with a login, bearer with only a key, else none",
+            },
+        ),
+        "key_name": _field(
+            "Header of the key",
+            "Header that carries the key; only for api_key. Default: X-API-Key.",
+            examples=["X-API-Key", "Authorization"],
+        ),
+        "oauth_url": _field(
+            "Token URL",
+            "URL of the authorization server's token endpoint, as https://login.example.com/oauth/token,"
+            " which takes Login as client id, with its secret; only for oauth2. Default: none.",
+        ),
+        "scope": _field(
+            "Scope",
+            "Scope that is asked for, as users.read, several with spaces between them; only for oauth2."
+            " Default: none.",
+        ),
+    }
+
+
+def _limits() -> dict[str, Any]:
+    return {
+        "timeout": _field(
+            "Timeout (seconds)",
+            "Longest time that one attempt may take, in seconds. Default: 30.",
+            "number",
+            minimum=0,
+        ),
+        "rate_limit": _field(
+            "Rate limit (requests per second)",
+            "Requests per second that are never exceeded, in one process. Without it the backend's"
+            " refusals tell the limit. Default: none.",
+            "number",
+            minimum=0,
+        ),
+        # text, as a switch that nobody touched is saved as off by Airflow 2.11
+        "adaptive_rate": _field(
+            "Adaptive rate",
+            "true, or false to leave 429 and 503 to the request that met it: they neither pause the"
+            " others nor tell the limit. Default: true.",
+            examples=["true", "false"],
+        ),
+        "max_concurrency": _field(
+            "Concurrency (requests)",
+            "Requests in flight at the same time, in one process. Default: 100.",
+            "integer",
+            minimum=1,
+        ),
+        "max_response_bytes": _field(
+            "Largest answer (bytes)",
+            "Largest answer that is read, in bytes, after decompression; 1 MiB is 1048576. Default:"
+            " 16777216.",
+            "integer",
+            minimum=1,
+        ),
+    }
+
+
+def _backoff() -> dict[str, Any]:
+    return {
+        "max_attempts": _field(
+            "Attempts",
+            "Requests in all, the first one included; 1 means no retry. Default: 5.",
+            "integer",
+            minimum=1,
+            maximum=1000,
+        ),
+        "initial_delay": _field(
+            "Initial delay (seconds)",
+            "Ceiling of the wait after the first failure, in seconds. Default: 1.",
+            "number",
+            minimum=0,
+        ),
+        "backoff_factor": _field(
+            "Backoff factor",
+            "How many times higher that ceiling is after each further failure. Default: 2.",
+            "number",
+            minimum=1,
+        ),
+        "max_delay": _field(
+            "Longest delay (seconds)",
+            "Longest wait between two attempts, in seconds, unless the backend asks for more. Default: 60.",
+            "number",
+            minimum=0,
+        ),
+        "max_elapsed": _field(
+            "Longest time (seconds)",
+            "Time from the first attempt to the end of the last one, in seconds. Default: 300.",
+            "number",
+            minimum=0,
+        ),
+        "retry_statuses": _field(
+            "Retried statuses",
+            "HTTP statuses that are worth another attempt, split by commas. Default: 408, 425, 429, 500,"
+            " 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 528, 529, 530.",
+        ),
+        "pending_statuses": _field(
+            "Statuses of what is not ready",
+            "HTTP statuses by which a read is answered whose result is not ready yet, split by commas, or"
+            " none: it is read again. Default: 202.",
+        ),
+    }
+
+
+def _writes_and_bodies() -> dict[str, Any]:
+    return {
+        "idempotency_header": _field(
+            "Idempotency header",
+            "Header for idempotency keys, if the backend promises to remove duplicates: creates are then"
+            " repeated safely. Default: none.",
+            examples=["Idempotency-Key"],
+        ),
+        "not_applied_statuses": _field(
+            "Statuses of what was not begun",
+            "HTTP statuses by which the backend, or a proxy before it, refuses a write before it begins"
+            " it, split by commas: a create is then sent again. Most 4xx are known. Default: 425, 429.",
+            examples=["425, 429, 503"],
+        ),
+        "update_method": _field(
+            "Update method",
+            "What an update sends that is not partial; PATCH for backends that know no PUT. Default: PUT.",
+            enum=["PUT", "PATCH", None],
+            values_display={"null": "default: PUT"},
+        ),
+        "query_method": _field(
+            "Query method",
+            "What a read with data sends, where an endpoint as QUERY api/orders/search allows one."
+            " Default: POST.",
+            enum=["POST", "QUERY", None],
+            values_display={"null": "default: POST"},
+        ),
+        "request_envelope": _field(
+            "Envelope of requests",
+            'Where the data of a request lies in its body: data gives {"data": …}. Default: none.',
+            examples=["data", "result.data"],
+        ),
+        "response_envelope": _field(
+            "Envelope of answers",
+            "Where an answer holds its data. One that has nothing there is taken as a whole. Default: none.",
+            examples=["data", "result.data"],
+        ),
+        "error_path": _field(
+            "Path of errors in a success",
+            "Where the body of a 2xx tells of an error, on backends that answer 200 whatever happened. If"
+            " something is there, the request was refused. Default: none.",
+            examples=["errors", "error"],
+        ),
+    }
+
+
+def _network() -> dict[str, Any]:
+    return {
+        "verify": _field(
+            "Verify certificate",
+            "true, false, or the path of a CA file or folder that the backend's certificate is checked"
+            " with, as /etc/ssl/certs/ca.pem. Default: true.",
+            examples=["true", "false"],
+        ),
+        "client_cert": _field(
+            "Client certificate",
+            "Path of the client's certificate, in PEM format, as /etc/ssl/client.pem. Default: none.",
+        ),
+        "client_key": _field(
+            "Client key",
+            "Path of the client's private key, in PEM format, if it is not in the same file. Default: none.",
+        ),
+        "client_key_passphrase": _field(
+            "Passphrase of the client key",
+            "Passphrase of the client's private key. Default: none.",
+            format="password",
+        ),
+        "proxy": _field(
+            "Proxy",
+            "URL of a proxy, as http://user:password@proxy.example.com:3128. Default: none.",
+            format="password",
+        ),
+        "headers": _field(
+            "Headers",
+            'Headers for every request, as a JSON object: {"X-Tenant": "acme"}; no credentials. Default:'
+            " none.",
+            "object",
+        ),
     }
