@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
         BulkRecord as BulkRecord,
         BulkReport as BulkReport,
     )
-    from airflow_mirrordb.client.collections.pagination import Pagination as Pagination
+    from airflow_mirrordb.client.collections.pages.pagination import Pagination as Pagination
     from airflow_mirrordb.client.collections.streams import Manifest as Manifest, Sink as Sink
     from airflow_mirrordb.client.config import MirrorDBConfig as MirrorDBConfig
     from airflow_mirrordb.client.endpoints.registry import EndpointRegistry as EndpointRegistry
@@ -104,7 +104,7 @@ _MODULES = {
     "calls.call": ("Attempt",),
     "messages.full_response": ("FullResponse",),
     "mirrordb": ("GenericMirrorDB",),
-    "collections.pagination": ("Pagination",),
+    "collections.pages.pagination": ("Pagination",),
     "messages.request": ("BodyOptions", "MirrorDBRequest", "PreparedRequest", "RequestOptions"),
     "retries.retry": ("Progress", "RetryPolicy", "WaitNeeded", "retry_with_exponential_backoff"),
     "collections.streams": ("Manifest", "Sink"),

@@ -14,9 +14,9 @@ from airflow_mirrordb.client.bodies.requests import data_given, given_body
 from airflow_mirrordb.client.calls.call import Note
 from airflow_mirrordb.client.collections.bulk import Bulk, BulkOptions, Items
 from airflow_mirrordb.client.collections.bulk_report import BulkReport
-from airflow_mirrordb.client.collections.page_reader import Reader, collect, pages
-from airflow_mirrordb.client.collections.page_sender import PageSender
-from airflow_mirrordb.client.collections.reading_report import warning_of_pages
+from airflow_mirrordb.client.collections.pages.reader import Reader, collect, pages
+from airflow_mirrordb.client.collections.pages.reading_report import warning_of_pages
+from airflow_mirrordb.client.collections.pages.sender import PageSender
 from airflow_mirrordb.client.collections.streams import Sink, Stream
 from airflow_mirrordb.client.connected import Connected
 from airflow_mirrordb.client.endpoints.patterns import Method

@@ -130,7 +130,7 @@ class MirrorDBReadOperator(MirrorDBOperator):
     ) -> None:
         super().__init__(**kwargs)
         if isinstance(paginate, Mapping):
-            from airflow_mirrordb.client.collections.page_arguments import (
+            from airflow_mirrordb.client.collections.pages.arguments import (
                 check_page_arguments,
                 check_place_of_param,
             )

@@ -41,7 +41,7 @@ def check_event_arguments(trigger: MirrorDBEventTrigger) -> None:
     if trigger.headers:
         refuse_sensitive(trigger.headers)
     if trigger.paginate is not None:
-        from airflow_mirrordb.client.collections.page_arguments import (
+        from airflow_mirrordb.client.collections.pages.arguments import (
             check_page_arguments,
             check_place_of_param,
         )

@@ -21,7 +21,7 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.calls.redirects import redirected
-from airflow_mirrordb.client.collections.next_links import BadLinkError, PageRequest, followed
+from airflow_mirrordb.client.collections.pages.next_links import BadLinkError, PageRequest, followed
 from airflow_mirrordb.client.endpoints.patterns import METHODS
 from airflow_mirrordb.client.errors import InvalidRequestError
 from airflow_mirrordb.client.messages import response

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from airflow_mirrordb.client import GenericMirrorDB, InvalidRequestError, RefusedError
-from airflow_mirrordb.client.collections.page_arguments import check_page_arguments
+from airflow_mirrordb.client.collections.pages.arguments import check_page_arguments
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from airflow_mirrordb.client import GenericMirrorDB, InvalidResponseError
-from airflow_mirrordb.client.collections.next_links import (
+from airflow_mirrordb.client.collections.pages.next_links import (
     BadLinkError,
     PageRequest,
     followed,

@@ -15,7 +15,7 @@ from airflow_mirrordb.client import (
     InvalidRequestError,
     InvalidResponseError,
 )
-from airflow_mirrordb.client.collections.next_links import next_link
+from airflow_mirrordb.client.collections.pages.next_links import next_link
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 from airflow_mirrordb.task.outcomes.events import read_event

@@ -17,7 +17,7 @@ from aiohttp import web
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from airflow_mirrordb.client import GenericMirrorDB, MirrorDBRequest, ServerError
-from airflow_mirrordb.client.collections.reading_report import LOG_EVERY
+from airflow_mirrordb.client.collections.pages.reading_report import LOG_EVERY
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.output import OutputFile
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator

@@ -76,23 +76,23 @@ SEAMS = {
     "airflow_mirrordb.client.collections.bulk_report": {
         "failures of a bulk": "BulkReport.has_failed",
     },
-    "airflow_mirrordb.client.collections.page": {
+    "airflow_mirrordb.client.collections.pages.page": {
         "texts of flags": "flag_told",
     },
-    "airflow_mirrordb.client.collections.page_arguments": {
+    "airflow_mirrordb.client.collections.pages.arguments": {
         "names of what is left": "_LEFT",
     },
-    "airflow_mirrordb.client.collections.page_reader": {
+    "airflow_mirrordb.client.collections.pages.reader": {
         "totals that tell what is left": "_is_left",
         "404 of other hosts": "is_end",
     },
-    "airflow_mirrordb.client.collections.page_sender": {
+    "airflow_mirrordb.client.collections.pages.sender": {
         "settings of a collection": "PageSender._settings",
     },
-    "airflow_mirrordb.client.collections.pagination": {
+    "airflow_mirrordb.client.collections.pages.pagination": {
         "length of what tells of the next page": "MAX_TOKEN",
     },
-    "airflow_mirrordb.client.collections.next_links": {
+    "airflow_mirrordb.client.collections.pages.next_links": {
         "queries of links": "shown",
         "origin of links": "_address",
         "parameters in paths of links": "_PLAIN_PATH",
@@ -101,7 +101,7 @@ SEAMS = {
         "credentials in headers of answers": "_CREDENTIALS",
         "queries in headers of answers": "shown",
     },
-    "airflow_mirrordb.client.collections.signs_of_more": {
+    "airflow_mirrordb.client.collections.pages.signs_of_more": {
         "number of fields": "_FIELDS",
         "length of names of fields": "_NAME",
     },

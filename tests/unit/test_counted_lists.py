@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_mirrordb.client.collections.counted_lists import UnclearError, counted_in
-from airflow_mirrordb.client.collections.page_arguments import check_page_arguments
+from airflow_mirrordb.client.collections.pages.arguments import check_page_arguments
+from airflow_mirrordb.client.collections.pages.counted_lists import UnclearError, counted_in
 from airflow_mirrordb.client.errors import InvalidRequestError
 
 ROWS = [{"id": number, "on": number == 1, "tags": ["a", "b"]} for number in range(4)]

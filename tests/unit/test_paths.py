@@ -16,7 +16,7 @@ import jmespath
 import pytest
 from hypothesis import given, strategies as st
 
-from airflow_mirrordb.client.collections.page_arguments import check_page_arguments
+from airflow_mirrordb.client.collections.pages.arguments import check_page_arguments
 from airflow_mirrordb.client.errors import InvalidRequestError, MirrorDBError
 from airflow_mirrordb.client.messages.response import MirrorDBResponse, unwrapped
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from airflow_mirrordb.client.collections.next_links import PageRequest
-from airflow_mirrordb.client.collections.page_reader import ReadAhead
+from airflow_mirrordb.client.collections.pages.next_links import PageRequest
+from airflow_mirrordb.client.collections.pages.reader import ReadAhead
 from airflow_mirrordb.client.messages.request import MirrorDBRequest
 from tests.support.clocks import turns
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
-from airflow_mirrordb.client.collections.signs_of_more import (
+from airflow_mirrordb.client.collections.pages.signs_of_more import (
     has_records,
     lists_in,
     looks_full,

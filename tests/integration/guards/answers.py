@@ -15,7 +15,7 @@ from aiohttp.client_proto import ResponseHandler
 
 from airflow_mirrordb.client import InvalidResponseError
 from airflow_mirrordb.client.bodies import compression
-from airflow_mirrordb.client.collections import page_reader
+from airflow_mirrordb.client.collections.pages import reader as page_reader
 from airflow_mirrordb.client.retries import write_safety
 from airflow_mirrordb.client.wire import failures, transport
 from airflow_mirrordb.client.wire.sockets import unsent_bytes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_mirrordb.client.collections.signs_of_more import signs_of_more
+from airflow_mirrordb.client.collections.pages.signs_of_more import signs_of_more
 from tests.support.guards import Guard
 from tests.unit import (
     test_error_bodies as bodies_of_errors,

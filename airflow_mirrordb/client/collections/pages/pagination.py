@@ -6,20 +6,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from airflow_mirrordb.client.collections.next_links import (
-    BadLinkError,
-    PageRequest,
-    followed,
-    next_link_of,
-)
-from airflow_mirrordb.client.collections.page import Page, found_in_body, kind_of, page_of, unusable
-from airflow_mirrordb.client.collections.page_arguments import (
+from airflow_mirrordb.client.collections.pages.arguments import (
     COUNTED,
     NAMES,
     check_page_arguments,
     check_place_of_param,
     whole_number,
 )
+from airflow_mirrordb.client.collections.pages.next_links import (
+    BadLinkError,
+    PageRequest,
+    followed,
+    next_link_of,
+)
+from airflow_mirrordb.client.collections.pages.page import Page, found_in_body, kind_of, page_of, unusable
 from airflow_mirrordb.client.errors import InvalidRequestError
 from airflow_mirrordb.client.messages.request import MirrorDBRequest
 from airflow_mirrordb.client.messages.response import MirrorDBResponse

@@ -18,11 +18,11 @@ from itertools import islice
 from typing import Any
 
 from airflow_mirrordb.client.clock import Clock
-from airflow_mirrordb.client.collections.next_links import PageRequest
-from airflow_mirrordb.client.collections.page import Page, unusable
-from airflow_mirrordb.client.collections.page_sender import Sent, is_end
-from airflow_mirrordb.client.collections.pagination import Pagination, pagination_of
-from airflow_mirrordb.client.collections.reading_report import ReadingReport
+from airflow_mirrordb.client.collections.pages.next_links import PageRequest
+from airflow_mirrordb.client.collections.pages.page import Page, unusable
+from airflow_mirrordb.client.collections.pages.pagination import Pagination, pagination_of
+from airflow_mirrordb.client.collections.pages.reading_report import ReadingReport
+from airflow_mirrordb.client.collections.pages.sender import Sent, is_end
 from airflow_mirrordb.client.collections.streams import Stream
 from airflow_mirrordb.client.errors import InvalidRequestError, InvalidResponseError, NotFoundError
 from airflow_mirrordb.client.messages.request import MirrorDBRequest, attach_request

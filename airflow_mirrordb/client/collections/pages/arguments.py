@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from airflow_mirrordb.client.collections.counted_lists import UnclearError, counted_list
+from airflow_mirrordb.client.collections.pages.counted_lists import UnclearError, counted_list
 from airflow_mirrordb.client.errors import InvalidRequestError, remedy
 from airflow_mirrordb.client.messages.headers import TOKEN
 from airflow_mirrordb.paths import PathError, parse_path
@@ -51,7 +51,7 @@ _OF_STYLES: dict[str, tuple[str, ...]] = {
 
 
 def check_page_arguments(arguments: object, unknown: Collection[str] = ()) -> None:
-    """Check what is to become a :class:`~airflow_mirrordb.client.collections.pagination.Pagination`.
+    """Check what is to become a :class:`~airflow_mirrordb.client.collections.pages.pagination.Pagination`.
 
     :param unknown: names of the arguments whose values are not known yet, as those of templates
     :raises InvalidRequestError: if it is no mapping, or its values do not fit together; names the wrong one

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 
 from airflow_mirrordb.client.clock import Clock
-from airflow_mirrordb.client.collections.next_links import PageRequest
-from airflow_mirrordb.client.collections.page import Page
-from airflow_mirrordb.client.collections.pagination import Pagination
-from airflow_mirrordb.client.collections.signs_of_more import (
+from airflow_mirrordb.client.collections.pages.next_links import PageRequest
+from airflow_mirrordb.client.collections.pages.page import Page
+from airflow_mirrordb.client.collections.pages.pagination import Pagination
+from airflow_mirrordb.client.collections.pages.signs_of_more import (
     CERTAIN,
     HINT,
     MOST,

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.client.auth.redaction import shortened
-from airflow_mirrordb.client.collections.counted_lists import UnclearError, counted_in
-from airflow_mirrordb.client.collections.signs_of_more import flag_told, lists_in, number_told
+from airflow_mirrordb.client.collections.pages.counted_lists import UnclearError, counted_in
+from airflow_mirrordb.client.collections.pages.signs_of_more import flag_told, lists_in, number_told
 from airflow_mirrordb.client.errors import InvalidResponseError
 from airflow_mirrordb.client.messages.response import MirrorDBResponse
 from airflow_mirrordb.paths import ABSENT, PathError, parse_path
 
 if TYPE_CHECKING:
-    from airflow_mirrordb.client.collections.pagination import Pagination
+    from airflow_mirrordb.client.collections.pages.pagination import Pagination
 
 log = logging.getLogger(__name__)
 

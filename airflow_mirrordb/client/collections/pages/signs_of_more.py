@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from airflow_mirrordb.client.auth.redaction import shortened
-from airflow_mirrordb.client.collections.next_links import next_link_of
+from airflow_mirrordb.client.collections.pages.next_links import next_link_of
 
 #: How many objects deep, and how many keys of each, a body is looked at.
 _DEPTH = 4  # data.orders.pageInfo.hasNextPage

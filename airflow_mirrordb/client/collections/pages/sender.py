@@ -10,7 +10,7 @@ from typing import Any
 from airflow_mirrordb.client.calls.call import Snapshot
 from airflow_mirrordb.client.calls.route import Route, Routes
 from airflow_mirrordb.client.calls.sender import Sender
-from airflow_mirrordb.client.collections.next_links import PageRequest
+from airflow_mirrordb.client.collections.pages.next_links import PageRequest
 from airflow_mirrordb.client.errors import DISCONNECTED, DisconnectedError, MirrorDBError, NotFoundError
 from airflow_mirrordb.client.messages.request import attach_request
 from airflow_mirrordb.client.messages.response import MirrorDBResponse

@@ -1,0 +1,1 @@
+"""A collection that is read page by page, to its end."""
