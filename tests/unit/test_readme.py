@@ -76,11 +76,13 @@ def test_files_of_the_shared_room_are_all_told() -> None:
     assert named == files
 
 
-def test_where_what_is_in_the_client() -> None:
-    """The table of the client's README names what is at the top of it, and nothing else."""
-    rows = re.findall(r"^\| (`.+?) \|", CLIENT.partition("## Where what is")[2], re.MULTILINE)
+@pytest.mark.parametrize("room", ["client", "hooks"])
+def test_where_what_is(room: str) -> None:
+    """The table of a room's README names what is at the top of it, and nothing else."""
+    page = READMES[f"airflow_mirrordb/{room}"]
+    rows = re.findall(r"^\| (`.+?) \|", page.partition("## Where what is")[2], re.MULTILINE)
     named = {name.rstrip("/") for row in rows for name in re.findall(r"`([\w./]+)`", row)}
-    there = {path.name for path in (PACKAGE / "client").iterdir()}
+    there = {path.name for path in (PACKAGE / room).iterdir()}
     assert named == there - {"__init__.py", "__pycache__", "README.md", "BACKENDS.md"}
 
 
