@@ -125,6 +125,26 @@ async def test_a_total_that_is_called_what_remains_is_refused(
         await read(numbered(4), {**COUNTED, "records": "rows", "total": total})
 
 
+@pytest.mark.parametrize("style", ["page", "offset"])
+async def test_records_that_come_again_with_another_content_are_warned_of(
+    read: Callable[..., Any],  # noqa: F811
+    caplog: pytest.LogCaptureFixture,
+    style: str,
+) -> None:
+    """A backend that does not know ``param`` gives the first page again, with URLs that are signed anew."""
+    answers = iter(range(9))
+
+    def answer(_request: web.Request) -> web.Response:
+        signature = next(answers)
+        rows = [{**record, "photo": f"https://x/y?sig={signature}"} for record in RECORDS[:3]]
+        return web.json_response({"rows": rows, "total": 9})
+
+    paginate = {"style": style, "param": "pagee", "records": "rows", "total": "total"}
+    assert len((await read(answer, paginate))[0]) == 9
+    (warning,) = warnings_in(caplog)
+    assert "the backend does not know 'param' ('pagee')" in warning
+
+
 # -- what is told of pages that were not read ----------------------------------------------------
 
 

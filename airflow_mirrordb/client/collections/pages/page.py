@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: What APIs call that by which a record is told from another one.
+_IDS = ("id", "_id", "Id", "ID", "uuid", "guid")
 #: Words of a body that says of an error, though its status does not.
 _ERRORS = frozenset({"error", "errors", "message", "fault", "exception"})
 
@@ -50,6 +52,15 @@ def page_of(pagination: Pagination, response: MirrorDBResponse) -> Page:
         page_count=number_told(_found(response, "page_count", pagination.page_count)),
         more=_more_of(pagination, response),
     )
+
+
+def ids_of(records: list[Any]) -> list[str]:
+    """Return by what the records of a page are told apart, as far as that has a usual name; none if not."""
+    ids = [
+        next((str(record[name]) for name in _IDS if name in record), "") if isinstance(record, dict) else ""
+        for record in records
+    ]
+    return ids if len(set(ids)) == len(ids) > 1 and "" not in ids else []
 
 
 def _records_of(pagination: Pagination, response: MirrorDBResponse) -> list[Any]:

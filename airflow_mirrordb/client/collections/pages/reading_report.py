@@ -6,7 +6,7 @@ import logging
 
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.pages.next_links import PageRequest
-from airflow_mirrordb.client.collections.pages.page import Page
+from airflow_mirrordb.client.collections.pages.page import Page, ids_of
 from airflow_mirrordb.client.collections.pages.pagination import Pagination
 from airflow_mirrordb.client.collections.pages.signs_of_more import (
     CERTAIN,
@@ -44,6 +44,8 @@ class ReadingReport:
         self._total: int | None = None
         self._first: tuple[PageRequest, MirrorDBResponse, Page] | None = None
         self._last: tuple[MirrorDBResponse, Page] | None = None
+        self._ids: list[str] = []
+        self._same_ids = False
         self._had_next = False
         self._tells_next: bool | None = None
         self._unseen = {name for name in ("total", "page_count", "more") if getattr(pagination, name)}
@@ -58,7 +60,10 @@ class ReadingReport:
         self._pages += 1
         self._filled += bool(page.count)
         self._total = total
-        if not self._pagination.is_counted:
+        if self._pagination.is_counted:
+            ids, self._ids = self._ids, ids_of(page.records)
+            self._same_ids |= bool(ids) and ids == self._ids
+        else:
             self._tells_next = self._pagination.tells_next(response)
             self._had_next |= self._tells_next is not None
         if page.count or self._pages == 1:  # any number may be the total of an empty page
@@ -81,6 +86,13 @@ class ReadingReport:
                 self._name,
                 name,
                 getattr(self._pagination, name),
+            )
+        if self._same_ids:
+            log.warning(
+                "%s: the records of a page have the ids of those of the page before. If they are the same"
+                " ones, the backend does not know 'param' (%r), and records are missing",
+                self._name,
+                self._pagination.param,
             )
         if tells_left:
             log.warning(
