@@ -29,28 +29,8 @@ if TYPE_CHECKING:
     from airflow_mirrordb.client.mirrordb import GenericMirrorDB
 
 
-class MirrorDBCreateOperator(MirrorDBOperator):
-    """POST a new resource; the task's result is the decoded answer.
-
-    :param data: JSON value for the body; a string is parsed as JSON; None, written so, sends none (templated)
-    :param form: fields of a form, as ``{"name": "Ada", "tags": ["a", "b"]}``, instead of data (templated)
-    :param files: paths of files by the names of their fields, as ``{"file": "s3://conn_id@bucket/a.csv"}``,
-        each one or a list, which are sent as a multipart form, behind the fields of ``form`` if there are
-        any. Files are always sent by a worker, a block in memory, and read anew for each attempt (templated)
-    :param input_path: path of a file that is sent as it is, likewise: on a disk, or on any storage
-        (templated)
-    :param content_type: what ``input_path`` holds, as ``text/csv``; or what the data is called instead of
-        ``application/json``, as ``application/vnd.api+json`` (templated)
-    :param idempotency_key: key by which the backend knows a repeated create, sent if the connection
-        has an ``idempotency_header``; by default derived from the task, its run and the data. Of many
-        records each has a name appended that is made of its own content: the keys are the same in any
-        order, and equal records have different ones (templated)
-    :param bulk: True if ``data`` is a list of records, each of them a request's (templated)
-
-    :raises ValueError: if there is no body, or more than one
-
-    The other arguments are those of :class:`MirrorDBOperator`.
-    """
+class _BodyOperator(MirrorDBOperator):
+    """Sends a body: data, a form, or files; the arguments are those of :class:`MirrorDBCreateOperator`."""
 
     template_fields: Sequence[str] = (
         *MirrorDBOperator.template_fields,
@@ -82,6 +62,30 @@ class MirrorDBCreateOperator(MirrorDBOperator):
         self.content_type = content_type
         self.idempotency_key = idempotency_key
         self.bulk = bulk
+
+
+class MirrorDBCreateOperator(_BodyOperator):
+    """POST a new resource; the task's result is the decoded answer.
+
+    :param data: JSON value for the body; a string is parsed as JSON; None, written so, sends none (templated)
+    :param form: fields of a form, as ``{"name": "Ada", "tags": ["a", "b"]}``, instead of data (templated)
+    :param files: paths of files by the names of their fields, as ``{"file": "s3://conn_id@bucket/a.csv"}``,
+        each one or a list, which are sent as a multipart form, behind the fields of ``form`` if there are
+        any. Files are always sent by a worker, a block in memory, and read anew for each attempt (templated)
+    :param input_path: path of a file that is sent as it is, likewise: on a disk, or on any storage
+        (templated)
+    :param content_type: what ``input_path`` holds, as ``text/csv``; or what the data is called instead of
+        ``application/json``, as ``application/vnd.api+json`` (templated)
+    :param idempotency_key: key by which the backend knows a repeated create, sent if the connection
+        has an ``idempotency_header``; by default derived from the task, its run and the data. Of many
+        records each has a name appended that is made of its own content: the keys are the same in any
+        order, and equal records have different ones (templated)
+    :param bulk: True if ``data`` is a list of records, each of them a request's (templated)
+
+    :raises ValueError: if there is no body, or more than one
+
+    The other arguments are those of :class:`MirrorDBOperator`.
+    """
 
     def request(self, context: Context, client: GenericMirrorDB) -> MirrorDBRequest:
         return _write(self, context, client, "POST")
@@ -161,7 +165,7 @@ class MirrorDBReadOperator(MirrorDBOperator):
         return read_of(self, paginate=self.paginate)
 
 
-class MirrorDBUpdateOperator(MirrorDBOperator):
+class MirrorDBUpdateOperator(_BodyOperator):
     """PUT or PATCH a resource; the task's result is the decoded answer.
 
     :param data: JSON value for the body, not None; a string is parsed as JSON (templated)
@@ -179,42 +183,12 @@ class MirrorDBUpdateOperator(MirrorDBOperator):
     The other arguments are those of :class:`MirrorDBOperator`.
     """
 
-    template_fields: Sequence[str] = (
-        *MirrorDBOperator.template_fields,
-        *BODY_FIELDS,
-        "partial",
-        "if_match",
-        "idempotency_key",
-        "bulk",
-    )
-    template_fields_renderers = MirrorDBCreateOperator.template_fields_renderers
+    template_fields: Sequence[str] = (*_BodyOperator.template_fields, "partial", "if_match")
 
-    def __init__(
-        self,
-        *,
-        data: Any = NOT_GIVEN,
-        form: Mapping[str, Any] | None = None,
-        files: Mapping[str, Any] | None = None,
-        input_path: str | None = None,
-        content_type: str | None = None,
-        partial: bool | str = False,
-        if_match: str | None = None,
-        idempotency_key: str | None = None,
-        bulk: bool | str = False,
-        **kwargs: Any,
-    ) -> None:
-        body = (data, form, files, input_path, content_type)
-        check_body_arguments(**dict(zip(BODY_FIELDS, body, strict=True)))
+    def __init__(self, *, partial: bool | str = False, if_match: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.data = None if data is NOT_GIVEN else data
-        self.form = form
-        self.files = files
-        self.input_path = input_path
-        self.content_type = content_type
         self.partial = partial  # type: ignore[assignment]  # hides a class method that instances have no use for
         self.if_match = if_match
-        self.idempotency_key = idempotency_key
-        self.bulk = bulk
 
     def request(self, context: Context, client: GenericMirrorDB) -> MirrorDBRequest:
         partial = parse_argument("partial", self.partial, bool)

@@ -19,6 +19,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_mirrordb.task.arguments import (
     MAX_EVENT_BYTES,
+    READ_FIELDS,
     check_sensor_arguments,
     condition_of,
     fields_of,
@@ -114,22 +115,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
     ``BaseSensorOperator``.
     """
 
-    template_fields: Sequence[str] = (
-        "mirrordb_conn_id",
-        "endpoint",
-        "field",
-        "equals",
-        "is_in",
-        "failed",
-        "not_yet",
-        "method_name",
-        "data",
-        "query",
-        "headers",
-        "request_timeout",
-        "accept",
-        "full_response",
-    )
+    template_fields: Sequence[str] = (*READ_FIELDS, "field", "equals", "is_in", "failed", "not_yet")
     template_fields_renderers = {"data": "json", "query": "json", "headers": "json"}  # noqa: RUF012  # Airflow's own type
     ui_color = "#e7f3e1"
     operator_extra_links = (MirrorDBResourceLink(),)

@@ -33,6 +33,18 @@ T = TypeVar("T")
 
 #: The arguments of an operator that make the body of its request.
 BODY_FIELDS = ("data", "form", "files", "input_path", "content_type")
+#: What says of a sensor, and of a read that begins in the triggerer, what is read.
+READ_FIELDS = (
+    "mirrordb_conn_id",
+    "endpoint",
+    "method_name",
+    "data",
+    "query",
+    "headers",
+    "request_timeout",
+    "accept",
+    "full_response",
+)
 #: Default of ``max_event_bytes``: a result is stored in Airflow's database.
 MAX_EVENT_BYTES = 2**20
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_mirrordb.compat import starts_from_trigger
 from airflow_mirrordb.json_types import as_plain, is_list
-from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES
+from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES, READ_FIELDS
 from airflow_mirrordb.task.serialization import check_exact
 from airflow_mirrordb.task.stored_arguments import without_defaults
 
@@ -59,18 +59,7 @@ def start_in_triggerer(
         return
     from airflow.triggers.base import StartTriggerArgs
 
-    names = (
-        "mirrordb_conn_id",
-        "endpoint",
-        "method_name",
-        "data",
-        "query",
-        "headers",
-        "request_timeout",
-        "accept",
-        "full_response",
-    )
-    request = {name: getattr(task, name) for name in names}
+    request = {name: getattr(task, name) for name in READ_FIELDS}
     given = {**request, **arguments, "end_from_trigger": end_from_trigger}
     kwargs = without_defaults(given, DEFAULTS)
     for name, value in kwargs.items():

@@ -523,18 +523,22 @@ def write(hook: MirrorDBHook, method: str) -> Any:
 
 
 def arguments_of(operator: type) -> set[str]:
-    return set(inspect.signature(operator.__init__).parameters) - {"self", "kwargs"}  # type: ignore[misc]
+    """Return what the constructors of an operator take, but those of Airflow's own classes."""
+    ours = operator.__mro__[: operator.__mro__.index(MirrorDBOperator) + 1]
+    taken = {name for kind in ours for name in inspect.signature(kind.__init__).parameters}  # type: ignore[misc]
+    return taken - {"self", "kwargs"}
 
 
 def operators_of_the_provider() -> dict[str, type]:
-    """Return all operators of the modules that the provider lists."""
+    """Return all operators of the modules that the provider lists, but what they have in common."""
     (listed,) = get_provider_info()["operators"]
     modules = [import_module(name) for name in listed["python-modules"]]
     return {
         name: value
         for module in modules
         for name, value in vars(module).items()
-        if isinstance(value, type) and issubclass(value, MirrorDBOperator) and value is not MirrorDBOperator
+        if isinstance(value, type) and issubclass(value, MirrorDBOperator)
+        if value is not MirrorDBOperator and not name.startswith("_")
     }
 
 
