@@ -21,6 +21,7 @@ from tests.integration.guards import (
     answers,
     confidentiality,
     large_bodies,
+    pages,
     requests_sent,
     writes,
 )
@@ -30,7 +31,7 @@ from tests.integration.test_early_success import early  # noqa: F401  # and one 
 from tests.integration.test_framing import small_framing  # noqa: F401  # a fixture
 from tests.integration.test_hostile_answers import hostile  # noqa: F401  # another one
 from tests.integration.test_operators_tries import tries  # noqa: F401  # another one
-from tests.integration.test_page_ends import read  # noqa: F401  # and one more
+from tests.integration.test_page_ends import read  # noqa: F401  # another one
 from tests.integration.test_resources import mixed  # noqa: F401  # another one
 from tests.integration.test_sensor import scheduler  # noqa: F401  # and another one
 from tests.integration.test_stored_triggers import fired  # noqa: F401  # and another one
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from tests.support.connections import ConfigFor, SetConnection
     from tests.support.triggering import Triggerer
 
-PARTS = (requests_sent, writes, answers, large_bodies, confidentiality, airflow_borders)
+PARTS = (requests_sent, writes, answers, pages, large_bodies, confidentiality, airflow_borders)
 GUARDS = {name: guard for part in PARTS for name, guard in part.GUARDS.items()}
 
 

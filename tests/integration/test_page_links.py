@@ -56,6 +56,7 @@ async def test_all_link_headers_count(answering: Answering, config_for: ConfigFo
         (", ,<?p=1>;rel=prev,, <?p=2,3>; title; REL=Next", "?p=2,3"),
         ('<?p=1>; title="a; rel=next"; rel="prev"', None),
         ('<?p=1>; title="<?p=2>; rel=next, <?p=3>; rel=next"; rel="prev"', None),
+        (r'<?p=1>; title="a\"; rel=next; b"; rel="prev"', None),
         ('<?p=1>; rel="prev"; rel="next"', None),
         ('<?p=1>; xrel="next"', None),
         ('no link, "a, <?p=1>; rel=next", <?p=2>; rel="next"', "?p=2"),

@@ -78,12 +78,16 @@ SEAMS = {
     },
     "airflow_mirrordb.client.collections.pages.page": {
         "texts of flags": "flag_told",
+        "records that are left out": "counted_in",
     },
     "airflow_mirrordb.client.collections.pages.arguments": {
         "names of what is left": "_LEFT",
+        "lists that cannot be counted": "counted_list",
     },
     "airflow_mirrordb.client.collections.pages.reader": {
         "totals that tell what is left": "_is_left",
+        "pages that come again": "_comes_again",
+        "pages that were told": "_tells_of_another",
         "404 of other hosts": "is_end",
     },
     "airflow_mirrordb.client.collections.pages.sender": {
@@ -91,15 +95,21 @@ SEAMS = {
     },
     "airflow_mirrordb.client.collections.pages.pagination": {
         "length of what tells of the next page": "MAX_TOKEN",
+        "where relative links begin": "followed",
+        "empty pages before the last one": "Pagination._is_last",
     },
     "airflow_mirrordb.client.collections.pages.next_links": {
         "queries of links": "shown",
         "origin of links": "_address",
+        "parameters of links": "_LINK_PARAMETER",
+        "quoted pairs in relations of links": "_QUOTED_PAIR",
+        "conditions of later pages": "CONDITIONS_OF_READS",
         "parameters in paths of links": "_PLAIN_PATH",
     },
     "airflow_mirrordb.client.messages.full_response": {
         "credentials in headers of answers": "_CREDENTIALS",
         "queries in headers of answers": "shown",
+        "signatures in headers of answers": "signatures_of",
     },
     "airflow_mirrordb.client.collections.pages.signs_of_more": {
         "number of fields": "_FIELDS",
@@ -185,6 +195,7 @@ SEAMS = {
     },
     "airflow_mirrordb.client.retries.write_safety": {
         "303 after a write": "_AFTER_AN_ACTION",
+        "refusals that an attempt before may have caused": "RefusedError",
         "successes that are cut off": "_without_answer",
     },
     "airflow_mirrordb.client.wire.aiohttp.private": {
@@ -206,6 +217,7 @@ SEAMS = {
         "the rest of a write that was answered early": "Sending.finish",
         "buffers of a connection that was reset": "_is_received",
         "answers before the last bytes": "Sending.note_answer",
+        "files that are said to be empty": "Sending._check_empty",
     },
     "airflow_mirrordb.client.wire.body_ends": {
         "closure alerts of TLS": "has_closure_alert",

@@ -17,6 +17,7 @@ from airflow_mirrordb.client.wire.tls import tls_context
 from airflow_mirrordb.hooks.connections.lookup import ConnectionLookUp
 from airflow_mirrordb.task.outcomes import polls
 from tests.integration import (
+    test_files_elsewhere as files,
     test_pages_as_one as pages_as_one,
     test_secrets as secrets,
     test_secrets_forms as forms,
@@ -230,6 +231,10 @@ GUARDS: dict[str, Guard] = {
     "queries in headers of answers": Guard(
         without=unchanged,
         check=full.test_no_secret_and_no_signature_is_in_a_header,
+    ),
+    "signatures in headers of answers": Guard(
+        without=lambda _request: [],
+        check=files.test_a_full_response_has_no_signature,
     ),
     "credentials in the URL of the token endpoint": Guard(
         without=NEVER,

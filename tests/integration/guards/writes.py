@@ -19,11 +19,13 @@ from tests.integration import (
     test_operators_bulk as bulks,
     test_operators_tries as tries_of_tasks,
     test_passing_answers as passing,
+    test_refused as refused,
     test_takeover as takeovers,
+    test_unsent as unsent,
     test_upload_wire as uploads,
 )
 from tests.integration.test_operators_tries import Tries
-from tests.support.guards import Guard, always, nothing, nothing_to_await
+from tests.support.guards import Guard, NeverRaisedError, always, nothing, nothing_to_await
 from tests.unit import (
     test_runner as runs,
 )
@@ -97,6 +99,20 @@ GUARDS: dict[str, Guard] = {
         without=lambda status, *_: status in range(200, 300) or status == 304,
         check=writes.test_a_write_that_is_not_modified_is_no_success,
         arguments={"method": "PUT"},
+    ),
+    "refusals that an attempt before may have caused": Guard(
+        without=NeverRaisedError,
+        check=refused.test_a_refusal_that_an_attempt_before_may_have_caused_is_ambiguous,
+        arguments={"method": "POST"},
+    ),
+    "files that are said to be empty": Guard(
+        without=nothing_to_await,
+        check=uploads.test_a_file_that_is_said_to_be_empty_is_read,
+    ),
+    "early successes of what is never read": Guard(
+        seam="the rest of a write that was answered early",
+        without=nothing_to_await,
+        check=unsent.test_an_early_success_of_what_is_never_read_is_none,
     ),
     "409 after mere refusals": Guard(
         seam="refusals",

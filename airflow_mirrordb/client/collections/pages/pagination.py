@@ -264,17 +264,19 @@ class Pagination:
         if not page.more:
             if page.total is not None and position >= page.total:
                 return None
-            if page.page_count is None:
-                is_last = not page.count
-            else:  # an empty page before it may be one whose records were all left out
-                is_last = number >= page.page_count - 1 + (self.first or 0)
-            if is_last:
+            if self._is_last(number, page):
                 return None
         elif not page.count and self.style == "offset":
             raise unusable(
                 response, f"the page is empty, though {self.more!r} says that there are further ones"
             )
         return self._turned(request, number + (1 if self.style == "page" else page.count))
+
+    def _is_last(self, number: int, page: Page) -> bool:
+        if page.page_count is None:
+            return not page.count
+        # an empty page before it may be one whose records were all left out
+        return number >= page.page_count - 1 + (self.first or 0)
 
     def _turned(self, page: PageRequest, value: Any) -> PageRequest:
         """Return the request of the same collection with another value of ``param``."""

@@ -229,7 +229,7 @@ class _Reading:
             following = None
         if following is None:
             return page, None, []
-        self._must_go_on = bool(page.more) or page.page_count is not None
+        self._must_go_on = _tells_of_another(page)
         most = pagination.max_pages or 0
         if len(self._seen) >= most:
             raise unusable(response, f"the collection goes on after max_pages ({most:,})")
@@ -294,9 +294,7 @@ class _Reading:
         Pages of records that are equal among themselves may be equal, too, if something else tells the end.
         """
         is_bounded = page.total is not None or page.page_count is not None
-        is_same = page.records == self._before and any(
-            isinstance(item, dict | list) for item in page.records[:1]
-        )
+        is_same = _comes_again(page, self._before)
         if self.pagination.is_counted and is_same and not (is_bounded and _has_equals(page.records)):
             raise unusable(
                 response,
@@ -315,6 +313,16 @@ class _Reading:
     @property
     def _is_complete(self) -> bool:
         return self._total is not None and self._position >= self._total
+
+
+def _tells_of_another(page: Page) -> bool:
+    """Whether a page says of the one that was asked for after it that there is one."""
+    return bool(page.more) or page.page_count is not None
+
+
+def _comes_again(page: Page, before: list[Any]) -> bool:
+    """Whether a page has the records of the one before, and not such that are equal anyway, as numbers."""
+    return page.records == before and any(isinstance(item, dict | list) for item in page.records[:1])
 
 
 def _is_left(before: int | None, page: Page, count: int) -> bool:
