@@ -61,7 +61,6 @@ class InFlightRequest(CancelScope):
     __slots__ = ("_end", "_in_flight", "_request")
 
     def __init__(self, in_flight: set[InFlightRequest], request: MirrorDBRequest) -> None:
-        super().__init__()
         self._in_flight, self._request = in_flight, request
         self._end: asyncio.Future[None] | None = None
 

@@ -172,7 +172,8 @@ class Retrying:
         progress = progress or Progress()
         if progress.deadline is None:
             progress = replace(progress, deadline=self.clock.time() + self.policy.max_elapsed)
-        await self._sleep_until(progress.resume_at)
+        if progress.resume_at:
+            await self._sleep_until(progress.resume_at)
         while True:
             number = progress.attempts + 1
             try:

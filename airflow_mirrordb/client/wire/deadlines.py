@@ -9,6 +9,13 @@ from contextvars import Context
 from types import TracebackType
 from typing import Any, Protocol
 
+if sys.version_info >= (3, 11):
+    _cancellations = asyncio.Task.cancelling
+else:
+
+    def _cancellations(_task: asyncio.Task[Any]) -> int:
+        return 0  # it does not count them
+
 
 class CancelScope(ABC):
     """A part of a task that can be cancelled without the rest of it.
@@ -20,8 +27,7 @@ class CancelScope(ABC):
 
     __slots__ = ("_cancelled_before", "_task", "is_cancelled")
 
-    def __init__(self) -> None:
-        self.is_cancelled = False
+    is_cancelled: bool
 
     def cancel(self) -> None:
         """Cancel what runs inside; once is enough."""
@@ -36,7 +42,7 @@ class CancelScope(ABC):
     def __enter__(self) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # asyncio runs nothing else
-        self._task, self._cancelled_before = task, _cancellations(task)
+        self._task, self._cancelled_before, self.is_cancelled = task, _cancellations(task), False
 
     def __exit__(
         self, _type: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
@@ -115,7 +121,6 @@ class _Within(CancelScope):
     __slots__ = ("_deadlines", "_seconds")
 
     def __init__(self, deadlines: Deadlines, seconds: float) -> None:
-        super().__init__()
         self._deadlines, self._seconds = deadlines, seconds
 
     def reason(self) -> Exception:
@@ -130,7 +135,3 @@ class _Within(CancelScope):
     ) -> None:
         self._deadlines.leave(self)
         super().__exit__(kind, error, traceback)
-
-
-def _cancellations(task: asyncio.Task[Any]) -> int:
-    return task.cancelling() if sys.version_info >= (3, 11) else 0  # older ones do not count

@@ -78,6 +78,8 @@ _RELATIONS = ("rel", "relation")
 _PLACES = ("href", "url", "uri")
 #: Of an object that tells of the next page: what asks for it, where there is no link.
 _POSITIONS = ("after", "starting_after", "cursor", "token", "offset", "start", "page")
+#: Types of JSON's values that hold no others, as most do: to tell them so takes a fifth of the time.
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 _COUNTS_OF_FULL_PAGES = frozenset(
     {10, 20, 25, 30, 40, 50, 60, 75, 100, 200, 250, 500, 1000, 2000, 5000, 10_000}
 )
@@ -211,9 +213,9 @@ def may_be_page(body: Any) -> bool:
 def _has_near_its_top(body: Any, fits: Callable[[Any], bool]) -> bool:
     if not isinstance(body, dict):
         return fits(body)
-    nested = [value for value in body.values() if isinstance(value, (dict, list))]  # most bodies have none
-    if any(_holds(value, fits) for value in nested):
-        return True
+    for value in body.values():
+        if type(value) not in _SCALARS and _holds(value, fits):
+            return True
     data = body.get("data")  # of GraphQL, whose connections have the records one place deeper
     return isinstance(data, dict) and any(_holds(value, fits) for value in data.values())
 
