@@ -129,8 +129,15 @@ class GenericMirrorDB(Connected):
 
         The other arguments and the errors are those of :meth:`create_function`.
         """
-        method = read_method(data)
-        return await self._data(method, method_name, endpoint, data=data, paginate=paginate, **options)
+        request = MirrorDBRequest(
+            method=read_method(data),
+            endpoint=endpoint,
+            method_name=method_name,
+            data=data,
+            paginate=paginate,
+            **options,
+        )
+        return (await self.send(self.prepare(request))).result
 
     async def records(
         self,
@@ -273,7 +280,10 @@ class GenericMirrorDB(Connected):
         with self._redaction:
             stream = None if sink is None else Stream(sink, request)
             if request.paginate is None:
-                answer = self._send(prepared, progress, wait=wait, once=once, stream=stream, note=note)
+                route = self._routes.here()
+                answer = self._sender.send(
+                    prepared, self._snapshot, route, progress, wait=wait, once=once, stream=stream, note=note
+                )
                 response = await (answer if stream is None else stream.keep(answer))
                 if request.reads:
                     self._warn_of_pages(request, response)
@@ -331,11 +341,6 @@ class GenericMirrorDB(Connected):
             return {"error": error.to_dict()}
 
     # -- inside ----------------------------------------------------------------------------------
-
-    def _send(
-        self, prepared: PreparedRequest, progress: Progress | None, **options: Any
-    ) -> Awaitable[MirrorDBResponse]:
-        return self._sender.send(prepared, self._snapshot, self._routes.here(), progress, **options)
 
     def _reader(
         self,

@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from http import HTTPStatus
-from types import TracebackType
-from typing import TYPE_CHECKING
 
 import aiohttp
 from aiohttp.hdrs import CONTENT_LENGTH, TRANSFER_ENCODING
@@ -18,22 +16,17 @@ from airflow_mirrordb.client.uploads.upload import OpenUpload, Upload
 from airflow_mirrordb.client.wire.aiohttp.private import Connection, Handler
 from airflow_mirrordb.client.wire.sockets import bytes_left
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
 #: Seconds between two looks at what is left to send of a write that was answered early.
 UNSENT_LOOK = 0.02
 CUT_OFF = "it took no more"
 
 
 class Sending:
-    """Sends the body of a request; a context in which its files are open.
+    """Sends the body of a request.
 
     Bytes go out with the head. An upload goes out as fast as the backend takes it, by a task of its own,
     since a backend may answer before it has read all (RFC 9112, section 9.3). What cannot be sent is never
     made whole, so that no backend takes it for all of the body.
-
-    :raises InputError: as a context, if a file cannot be opened, or is said to be empty and is not
     """
 
     def __init__(self, request: WireRequest) -> None:
@@ -44,30 +37,30 @@ class Sending:
         self._protocol: Handler | None = None
         self._is_late = False  # its last bytes went out behind the head of the answer
         self._error: MirrorDBError | None = None
-        self.body: bytes | None = None
+        body = request.body
+        self.is_upload = isinstance(body, Upload)
+        """Whether it has to be opened, and closed."""
+        self.body = None if isinstance(body, Upload) else body
         """What goes out with the head."""
         self.is_whole = True
         """Whether all was handed to asyncio, which may have lost it with the connection."""
         self.is_answered_early = False
         """Whether a success came of a write that is not sent whole yet: nobody knows its outcome."""
 
-    async def __aenter__(self) -> Self:
-        body = self._request.body
-        if isinstance(body, Upload):
-            self._upload = await body.opened()
-            self.is_whole = self._upload.length == 0
-            if self.is_whole:  # a file may say so that is not empty, as one that grew since
-                await self._check_empty(self._upload)
-        else:
-            self.body = body
-        return self
+    async def open(self) -> None:
+        """Open the files of an upload.
 
-    async def __aexit__(
-        self,
-        _type: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
+        :raises InputError: if one cannot be opened, or is said to be empty and is not
+        """
+        upload = self._request.body
+        assert isinstance(upload, Upload)  # noqa: S101  # nothing else is opened
+        self._upload = await upload.opened()
+        self.is_whole = self._upload.length == 0
+        if self.is_whole:  # a file may say so that is not empty, as one that grew since
+            await self._upload.block()
+
+    async def close(self) -> None:
+        """End the sending of an upload, and close its files."""
         try:
             if self._task is not None and not self._task.done():
                 self._task.cancel()
@@ -75,13 +68,6 @@ class Sending:
         finally:  # also if the caller is cancelled once more
             if self._upload is not None:
                 self._upload.close()
-
-    async def _check_empty(self, upload: OpenUpload) -> None:
-        try:
-            await upload.block()
-        except BaseException:
-            upload.close()
-            raise
 
     @property
     def framing(self) -> Mapping[str, str]:
@@ -121,15 +107,13 @@ class Sending:
             self.is_answered_early = bool(not self.is_whole or self._is_late or self._protocol.left_at_head)
 
     async def finish(self) -> None:
-        """Send the rest of a write whose success came before all of it was sent (RFC 9112, section 9.3).
+        """Send the rest of a write that was answered early (RFC 9112, section 9.3).
 
         Only an error lets a client send no more (section 9.6).
 
         :raises InputError: if the rest cannot be read
         :raises aiohttp.ClientError: if the backend takes no more
         """
-        if not self.is_answered_early:
-            return
         if self._task is not None:
             await asyncio.wait([self._task])
             if self._error is not None:

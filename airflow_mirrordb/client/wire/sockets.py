@@ -26,10 +26,11 @@ def drop_what_is_held(transport: asyncio.BaseTransport) -> None:
 def is_readable(transport: asyncio.BaseTransport) -> bool:
     """Whether anything has come that the event loop has not read yet, be it the end of the connection."""
     link = transport.get_extra_info("socket")
-    if link is None or link.fileno() < 0:  # closed here; TLS of Python 3.10 has none any more then
+    descriptor = -1 if link is None else link.fileno()
+    if descriptor < 0:  # closed here; TLS of Python 3.10 has none any more then
         return True
     waiting = select.poll()
-    waiting.register(link, select.POLLIN)
+    waiting.register(descriptor, select.POLLIN)
     return bool(waiting.poll(0))
 
 

@@ -118,10 +118,15 @@ class Transport:
         self._sending += 1
         try:
             with self._deadlines.within(seconds):
-                async with sending:
+                try:
+                    if sending.is_upload:
+                        await sending.open()
                     status = await self._exchange(
                         request, credentials or {}, sending, received, stream, begin
                     )
+                finally:
+                    if sending.is_upload:
+                        await sending.close()
         except (Exception, asyncio.CancelledError) as error:
             own = self._failure(error, request, seconds, sent=received.connection is not None)
             if own is None:
@@ -182,7 +187,8 @@ class Transport:
         received.refused = unasked_part(response, request) or await self._read(
             response, received.pieces, stream, reads=request.reads
         )
-        await sending.finish()
+        if sending.is_answered_early:
+            await sending.finish()
         if not received.refused and sending.is_whole:
             _release(received.connection, response, sending.body)
         return response.status

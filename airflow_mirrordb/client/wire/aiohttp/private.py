@@ -175,7 +175,8 @@ class Handler(ResponseHandler):
         """Prepare for the next answer."""
         self.left_at_head, self.left_at_end = 0, None
         self._received, self._allowed = 0, MAX_FRAMING
-        self._options, self._before_head = options, list[bytes]()
+        self._options = options
+        self._before_head: list[bytes] = []
         self.has_head = False
         super().set_response_params(**options)
 
