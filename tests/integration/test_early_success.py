@@ -28,7 +28,7 @@ CREATED = json_answer('{"id": 7}', "201 Created")
 
 
 class EarlyServer(RawServer):
-    """Answers a request when it has its head, and goes on when it is told so.
+    """Answers a request when its body begins, and goes on when it is told so.
 
     :param early: what it answers then
     :param end: what it does when it may go on
@@ -45,6 +45,7 @@ class EarlyServer(RawServer):
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length:")[2].split()[0])
+        self.received += len(await reader.read(1))  # the client sends its body by now
         writer.write(self.early)
         await writer.drain()
         self.arrived.set()
