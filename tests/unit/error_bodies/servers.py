@@ -28,6 +28,43 @@ ROWS = {
         None,
         "Failed to create record; title: Missing required value.",
     ),
+    "PocketBase, fields in groups": Row(
+        "pocketbase.io/docs/api-settings, 'Update settings', responses 400",
+        400,
+        """{"status": 400, "message": "An error occurred while submitting the form.", "data": {"meta": {
+        "appName": {"code": "validation_required", "message": "Missing required value."}}, "smtp": {"host": {
+        "code": "validation_required", "message": "Missing required value."}, "port": {"code":
+        "validation_is_port", "message": "Must be a valid port."}}}}""",
+        None,
+        "An error occurred while submitting the form; meta.appName: Missing required value; smtp.host:"
+        " Missing required value; smtp.port: Must be a valid port.",
+    ),
+    "PocketBase, a field of a group and another": Row(
+        "pocketbase.io/docs/api-settings, as before",
+        400,
+        """{"status": 400, "message": "Failed.", "data": {"s3": {"bucket": {"code": "validation_required",
+        "message": "Cannot be blank."}}, "logs": {"code": "validation_invalid", "message": "Too many."}}}""",
+        None,
+        "s3.bucket: Cannot be blank; logs: Too many.",
+    ),
+    "PocketBase, a batch": Row(
+        "pocketbase.io/docs/api-records, 'Batch create/update/upsert/delete records', responses 400",
+        400,
+        """{"status": 400, "message": "Batch transaction failed.", "data": {"requests": {"1": {"code":
+        "batch_request_failed", "message": "Batch request failed.", "response": {"status": 400, "message":
+        "Failed to create record.", "data": {"id": {"code": "validation_min_text_constraint", "message":
+        "Must be at least 3 character(s).", "params": {"min": 3}}}}}}}}""",
+        None,
+        "Batch transaction failed; requests.1: Batch request failed; requests.1: Failed to create record;"
+        " requests.1.id: Must be at least 3 character(s).",
+    ),
+    "data beside an error": Row(
+        "none; a record that was sent back tells of no error, be it in groups",
+        409,
+        """{"message": "It exists", "data": {"user": {"name": {"first": "Ada", "message": "hello"}}}}""",
+        None,
+        "It exists",
+    ),
     "Kinto": Row(
         "docs.kinto-storage.org/en/stable/api/1.x/errors.html",
         400,

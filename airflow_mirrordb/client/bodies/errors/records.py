@@ -278,10 +278,24 @@ def _kind_below(name: str, item: Any, kind: Kind) -> Kind | None:
 
 
 def _are_of_fields(item: Mapping[str, Any]) -> bool:
-    """Return whether each value of a mapping tells what is wrong with a field, as in PocketBase."""
-    return bool(item) and all(
-        isinstance(value, Mapping) and isinstance(value.get("message"), str) for value in item.values()
-    )
+    """Return whether each value of a mapping tells what is wrong with a field, as in PocketBase.
+
+    Fields may lie in groups, at any depth, where what is told has a code as well: all else there may be data.
+    """
+    values = list(islice(item.values(), MAX_NODES))
+    if values and all(_is_told(value) for value in values):
+        return True
+    waiting = [(value, 1) for value in values]
+    for value, depth in waiting:  # which grows on the way
+        if not isinstance(value, Mapping) or not value or depth > MAX_DEPTH or len(waiting) > MAX_NODES:
+            return False
+        if not (_is_told(value) and "code" in value):
+            waiting += [(inner, depth + 1) for inner in islice(value.values(), MAX_NODES)]
+    return bool(values)
+
+
+def _is_told(value: Any) -> bool:
+    return isinstance(value, Mapping) and isinstance(value.get("message"), str)
 
 
 def _is_of_field(name: str, item: Any, kind: Kind, depth: int) -> bool:
