@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -234,6 +235,23 @@ async def test_a_cursor_that_says_nothing_is_the_end(read: Callable[..., Any], e
         return web.json_response({"users": [{"id": cursor}], "next_cursor": tokens[cursor]})
 
     paginate = {"style": "body", "next": "next_cursor", "param": "cursor", "records": "users"}
+    found, _ = await read(answer, paginate)
+    assert [user["id"] for user in found] == [None, "11", "22"]
+
+
+@pytest.mark.parametrize("end", [-1, "-1"])
+async def test_another_value_that_ends_a_collection_is_said_by_an_expression(
+    read: Callable[..., Any], end: Any
+) -> None:
+    """X begins with -1 (developer.x.com, "Cursoring"), so by itself it is none; other backends end so."""
+    tokens: dict[str | None, Any] = {None: 11, "11": "22", "22": end}
+
+    def answer(request: web.Request) -> web.Response:
+        cursor = request.query.get("cursor")
+        return web.json_response({"users": [{"id": cursor}], "next_cursor": tokens[cursor]})
+
+    goes_on = f"next_cursor != `{json.dumps(end)}` && next_cursor"
+    paginate = {"style": "body", "next": goes_on, "param": "cursor", "records": "users"}
     found, _ = await read(answer, paginate)
     assert [user["id"] for user in found] == [None, "11", "22"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -113,6 +114,26 @@ async def test_a_link_is_sent_byte_for_byte(
     async with GenericMirrorDB(config_for(f"{backend.base_url}/v1", endpoints=endpoints)) as client:
         assert await client.read_function("list", "api/x", paginate=PAGINATE) == [1, 2]
     assert backend.lines[1] == f"GET {sent}"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("@odata.nextLink", {"@odata.context": "x", "@odata.nextLink": "?p=2"}),
+        ("link.0.url", {"link": [{"relation": "next", "url": "?p=2"}]}),
+        ("link[?relation=='next'].url | [0]", {"link": [{"url": "?"}, {"relation": "next", "url": "?p=2"}]}),
+    ],
+)
+async def test_a_link_is_found_below_a_name_with_a_dot_and_in_a_list(
+    answering: Answering, config_for: ConfigFor, path: str, body: dict[str, Any]
+) -> None:
+    """OData JSON Format 4.01, section 4.6.5; FHIR (hl7.org/fhir/R4/bundle.html), ``Bundle.link``."""
+    last = {"rows": [2], "link": []}
+    backend = await answering(*map(web.json_response, [{**body, "rows": [1]}, last]))
+    async with GenericMirrorDB(config_for(backend.base_url)) as client:
+        paginate = {"style": "body", "next": path, "records": "rows"}
+        assert await client.read_function("list", "api/x", paginate=paginate) == [1, 2]
+    assert backend.lines == ["GET /api/x", "GET /api/x?p=2"]
 
 
 async def test_relative_links_begin_at_the_page_that_has_them(
