@@ -255,6 +255,8 @@ async def test_a_name_in_a_body_that_is_a_list_is_warned_of(
         ({"data": [RECORDS[0]], "links": {"next": None}}, False, None),
         ({"rows": RECORDS[:1], "next": "x"}, False, None),
         ({"id": 7, "tags": ["a"], "next": "/articles/8"}, False, None),
+        # google.aip.dev/151: work that goes on is no page
+        ({"name": "operations/7", "done": False, "metadata": {"steps": ["a"]}}, False, None),
         ({"id": 7, "lines": RECORDS[:1], "token": "x"}, True, None),
         ({"name": "x", "next": "/articles/8"}, False, None),
     ],

@@ -56,6 +56,8 @@ _MORE = re.compile(
     r"|^exceeded_?transfer_?limit$",  # ArcGIS
     re.IGNORECASE,
 )
+#: Flags of a query, and as well of work that goes on (google.aip.dev/151).
+_OF_WORK = re.compile(r"(?:is_?)?done$", re.IGNORECASE)
 _LAST = re.compile(r"^(?:is)?_?last(?:_?page)?$|^(?:is_?)?done$|^end_?of_?(?:stream|list)$", re.IGNORECASE)
 _HEADER = re.compile(
     r"next.{0,4}(?:page|link|ur[il]|cursor|token|offset|marker|key)|^(?:x-)?next$|cursor|continuation",
@@ -99,7 +101,7 @@ def signs_of_more(body: Any, headers: Mapping[str, str], least: int = HINT) -> l
         has_more = _flag_in(name, value)
         if has_more is False:
             return []
-        if has_more:
+        if has_more and (least == HINT or not _OF_WORK.match(name)):
             found.append(f"{place}: {str(value).lower()}")
         elif (sign := _sign_in(place, name, value)) is not None and sign[1] >= least:
             found.append(sign[0])
