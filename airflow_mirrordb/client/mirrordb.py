@@ -366,7 +366,7 @@ class GenericMirrorDB(Connected):
     def _warn_of_pages(self, request: MirrorDBRequest, response: MirrorDBResponse) -> None:
         if request.endpoint in self._told_of_pages:
             return
-        warning = warning_of_pages(response)
+        warning = warning_of_pages(request, response)
         if warning is not None and len(self._told_of_pages) < MOST_TOLD:
             self._told_of_pages.add(request.endpoint)
             log.warning("%s: %s", name_of(request, self._redaction.text), warning)

@@ -276,3 +276,43 @@ async def test_a_plain_read_that_is_sure_to_go_on_is_warned_of_at_any_size(
         await client.read_function("read", "api/users")
     expected = [] if sign is None else [f"further pages by: {sign}; 'paginate' reads all pages"]
     assert [text.partition("seems to tell of ")[2] for text in warnings_in(caplog)] == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "query", "sign"),
+    [
+        # developer.themoviedb.org, "Search & Query For Details": no link, no cursor, no flag
+        (
+            {"page": 1, "results": RECORDS, "total_pages": 3, "total_results": 20},
+            {},
+            {"q": "x"},
+            "total_results: 20, total_pages: 3",
+        ),
+        # docs.postgrest.org, "Exact Count"
+        (RECORDS, {"Content-Range": "0-7/3573458"}, {}, "the header Content-Range: 0-7/3573458"),
+        (RECORDS, {"X-WP-TotalPages": "2"}, {}, "the header X-WP-TotalPages: 2"),
+        ({"data": {"orders": {"totalCount": 9, "nodes": RECORDS}}}, {}, None, "data.orders.totalCount: 9"),
+        # who says which part he wants knows of the others
+        ({"page": 3, "results": RECORDS, "total_pages": 3}, {}, {"page": 3}, None),
+        ({"results": RECORDS, "total": 20}, {}, {"$top": 8}, None),
+        ({"results": RECORDS, "total": 20, "has_more": False}, {}, {}, None),
+        ({"results": RECORDS, "total": 8}, {}, {}, None),
+        ({"results": RECORDS, "count": 20}, {}, {}, None),  # of what, nobody knows
+        ({"id": 7, "lines": RECORDS, "total": 1250}, {}, {}, None),  # a price
+    ],
+)
+async def test_a_plain_read_that_tells_of_more_than_it_has_is_warned_of(
+    answering: Answering,
+    config_for: ConfigFor,
+    caplog: pytest.LogCaptureFixture,
+    body: Any,
+    headers: dict[str, str],
+    query: dict[str, Any] | None,
+    sign: str | None,
+) -> None:
+    """Where pages are counted nothing names the next one, and the rest would be missing in silence."""
+    backend = await answering(web.json_response(body, headers=headers))
+    async with GenericMirrorDB(config_for(backend.base_url)) as client:
+        await client.read_function("read", "api/users", query=query)
+    expected = [] if sign is None else [f"further pages by: {sign}; 'paginate' reads all pages"]
+    assert [text.partition("seems to tell of ")[2] for text in warnings_in(caplog)] == expected

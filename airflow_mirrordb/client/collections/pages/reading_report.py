@@ -10,7 +10,6 @@ from airflow_mirrordb.client.collections.pages.page import Page, ids_of
 from airflow_mirrordb.client.collections.pages.pagination import Pagination
 from airflow_mirrordb.client.collections.pages.signs_of_more import (
     CERTAIN,
-    HINT,
     MOST,
     NAMED,
     has_records,
@@ -18,7 +17,9 @@ from airflow_mirrordb.client.collections.pages.signs_of_more import (
     may_be_page,
     signs_of_more,
     signs_of_total,
+    signs_to_all,
 )
+from airflow_mirrordb.client.messages.request import MirrorDBRequest
 from airflow_mirrordb.client.messages.response import MirrorDBResponse
 
 log = logging.getLogger(__name__)
@@ -189,14 +190,19 @@ class ReadingReport:
         )
 
 
-def warning_of_pages(response: MirrorDBResponse) -> str | None:
+def warning_of_pages(request: MirrorDBRequest, response: MirrorDBResponse) -> str | None:
     """Return what to say of a read without ``paginate`` whose answer shows that there are further pages.
 
     Takes no time if the answer holds no list.
     """
-    body = response.body
-    least = HINT if has_records(body) else CERTAIN if may_be_page(body) else None
-    signs = [] if least is None else signs_of_more(body, response.headers, least)
+    body, headers = response.body, response.headers
+    if has_records(body):
+        data = request.data if isinstance(request.data, dict) else None
+        signs = signs_to_all(body, headers, request.query, data)
+    elif may_be_page(body):
+        signs = signs_of_more(body, headers, CERTAIN)
+    else:
+        return None
     return f"{_named(signs)}; 'paginate' reads all pages" if signs else None
 
 

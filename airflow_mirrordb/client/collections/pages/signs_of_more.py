@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
 from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.collections.pages.next_links import next_link_of
 
+#: Path, name and value of what lies in a body.
+_Field = tuple[str, str, Any]
 #: How many objects deep, and how many keys of each, a body is looked at.
 _DEPTH = 4  # data.orders.pageInfo.hasNextPage
 _KEYS = 200
@@ -68,13 +70,38 @@ _TOTAL = re.compile(
     r"|num_?found)$",
     re.IGNORECASE,
 )
+#: Totals that are nothing else, and numbers of pages.
+_SURE_TOTAL = re.compile(
+    r"^_*(?:total(?:_?(?:count|size|results|records|items|elements|entries|rows|hits))?|num_?found)$",
+    re.IGNORECASE,
+)
+_PAGE_COUNT = re.compile(r"^(?:total_?pages|num_?pages|page_?count|pages_?total|last_?page)$", re.IGNORECASE)
+_PAGE_COUNT_HEADERS = ("X-Total-Pages", "X-WP-TotalPages")
+#: Arguments by which who asks says which part of a collection he wants.
+_PART = re.compile(
+    r"page|limit|size|offset|skip|start|count|top|first|last|rows|max|from|to$|cursor|after|before|since|until",
+    re.IGNORECASE,
+)
 _TOTAL_HEADERS = ("X-Total-Count", "X-Total", "X-WP-Total", "Total-Count", "Content-Range")
+#: Names at which it is worth to look where a total is looked for.
+_SURE = re.compile(
+    "|".join(pattern.pattern for pattern in (_SURE_TOTAL, _PAGE_COUNT, _MORE, _LAST)), re.IGNORECASE
+)
 #: Names at which it is worth to look closer.
 _ANY = re.compile(
     "|".join(pattern.pattern for pattern in (_NEXT, _MORE, _LAST)) + r"|^_?links?$|^offset$", re.IGNORECASE
 )
-#: Characters of the longest name at which anybody looks.
-_LONGEST = 100
+#: Characters of a sign that are shown.
+_SHOWN = 100
+
+
+def _cached(pattern: re.Pattern[str]) -> Callable[[str], bool]:
+    """Return what tells whether a name fits; most names are seen again and again, and none is long."""
+    seen = functools.lru_cache(maxsize=4096)(lambda name: pattern.search(name) is not None)
+    return lambda name: len(name) <= _NAME and seen(name)
+
+
+_may_tell, _may_count, _may_be_header = _cached(_ANY), _cached(_SURE), _cached(_HEADER)
 _LINKS = ("link", "links", "_links")
 _RELATIONS = ("rel", "relation")
 _PLACES = ("href", "url", "uri")
@@ -93,9 +120,13 @@ def signs_of_more(body: Any, headers: Mapping[str, str], least: int = HINT) -> l
     :param least: how sure a sign has to be: :data:`HINT`, :data:`NAMED` or :data:`CERTAIN`
     :return: none if it also says that there is no other page
     """
+    return _signs_of_more(_fields(body), headers, least)
+
+
+def _signs_of_more(fields: Iterable[_Field], headers: Mapping[str, str], least: int) -> list[str]:
     found = ["the header Link (style: link)"] if next_link_of(headers) else []
-    found += [f"the header {name}" for name, value in headers.items() if _may_tell(name, _HEADER) and value]
-    for place, name, value in _fields(body):
+    found += [f"the header {name}" for name, value in headers.items() if _may_be_header(name) and value]
+    for place, name, value in fields:
         if not _may_tell(name):
             continue
         has_more = _flag_in(name, value)
@@ -106,16 +137,6 @@ def signs_of_more(body: Any, headers: Mapping[str, str], least: int = HINT) -> l
         elif (sign := _sign_in(place, name, value)) is not None and sign[1] >= least:
             found.append(sign[0])
     return found
-
-
-def _may_tell(name: str, pattern: re.Pattern[str] = _ANY) -> bool:
-    """Whether something of such a name may tell of a next page; most names are seen again and again."""
-    return len(name) <= _LONGEST and _matches(name, pattern)
-
-
-@functools.lru_cache(maxsize=4096)
-def _matches(name: str, pattern: re.Pattern[str]) -> bool:
-    return pattern.search(name) is not None
 
 
 def _flag_in(name: str, value: Any) -> bool | None:
@@ -158,6 +179,44 @@ def signs_of_total(body: Any, headers: Mapping[str, str], records: int) -> list[
         if _TOTAL.match(name) and total is not None and total > records:
             found.append(f"{place}: {total}")
     return found
+
+
+def signs_to_all(body: Any, headers: Mapping[str, str], *asked: Mapping[str, Any] | None) -> list[str]:
+    """Return where an answer seems to tell of more than it has, to who asked for all, and not for a page.
+
+    :param asked: the arguments of the request, as its query: one that asks for a part is of who knows of
+        pages, and then no number of all is a sign
+    """
+    fields = list(_fields(body))
+    signs = _signs_of_more(fields, headers, HINT)
+    asks_for_part = any(_PART.search(str(name)) for arguments in asked for name in arguments or ())
+    if signs or asks_for_part or _is_resource(body):
+        return signs
+    return _signs_of_counting(body, fields, headers)
+
+
+def _signs_of_counting(body: Any, fields: list[_Field], headers: Mapping[str, str]) -> list[str]:
+    """Return where an answer tells of more records, or pages, than it has.
+
+    Less is taken for a number of all than by :func:`signs_of_total`: who reads pages knows what there are.
+    """
+    records, told = len(body) if isinstance(body, list) else 0, list[tuple[str, Any]]()
+    pages = [(f"the header {name}", headers[name]) for name in _PAGE_COUNT_HEADERS if name in headers]
+    for place, name, value in fields:
+        if isinstance(value, list):
+            records = max(records, len(value))
+        elif not _may_count(name):
+            continue
+        elif _flag_in(name, value) is False:
+            return []
+        elif _PAGE_COUNT.match(name):
+            pages.append((place, value))
+        elif _SURE_TOTAL.match(name):
+            told.append((place, value))
+    told += [(f"the header {name}", headers[name]) for name in _TOTAL_HEADERS if name in headers]
+    found = [f"{place}: {value}" for place, value in told if (number_told(value) or 0) > records]
+    found += [f"{place}: {value}" for place, value in pages if (number_told(value) or 0) > 1]
+    return [sign[:_SHOWN] for sign in found]
 
 
 def number_told(value: object) -> int | None:
@@ -209,7 +268,11 @@ def may_be_page(body: Any) -> bool:
 
     One with an ``id`` is a resource, whose lists are parts of it.
     """
-    return not (isinstance(body, dict) and "id" in body) and _has_near_its_top(body, _is_list)
+    return not _is_resource(body) and _has_near_its_top(body, _is_list)
+
+
+def _is_resource(body: Any) -> bool:
+    return isinstance(body, dict) and "id" in body
 
 
 def _has_near_its_top(body: Any, fits: Callable[[Any], bool]) -> bool:
@@ -234,12 +297,12 @@ def _is_records(value: Any) -> bool:
     return isinstance(value, list) and len(value) > 1 and isinstance(value[0], dict)
 
 
-def _fields(body: Any) -> Iterator[tuple[str, str, Any]]:
-    """Yield the first fields near the top of a body: path, name and value."""
+def _fields(body: Any) -> Iterator[_Field]:
+    """Yield the first fields near the top of a body."""
     return islice(_fields_below(body, "", 0), _FIELDS)
 
 
-def _fields_below(body: Any, place: str, depth: int) -> Iterator[tuple[str, str, Any]]:
+def _fields_below(body: Any, place: str, depth: int) -> Iterator[_Field]:
     if not isinstance(body, dict) or depth == _DEPTH:
         return
     for key, value in islice(body.items(), _KEYS):
