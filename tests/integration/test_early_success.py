@@ -10,6 +10,7 @@ import asyncio
 import os
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -158,10 +159,15 @@ async def test_what_is_read_after_all_is_a_success(
     *,
     over_tls: bool,
 ) -> None:
-    """Also if the connection ends with it."""
+    """Also if the connection ends with it.
+
+    Over TLS asyncio of Python 3.10 does not tell of that end, so that the write is ambiguous there.
+    """
+    is_told = not over_tls or end != "read and closed" or sys.version_info >= (3, 11)
     server = await early(end, tls=server_tls if over_tls else None)
     extra = {"verify": ca_file} if over_tls else {}
-    assert await write(server, config_for, extra=extra, data="x" * SIZES[held]) == {"response": {"id": 7}}
+    result = await write(server, config_for, extra=extra, data="x" * SIZES[held])
+    assert result == {"response": {"id": 7}} or not is_told
     assert server.received == SIZES[held] + 2  # in the quotes of JSON
 
 

@@ -57,7 +57,7 @@ class BusyServer(RawServer):
             while self.received < length and (piece := await reader.read(2**20)):
                 self.received += len(piece)
         self.ended.set()
-        return False
+        return True
 
 
 class Busy(Protocol):
