@@ -29,7 +29,10 @@ SEED = {
         {"customer": "acme", "quantity": 2, "price": 5.0},
     ]
 }
-_TRIGGERED = re.compile(r"\S+ \S+ \[(\S+)\] through connection")
+#: What ``dag.test()`` says of a task that it begins, up to the trigger that it runs for that task.
+_TRIGGERED = re.compile(
+    r"\[DAG TEST\] starting task_id=(\S+)(?:(?!\[DAG TEST\] starting).)*?running trigger in line", re.DOTALL
+)
 
 
 def main() -> int:

@@ -13,6 +13,7 @@ from airflow_mirrordb.client.auth.credentials import Credentials, LookUp
 from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.auth.schemes import secrets
 from airflow_mirrordb.client.calls.call import Observer, Snapshot
+from airflow_mirrordb.client.calls.reporting import Reporting
 from airflow_mirrordb.client.calls.route import Routes
 from airflow_mirrordb.client.calls.sender import Sender
 from airflow_mirrordb.client.clock import SYSTEM_CLOCK, Clock
@@ -40,16 +41,18 @@ class Connected:
         observe: Observer | None = None,
         clock: Clock = SYSTEM_CLOCK,
         open_source: OpenSource = LocalFile,
+        conn_id: str | None = None,
     ) -> None:
         config = config if isinstance(config, MirrorDBConfig) else MirrorDBConfig.model_validate(config)
         self._snapshot = Snapshot(config=config, registry=EndpointRegistry(declared=config.endpoints))
         self._clock = clock
         self._routes = Routes(clock, share_connections=share_connections)
         self._redaction = Redaction(secrets(config))
+        self._reporting = Reporting(self._redaction, conn_id)
         self._credentials = Credentials(
             lambda: self._snapshot.config, self._change, look_up, clock, self._redaction
         )
-        self._sender = Sender(self._credentials, self._redaction, clock, observe, open_source)
+        self._sender = Sender(self._credentials, self._reporting, clock, observe, open_source)
         self._told_of_pages: set[str] = set()
 
     async def __aenter__(self) -> Self:

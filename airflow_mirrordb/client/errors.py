@@ -53,6 +53,7 @@ class MirrorDBError(Exception):
     :param method: HTTP method, as ``GET``; None if the error came before there was a request
     :param endpoint: the endpoint as the caller gave it
     :param method_name: the caller's label for the request
+    :param conn_id: id of the Airflow connection; None of a client that was given none
     :param attempts: requests sent before giving up; 0 when nothing was sent
     :param retryable: whether the same request may be sent again later without harm, and with hope
     :param maybe_applied: whether the backend may have applied the write, by this attempt or one before it
@@ -62,6 +63,7 @@ class MirrorDBError(Exception):
     method: str | None = None
     endpoint: str | None = None
     method_name: str | None = None
+    conn_id: str | None = None
     attempts: int = 0
     retryable: bool = False
     maybe_applied: bool = False
@@ -69,13 +71,16 @@ class MirrorDBError(Exception):
     _tells_what_is_applied: ClassVar[bool] = False
 
     def __str__(self) -> str:
-        label = f" [{_printable(self.method_name)}]" if self.method_name else ""
-        request = f"{self.method} {_printable(self.endpoint)}{label}: " if self.method else ""
+        request = ""
+        if self.method:
+            request = named(self.method, self.endpoint, self.method_name, self.conn_id) + ": "
+        elif self.conn_id:
+            request = f"connection {_printable(self.conn_id)}: "
         facts = [f"{self.attempts} attempts"] if self.attempts > 1 else []
         if self.maybe_applied and not self._tells_what_is_applied:
             facts.append("the write may have been applied")
         told = f" ({', '.join(facts)})" if facts else ""
-        return f"{request}{_one_line(self.message)}{told}"
+        return f"{request}{one_line(self.message)}{told}"
 
     def __reduce__(self) -> tuple[Callable[..., MirrorDBError], tuple[dict[str, Any]]]:
         return MirrorDBError.from_dict, (self.to_dict(),)
@@ -323,6 +328,13 @@ def remedy(name: object, known: Iterable[str], *, cutoff: float = 0.6) -> str:
     return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
 
 
+def named(method: str, endpoint: str | None, method_name: str | None, conn_id: str | None) -> str:
+    """Return the name of a request in errors and logs, as ``GET api/users [list] through connection crm``."""
+    label = f" [{_printable(method_name)}]" if method_name else ""
+    through = f" through connection {_printable(conn_id)}" if conn_id else ""
+    return f"{method} {_printable(endpoint)}{label}{through}"
+
+
 def response_error_class(status: int) -> type[ResponseError]:
     """Return the class for an HTTP status."""
     if status in _BY_STATUS:
@@ -349,7 +361,8 @@ def _printable(text: str | None) -> str:
     return text if text and text.isprintable() else repr(text)
 
 
-def _one_line(message: str) -> str:
+def one_line(message: str) -> str:
+    """Return a message without line breaks, as a line of a log has to be."""
     if message.isprintable():
         return message
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in message)

@@ -28,7 +28,6 @@ from airflow_mirrordb.client.messages.request import (
     PreparedRequest,
     RequestOptions,
     attach_request,
-    name_of,
     read_method,
     update_method,
 )
@@ -90,6 +89,7 @@ class GenericMirrorDB(Connected):
     :param clock: what it tells the time by, waits with, and draws the jitter of its waits from
     :param open_source: returns the :class:`Source` of a path in ``files`` and ``input_path``; by default a
         file on a disk
+    :param conn_id: id of the Airflow connection that the settings are of, for errors and logs
     :raises ConfigError: if a setting is wrong
     """
 
@@ -165,7 +165,7 @@ class GenericMirrorDB(Connected):
             paginate=paginate,
             **options,
         )
-        with self._redaction:
+        with self._reporting:
             reader = self._reader(request, None, in_pauses=in_pauses)
             async with aclosing(pages(reader, request)) as found:
                 async for _, records in found:
@@ -228,6 +228,7 @@ class GenericMirrorDB(Connected):
             options,
             max_concurrency=self._snapshot.config.max_concurrency,
             clock=self._clock,
+            conn_id=self._reporting.conn_id,
         )
 
     async def request(self, request: MirrorDBRequest, **options: Unpack[SendOptions]) -> MirrorDBResponse:
@@ -253,7 +254,7 @@ class GenericMirrorDB(Connected):
         :raises EndpointNotAllowedError: if no registered pattern allows it
         :raises InvalidRequestError: if an argument cannot be sent
         """
-        with self._redaction:
+        with self._reporting:
             return self._sender.prepare(request, self._snapshot)
 
     async def send(
@@ -277,7 +278,7 @@ class GenericMirrorDB(Connected):
         if not prepared.is_for(self._snapshot.config.base_url):
             message = "base_url: it was changed after this request was prepared; prepare it again"
             raise attach_request(InvalidRequestError(message=message, field="base_url"), request)
-        with self._redaction:
+        with self._reporting:
             stream = None if sink is None else Stream(sink, request)
             if request.paginate is None:
                 route = self._routes.here()
@@ -310,7 +311,7 @@ class GenericMirrorDB(Connected):
 
     def without_secrets(self, text: str) -> str:
         """Return a text with ``***`` in the place of each secret of this client, to log or to store it."""
-        return self._redaction.text(text)
+        return self._reporting.text(text)
 
     async def probe(self) -> int:
         """Send one GET to ``test_endpoint``, or to the base URL, and return the status of the answer.
@@ -322,7 +323,7 @@ class GenericMirrorDB(Connected):
         :raises ResponseError: if the answer is one of those
         :raises EndpointNotAllowedError: if ``test_endpoint`` is not registered
         """
-        with self._redaction:
+        with self._reporting:
             return await self._sender.probe(self._snapshot, self._routes.here())
 
     async def call(self, method: str, **arguments: Any) -> dict[str, Any]:
@@ -358,7 +359,7 @@ class GenericMirrorDB(Connected):
             send=sender.send,
             base_url=sender.base_url,
             clock=self._clock,
-            name=name_of(request, self._redaction.text),
+            name=self._reporting.name_of(request),
             in_pauses=in_pauses,
             tells_progress=not once,  # who polls would fill the log
         )
@@ -369,13 +370,13 @@ class GenericMirrorDB(Connected):
         warning = warning_of_pages(request, response)
         if warning is not None and len(self._told_of_pages) < MOST_TOLD:
             self._told_of_pages.add(request.endpoint)
-            log.warning("%s: %s", name_of(request, self._redaction.text), warning)
+            log.warning("%s: %s", self._reporting.name_of(request), warning)
 
     def _whole(self, response: MirrorDBResponse, prepared: PreparedRequest) -> MirrorDBResponse:
         """Return a response with all that its request asked for."""
         if not prepared.request.full_response:
             return response
-        url, base_url, hide = prepared.wire.url, prepared.base_url, self._redaction.text
+        url, base_url, hide = prepared.wire.url, prepared.base_url, self._reporting.text
         return replace(response, full=full_response(response, url, base_url, hide))
 
     async def _data(self, method: Method, method_name: str | None, endpoint: str, **options: Any) -> Any:

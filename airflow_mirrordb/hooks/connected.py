@@ -199,6 +199,7 @@ def client_for(conn_id: str, config: MirrorDBConfig, look_up: ConnectionLookUp) 
         share_connections=True,
         observe=observer_for(conn_id, ConnectedHook(conn_id)),
         open_source=InputFile,
+        conn_id=conn_id,
     )
 
 

@@ -5,6 +5,7 @@ Importing this module loads neither aiohttp nor the client: a DAG file is parsed
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -204,7 +205,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
                 return send_all(self, context)
             return self._send(context)
         except MirrorDBError as error:
-            fail(error)
+            fail(error, self.mirrordb_conn_id)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
         """Go on where a trigger left off: return the answer, raise the error, or send the request now."""
@@ -226,7 +227,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             WriteState(context).take_back_after_trigger(error)
             raise error
         except MirrorDBError as error:
-            fail(error)
+            fail(error, self.mirrordb_conn_id)
 
     def _send(
         self,
@@ -242,12 +243,12 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             try:
                 return self._send_noted(context, request, progress, state)
             except MirrorDBError as error:
-                fail(error)
+                fail(error, self.mirrordb_conn_id)
         except (AirflowException, TaskDeferred):
             raise
         except BaseException as interruption:  # may come anywhere in there, as a time-out of the task
             if state.is_final:
-                fail(state.lost_by(interruption))
+                fail(state.lost_by(interruption), self.mirrordb_conn_id)
             raise
 
     def _send_noted(
@@ -256,6 +257,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         from airflow_mirrordb.client.retries.retry import WaitNeeded
         from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
         from airflow_mirrordb.task.outcomes.events import success_event
+        from airflow_mirrordb.task.outcomes.log_lines import name_of
 
         with MirrorDBHook(self.mirrordb_conn_id, operator=self.operator_name) as hook:
             client = hook.get_conn()
@@ -267,7 +269,8 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             if maybe_applied:
                 progress = replace(progress or client.begin(), maybe_applied=True)
             if self._goes_straight_to_the_triggerer(prepared):
-                self._defer(context, prepared, progress or client.begin())
+                self._defer(context, prepared, progress or client.begin(), "worker_timeout is 0")
+            self.log.info("%s", name_of(prepared.request, self.mirrordb_conn_id))
             try:
                 if _may_go_on_elsewhere(prepared):
                     response = self._answer_of_a_repeatable(hook, prepared, progress, state.learn)
@@ -278,7 +281,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             except WaitNeeded as handover:
                 if not prepared.repeatable:
                     state.take_back_unless_applied()
-                self._defer(context, prepared, handover.progress)
+                self._defer(context, prepared, handover.progress, handover.error.message)
             except BaseException:
                 state.take_back_unless_applied()
                 raise
@@ -320,13 +323,23 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             what = "response_filter raised" if isinstance(error, Exception) else "the task was interrupted by"
             raise AirflowFailException(f"the write was applied, but {what} {error!r}") from error
 
-    def _defer(self, context: Context, prepared: PreparedRequest, progress: Progress) -> NoReturn:
+    def _defer(
+        self, context: Context, prepared: PreparedRequest, progress: Progress, reason: str
+    ) -> NoReturn:
         from airflow_mirrordb.task.memory.takeover import announce
+        from airflow_mirrordb.task.outcomes.log_lines import deferred, name_of
         from airflow_mirrordb.task.outcomes.result import may_be_file
         from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments
 
         refuse_changed("output_path", self.output_path)
-        if _may_go_on_elsewhere(prepared):
+        is_sent_there = _may_go_on_elsewhere(prepared)
+        wait = progress.resume_at - time.time()
+        self.log.info(
+            "%s: %s",
+            name_of(prepared.request, self.mirrordb_conn_id),
+            deferred(reason, wait, is_sent_there=is_sent_there),
+        )
+        if is_sent_there:
             announce(context["ti"], prepared.request, progress)
         # dag.test() loses the 'kwargs' of defer(): whatever is needed later comes back in the event.
         common = arguments(prepared.request, progress)
@@ -339,22 +352,17 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
                 may_be_file=may_be_file(self),
                 operator=self.operator_name,
             )
-            if _may_go_on_elsewhere(prepared)
+            if is_sent_there
             else MirrorDBWaitTrigger(**common),
             method_name="execute_complete",
             timeout=self.execution_timeout,
         )
 
     def _result(self, event: Mapping[str, Any]) -> Any:
+        from airflow_mirrordb.task.outcomes.log_lines import answered
         from airflow_mirrordb.task.outcomes.result import checked_result
 
-        self.log.info(
-            "Answered %s after %d attempt(s) in %.3f s (request id %s)",
-            event["http_status"],
-            event["attempts"],
-            event["elapsed"],
-            event["request_id"],
-        )
+        self.log.info("%s", answered(event))
         return checked_result(self, event, self.result(event))
 
     def _only_one(self) -> str:

@@ -52,12 +52,12 @@ def send_all(operator: MirrorDBOperator, context: Context) -> dict[str, Any]:
         try:
             return bulk.send()
         except MirrorDBError as error:
-            fail(error)
+            fail(error, operator.mirrordb_conn_id)
     except (AirflowException, TaskDeferred, MirrorDBError):
         raise
     except BaseException as interruption:  # may come anywhere in there, as a time-out of the task
         if bulk.is_final:
-            fail(bulk.lost_by(interruption))
+            fail(bulk.lost_by(interruption), operator.mirrordb_conn_id)
         raise
 
 

@@ -30,7 +30,7 @@ from airflow_mirrordb.task.conditions import (
     Condition,
     path_of,
 )
-from airflow_mirrordb.task.failures import fail, retry_arguments, skipping, time_out
+from airflow_mirrordb.task.failures import fail, retry_arguments, skipping, time_out, timing_out
 from airflow_mirrordb.task.link import MirrorDBResourceLink, keep_linked, link
 from airflow_mirrordb.task.start import start_in_triggerer
 from airflow_mirrordb.task.templates import RemembersTemplates
@@ -185,7 +185,8 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         self._last = None
         try:
             if not self.deferrable:
-                return super().execute(context)
+                with timing_out(self._waited):
+                    return super().execute(context)
             with skipping(self):
                 if poked := self.poke(context):
                     return poked.xcom_value
@@ -208,14 +209,14 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
             if event["status"] == "raised":
                 raise_again(event)
             if event["status"] == "timeout":
-                raise AirflowSensorTimeout(event["message"])
+                raise AirflowSensorTimeout(self._waited(event["message"]))
             if event["status"] == "error":
-                fail(MirrorDBError.from_dict(event["error"]))
+                fail(MirrorDBError.from_dict(event["error"]), self.mirrordb_conn_id)
             add_lineage(self, self.mirrordb_conn_id, event)
             try:
                 return self._result(event)
             except MirrorDBError as error:
-                fail(error)
+                fail(error, self.mirrordb_conn_id)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Poll once.
@@ -225,18 +226,22 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         """
         from airflow_mirrordb.client.errors import MirrorDBError
         from airflow_mirrordb.task.outcomes.events import success_event
+        from airflow_mirrordb.task.outcomes.log_lines import level_of, not_met
 
         try:
             request = self._request()
+            if self._last is None:
+                self.log.info("%s, for at most %g s", self._waiting(), self.timeout)
             result = self._last = self._poll(request, self._recall(context), context)
             if result.response is None:
                 self._remember(context, result.state)
-                self.log.info("Not met yet: %s", result.found)
+                self.log.log(level_of(result), "%s", not_met(result))
                 return PokeReturnValue(is_done=False)
+            self.log.info("Met: %s", result.found)
             event = success_event(result.response, request)
             return PokeReturnValue(is_done=True, xcom_value=self._result(event))
         except MirrorDBError as error:
-            fail(error)
+            fail(error, self.mirrordb_conn_id)
 
     def _poll(self, request: MirrorDBRequest, state: PollState, context: Context) -> PollResult:
         from airflow_mirrordb.client.errors import MirrorDBError
@@ -271,7 +276,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         try:
             wait = self._last.next_wait(self.poke_interval, deadline - now)
         except WaitOverError as over:
-            time_out(self, over)
+            time_out(self, self._waited(over))
         longest = timedelta(seconds=deadline - now + wait + GRACE)
         # dag.test() loses the 'kwargs' of defer(): whatever is needed later is in the event.
         self.defer(
@@ -290,6 +295,16 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
             method_name="execute_complete",
             timeout=min(longest, self.execution_timeout or longest),
         )
+
+    def _waiting(self) -> str:
+        from airflow_mirrordb.task.outcomes.log_lines import name_of
+
+        return f"{name_of(self._request(), self.mirrordb_conn_id)}: waiting for {self._condition()[0].wanted}"
+
+    def _waited(self, over: object = "") -> str:
+        """Return what is told of a time-out."""
+        over = over or (self._last and f"not met in time; at last: {self._last.found}")
+        return f"{self._waiting()}, for at most {self.timeout:g} s: {over}"
 
     def _start_in_triggerer(self, **where: bool) -> None:
         longest = timedelta(seconds=self.timeout + self.poke_interval + GRACE)
@@ -321,7 +336,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         try:
             return max(interval, self._last.next_wait(self.poke_interval, self.timeout - run_duration()))
         except WaitOverError as over:
-            time_out(self, over)
+            time_out(self, self._waited(over))
 
     def _request(self) -> MirrorDBRequest:
         if self.deferrable:
@@ -354,6 +369,5 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
     def _result(self, event: Mapping[str, Any]) -> Any:
         from airflow_mirrordb.task.outcomes.result import checked_result, filtered_result
 
-        self.log.info("Met: answered %s (request id %s)", event["http_status"], event["request_id"])
         result = event["data"] if self.gone else filtered_result(self, event)
         return checked_result(self, event, result)

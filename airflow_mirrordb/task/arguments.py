@@ -68,7 +68,7 @@ def request_of(task: Any, method: Method, **arguments: Any) -> MirrorDBRequest:
     task.refuse_vanished(query)
     common: dict[str, Any] = {
         "endpoint": task.endpoint,
-        "method_name": task.method_name or task.task_id,
+        "method_name": task.method_name,
         "query": query,
         "headers": plain_if_json(task.headers),
         "timeout": None if timeout in (None, "") else parse_argument("request_timeout", timeout, float),

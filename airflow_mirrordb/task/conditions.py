@@ -123,6 +123,21 @@ class Condition:
         value = self._value_in(body)
         return f"has no {self.field}" if value is ABSENT else f"{self.field} is {value!r:.200}"
 
+    @property
+    def wanted(self) -> str:
+        """What is waited for, in words."""
+        if self.gone:
+            return "it to be gone"
+        if self.function:
+            return f"{self.function} to be true"
+        if self.changed:
+            return f"{self.field or 'it'} to change"
+        if self.field is None:
+            return "it to be there"
+        if self.is_in is not None:
+            return f"{self.field} to be one of {list(self.is_in)!r:.200}"
+        return f"{self.field} to be {self.equals!r:.200}"
+
     def fingerprint(self, body: Any) -> str | None:
         """Return what tells values apart that ``changed`` looks at, short and telling nothing else."""
         if not self.changed:

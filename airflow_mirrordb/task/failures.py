@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,6 +18,8 @@ from airflow_mirrordb.compat import has_retry_policies
 if TYPE_CHECKING:
     from airflow_mirrordb.client.errors import MirrorDBError
 
+_TIMED_OUT = "Sensor has timed out"  # as BaseSensorOperator.execute() says it
+
 
 def retry_arguments(policy: Any) -> dict[str, Any]:
     """Return how a task's failures are judged, as an operator takes it; nothing before Airflow 3.3.
@@ -31,8 +33,12 @@ def retry_arguments(policy: Any) -> dict[str, Any]:
     return {"retry_policy": policy or MirrorDBRetryPolicy()}
 
 
-def fail(error: MirrorDBError) -> NoReturn:
-    """End a task: Airflow's retries help only against what passes by itself."""
+def fail(error: MirrorDBError, conn_id: str) -> NoReturn:
+    """End a task: Airflow's retries help only against what passes by itself.
+
+    :param conn_id: id of its connection, which the error tells
+    """
+    error.conn_id = conn_id
     if error.retryable:
         raise error
     raise AirflowFailException(str(error)) from error
@@ -55,8 +61,22 @@ def skipping(sensor: Any) -> Iterator[None]:
         raise
 
 
-def time_out(sensor: Any, reason: Exception) -> NoReturn:
+@contextmanager
+def timing_out(told: Callable[[], str]) -> Iterator[None]:
+    """Tell of a time-out in words of ours, in the place of Airflow's, which do not say what was waited for.
+
+    :param told: returns the message
+    """
+    try:
+        yield
+    except (AirflowSensorTimeout, AirflowSkipException) as error:
+        if not str(error).startswith(_TIMED_OUT):
+            raise
+        raise type(error)(told()) from None
+
+
+def time_out(sensor: Any, message: str) -> NoReturn:
     """End a sensor that waited in vain."""
     if sensor.soft_fail:
-        raise AirflowSkipException(str(reason)) from reason
-    raise AirflowSensorTimeout(str(reason)) from reason
+        raise AirflowSkipException(message)
+    raise AirflowSensorTimeout(message)

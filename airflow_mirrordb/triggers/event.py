@@ -227,7 +227,11 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
         """Write a line to the log, unless one of its kind was written before: each poll may find it."""
         if kind not in self._told:
             self._told.add(kind)
-            log.log(level, "Watching %s: %s", self.endpoint, message, **options)
+            log.log(level, "%s: %s", self._watching, message, **options)
+
+    @property
+    def _watching(self) -> str:
+        return f"Watching {self.endpoint} through connection {self.mirrordb_conn_id}"
 
     async def polls(self) -> AsyncGenerator[Observation, None]:
         """Poll for ever, and yield what each poll found: the same object again while that is unchanged."""
@@ -235,12 +239,7 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
         from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 
         request = self._request()
-        log.info(
-            "Watching %s through connection %s every %g s",
-            self.endpoint,
-            self.mirrordb_conn_id,
-            self.poll_interval,
-        )
+        log.info("%s, every %g s", self._watching, self.poll_interval)
         failures, last = 0, None
         while True:
             try:
@@ -253,11 +252,11 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
                             observation = await self._poll(client, request, last)
                         except NotReadyError as pending:
                             failures, wait = 0, max(self.poll_interval, pending.retry_after or 0.0)
-                            log.info("Watching %s: %s; next poll in %g s", self.endpoint, pending, wait)
+                            log.info("%s: %s; next poll in %g s", self._watching, pending.message, wait)
                             await self.sleep(wait)
                             continue
                         if observation.missing and (last is None or not last.missing):
-                            log.warning("There is nothing at %s (%d)", self.endpoint, observation.status)
+                            log.warning("%s: there is nothing (%d)", self._watching, observation.status)
                         failures, last = 0, observation
                         yield observation
                         await self.sleep(self.poll_interval)
@@ -266,9 +265,9 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
                 wait = self._backoff(failures, getattr(error, "retry_after", None))
                 log.log(
                     logging.WARNING if getattr(error, "retryable", False) else logging.ERROR,
-                    "Watching %s failed: %s; next poll in %g s",
-                    self.endpoint,
-                    error,
+                    "%s failed: %s; next poll in %g s",
+                    self._watching,
+                    getattr(error, "message", error),
                     wait,
                     exc_info=not isinstance(error, MirrorDBError),
                 )
@@ -280,7 +279,6 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
         return MirrorDBRequest(
             method=read_method(self.data),
             endpoint=self.endpoint,
-            method_name="watch",
             data=self.data,
             query=self.query,
             headers=self.headers,

@@ -28,6 +28,7 @@ from airflow_mirrordb.task.outcomes.events import (
     event_of,
     success_event,
 )
+from airflow_mirrordb.task.outcomes.log_lines import answered, name_of
 from airflow_mirrordb.task.stored_arguments import StoredArguments, given, restored, warn_of_unknown
 
 log = logger_of_airflow(__name__)  # a trigger's own takes longer, since it is made for one line
@@ -98,10 +99,10 @@ class MirrorDBTrigger(StoredArguments, BaseTrigger):
                     most_bytes=self.max_event_bytes,
                 )
             except MirrorDBError as error:
-                log_request(log, self.mirrordb_conn_id, request, "failed %s", error)
+                log.error("%s", error)  # noqa: TRY400  # its traceback says nothing to who reads a log
                 raise
-        log_request(log, self.mirrordb_conn_id, request, "answered %d", response.status)
         event = success_event(response, request)
+        log.info("%s: %s", name_of(request, self.mirrordb_conn_id), answered(event))
         check_size(event, self.max_event_bytes, or_file=OR_FILE if self.may_be_file else "")
         return event
 
@@ -138,21 +139,6 @@ class MirrorDBWaitTrigger(StoredArguments, BaseTrigger):
     async def _resumed(self) -> ResumeEvent:
         await _sleep_until(restored(Progress, self.progress).resume_at)
         return ResumeEvent(status="resume", request=self.request, progress=self.progress)
-
-
-def log_request(log: Any, conn_id: str, request: MirrorDBRequest, came: str, *facts: object) -> None:
-    """Write the only line of a request: in a triggerer one costs a tenth of the request, or more.
-
-    :param came: what came of it, with places for facts as in any line of a log
-    """
-    log.info(
-        f"%s %s [%s] through connection %s: {came}",  # noqa: G004  # which is no value
-        request.method,
-        request.endpoint,
-        request.method_name,
-        conn_id,
-        *facts,
-    )
 
 
 async def _sleep_until(moment: float) -> None:

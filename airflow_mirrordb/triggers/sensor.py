@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from typing import Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowException, TaskDeferred
@@ -28,9 +27,9 @@ from airflow_mirrordb.task.outcomes.events import (
     event_of,
     success_event,
 )
+from airflow_mirrordb.task.outcomes.log_lines import level_of, name_of, not_met
 from airflow_mirrordb.task.outcomes.polls import PollResult, PollState, WaitOverError, judge
 from airflow_mirrordb.task.stored_arguments import StoredArguments, given, restored
-from airflow_mirrordb.triggers.mirrordb import log_request
 
 log = logger_of_airflow(__name__)
 
@@ -101,7 +100,7 @@ class MirrorDBSensorTrigger(StoredArguments, BaseTrigger):
     async def _poll_until_met(self) -> SuccessEvent | TimeoutEvent | RaisedEvent:
         request, condition = restored(MirrorDBRequest, self.request), restored(Condition, self.condition)
         state = restored(PollState, self.state)
-        tell, wait = partial(log_request, log, self.mirrordb_conn_id, request), self._first_wait()
+        name, wait = name_of(request, self.mirrordb_conn_id), self._first_wait()
         async with SharedClient(self.mirrordb_conn_id, self.operator) as client:
             while True:
                 await self.sleep(wait)
@@ -114,16 +113,16 @@ class MirrorDBSensorTrigger(StoredArguments, BaseTrigger):
                 except AirflowException as decision:
                     return raised_event(decision)
                 if result.response is not None:
-                    tell("The condition is met")
+                    log.info("%s: Met: %s", name, result.found)
                     event = success_event(result.response, request)
                     check_size(event, self.max_event_bytes)
                     return event
                 try:
                     wait = result.next_wait(self.poke_interval, self.deadline - self.clock())
                 except WaitOverError as over:
-                    tell("Not met yet: %s; no next poll", result.found)
+                    log.log(level_of(result), "%s: %s; no further poll", name, not_met(result))
                     return TimeoutEvent(status="timeout", message=str(over))
-                tell("Not met yet: %s; next poll in %g s", result.found, wait)
+                log.log(level_of(result), "%s: %s; next poll in %.1f s", name, not_met(result), wait)
                 state = result.state
 
     def _first_wait(self) -> float:

@@ -160,6 +160,7 @@ async def test_an_error_has_every_fact(answering: Answering, config_for: ConfigF
         "method": "PUT",
         "endpoint": "api/users/7",
         "method_name": "rename",
+        "conn_id": None,
         "attempts": 1,
         "retryable": False,
         "maybe_applied": False,

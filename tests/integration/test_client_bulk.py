@@ -145,7 +145,7 @@ async def test_a_client_that_is_closed_ends_its_bulk(config_for: ConfigFor, raw_
         )
         await raw_server.arrived.wait()
         await client.disconnect()
-        with pytest.raises(BulkError, match="1 are ambiguous, 8 not begun"):
+        with pytest.raises(BulkError, match="1 ambiguous, 8 not begun"):
             await bulk
     assert len(raw_server.requests) == 1
 

@@ -38,7 +38,11 @@ if TYPE_CHECKING:
 
 def attempts_logged(caplog: pytest.LogCaptureFixture) -> list[str]:
     """What each warning says failed."""
-    return [found[1] for text in caplog.messages if (found := re.search(r"failed with (\w+);", text))]
+    return [
+        found[1]
+        for text in caplog.messages
+        if (found := re.search(r"attempt \d of \d: (.+); the next", text))
+    ]
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
@@ -50,7 +54,7 @@ async def test_a_read_is_sent_again_after_a_transient_status(
     async with GenericMirrorDB(config_for(backend.base_url)) as client:
         answer = await client.request(MirrorDBRequest(method="GET", endpoint="api/users/7"))
     assert (answer.data, answer.attempts, len(backend.requests)) == ({"id": 7}, 2, 2)
-    assert attempts_logged(caplog) == [str(status)]
+    assert [words[:3] for words in attempts_logged(caplog)] == [str(status)]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 412, 422, 501])
@@ -137,7 +141,7 @@ async def test_a_refused_connection_is_tried_again(
         with pytest.raises(ConnectError, match=f"cannot connect to {url}") as caught:
             await client.create_function("create", "api/users", {})
     assert (caught.value.attempts, caught.value.sent, caught.value.retryable) == (3, False, True)
-    assert attempts_logged(caplog) == ["ConnectError"] * 3
+    assert [words.partition(" to ")[0] for words in attempts_logged(caplog)] == ["cannot connect"] * 2
 
 
 @pytest.mark.skipif(IS_BEFORE_3_14, reason="aiohttp looks such a host up")
@@ -185,7 +189,8 @@ async def test_a_broken_answer_is_asked_for_again(
     async with GenericMirrorDB(config_for(raw_server.base_url)) as client:
         answer = await client.request(MirrorDBRequest(method="GET", endpoint="api/users"))
     assert (answer.data, answer.attempts, len(raw_server.requests)) == ({}, 2, 2)
-    assert attempts_logged(caplog) == ["DisconnectedError"]
+    (words,) = attempts_logged(caplog)
+    assert words.startswith(("the answer of http", "the connection to http"))
 
 
 @pytest.mark.parametrize("name", sorted(BROKEN))
@@ -236,7 +241,8 @@ async def test_no_request_is_sent_that_nobody_counts(
         )
     seen = [request for request in raw_server.requests if b"/api/users/7" in request]
     assert len(seen) == answer.attempts == 2
-    assert attempts_logged(caplog) == ["DisconnectedError"]
+    (words,) = attempts_logged(caplog)
+    assert words.startswith(("the answer of http", "the connection to http"))
     assert raw_server.connections == 2
 
 

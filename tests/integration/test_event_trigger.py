@@ -69,7 +69,7 @@ async def test_coming_and_going_are_changes(watching: Watching, caplog: pytest.L
     answers = [web.Response(status=404), found(ADA), web.Response(status=410), web.Response(status=404)]
 
     assert await watching.events(answers) == [changed(), changed(410)]
-    assert caplog.text.count("There is nothing at api/users (4") == 2
+    assert caplog.text.count("there is nothing (4") == 2
 
 
 async def test_records_beyond_the_cursor_are_an_event(watching: Watching) -> None:

@@ -32,6 +32,7 @@ from tests.support.watching import (
 
 CURSOR = {"cursor": "meta.updated"}
 BEYOND = 2**64
+WATCHING = "Watching api/users through connection mirrordb_default"
 
 
 def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -137,7 +138,7 @@ async def test_cursor_without_an_order_is_told_once(
 
     assert len(errors(caplog)) == len(told)
     for line, words in zip(errors(caplog), told, strict=True):
-        assert line.startswith("Watching api/users: cursor: ")
+        assert line.startswith(f"{WATCHING}: cursor: ")
         assert "'meta.updated'" in line
         assert words in line
 
@@ -218,7 +219,7 @@ async def test_what_cannot_be_judged_ends_nothing(caplog: pytest.LogCaptureFixtu
     events = [event.payload async for event in trigger().filter_shared_stream(observations())]
 
     assert events == [changed()]
-    assert errors(caplog) == ["Watching api/users: what was found could not be judged"]
+    assert errors(caplog) == [f"{WATCHING}: what was found could not be judged"]
 
 
 @pytest.mark.parametrize("size", [0, 10**6])

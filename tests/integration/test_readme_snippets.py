@@ -427,12 +427,12 @@ def test_the_first_log_is_what_the_readme_shows(
     read = operators.MirrorDBReadOperator
     monkeypatch.setattr(read, "log", logging.getLogger("readme"))  # Airflow 3 gives it one past caplog
     caplog.set_level("INFO")
-    set_connection(scripted.url)
-    scripted.answer(200, {})
-    run(read(task_id="read", endpoint="api/users"))
-    (shown,) = re.findall(r"`(Answered .+?)`", READMES["."])
+    scripted.answer(200, b'{"id": 7, "name": "Ada L."}')
+    set_connection(scripted.url, extra={"endpoints": ["users"]})
+    run(read(task_id="read", endpoint="users/7"))
+    (sent, shown) = re.findall(r"the task says `(.+?)`, and then `(.+?)`", READMES["."])[0]
     told = [re.sub(r"in \S+ s", "in … s", record.getMessage()) for record in caplog.records]
-    assert re.sub(r"in \S+ s", "in … s", shown) in told
+    assert told == [sent, re.sub(r"in \S+ s", "in … s", shown)]
 
 
 #: What each row of the README's troubleshooting is about: the connection, the answer, the call.

@@ -294,12 +294,15 @@ def test_waiting_is_no_warning(
     scheduler: Scheduler,
     mode: dict[str, Any],
     caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The client does not warn of what a sensor expects: a look that finds nothing, another later."""
+    """Nobody warns of what a sensor expects; of a look that failed there is one warning."""
     set_connection(scripted.url)
+    monkeypatch.setattr(MirrorDBSensor, "log", logging.getLogger("sensor"))  # Airflow's goes past caplog
     scripted.answers = [(404, None, {}), (503, None, {}), (200, DONE, {})]
     scheduler.run(**mode)
-    assert [record.message for record in caplog.records if record.levelname != "INFO"] == []
+    (warning,) = [record.message for record in caplog.records if record.levelname != "INFO"]
+    assert "Poll failed, 1 in a row: 503 Service Unavailable" in warning
 
 
 def test_error_tells_how_often_it_was_met(
@@ -327,7 +330,9 @@ def test_steady_refusal_is_met_no_more_often_than_the_interval_allows(
         scheduler.run(timeout=590, max_failures=100, **mode)
     if status == 403:
         assert isinstance(raised.value, AirflowFailException)
-        assert "GET api/jobs/7 [wait]: 403 Forbidden: not for you" in str(raised.value)
+        assert "GET api/jobs/7 through connection mirrordb_default: 403 Forbidden: not for you" in str(
+            raised.value
+        )
     assert len(scripted.requests) == (1 if status == 403 else 11)
 
 

@@ -77,7 +77,8 @@ def test_a_state_that_will_never_be_right_fails_at_once(
         scripted.answers[0] = (200, QUEUED, {})
     error = ended(scheduler, **UNTIL_DONE, **condition, **mode)
     assert str(error) == (
-        "GET api/jobs/7 [wait]: state is 'failed', so what is waited for will not come: the disk is full"
+        "GET api/jobs/7 through connection mirrordb_default: state is 'failed', so what is waited for will"
+        " not come: the disk is full"
     )
     assert (error.field, error.state, error.detail) == ("state", "failed", "the disk is full")
     assert (error.retryable, len(scripted.requests)) == (False, 2)

@@ -107,7 +107,7 @@ async def test_a_certificate_that_proves_nothing_is_refused_once(
         ) as caught:
             await client.create_function("create", "api/users", {})
     assert (caught.value.attempts, caught.value.retryable, caught.value.sent) == (1, False, False)
-    assert len([text for text in caplog.messages if "attempt" in text]) == 1
+    assert [text for text in caplog.messages if "attempt" in text] == []
     assert backend.requests == []
 
 

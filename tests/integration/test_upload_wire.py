@@ -386,7 +386,7 @@ async def test_a_file_that_changes_between_attempts_is_not_sent_again(
             await client.create_function("m", "api/files", input_path=str(path))
     assert (caught.value.attempts, caught.value.maybe_applied) == (2, False)
     assert [request.body for request in backend.requests] == [b"first"]
-    assert "failed with InputError; giving up" in caplog.text
+    assert "attempt 1 of 5: 503 Service Unavailable" in caplog.text
 
 
 async def test_a_key_that_was_renewed_opens_the_file_anew(

@@ -26,7 +26,7 @@ from airflow_mirrordb.client import (
     RateLimitError,
     ServerError,
 )
-from airflow_mirrordb.client.collections.bulk import LOG_EVERY, Bulk
+from airflow_mirrordb.client.collections.bulk import LOG_EVERY, MOST_LOGGED, Bulk
 from airflow_mirrordb.client.messages.request import update_method
 from tests.support.clocks import FakeClock
 
@@ -35,14 +35,28 @@ Send = Callable[[MirrorDBRequest], Awaitable[Any]]
 
 
 def bulk(
-    send: Send, method: str = "create", *, clock: Clock | None = None, most: int = 100, **options: Any
+    send: Send,
+    method: str = "create",
+    *,
+    clock: Clock | None = None,
+    most: int = 100,
+    conn_id: str | None = None,
+    **options: Any,
 ) -> Bulk:
     if method == "create":
         options.setdefault("endpoint", "api/users")
     clock = clock or Clock(monotonic=asyncio.get_running_loop().time)
     config = MirrorDBConfig(base_url="https://example.com")
     method_of_update = partial(update_method, config)
-    return Bulk(send, method_of_update, method, options, max_concurrency=most, clock=clock)  # type: ignore[arg-type]
+    return Bulk(
+        send,
+        method_of_update,
+        method,
+        options,  # type: ignore[arg-type]
+        max_concurrency=most,
+        clock=clock,
+        conn_id=conn_id,
+    )
 
 
 def users(number: int) -> list[dict[str, Any]]:
@@ -134,14 +148,14 @@ async def test_fail_begins_nothing_after_a_failure_and_awaits_what_is_in_flight(
         ["done"] * 5 + ["failed"] + ["done"] * 3 + ["not_begun"] * 91
     )
     assert report["records"][5]["error"] == error.to_dict()
-    assert "8 records are done, 1 failed, 0 are ambiguous, 91 not begun; record 5: 404" in str(raised.value)
+    assert "8 records done, 1 failed, 91 not begun; counted from 0, record 5: 404" in str(raised.value)
     assert (raised.value.method, raised.value.endpoint) == ("POST", "api/users")
 
 
 async def test_continue_tries_all() -> None:
     """Failed records are in the report, and more than none are too many."""
     errors: dict[int, MirrorDBError] = {n: ServerError(message="500", status=500) for n in (0, 7, 99)}
-    with pytest.raises(BulkError, match="97 records are done, 3 failed") as raised:
+    with pytest.raises(BulkError, match="97 records done, 3 failed") as raised:
         await bulk(failing(errors), on_error="continue").run(users(100))
     assert [n for n, record in enumerate(raised.value.report["records"]) if "error" in record] == [0, 7, 99]
 
@@ -417,19 +431,37 @@ async def test_progress_is_logged_every_ten_seconds_and_at_the_end(
         clock.time += LOG_EVERY / 20
         return SimpleNamespace(result=None)
 
-    await bulk(slowly, clock=clock.as_clock(), concurrency=1, method_name="users").run(users(50))
-    counts = "{} records are done, 0 failed, 0 are ambiguous, {} not begun"
+    await bulk(slowly, clock=clock.as_clock(), concurrency=1, method_name="users", conn_id="crm").run(
+        users(50)
+    )
+    name = "Bulk of POST [users] through connection crm"
     assert caplog.messages == [
-        f"Bulk of POST users: {counts.format(20, 30)}, after 10.0 s, 2.0/s, about 15 s left",
-        f"Bulk of POST users: {counts.format(40, 10)}, after 20.0 s, 2.0/s, about 5 s left",
-        f"Bulk of POST users: {counts.format(50, 0)}, after 25.0 s, 2.0/s",
+        f"{name}: 20 records done, 30 not begun, after 10.0 s, 2.0/s, about 15 s left",
+        f"{name}: 40 records done, 10 not begun, after 20.0 s, 2.0/s, about 5 s left",
+        f"{name}: 50 records done, after 25.0 s, 2.0/s",
     ]
 
 
 async def test_a_failed_record_is_logged_with_its_position(caplog: pytest.LogCaptureFixture) -> None:
     """A person who has to look knows which it was."""
     await bulk(failing({1: AMBIGUOUS}), **TOLERANT).run(users(3))
-    assert "Bulk of POST: record 1 ambiguous: who knows" in caplog.messages
+    assert "Bulk of POST: record 1 (None) ambiguous: who knows" in caplog.messages
+
+
+async def test_many_failures_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """The first ten are told, and the error says which records failed for which reasons."""
+    errors: dict[int, MirrorDBError] = {n: NotFoundError(message="404 Not Found") for n in range(300)}
+    errors |= {7: ServerError(message="500", status=500), 9: NotFoundError(message="410 Gone")}
+    errors |= {11: NotFoundError(message="404 there is no 11")}
+    with pytest.raises(BulkError) as raised:
+        await bulk(failing(errors), on_error="continue").run(users(301))
+    told = [message for message in caplog.messages if "failed: " in message]
+    assert len(told) == MOST_LOGGED
+    assert caplog.messages[MOST_LOGGED].endswith("records that fail from here on are only counted")
+    assert str(raised.value) == (
+        "1 record done, 300 failed; counted from 0, records 0, 1, 2, 3, 4 and 292 others: 404 Not Found;"
+        " record 7: 500; record 9: 410 Gone; 1 more failed for other reasons"
+    )
 
 
 @pytest.mark.parametrize("items", ["api/users/1", {"endpoint": "api/users/1"}, None, 7])

@@ -29,6 +29,7 @@ SAMPLES: dict[str, Any] = {
     "method": "POST",
     "endpoint": "api/users",
     "method_name": "create user",
+    "conn_id": "crm",
     "attempts": 3,
     "retryable": True,
     "maybe_applied": True,
@@ -143,13 +144,15 @@ def test_str_says_what_was_asked_how_often_and_whether_it_may_be_done() -> None:
     """One line: method, endpoint, label, reason and, if there were several, the attempts."""
     error = filled(NotFoundError)
     assert str(error) == (
-        "POST api/users [create user]: it failed (3 attempts, the write may have been applied)"
+        "POST api/users [create user] through connection crm: it failed"
+        " (3 attempts, the write may have been applied)"
     )
     assert "applied" not in str(AmbiguousWriteError(message="its message says so"))
     assert str(NotFoundError(message="gone", method="GET", endpoint="api/users/7", attempts=1)) == (
         "GET api/users/7: gone"
     )
     assert str(MirrorDBError(message="no request yet")) == "no request yet"
+    assert str(MirrorDBError(message="no host", conn_id="crm")) == "connection crm: no host"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import inspect
 import logging
 import pickle
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -279,26 +280,34 @@ async def test_progress_of_an_earlier_run_is_honoured(clock: FakeClock) -> None:
     assert (attempt.numbers, clock.slept, caught.value.attempts) == ([3], [5.0], 3)
 
 
-async def test_one_warning_for_each_failed_attempt(
-    clock: FakeClock, caplog: pytest.LogCaptureFixture
-) -> None:
-    """It says which attempt of how many, what failed and what comes next; a success says nothing."""
+async def test_one_warning_for_each_wait(clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
+    """It says which attempt of how many failed, why, and when the next one comes.
+
+    The last failure is an error, and a success needs no words.
+    """
     caplog.set_level(logging.DEBUG)
-    attempt = Attempts(clock, busy(2.0), ConnectError(message="secret detail"), None)
+    until = "none after 22:18:20 UTC"
+    attempt = Attempts(clock, busy(2.0), ConnectError(message="no route"), None)
     await retrying(clock, max_attempts=4).run(attempt, name="GET api/users [list]")
     with pytest.raises(ServerError):
         await retrying(clock, max_attempts=1).run(
             Attempts(clock, ServerError(message="m", status=500, retryable=True)), name="PUT api/x"
         )
-    wait = f"{clock.slept[1]:.2f}"
+    wait = f"{clock.slept[1]:.1f}"
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("WARNING", "GET api/users [list]: attempt 1 of 4 failed with 429; next attempt in 2.00 s"),
-        (
-            "WARNING",
-            f"GET api/users [list]: attempt 2 of 4 failed with ConnectError; next attempt in {wait} s",
-        ),
-        ("WARNING", "PUT api/x: attempt 1 of 1 failed with 500; giving up"),
+        ("WARNING", f"GET api/users [list]: attempt 1 of 4: busy; the next in 2.0 s, {until}"),
+        ("WARNING", f"GET api/users [list]: attempt 2 of 4: no route; the next in {wait} s, {until}"),
     ]
+
+
+def test_the_log_tells_no_secret_and_is_one_line(clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
+    """What the backend says of a failure may repeat the key, and be long."""
+    retry = replace(retrying(clock), hide=lambda text: text.replace("key-1", "***"))
+    failure = ServerError(message=f"key-1\n{'x' * 1000}", status=500, retryable=True)
+    asyncio.run(retry.run(Attempts(clock, failure, None), name="GET api/x"))
+    (line,) = caplog.messages
+    assert line.startswith("GET api/x: attempt 1 of 5: ***\\nxxx")
+    assert len(line) < 400
 
 
 @pytest.mark.parametrize(
@@ -307,12 +316,12 @@ async def test_one_warning_for_each_failed_attempt(
         (
             busy(600.0),
             {},
-            "the wait of 600 s that the backend asks for would end after max_elapsed (300 s)",
+            "the wait of 600 s that the backend asks for, until 22:23:20 UTC, would end after max_elapsed",
         ),
         (
             ServerError(message="failed", status=500, retryable=True),
             {"max_elapsed": 0},
-            "the next attempt would end after max_elapsed (0 s)",
+            "the next attempt would come after max_elapsed",
         ),
     ],
 )
@@ -323,13 +332,12 @@ async def test_a_wait_that_is_too_long_is_told(
     limits: dict[str, Any],
     reason: str,
 ) -> None:
-    """By the log and the error: why it gives up with attempts left, and when it may come again."""
+    """By the error alone: why there is none with attempts left, and when there may be one."""
     with pytest.raises(MirrorDBError) as raised:
         await retrying(clock, **limits).run(Attempts(clock, failure), name="GET api/x")
-    assert raised.value.message.endswith(f"; {reason}")
-    assert caplog.messages == [
-        f"GET api/x: attempt 1 of 5 failed with {failure.status}; giving up: {reason}"  # type: ignore[attr-defined]
-    ]
+    limit = limits.get("max_elapsed", 300)
+    assert raised.value.message.endswith(f"; {reason} ({limit} s)")
+    assert caplog.messages == []
 
 
 # -- the decorator -------------------------------------------------------------------------------
@@ -367,7 +375,7 @@ async def test_the_decorator_bare(caplog: pytest.LogCaptureFixture, monkeypatch:
         return "done"
 
     assert await fetch() == "done"
-    assert "fetch: attempt 4 of 5 failed with 429" in caplog.text
+    assert "fetch: attempt 4 of 5: busy; the next in 0.0 s" in caplog.text
     failures[:] = [busy(0.0) for _ in range(9)]
     with pytest.raises(RateLimitError) as caught:
         await fetch()

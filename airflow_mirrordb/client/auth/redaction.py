@@ -14,7 +14,6 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from types import TracebackType
 from typing import Any
 
 from airflow_mirrordb.client.auth.spellings import Spelling, folded, spellings_of
@@ -46,8 +45,6 @@ def shortened(text: str, limit: int) -> str:
 
 class Redaction:
     """Hides the secrets of one client, those that it had before too.
-
-    As a context it hides them in the errors that leave it.
 
     :param secrets: texts that must not be seen
     """
@@ -94,15 +91,6 @@ class Redaction:
                 hidden = self._value(value, waiting)
                 if hidden is not value:
                     setattr(link, name, hidden)
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
-    ) -> None:
-        if error is not None:
-            self.error(error)
 
     def _value(self, value: Any, waiting: list[BaseException | None]) -> Any:
         """Return a value without secrets, the same object if there were none; errors in it are to wait."""

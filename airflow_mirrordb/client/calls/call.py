@@ -17,6 +17,7 @@ from airflow_mirrordb.client.calls.redirects import (
     redirected,
     redirected_elsewhere,
 )
+from airflow_mirrordb.client.calls.reporting import Reporting
 from airflow_mirrordb.client.calls.route import Route
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.streams import Stream
@@ -36,7 +37,6 @@ from airflow_mirrordb.client.messages.request import (
     MirrorDBRequest,
     WireRequest,
     attach_request,
-    name_of,
 )
 from airflow_mirrordb.client.messages.response import GONE, Answer, MirrorDBResponse, interpret
 from airflow_mirrordb.client.retries.retry import Progress, RetryPolicy
@@ -102,7 +102,7 @@ class Call:
     :param snapshot: the settings that hold for it
     :param route: the way to the backend
     :param credentials: what proves who sends; renewed once in each attempt, if they are refused
-    :param redaction: hides secrets in logs
+    :param reporting: names the request in logs, and hides secrets there
     :param clock: what it tells the time by
     :param progress: what came of it in an earlier run
     :param deadline: monotonic time at which it ends: the moment that ``progress.deadline`` has in unix time
@@ -121,7 +121,7 @@ class Call:
         snapshot: Snapshot,
         route: Route,
         credentials: Credentials,
-        redaction: Redaction,
+        reporting: Reporting,
         clock: Clock,
         progress: Progress,
         deadline: float,
@@ -132,7 +132,7 @@ class Call:
         note: Note | None,
     ) -> None:
         self._request, self._wire, self._snapshot, self._route = request, wire, snapshot, route
-        self._credentials, self._renewals, self._redaction = credentials, credentials.renewals, redaction
+        self._credentials, self._renewals, self._reporting = credentials, credentials.renewals, reporting
         self._clock, self._started = clock, clock.monotonic()
         self.deadline, self._longest_wait, self._longest_pause = deadline, longest_wait, longest_pause
         self._stream, self._observe, self._note = stream, observe, note
@@ -141,8 +141,8 @@ class Call:
         self._elsewhere: WireRequest | None = None  # where a file lies
 
     def __str__(self) -> str:
-        """Return the name of the request in logs, without secrets: a link may have brought one."""
-        return name_of(self._request, self._redaction.text)
+        """Return the name of the request in logs."""
+        return self._reporting.name_of(self._request)
 
     async def attempt(self, progress: Progress) -> MirrorDBResponse:
         """Make one attempt. The error of one that failed says whether there may be another.
@@ -187,7 +187,7 @@ class Call:
                 elapsed=self._clock.monotonic() - self._started,
                 now=self._clock.time(),
                 maybe_applied=self._progress.maybe_applied,
-                hide=self._redaction.text,
+                hide=self._reporting.text,
             )
         except MirrorDBError as error:
             if isinstance(error, RefusedError) and error.status != HTTPStatus.MULTI_STATUS:
@@ -208,7 +208,7 @@ class Call:
                 str(self),
                 response.status,
                 response.size,
-                self._redaction.text(response.headers.get("Content-Type", "none")[:200]),
+                self._reporting.text(response.headers.get("Content-Type", "none")[:200]),
                 "None, since it is no text" if response.body is None else "its text",
             )
         if self._stream is not None and self._snapshot.config.error_path is not None:

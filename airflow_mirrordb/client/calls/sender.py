@@ -12,8 +12,8 @@ from typing import TypeVar
 from uuid import uuid4
 
 from airflow_mirrordb.client.auth.credentials import Credentials
-from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.calls.call import SHORT_WAIT, Call, Note, Observer, Snapshot
+from airflow_mirrordb.client.calls.reporting import Reporting
 from airflow_mirrordb.client.calls.route import Route
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.streams import Stream
@@ -36,7 +36,7 @@ from airflow_mirrordb.client.messages.request import (
     request_of_base_url,
 )
 from airflow_mirrordb.client.messages.response import GONE, MirrorDBResponse
-from airflow_mirrordb.client.retries.retry import Expects, Progress, Retrying, WaitNeeded
+from airflow_mirrordb.client.retries.retry import Progress, Retrying, WaitNeeded
 from airflow_mirrordb.client.retries.write_safety import not_repeated
 from airflow_mirrordb.client.uploads.sources import LocalFile, OpenSource
 from airflow_mirrordb.client.wire.deadlines import CancelScope
@@ -96,7 +96,7 @@ class Sender:
     """Sends the requests of one client, again where that is safe, and can end those in flight.
 
     :param credentials: what proves who sends
-    :param redaction: hides secrets in what appears in logs
+    :param reporting: names requests in logs, and hides secrets there
     :param clock: what it tells the time by, waits with, and draws the jitter from
     :param observe: called with each attempt, after its answer; must not raise
     :param open_source: returns the file of a path
@@ -105,13 +105,13 @@ class Sender:
     def __init__(
         self,
         credentials: Credentials,
-        redaction: Redaction,
+        reporting: Reporting,
         clock: Clock,
         observe: Observer | None = None,
         open_source: OpenSource = LocalFile,
     ) -> None:
         self._open_source = open_source
-        self._credentials, self._redaction = credentials, redaction
+        self._credentials, self._reporting = credentials, reporting
         self._clock, self._observe = clock, observe
         self._in_flight: set[InFlightRequest] = set()
         self._told_of_key = False
@@ -138,13 +138,11 @@ class Sender:
         stream: Stream | None = None,
         note: Note | None = None,
         ahead: int = 0,
-        expects: Expects | None = None,
     ) -> MirrorDBResponse:
         """Send a request; the arguments and errors are those of the client's own method.
 
         :param stream: takes the body of a success, in the place of the response
         :param ahead: how many requests it waits in the line behind; it has the time of all of them
-        :param expects: see :class:`Retrying`
         """
         request = prepared.request
         progress, deadline = self._begin(prepared, progress, snapshot.config.max_elapsed * (1 + ahead))
@@ -154,7 +152,7 @@ class Sender:
             snapshot=snapshot,
             route=route,
             credentials=self._credentials,
-            redaction=self._redaction,
+            reporting=self._reporting,
             clock=self._clock,
             progress=progress,
             deadline=deadline,
@@ -168,7 +166,9 @@ class Sender:
                 if once:
                     return await call.only_attempt(progress)
                 policy = snapshot.policy
-                retrying = Retrying(policy=policy, clock=self._clock, repeats=policy.repeats, expects=expects)
+                retrying = Retrying(
+                    policy=policy, clock=self._clock, repeats=policy.repeats, hide=self._reporting.text
+                )
                 return await retrying.run(call.attempt, name=call, progress=progress, wait=wait)
         except TurnTooLateError as late:
             raise self._not_sent(late, request, deadline, wait=wait) from None

@@ -25,6 +25,7 @@ from airflow_mirrordb.client.endpoints.patterns import METHODS, Method
 from airflow_mirrordb.client.errors import (
     InvalidRequestError,
     MirrorDBError,
+    one_line,
     remedy,
 )
 from airflow_mirrordb.client.messages.request import (
@@ -43,6 +44,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds from one line of progress to the next.
 LOG_EVERY = 10.0
+#: Failures that get a line of their own.
+MOST_LOGGED = 10
 CONCURRENCY = 32
 
 _Operation = Method | Literal["read", "update"]
@@ -116,6 +119,7 @@ class Bulk:
     :param options: see :class:`BulkOptions`
     :param max_concurrency: of the connection
     :param clock: tells when the next progress is due in the log
+    :param conn_id: id of the connection, for the log
     :raises InvalidRequestError: if an argument is wrong; names it
     """
 
@@ -128,6 +132,7 @@ class Bulk:
         *,
         max_concurrency: int,
         clock: Clock,
+        conn_id: str | None,
     ) -> None:
         common: dict[str, Any] = dict(options)
         concurrency = common.pop("concurrency", CONCURRENCY)
@@ -151,7 +156,9 @@ class Bulk:
         self._common, self._fails = common, on_error == "fail"
         self._concurrency = min(concurrency, max_concurrency)
         self._clock = clock
-        self._name = " ".join(filter(None, ["Bulk of", self._operation, common.get("method_name")]))
+        label = f" [{name}]" if (name := common.get("method_name")) else ""
+        through = f" through connection {conn_id}" if conn_id else ""
+        self._name = f"Bulk of {self._operation}{label}{through}"
         self._workers: list[asyncio.Future[None]] = []
         self._stopped = False
         self._crash: BaseException | None = None
@@ -278,7 +285,7 @@ class Bulk:
         except MirrorDBError as error:
             status = status_of(error)
             report.note(position, BulkRecord(status=status, error=error))
-            log.warning("%s: record %d %s: %s", self._name, position, status, error)
+            self._log_failure(position, status, error)
             if self._fails:
                 self.stop()
         if self._clock.monotonic() >= self._log_at:
@@ -308,15 +315,30 @@ class Bulk:
             request = replace(request, idempotency_key=key)
         return request, progress
 
+    def _log_failure(self, position: int, status: str, error: MirrorDBError) -> None:
+        """Write the first failures to the log; the error, and the report, tell of all."""
+        if (failed := self.report.failed + self.report.ambiguous) <= MOST_LOGGED:
+            log.warning(
+                "%s: record %d (%s) %s: %s",
+                self._name,
+                position,
+                error.endpoint,
+                status,
+                one_line(error.message),
+            )
+        if failed == MOST_LOGGED:
+            log.warning("%s: records that fail from here on are only counted", self._name)
+
     def _log(self, *, at_end: bool = False) -> None:
         now, report = self._clock.monotonic(), self.report
         self._log_at = now + LOG_EVERY
-        ended = report.done + report.failed + report.ambiguous
-        rate = ended / max(now - self._began, 1e-9)
-        left = ""
-        if not at_end and report.total is not None:
-            left = f", about {(report.total - ended) / rate:,.0f} s left"
-        log.info("%s: %s, after %.1f s, %.1f/s%s", self._name, str(report), now - self._began, rate, left)
+        ended, seconds = report.done + report.failed + report.ambiguous, now - self._began
+        facts = [str(report), f"after {seconds:.1f} s"]
+        if seconds >= 1 and ended:
+            facts.append(f"{ended / seconds:.1f}/s")
+            if not at_end and report.total is not None:
+                facts.append(f"about {(report.total - ended) * seconds / ended:,.0f} s left")
+        log.info("%s: %s", self._name, ", ".join(facts))
 
 
 _END = object()

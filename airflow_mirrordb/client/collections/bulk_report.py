@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.errors import AmbiguousWriteError, BulkError, MirrorDBError
 from airflow_mirrordb.client.values import value_class
 
 COUNTS = ("done", "failed", "ambiguous", "not_begun")
+#: Causes of failures that the error of a bulk tells, and positions that it tells of each; the report has all.
+MOST_CAUSES = 3
+MOST_POSITIONS = 5
+#: Characters of one cause.
+MAX_CAUSE = 500
 _NOT_BEGUN = {"status": "not_begun"}
 
 
@@ -87,10 +94,11 @@ class BulkReport:
         :param max_failed: see :class:`BulkOptions`
         """
         failures = [(at, it.error) for at, it in enumerate(self.records) if it is not None and it.error]
-        at, first = failures[0] if failures else (None, MirrorDBError(message=""))
+        first = failures[0][1] if failures else MirrorDBError(message="")
         waits = [wait for _, error in failures if (wait := getattr(error, "retry_after", None)) is not None]
         return BulkError(
-            message=f"{self}; record {at}: {first.message}" if failures else str(self),
+            message=f"{self}; counted from 0, {_causes(failures)}" if failures else str(self),
+            conn_id=first.conn_id,
             method=first.method,
             endpoint=first.endpoint,
             method_name=first.method_name,
@@ -102,11 +110,33 @@ class BulkReport:
         )
 
     def __str__(self) -> str:
-        rest = "the rest" if self.not_begun is None else f"{self.not_begun:,}"
-        text = f"{self.done:,} records are done, {self.failed:,} failed, {self.ambiguous:,} are ambiguous"
-        return f"{text}, {rest} not begun"
+        rest = "the rest" if self.not_begun is None else self.not_begun and f"{self.not_begun:,}"
+        counts = {"failed": self.failed, "ambiguous": self.ambiguous}
+        told = [f"{number:,} {name}" for name, number in counts.items() if number]
+        told += [f"{rest} not begun"] if rest else []
+        return ", ".join([f"{self.done:,} record{'' if self.done == 1 else 's'} done", *told])
 
 
 def status_of(error: MirrorDBError) -> Literal["failed", "ambiguous"]:
     """Return the status of a record that an error ended."""
     return "ambiguous" if isinstance(error, AmbiguousWriteError) else "failed"
+
+
+def _causes(failures: Sequence[tuple[int, MirrorDBError]]) -> str:
+    """Return why records failed: each cause with the records that it ended, the most frequent one first."""
+    positions: dict[str, list[int]] = {}
+    for at, error in failures:
+        positions.setdefault(shortened(error.message, MAX_CAUSE), []).append(at)
+    causes = sorted(positions.items(), key=lambda cause: -len(cause[1]))
+    told = [f"{_records(at)}: {message}" for message, at in causes[:MOST_CAUSES]]
+    if others := sum(len(at) for _, at in causes[MOST_CAUSES:]):
+        told.append(f"{others:,} more failed for other reasons")
+    return "; ".join(told)
+
+
+def _records(positions: Sequence[int]) -> str:
+    first = ", ".join(map(str, positions[:MOST_POSITIONS]))
+    others = len(positions) - MOST_POSITIONS
+    return (
+        f"record{'s' if len(positions) > 1 else ''} {first}{f' and {others:,} others' if others > 0 else ''}"
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any, TypedDict, TypeVar
 from urllib.parse import quote, urlencode
@@ -306,15 +306,6 @@ def attach_request(error: AnyError, request: MirrorDBRequest) -> AnyError:
         shortened(label, MAX_LABEL_LENGTH) if isinstance(label := request.method_name, str) else label,
     )
     return error
-
-
-def name_of(request: MirrorDBRequest, hide: Callable[[str], str]) -> str:
-    """Return the name of a request in logs, as ``GET api/users [list]``.
-
-    :param hide: takes secrets out of its endpoint, which a link may have brought
-    """
-    label = f" [{request.method_name}]" if request.method_name else ""
-    return f"{request.method} {hide(request.endpoint)}{label}"
 
 
 def _check_label(label: object) -> None:

@@ -53,6 +53,7 @@ class MirrorDBResponse:
     :param body: the whole decoded JSON body; of a write whose answer is something else, or where ``accept``
         asked for that, its text, or None if it is no text
     :param is_json: whether it was JSON, or nothing at all
+    :param pages: answers that the data came in
     :param full: all of it as plain JSON, where ``full_response`` asked for that
     :param redirected: the request that it answers, where a redirect led to that
     :param size: length of the body in bytes, after decompression; 0 if it went to a sink
@@ -73,6 +74,7 @@ class MirrorDBResponse:
     attempts: int
     elapsed: float
     is_json: bool = True
+    pages: int = 1
     full: FullResponse | None = field(default=None, repr=False)
     redirected: WireRequest | None = field(default=None, repr=False)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import ParamSpec, TypeVar, overload
 
+from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.clock import SYSTEM_CLOCK, Clock
 from airflow_mirrordb.client.errors import (
     ConflictError,
@@ -17,6 +19,7 @@ from airflow_mirrordb.client.errors import (
     NotReadyError,
     RateLimitError,
     ResponseError,
+    one_line,
 )
 from airflow_mirrordb.client.values import value_class
 
@@ -33,6 +36,9 @@ NOT_APPLIED_STATUSES = frozenset({425, 429})
 #: The least part of its ceiling that the wait after a 429 takes whose sender says no time. With the defaults
 #: five attempts take 11 s at least, and so outlive a limit that is counted anew every 10 s.
 LEAST_SHARE = 0.75
+#: Characters of what an error says, in a line of the log.
+MAX_WORDS = 300
+HALF_A_DAY = 12 * 3600.0  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,9 +138,6 @@ class WaitNeeded(Exception):  # noqa: N818  # no error: the request goes on else
         self.progress, self.error = progress, error
 
 
-Expects = Callable[[MirrorDBError], bool]
-
-
 @value_class
 class Retrying:
     """Repeats an attempt as the policy says.
@@ -142,14 +145,13 @@ class Retrying:
     :param policy: the limits
     :param clock: what it tells the time by, waits with, and draws the jitter from
     :param repeats: whether to go on after an error that is retryable; None to do so after each
-    :param expects: whether the caller may take an error for an answer: one that ends it so is no failure, and
-        is not logged here
+    :param hide: takes secrets out of what an error says, for the log
     """
 
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     clock: Clock = SYSTEM_CLOCK
     repeats: Callable[[MirrorDBError], bool] | None = None
-    expects: Expects | None = None
+    hide: Callable[[str], str] = str
 
     async def run(
         self,
@@ -181,11 +183,10 @@ class Retrying:
             except MirrorDBError as error:
                 error.attempts = number
                 error.maybe_applied |= progress.maybe_applied
-                delay, outcome = self._after(error, progress)
-                if delay is not None or self.expects is None or not self.expects(error):
-                    self._log(str(name), error, outcome, self.policy.max_attempts + progress.cut_off)
-                if delay is None:
+                delay = self._delay_after(error, progress)
+                if delay is None:  # which is told by the error
                     raise
+                self._log(str(name), error, delay, progress)
                 progress = replace(
                     progress,
                     attempts=number,
@@ -196,37 +197,53 @@ class Retrying:
                     raise WaitNeeded(progress, error) from error
             await self._sleep_until(progress.resume_at)
 
-    def _after(self, error: MirrorDBError, progress: Progress) -> tuple[float | None, str]:
-        """Return the wait before the next attempt, or None if there is none, and in words what comes.
+    def _delay_after(self, error: MirrorDBError, progress: Progress) -> float | None:
+        """Return the wait before the next attempt, or None if there is none.
 
-        An error after which a next attempt would come too late gets the reason in its message.
+        An error after which a next attempt would come too late gets that in its message.
         """
         if not error.retryable or error.attempts >= self.policy.max_attempts + progress.cut_off:
-            return None, "giving up"
+            return None
         if self.repeats is not None and not self.repeats(error):
-            return None, "giving up: nobody says when it passes"
+            return None
         asked = getattr(error, "retry_after", None)
         limited = isinstance(error, RateLimitError)
         delay = self.policy.delay(error.attempts, asked, self.clock.rng, limited=limited)
-        if progress.deadline is None or self.clock.time() + delay <= progress.deadline:
-            return delay, f"next attempt in {delay:.2f} s"
-        wait = (
-            "the next attempt"
-            if not asked or delay > asked
-            else f"the wait of {asked:.0f} s that the backend asks for"
-        )
-        reason = f"{wait} would end after max_elapsed ({self.policy.max_elapsed:g} s)"
-        error.message += f"; {reason}"
-        return None, f"giving up: {reason}"
+        now = self.clock.time()
+        assert progress.deadline is not None  # noqa: S101  # run() set it
+        if now + delay <= progress.deadline:
+            return delay
+        limit = f"max_elapsed ({self.policy.max_elapsed:g} s)"
+        if asked and delay <= asked:
+            error.message += (
+                f"; the wait of {asked:.0f} s that the backend asks for, until {_time_of(now + asked, now)},"
+                f" would end after {limit}"
+            )
+        else:
+            error.message += f"; the next attempt would come after {limit}"
+        return None
 
     async def _sleep_until(self, moment: float) -> None:
         if (seconds := moment - self.clock.time()) > 0:
             await self.clock.sleep(seconds)
 
-    def _log(self, name: str, error: MirrorDBError, outcome: str, limit: int) -> None:
-        status = error.status if isinstance(error, ResponseError | InvalidResponseError) else None
-        reason = status or type(error).__name__
-        log.warning("%s: attempt %d of %d failed with %s; %s", name, error.attempts, limit, reason, outcome)
+    def _log(self, name: str, error: MirrorDBError, delay: float, progress: Progress) -> None:
+        assert progress.deadline is not None  # noqa: S101  # run() set it
+        log.warning(
+            "%s: attempt %d of %d: %s; the next in %.1f s, none after %s",
+            name,
+            error.attempts,
+            self.policy.max_attempts + progress.cut_off,
+            shortened(self.hide(one_line(error.message)), MAX_WORDS),
+            delay,
+            _time_of(progress.deadline, self.clock.time()),
+        )
+
+
+def _time_of(moment: float, now: float) -> str:
+    """Return a unix time as a person reads it: without its day, if that can only be this one."""
+    form = "%H:%M:%S UTC" if moment - now < HALF_A_DAY else "%Y-%m-%d %H:%M:%S UTC"
+    return time.strftime(form, time.gmtime(moment))
 
 
 @overload

@@ -36,6 +36,7 @@ class SuccessEvent(TypedDict):
     http_status: int
     request_id: str | None
     attempts: int
+    pages: int
     elapsed: float
     method: str
     endpoint: str
@@ -73,6 +74,7 @@ def success_event(response: MirrorDBResponse, request: MirrorDBRequest) -> Succe
         http_status=response.status,
         request_id=response.request_id,
         attempts=response.attempts,
+        pages=response.pages,
         elapsed=response.elapsed,
         method=request.method,
         endpoint=request.endpoint,

@@ -42,12 +42,14 @@ class PollResult:
     :param found: what there was, for the log
     :param response: the answer that met the condition, if one did
     :param wait: seconds that the backend asked us to stay away
+    :param failures: polls in a row that failed, this one included; 0 if it did not
     """
 
     state: PollState
     found: str
     response: MirrorDBResponse | None = None
     wait: float = 0.0
+    failures: int = 0
 
     def next_wait(self, poke_interval: float, left: float) -> float:
         """Return the seconds to the next poll.
@@ -59,10 +61,10 @@ class PollResult:
         :raises WaitOverError: if there is no next poll
         """
         if left < 0:
-            raise WaitOverError(f"the condition was not met in time; at last: {self.found}")
+            raise WaitOverError(f"not met in time; at last: {self.found}")
         if self.wait > max(left, poke_interval):
             raise WaitOverError(
-                f"the condition will not be met in time: {left:.0f} s are left, and the backend asked to stay"
+                f"not met in time: {left:.0f} s are left, and the backend asked to stay"
                 f" away for {self.wait:.0f} s; at last: {self.found}"
             )
         return max(poke_interval, self.wait)
@@ -104,7 +106,7 @@ def judge(
         is_gone = condition.gone and outcome.status in GONE
         return PollResult(
             state=replace(state, failures=0),
-            found=str(outcome),
+            found=outcome.message,
             response=_nothing(outcome) if is_gone else None,
             wait=outcome.retry_after or 0.0,
         )
@@ -157,7 +159,8 @@ def _judge_failure(error: MirrorDBError, state: PollState, max_failures: int | N
     if max_failures is not None and failures >= max_failures:
         error.attempts = failures
         raise error
-    return PollResult(state=replace(state, failures=failures), found=str(error), wait=wait)
+    state = replace(state, failures=failures)
+    return PollResult(state=state, found=error.message, failures=failures, wait=wait)
 
 
 def _failed(

@@ -96,7 +96,6 @@ API = Api(
             "accounts",
             {"paginate": {"style": "page", "param": "page", "records": "results"}},
             RECORDS,
-            warns="failed with 404",  # which is the end
         ),
         Call(
             "read all by limit and offset",

@@ -50,13 +50,11 @@ class PageRequest:
     :param target: path and query as a link of the backend's gave them; None if ``request`` says all
     :param conditional: whether the conditions of the request go along, and those of the connection: a page
         after the first one would be compared with what the caller has of the first one
-    :param may_be_missing: whether a 404 would say that the page before was the last one
     """
 
     request: MirrorDBRequest
     target: str | None = None
     conditional: bool = True
-    may_be_missing: bool = False
 
     def sent(self, checked: WireRequest) -> WireRequest:
         """Return what is sent, now that the request is checked.

@@ -249,8 +249,7 @@ class _Reading:
 
     def _further(self, page: PageRequest) -> PageRequest:
         """Return the request of a page after the first one, whose conditions it must not have."""
-        may_be_missing = self.pagination.is_counted and not self._must_go_on
-        return replace(page, conditional=False, may_be_missing=may_be_missing)
+        return replace(page, conditional=False)
 
     def ends_with(self, error: NotFoundError) -> bool:
         """Whether an error is how a backend says that there are no further pages.
@@ -343,7 +342,7 @@ def _has_equals(records: list[Any]) -> bool:
 async def collect(
     reader: Reader, request: MirrorDBRequest, stream: Stream | None = None, most_bytes: float = math.inf
 ) -> MirrorDBResponse:
-    """Return all pages as one answer: all records, and the sums of sizes, attempts and times.
+    """Return all pages as one answer: all records, and the sums of sizes and attempts.
 
     :param stream: takes the records, in the place of the answer
     :param most_bytes: size of an answer that its caller can use; one that is larger is not read to its end,
@@ -354,8 +353,8 @@ async def collect(
     The other arguments and errors are those of :func:`pages`.
     """
     everything: list[Any] = []
-    size = attempts = 0
-    elapsed = 0.0
+    size = attempts = number = 0
+    began = reader.clock.monotonic()
     async with aclosing(pages(reader, request)) as found:
         async for response, records in found:
             if response.status == HTTPStatus.NOT_MODIFIED:
@@ -364,15 +363,18 @@ async def collect(
                 everything += records
             else:
                 await stream.write_records(records)
-            size, attempts, elapsed = (
-                size + response.size,
-                attempts + response.attempts,
-                elapsed + response.elapsed,
-            )
+            size, attempts, number = size + response.size, attempts + response.attempts, number + 1
             last = response
             if stream is None and size > most_bytes:
                 everything = []
                 break
     return replace(
-        last, data=everything, body=everything, size=size, attempts=attempts, elapsed=elapsed, etag=None
+        last,
+        data=everything,
+        body=everything,
+        size=size,
+        attempts=attempts,
+        pages=number,
+        elapsed=reader.clock.monotonic() - began,
+        etag=None,
     )

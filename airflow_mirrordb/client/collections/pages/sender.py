@@ -57,9 +57,8 @@ class PageSender:
         snapshot, route = self._settings(page)
         prepared = self._sender.prepare(page.request, snapshot)
         prepared = replace(prepared, wire=page.sent(prepared.wire))
-        expects = is_end if page.may_be_missing else None
         answer = self._sender.send(
-            prepared, snapshot, route, next(self._first, None), ahead=ahead, expects=expects, **self._options
+            prepared, snapshot, route, next(self._first, None), ahead=ahead, **self._options
         )
         return prepared.wire.target, await answer
 

@@ -1,0 +1,85 @@
+"""What a task's log says of its request: what is sent, what came, and why it goes on in the triggerer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from airflow_mirrordb.client.collections.streams import Manifest
+from airflow_mirrordb.client.errors import named
+
+if TYPE_CHECKING:
+    from airflow_mirrordb.client.messages.request import MirrorDBRequest
+    from airflow_mirrordb.task.outcomes.polls import PollResult
+
+
+def name_of(request: MirrorDBRequest, conn_id: str) -> str:
+    """Return the name of a task's request, as ``GET api/users through connection crm``."""
+    return named(request.method, request.endpoint, request.method_name, conn_id)
+
+
+def answered(event: Mapping[str, Any]) -> str:
+    """Return what came: its status, how long it took, how much it is, and what was not as it should be.
+
+    :param event: the :class:`~airflow_mirrordb.task.events.SuccessEvent` that tells of it
+    """
+    pages = event.get("pages", 1)  # an older trigger does not say
+    facts = [f"{_status(event['http_status'])} in {event['elapsed']:.3g} s", *_amount(event, pages)]
+    if (before := event["attempts"] - pages) > 0:
+        facts.append(f"after {_count(before, 'attempt')} without one")
+    if event["request_id"]:
+        facts.append(f"request id {event['request_id']}")
+    return ", ".join(facts)
+
+
+def deferred(reason: str, wait: float, *, is_sent_there: bool) -> str:
+    """Return why a task frees its worker, and what happens now.
+
+    :param reason: why, where there is no wait
+    :param wait: seconds until the next attempt is due
+    :param is_sent_there: whether the triggerer sends the request; else it only waits
+    """
+    why = f"the next attempt is due in {wait:.1f} s" if wait > 0 else reason
+    there = "a triggerer sends it" if is_sent_there else "a triggerer waits, and then a worker sends it"
+    return f"{why}; the task is deferred until {there}"
+
+
+def not_met(result: PollResult) -> str:
+    """Return what a poll found whose condition is not met."""
+    if result.failures:
+        return f"Poll failed, {result.failures} in a row: {result.found}"
+    return f"Not met yet: {result.found}"
+
+
+def level_of(result: PollResult) -> int:
+    """Return how much the log of such a poll matters: a sensor that fails looks as if it waited."""
+    return logging.WARNING if result.failures else logging.INFO
+
+
+def _amount(event: Mapping[str, Any], pages: int) -> list[str]:
+    data = event["data"]
+    manifest: Mapping[str, Any] = (
+        data if isinstance(data, dict) and data.keys() == Manifest.__annotations__.keys() else {}
+    )
+    records = manifest.get("records", len(data) if isinstance(data, list) else None)
+    facts: list[str] = []
+    if records is not None and (pages > 1 or manifest):
+        facts.append(f"{_count(records, 'record')} in {_count(pages, 'page')}")
+    if size := manifest.get("bytes", event["size"]):
+        facts.append(_count(size, "byte"))
+    if manifest:
+        facts.append(f"written to {manifest['path']}")
+    return facts
+
+
+def _status(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def _count(number: int, of: str) -> str:
+    return f"{number:,} {of}{'' if number == 1 else 's'}"
