@@ -119,6 +119,7 @@ SEAMS = {
         "names of records": "RecordNames.of",
     },
     "airflow_mirrordb.client.uploads.upload": {
+        "files that are said to be empty": "OpenUpload.block",
         "files that change": "Upload.check_version",
     },
     "airflow_mirrordb.client.bodies.requests": {
@@ -217,7 +218,6 @@ SEAMS = {
         "the rest of a write that was answered early": "Sending.finish",
         "buffers of a connection that was reset": "_is_received",
         "answers before the last bytes": "Sending.note_answer",
-        "files that are said to be empty": "Sending._check_empty",
     },
     "airflow_mirrordb.client.wire.body_ends": {
         "closure alerts of TLS": "has_closure_alert",
