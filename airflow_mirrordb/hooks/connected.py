@@ -125,7 +125,7 @@ class ConnectedHook(BaseHook):
         :raises ConfigError: if the connection is wrong
         """
         if self._config is None:
-            self._config = self._signed(await self._async_look_up.config())
+            self._config = self._with_user_agent(await self._async_look_up.config())
         async with client_for(self.mirrordb_conn_id, self._config, self._async_look_up) as client:
             yield client
 
@@ -168,11 +168,13 @@ class ConnectedHook(BaseHook):
         self._refuse_event_loop()
         if self._config is None:
             connection = self.get_connection(self.mirrordb_conn_id)
-            self._config = self._signed(config_from(connection, ignore_unknown=self.ignore_unknown_extras))
+            self._config = self._with_user_agent(
+                config_from(connection, ignore_unknown=self.ignore_unknown_extras)
+            )
             mask_secrets(secrets(self._config))
         return self._config
 
-    def _signed(self, config: MirrorDBConfig) -> MirrorDBConfig:
+    def _with_user_agent(self, config: MirrorDBConfig) -> MirrorDBConfig:
         return with_user_agent(config, self.operator or running_operator())
 
     def _run(self, work: Coroutine[Any, Any, T], stop: Stop | None = None) -> Outcome[T]:

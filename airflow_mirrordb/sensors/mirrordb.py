@@ -23,7 +23,7 @@ from airflow_mirrordb.task.arguments import (
     check_sensor_arguments,
     condition_of,
     fields_of,
-    look_of,
+    poll_of,
     refuse_sensitive,
 )
 from airflow_mirrordb.task.conditions import (
@@ -341,7 +341,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
     def _request(self) -> MirrorDBRequest:
         if self.deferrable:
             refuse_sensitive(self.headers)
-        return look_of(self, looks_at_body=bool(self.field or self.condition or self.changed))
+        return poll_of(self, judges_body=bool(self.field or self.condition or self.changed))
 
     def _condition(self) -> tuple[Condition, Callable[[Any], object] | None]:
         """Return the condition, now that templates are rendered, and its function."""

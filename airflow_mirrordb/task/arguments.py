@@ -79,12 +79,12 @@ def request_of(task: Any, method: Method, **arguments: Any) -> MirrorDBRequest:
     return MirrorDBRequest(method=method, **{**common, **own})
 
 
-def look_of(task: Any, *, looks_at_body: bool) -> MirrorDBRequest:
-    """Return the request by which a sensor looks at its resource; errors are those of :func:`request_of`.
+def poll_of(task: Any, *, judges_body: bool) -> MirrorDBRequest:
+    """Return the request by which a sensor polls its resource; errors are those of :func:`request_of`.
 
-    :param looks_at_body: whether a condition has to be found in the body; else any body will do
+    :param judges_body: whether a condition is of the body; else any body will do
     """
-    return read_of(task, any_body=not looks_at_body and task.accept is None)
+    return read_of(task, any_body=not judges_body and task.accept is None)
 
 
 def read_of(task: Any, **arguments: Any) -> MirrorDBRequest:

@@ -20,7 +20,7 @@ from airflow_mirrordb.task.arguments import (
     MAX_EVENT_BYTES,
     condition_of,
     fields_of,
-    look_of,
+    poll_of,
     read_of,
     refuse_sensitive,
 )
@@ -163,9 +163,7 @@ class MirrorDBSensorStartTrigger(RemembersTemplates, MirrorDBSensorTrigger):
 
     async def _poll_until_met(self) -> SuccessEvent | TimeoutEvent | RaisedEvent:
         refuse_sensitive(self.headers)
-        self.request = fields_of(
-            look_of(self, looks_at_body=bool(self.field or self.function or self.changed))
-        )
+        self.request = fields_of(poll_of(self, judges_body=bool(self.field or self.function or self.changed)))
         self.condition = fields_of(condition_of(self, self.function)[0])
         started = self.timeout_after.timestamp() - self.longest if self.timeout_after else self.clock()
         self.deadline = started + self.timeout

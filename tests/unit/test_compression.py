@@ -16,10 +16,10 @@ from airflow_mirrordb.client.bodies.compression import (
     MAX_MEMBERS,
     MEMBER,
     PIECE,
-    FalsePackingError,
-    PackingError,
-    UnknownPackingError,
-    Unpacking,
+    CompressionError,
+    Decompression,
+    NotCompressedError,
+    UnknownEncodingError,
     codecs,
 )
 
@@ -40,13 +40,13 @@ each_way = pytest.mark.parametrize("way", PACKERS)
 bodies = st.binary(max_size=2000) | st.binary(max_size=50).map(lambda data: data * 5000)
 
 
-def unpacked(encoding: str, packed: bytes, size: int) -> bytes:
-    """Return what a packed body holds that comes in chunks of a size."""
-    unpacking = Unpacking(encoding)
-    chunks = [packed[at : at + size] for at in range(0, len(packed), size)]
-    pieces = [piece for chunk in chunks for piece in unpacking.pieces(chunk)]
+def decompressed(encoding: str, compressed: bytes, size: int) -> bytes:
+    """Return what a compressed body holds that comes in chunks of a size."""
+    decompression = Decompression(encoding)
+    chunks = [compressed[at : at + size] for at in range(0, len(compressed), size)]
+    pieces = [piece for chunk in chunks for piece in decompression.pieces(chunk)]
     assert all(len(piece) <= PIECE for piece in pieces)
-    return b"".join([*pieces, unpacking.end()])
+    return b"".join([*pieces, decompression.end()])
 
 
 @each_way
@@ -54,7 +54,7 @@ def unpacked(encoding: str, packed: bytes, size: int) -> bytes:
 def test_a_body_comes_out_as_it_went_in(way: str, body: bytes, size: int) -> None:
     """However it is cut into chunks, and whatever is in it."""
     encoding, pack = PACKERS[way]
-    assert unpacked(encoding, pack(body), size) == body
+    assert decompressed(encoding, pack(body), size) == body
 
 
 @each_way
@@ -62,11 +62,11 @@ def test_a_body_comes_out_as_it_went_in(way: str, body: bytes, size: int) -> Non
 def test_a_body_that_is_cut_off_is_noticed(way: str, body: bytes, missing: int) -> None:
     """Be it only its last byte that is missing."""
     encoding, pack = PACKERS[way]
-    packed = pack(body)
-    assume(len(packed) > 1)
-    cut = packed[: max(1, len(packed) - missing)]
-    with pytest.raises(PackingError, match="ends in the middle"):
-        unpacked(encoding, cut, 64)
+    compressed = pack(body)
+    assume(len(compressed) > 1)
+    cut = compressed[: max(1, len(compressed) - missing)]
+    with pytest.raises(CompressionError, match="ends in the middle"):
+        decompressed(encoding, cut, 64)
 
 
 @each_way
@@ -74,63 +74,63 @@ def test_a_body_that_is_cut_off_is_noticed(way: str, body: bytes, missing: int) 
 def test_what_follows_the_end_is_no_part_of_a_body(way: str, body: bytes, rest: bytes) -> None:
     """It is damage, as Python's own gzip has it; browsers would ignore it, and with it a damaged member."""
     encoding, pack = PACKERS[way]
-    with pytest.raises(PackingError):
-        unpacked(encoding, pack(body) + rest, 64)
+    with pytest.raises(CompressionError):
+        decompressed(encoding, pack(body) + rest, 64)
 
 
 @given(body=bodies, zeros=st.integers(1, 2000), size=st.integers(1, 3000))
 def test_zeros_after_a_member_are_padding(body: bytes, zeros: int, size: int) -> None:
     """As for Python's own gzip, and for gzip(1)."""
-    packed = gzip.compress(body) + bytes(zeros)
-    assert unpacked("gzip", packed, size) == body
-    assert unpacked("gzip", packed * 2, size) == body * 2
+    compressed = gzip.compress(body) + bytes(zeros)
+    assert decompressed("gzip", compressed, size) == body
+    assert decompressed("gzip", compressed * 2, size) == body * 2
 
 
 @given(parts=st.lists(bodies, min_size=1, max_size=4), size=st.integers(1, 3000))
 def test_parts_that_were_packed_one_by_one(parts: list[bytes], size: int) -> None:
     """They are one body (RFC 1952, section 2.2)."""
-    assert unpacked("gzip", b"".join(map(gzip.compress, parts)), size) == b"".join(parts)
+    assert decompressed("gzip", b"".join(map(gzip.compress, parts)), size) == b"".join(parts)
 
 
 @pytest.mark.parametrize("content", [b"", b"a"])
 def test_endless_parts_are_refused(content: bytes) -> None:
     """Some twenty bytes that hold nothing, or next to nothing, could be sent for ever."""
-    with pytest.raises(PackingError, match=r"1,\d+ members, which hold hardly anything"):
-        unpacked("gzip", gzip.compress(content) * 2 * MAX_MEMBERS, 65536)
+    with pytest.raises(CompressionError, match=r"1,\d+ members, which hold hardly anything"):
+        decompressed("gzip", gzip.compress(content) * 2 * MAX_MEMBERS, 65536)
 
 
 def test_many_parts_that_hold_something_are_one_body() -> None:
     """As those of bgzip, which are of 64 kB each."""
     part = gzip.compress(bytes(MEMBER))
-    assert len(unpacked("gzip", part * 5 * MAX_MEMBERS, 65536)) == 5 * MAX_MEMBERS * MEMBER
+    assert len(decompressed("gzip", part * 5 * MAX_MEMBERS, 65536)) == 5 * MAX_MEMBERS * MEMBER
 
 
 @pytest.mark.parametrize("way", ["gzip", "deflate", "brotli"])
 def test_a_bomb_comes_out_in_small_pieces(way: str) -> None:
     """A hundred megabytes of zeros, which travel as one chunk."""
     encoding, pack = PACKERS[way]
-    unpacking = Unpacking(encoding)
-    sizes = [len(piece) for piece in unpacking.pieces(pack(bytes(100 * 2**20)))]
+    decompression = Decompression(encoding)
+    sizes = [len(piece) for piece in decompression.pieces(pack(bytes(100 * 2**20)))]
     assert max(sizes) <= 2 * PIECE
-    assert sum(sizes) + len(unpacking.end()) == 100 * 2**20
+    assert sum(sizes) + len(decompression.end()) == 100 * 2**20
 
 
 @pytest.mark.parametrize("encoding", ["", " Identity ", "identity, identity", ","])
 def test_what_is_not_packed_is_passed_on(encoding: str) -> None:
     """As it is."""
-    assert unpacked(encoding, b"abc", 2) == b"abc"
+    assert decompressed(encoding, b"abc", 2) == b"abc"
 
 
 def test_identity_beside_another_encoding_says_nothing() -> None:
     """RFC 9110, section 8.4.1, keeps it for Accept-Encoding; servers write it all the same."""
-    assert unpacked("identity, GZIP", gzip.compress(b"abc"), 2) == b"abc"
+    assert decompressed("identity, GZIP", gzip.compress(b"abc"), 2) == b"abc"
 
 
 @pytest.mark.parametrize("encoding", ["zstd", "gzip, gzip", "compress", "gzip, br", "gzip;q=1", "\udc80"])
 def test_what_nobody_asked_for_is_refused(encoding: str) -> None:
     """The error names it, and what is known; a bomb within a bomb would be bounded by neither."""
-    with pytest.raises(UnknownPackingError, match="is not one of gzip, x-gzip, deflate, br") as refused:
-        Unpacking(encoding)
+    with pytest.raises(UnknownEncodingError, match="is not one of gzip, x-gzip, deflate, br") as refused:
+        Decompression(encoding)
     assert repr(encoding)[1:-1] in str(refused.value)
 
 
@@ -150,15 +150,17 @@ def test_what_is_not_packed_as_it_says_is_refused(way: str) -> None:
     """At its first chunk, however short the chunks are."""
     encoding = PACKERS[way][0]
     for size in (1, 64):
-        with pytest.raises(FalsePackingError, match=f"it is not {encoding.lower()}, as its content encoding"):
-            unpacked(encoding, b"plain text that nobody packed", size)
+        with pytest.raises(
+            NotCompressedError, match=f"it is not {encoding.lower()}, as its content encoding"
+        ):
+            decompressed(encoding, b"plain text that nobody compressed", size)
 
 
 @pytest.mark.parametrize("body", [b"", b"abc" * 100])
 def test_a_gzip_that_is_damaged_is_another_thing(body: bytes) -> None:
     """It may come whole the next time."""
-    packed = bytearray(gzip.compress(body))
-    packed[10] ^= 0xFF  # after its header (RFC 1952, section 2.3)
-    with pytest.raises(PackingError) as damaged:
-        unpacked("gzip", bytes(packed), 64)
-    assert not isinstance(damaged.value, FalsePackingError)
+    compressed = bytearray(gzip.compress(body))
+    compressed[10] ^= 0xFF  # after its header (RFC 1952, section 2.3)
+    with pytest.raises(CompressionError) as damaged:
+        decompressed("gzip", bytes(compressed), 64)
+    assert not isinstance(damaged.value, NotCompressedError)

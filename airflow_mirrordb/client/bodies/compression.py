@@ -1,4 +1,4 @@
-"""Packed bodies, unpacked piece by piece, for memory and for files alike.
+"""Compressed bodies, decompressed piece by piece, for memory and for files alike.
 
 Not by aiohttp: it takes a gzip body that ends in the middle for a whole one.
 """
@@ -16,9 +16,9 @@ try:
 except ImportError:
     brotli = None
 
-#: Bytes at which a piece ends, however well they were packed; brotli may double it.
+#: Bytes at which a piece ends, however well they were compressed; brotli may double it.
 PIECE = 2**18
-#: How each gzip begins (RFC 1952, section 2.3.1); what begins so and cannot be unpacked was damaged.
+#: How each gzip begins (RFC 1952, section 2.3.1); what begins so and cannot be decompressed was damaged.
 _GZIP = b"\x1f\x8b"
 #: Members of a body that may be small. Each costs some microseconds, and a copy of what follows it.
 MAX_MEMBERS = 1000
@@ -26,35 +26,35 @@ MAX_MEMBERS = 1000
 MEMBER = 2**10
 
 
-class PackingError(Exception):
-    """A body is not packed as it says, or is not all there."""
+class CompressionError(Exception):
+    """A body is not compressed as it says, or is not all there."""
 
 
-class FalsePackingError(PackingError):
-    """A body is not packed at all in the way that it says; it will be no other when it comes again."""
+class NotCompressedError(CompressionError):
+    """A body is not compressed at all in the way that it says; it will be no other when it comes again."""
 
 
-class UnknownPackingError(Exception):
-    """A body is packed in a way that is not known here."""
+class UnknownEncodingError(Exception):
+    """A body is compressed in a way that is not known here."""
 
 
 class _Codec(Protocol):
-    """Unpacks one body."""
+    """Decompresses one body."""
 
     def pieces(self, data: bytes) -> Iterator[bytes]: ...
 
     def end(self) -> bytes:
         """Return what is left when all bytes have come.
 
-        :raises PackingError: if that was not all
+        :raises CompressionError: if that was not all
         """
 
 
-class Unpacking:
-    """Unpacks one body.
+class Decompression:
+    """Decompresses one body.
 
     :param encoding: what its Content-Encoding says (RFC 9110, section 8.4)
-    :raises UnknownPackingError: if that is none of :data:`ACCEPTED`, or several
+    :raises UnknownEncodingError: if that is none of :data:`ACCEPTED`, or several
     """
 
     def __init__(self, encoding: str) -> None:
@@ -63,7 +63,7 @@ class Unpacking:
         if len(names) > 1 or not _CODECS.keys() >= set(names):
             known = ", ".join(_CODECS)
             said = shortened(", ".join(names), 50)
-            raise UnknownPackingError(f"its content encoding {said!r} is not one of {known}")
+            raise UnknownEncodingError(f"its content encoding {said!r} is not one of {known}")
         self._name = names[0] if names else ""
         self._codec: _Codec | None = _CODECS[self._name]() if names else None
         self._head, self._has_begun = b"", False
@@ -71,7 +71,7 @@ class Unpacking:
     def pieces(self, data: bytes) -> Iterator[bytes]:
         """Yield what some bytes hold, which may be nothing.
 
-        :raises PackingError: if they are not packed as it was said
+        :raises CompressionError: if they are not compressed as it was said
         """
         if self._codec is None:
             yield data
@@ -84,13 +84,13 @@ class Unpacking:
                 yield piece
         except _ERRORS as error:
             is_false = not self._has_begun and not self._head.startswith(_GZIP)
-            kind = FalsePackingError if is_false else PackingError
+            kind = NotCompressedError if is_false else CompressionError
             raise kind(f"it is not {self._name}, as its content encoding says: {error}") from error
 
     def end(self) -> bytes:
         """Return the end of the body, when all bytes have come.
 
-        :raises PackingError: if that was not all
+        :raises CompressionError: if that was not all
         """
         return b"" if self._codec is None else self._codec.end()
 
@@ -120,7 +120,7 @@ class _Gzip:
     def _next_member(self) -> None:
         self._members += 1
         if self._members > MAX_MEMBERS + self._size // MEMBER:
-            raise PackingError(f"its gzip has {self._members:,} members, which hold hardly anything")
+            raise CompressionError(f"its gzip has {self._members:,} members, which hold hardly anything")
         self._member = zlib.decompressobj(16 + zlib.MAX_WBITS)
 
 
@@ -138,7 +138,7 @@ class _Deflate:
                 has_header = data[0] & 0xF == 8  # noqa: PLR2004  # RFC 1950, section 2.2
                 self._stream = zlib.decompressobj(zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
             if self._stream.eof:
-                raise PackingError("its deflate is followed by something else")
+                raise CompressionError("its deflate is followed by something else")
             yield self._stream.decompress(data, PIECE)
             data = self._stream.unconsumed_tail or self._stream.unused_data
 
@@ -160,21 +160,21 @@ class _Brotli:
 
     def end(self) -> bytes:
         if not self._stream.is_finished():
-            raise PackingError("its br ends in the middle")
+            raise CompressionError("its br ends in the middle")
         return b""
 
 
 def _end(stream: Any, name: str) -> bytes:
     rest: bytes = stream.flush()
     if not stream.eof:
-        raise PackingError(f"its {name} ends in the middle")
+        raise CompressionError(f"its {name} ends in the middle")
     return rest
 
 
 def codecs(brotli: Any) -> dict[str, type[_Codec]]:
     """Return what is known, by the names of RFC 9110, section 8.4.1.
 
-    :param brotli: the library, if it is installed; before 1.2 it has no bound for what a piece unpacks to
+    :param brotli: the library, if it is installed; before 1.2 it does not bound what a piece becomes
     """
     known: dict[str, type[_Codec]] = {"gzip": _Gzip, "x-gzip": _Gzip, "deflate": _Deflate}
     bounded = hasattr(getattr(brotli, "Decompressor", None), "can_accept_more_data")

@@ -122,7 +122,7 @@ def interpret(
     :raises ResponseError: if it is no success, of the class that the status calls for, or not ready yet, or
         its body tells of an error
     :raises InvalidResponseError: if it is a success, but the body cannot be used; that of a write only if it
-        is too large or packed in an unknown way
+        is too large or compressed in an unknown way
     :raises TransportError: if it is a success, but the body did not come whole
     """
     if is_pending(answer.status, config, reads=request.reads):

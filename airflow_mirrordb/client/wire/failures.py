@@ -12,7 +12,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from airflow_mirrordb.client.auth.redaction import shortened
-from airflow_mirrordb.client.bodies.compression import PackingError
+from airflow_mirrordb.client.bodies.compression import CompressionError
 from airflow_mirrordb.client.errors import (
     ConnectError,
     DisconnectedError,
@@ -59,7 +59,7 @@ def own_error(  # noqa: PLR0911  # one a kind
         return _refused_by_proxy(error, origin, now)
     if isinstance(error, asyncio.TimeoutError):
         return _timed_out(origin, seconds, sent=sent)
-    if isinstance(error, PackingError):
+    if isinstance(error, CompressionError):
         return DisconnectedError(message=f"the answer of {origin} is damaged: {error}", sent=True)
     if not sent and isinstance(error, aiohttp.ClientError | UnparsableError | OSError):
         return ConnectError(message=f"{no_connection}: {_words(error)}")

@@ -223,7 +223,7 @@ class Transport:
     ) -> str:
         """Read a body, that of a success to the stream; return why the rest of it was refused, if it was.
 
-        :raises PackingError: if it is damaged
+        :raises CompressionError: if it is damaged
         """
         content, left = response.content, self._config.max_response_bytes
         if response.status not in SUCCESS or is_pending(response.status, self._config, reads=reads):
@@ -236,8 +236,8 @@ class Transport:
             pieces.append(content.read_nowait())  # all of it came with its head
             return "" if len(pieces[0]) <= left else TOO_LONG
         try:
-            async with aclosing(_unpacked(response)) as unpacked:
-                async for piece in unpacked:
+            async with aclosing(_decompressed(response)) as decompressed:
+                async for piece in decompressed:
                     if stream is not None:
                         await stream.write(piece)
                         continue
@@ -245,7 +245,7 @@ class Transport:
                     left -= len(piece)
                     if left < 0:
                         return TOO_LONG
-        except (compression.UnknownPackingError, compression.FalsePackingError) as error:
+        except (compression.UnknownEncodingError, compression.NotCompressedError) as error:
             return str(error)
         except FramingError as error:
             return error.message
@@ -285,14 +285,16 @@ def _release(connection: Connection, response: Response, body: bytes | None) -> 
             connection.release()
 
 
-async def _unpacked(response: Response) -> AsyncGenerator[bytes, None]:
-    unpacking = None
+async def _decompressed(response: Response) -> AsyncGenerator[bytes, None]:
+    decompression = None
     async for chunk in response.content.iter_any():
-        if unpacking is None:  # an empty body is packed in no way, whatever its Content-Encoding says
-            unpacking = compression.Unpacking(", ".join(response.headers.getall(CONTENT_ENCODING, ())))
-        for piece in unpacking.pieces(chunk):
+        if decompression is None:  # an empty body is not compressed, whatever its Content-Encoding says
+            decompression = compression.Decompression(
+                ", ".join(response.headers.getall(CONTENT_ENCODING, ()))
+            )
+        for piece in decompression.pieces(chunk):
             yield piece
             if len(piece) >= compression.PIECE:  # a bomb, of which a chunk may hold gigabytes
                 await asyncio.sleep(0)
-    if unpacking is not None:
-        yield unpacking.end()
+    if decompression is not None:
+        yield decompression.end()

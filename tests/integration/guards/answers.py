@@ -64,7 +64,7 @@ from tests.unit import (
 
 
 async def read_much(_self: object, response: Any, pieces: list[bytes], _stream: object, **_how: bool) -> str:
-    async for piece in transport._unpacked(response):
+    async for piece in transport._decompressed(response):
         pieces.append(piece)
         if len(pieces) > 32 * hostile_requests.MEGABYTE / compression.PIECE:
             break

@@ -56,7 +56,7 @@ Opener = aiohttp.ClientRequest
 UnparsableError = HttpProcessingError
 #: Bytes of an answer that wait unread before the backend has to.
 READ_SIZE = 2**16
-#: A body without a length ends with its connection; what packs it is taken off elsewhere.
+#: A body without a length ends with its connection; what compresses it is taken off elsewhere.
 PARSING: dict[str, Any] = {"read_until_eof": True, "read_bufsize": READ_SIZE, "auto_decompress": False}
 NO_TIMEOUT = aiohttp.ClientTimeout()  # the request's own covers all of it
 #: Bytes that may have come of an answer beside its body: its head, and those of 1xx answers before it; the
