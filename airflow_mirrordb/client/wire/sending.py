@@ -56,8 +56,11 @@ class Sending:
         assert isinstance(upload, Upload)  # noqa: S101  # nothing else is opened
         self._upload = await upload.opened()
         self.is_whole = self._upload.length == 0
-        if self.is_whole:  # a file may say so that is not empty, as one that grew since
-            await self._upload.block()
+        if self.is_whole:
+            await self._check_empty(self._upload)
+
+    async def _check_empty(self, upload: OpenUpload) -> None:
+        await upload.block()  # a file may say so that is not empty, as one that grew since
 
     async def close(self) -> None:
         """End the sending of an upload, and close its files."""
