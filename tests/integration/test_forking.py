@@ -18,6 +18,7 @@ import pytest
 from aiohttp import web
 
 from airflow_mirrordb.client import GenericMirrorDB, forking
+from airflow_mirrordb.client.event_loops import being_closed
 from airflow_mirrordb.client.limits import rate_limiter
 from airflow_mirrordb.client.limits.rate_limiter import rate_limiter_for
 from airflow_mirrordb.hooks import runner as runners
@@ -260,6 +261,10 @@ def test_an_iteration_that_the_parent_began_says_so(backend: EchoBackend) -> Non
     assert backend.requests == []
 
 
+class Connection(asyncio.Protocol):
+    """One that is being closed."""
+
+
 async def test_nothing_that_is_shared_is_inherited(
     scripted: ScriptedBackend, set_connection: SetConnection
 ) -> None:
@@ -269,5 +274,7 @@ async def test_nothing_that_is_shared_is_inherited(
     runners.give_back(runners.borrow())
     async with SharedClient("mirrordb_default"), SharedClient("mirrordb_default") as client:
         await client.read_function("read", "api/users")
+        connection = Connection()
+        being_closed.add(connection)
         assert all(forking._registries)
         assert not await asyncio.to_thread(in_child, lambda: any(forking._registries))
