@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from airflow_mirrordb.client.messages.request import MirrorDBRequest
     from airflow_mirrordb.client.messages.response import MirrorDBResponse
     from airflow_mirrordb.client.mirrordb import GenericMirrorDB
+    from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 
 log = logging.getLogger(__name__)
 
@@ -184,6 +185,7 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
 
     async def _events(self, observations: AsyncIterator[Observation]) -> AsyncIterator[TriggerEvent]:
         self.warn_of_unknown()
+        await asyncio.to_thread(_import_hook)  # as in polls(): what was kept needs a part of it
         self._kept = await self._recall()
         last: Observation | None = None
         async for observation in observations:
@@ -235,8 +237,8 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
 
     async def polls(self) -> AsyncGenerator[Observation, None]:
         """Poll for ever, and yield what each poll found: the same object again while that is unchanged."""
+        hook_class = await asyncio.to_thread(_import_hook)  # no DAG file loads it, and it takes 0.2 s
         from airflow_mirrordb.client.errors import MirrorDBError, NotReadyError
-        from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 
         request = self._request()
         log.info("%s, every %g s", self._watching, self.poll_interval)
@@ -244,7 +246,7 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
         while True:
             try:
                 # kept while all is well, and looked up again after a failure: the connection may be changed
-                async with MirrorDBHook(
+                async with hook_class(
                     self.mirrordb_conn_id, ignore_unknown_extras=True, operator=type(self).__name__
                 ) as client:
                     while True:
@@ -384,3 +386,9 @@ def _fingerprint(arguments: Mapping[str, Any]) -> str:
     from airflow_mirrordb.client.bodies.encoding import fingerprint
 
     return fingerprint(arguments, place="")
+
+
+def _import_hook() -> type[MirrorDBHook]:
+    from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+
+    return MirrorDBHook
