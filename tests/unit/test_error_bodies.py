@@ -63,6 +63,14 @@ def test_bodies_that_mislead(body: Any, code: str | None, detail: str) -> None:
     assert problem_from(json.dumps(body).encode(), status=409) == (code, detail)
 
 
+def test_an_error_is_told_though_another_one_begins_with_its_words() -> None:
+    """Only what another one says as well is left out: 1 is not 12."""
+    errors = ["unknown id 1", "unknown id 12", "Unknown ID 12.", "no id 12", "id 12"]
+    assert problem_from(json.dumps({"errors": errors}).encode())[1] == (
+        "unknown id 1; Unknown ID 12; no id 12"
+    )
+
+
 def test_many_errors_are_told_up_to_twenty() -> None:
     """The rest is counted."""
     body = {"errors": [{"field": f"f{number}", "message": "is bad"} for number in range(50)]}

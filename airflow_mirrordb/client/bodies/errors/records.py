@@ -202,9 +202,13 @@ class Reader:
             return
         record = _Record(place=place, words=words)
         for index, other in enumerate(self.records):
-            if record.folded in other.folded:
+            if record.folded in other.folded and _is_named(record.told, other.told):
                 return
-            if other.place in ("", record.place) and other.words.casefold() in record.folded:
+            if (
+                other.place in ("", record.place)
+                and other.words.casefold() in record.folded
+                and _is_named(other.words, record.told)
+            ):
                 self.records[index] = record
                 return
         if len(self.records) < MAX_RECORDS:
