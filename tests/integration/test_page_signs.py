@@ -184,6 +184,7 @@ async def test_an_expression_that_finds_no_next_page_is_warned_of_where_another_
         ({"next": None, "paging": {"cursors": {"before": "a", "after": "b"}}}, ""),
         # developer.x.com, "Cursoring": both are zero at the end
         ({"next": 0, "next_cursor_str": "0"}, ""),
+        ({"next": None, "next_offset": -1, "nextToken": "-1"}, ""),
         ({"next": None, "has_more": False, "nextPageToken": "x"}, ""),
     ],
 )

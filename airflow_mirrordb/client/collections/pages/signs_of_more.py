@@ -109,6 +109,8 @@ _PLACES = ("href", "url", "uri")
 _POSITIONS = ("after", "starting_after", "cursor", "token", "offset", "start", "page")
 #: Types of JSON's values that hold no others, as most do: to tell them so takes a fifth of the time.
 _SCALARS = frozenset({str, int, float, bool, type(None)})
+#: What stands where the next page would be told if there was one; "0" is X's next_cursor_str.
+_NOTHING = ("", 0, "0", -1, "-1")
 _COUNTS_OF_FULL_PAGES = frozenset(
     {10, 20, 25, 30, 40, 50, 60, 75, 100, 200, 250, 500, 1000, 2000, 5000, 10_000}
 )
@@ -338,4 +340,4 @@ def _told(value: Any) -> str | None:
         place = _place_of(value) or next((name for name in _POSITIONS if value.get(name)), None)
         return f".{place}" if place else None
     is_told = isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
-    return "" if is_told and value not in ("", 0, "0") else None  # "0": X's next_cursor_str at the end
+    return "" if is_told and value not in _NOTHING else None
