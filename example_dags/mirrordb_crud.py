@@ -1,8 +1,9 @@
 """Create, read, update and delete a user, once on the worker and once in the triggerer, then report.
 
-Needs a connection ``mirrordb_default`` of type ``mirrordb`` to a backend with the resources
-``api/users`` and ``api/reports``. With an ``idempotency_header`` the deferred create leaves the
-worker too; without one it stays there, since a repeated create could double the user.
+If a task fails, the run does, and there is no report; the user is deleted all the same. Needs a connection
+``mirrordb_default`` of type ``mirrordb`` to a backend with the resources ``api/users`` and ``api/reports``.
+With an ``idempotency_header`` the deferred create leaves the worker too; without one it stays there, since a
+repeated create could double the user.
 """
 
 from __future__ import annotations
@@ -64,5 +65,9 @@ with DAG(
         },
     )
 
-    chain(create, read, update, delete, report)
-    chain(create_deferred, read_deferred, update_deferred, delete_deferred, report)
+    # A teardown runs whatever became of the tasks between, once its setup is done.
+    chain(create, read, update, delete.as_teardown(setups=create))
+    chain(
+        create_deferred, read_deferred, update_deferred, delete_deferred.as_teardown(setups=create_deferred)
+    )
+    [update, update_deferred] >> report

@@ -1,7 +1,9 @@
 """Run when a record changes, and when records come: two assets, watched by the triggerer; needs Airflow 3.
 
-Needs a connection ``mirrordb_default`` of type ``mirrordb`` to a backend with the resources
-``api/prices`` and ``api/shipments``, whose records have an ``updated_at``.
+A record that is gone is a change, too, and fails the run here. What a watcher itself meets, as a wrong key,
+starts no run: it is in the triggerer's log, and the watcher goes on. Needs a connection ``mirrordb_default``
+of type ``mirrordb`` to a backend with the resources ``api/prices`` and ``api/shipments``, whose records have
+an ``updated_at``.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
+from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import DAG, Asset, AssetWatcher, task
 
 from airflow_mirrordb.triggers.event import MirrorDBEventTrigger
@@ -42,6 +45,9 @@ with DAG(
         events = [
             event for asset in triggering_asset_events or {} for event in triggering_asset_events[asset]
         ]
-        return [event.extra["payload"] for event in events]
+        told = [event.extra["payload"] for event in events]
+        if gone := [event["endpoint"] for event in told if event.get("status") in (404, 410)]:
+            raise AirflowFailException(f"gone: {', '.join(gone)}")
+        return told
 
     show()

@@ -1,8 +1,9 @@
 """Every day: write all orders to a file, page by page, and add up what the file holds.
 
-Needs a connection ``mirrordb_default`` of type ``mirrordb`` to a backend with the resource ``api/orders``
-(records with ``quantity`` and ``price``). The parameter ``folder`` may be on any storage that all workers
-and the triggerer reach, as ``s3://conn_id@bucket/exports``.
+Fewer orders than the backend says there are fail the export, and leave no file; a file that cannot be added
+up is kept, and the task says what is wrong. Needs a connection ``mirrordb_default`` of type ``mirrordb`` to a
+backend with the resource ``api/orders`` (records with ``quantity`` and ``price``). The parameter ``folder``
+may be on any storage that all workers and the triggerer reach, as ``s3://conn_id@bucket/exports``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import tempfile
 from datetime import datetime, timezone
 from typing import Any
 
-from airflow.providers.common.compat.sdk import DAG, ObjectStoragePath, task
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, ObjectStoragePath, task
 
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 
@@ -23,7 +24,9 @@ def add_up(export: dict[str, Any]) -> float:
     lines = ObjectStoragePath(export["path"]).read_bytes().splitlines()
     orders = [json.loads(line) for line in lines]
     if len(orders) != export["records"]:
-        raise ValueError(f"{export['path']} was changed: it holds {len(orders)} orders")
+        raise AirflowFailException(f"{export['path']} was changed: it holds {len(orders)} orders")
+    if wrong := [order["id"] for order in orders if not {"quantity", "price"} <= order.keys()]:
+        raise AirflowFailException(f"{export['path']} has orders without quantity or price: {wrong}")
     return sum((order["quantity"] * order["price"] for order in orders), 0.0)
 
 
@@ -38,8 +41,9 @@ with DAG(
         task_id="export",
         endpoint="api/orders",
         query={"limit": 2},
-        paginate={"style": "link"},
-        output_path="{{ params.folder }}/{{ ds }}/orders.jsonl",
+        paginate={"style": "link", "total": "X-Total-Count"},
+        # a run that was started by hand may have no {{ ds }}
+        output_path="{{ params.folder }}/{{ dag_run.start_date | ds }}/orders.jsonl",
         deferrable=True,
         worker_timeout=0,
     )

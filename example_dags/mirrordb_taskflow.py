@@ -1,7 +1,9 @@
 """Write one invoice per order in TaskFlow: results of operators in mapped tasks, and the hook in tasks.
 
-Needs a connection ``mirrordb_default`` of type ``mirrordb`` to a backend with the resources
-``api/orders`` (records with ``customer``, ``quantity`` and ``price``) and ``api/invoices``.
+An order that cannot be priced fails its own mapped task, and what comes after; an invoice that is refused
+fails the task without Airflow's retries, which are for what may pass. Needs a connection ``mirrordb_default``
+of type ``mirrordb`` to a backend with the resources ``api/orders`` (records with ``customer``, ``quantity``
+and ``price``) and ``api/invoices``.
 
 A task that is a coroutine needs Airflow 3.2; with an older one this DAG has no task ``check``.
 """
@@ -12,7 +14,7 @@ import asyncio
 from datetime import datetime, timezone
 from typing import Any
 
-from airflow.providers.common.compat.sdk import DAG, Asset, task
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, Asset, task
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_2_PLUS
 
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBReadOperator
@@ -29,13 +31,19 @@ def invoice(order: dict[str, Any]) -> dict[str, Any]:
 @task
 def send(invoices: list[dict[str, Any]]) -> list[str]:
     """The hook in a plain task: all requests go through one connection."""
+    from airflow_mirrordb.client import MirrorDBError
     from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 
-    with MirrorDBHook("mirrordb_default") as hook:
-        return [
-            hook.update(f"api/invoices/{invoice['id']}", {"state": "sent"}, partial=True)["id"]
-            for invoice in invoices
-        ]
+    try:
+        with MirrorDBHook("mirrordb_default") as hook:
+            return [
+                hook.update(f"api/invoices/{invoice['id']}", {"state": "sent"}, partial=True)["id"]
+                for invoice in invoices
+            ]
+    except MirrorDBError as error:
+        if error.retryable:
+            raise
+        raise AirflowFailException(str(error)) from error
 
 
 @task

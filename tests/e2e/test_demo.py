@@ -229,9 +229,10 @@ def test_bulk(folder: Path) -> None:
     created, marked = shown["create_invoices"][2], shown["mark_as_sent"][2]
     assert created == {"done": 3, "failed": 0, "ambiguous": 0, "not_begun": 0, "records": created["records"]}
     invoices = [record["response"] for record in created["records"]]
-    assert [(invoice["order"], invoice["total"]) for invoice in invoices] == [
-        (order["id"], order["quantity"] * order["price"]) for order in shown["read_orders"][2]
+    assert [(invoice["id"], invoice["total"]) for invoice in invoices] == [
+        (f"of-{order['id']}", order["quantity"] * order["price"]) for order in shown["read_orders"][2]
     ]
+    assert shown["tell_what_is_left"][:1] == ("success",)
     sent = [{**invoice, "state": "sent"} for invoice in invoices]
     assert [record["response"] for record in marked["records"]] == sent
     assert sorted(records(demo.home)[len(SEEDED) :]) == sorted(

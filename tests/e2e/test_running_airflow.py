@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -102,9 +101,10 @@ def test_pipeline_runs_on_its_schedule(airflow: AirflowHome, backend: BackendPro
         ("write_totals", 0, "success"),
         ("write_totals", 1, "success"),
     ]
-    time = datetime.fromisoformat(run["logical_date"].replace("Z", "+00:00")).isoformat()
     totals = {
-        total["customer"]: total["total"] for total in backend.records("totals") if total["run"] == time
+        total["customer"]: total["total"]
+        for total in backend.records("totals")
+        if total["run"] == run["dag_run_id"]
     }
     assert totals == {"acme": 3 * 20.0 + 2 * 5.0, "globex": 1 * 7.5}
 

@@ -11,6 +11,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Callable
+from datetime import datetime, timezone
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -68,6 +69,12 @@ EVENTS = "MirrorDBEventTrigger("
 CLIENT = "async with GenericMirrorDB("
 FIXTURE = "def test_my_dag("
 
+#: What Airflow gives to the templates of a task, with a logical date or without one.
+CONTEXT: Any = {
+    "dag_run": SimpleNamespace(start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)),
+    "params": {"export": "nightly", "name": "orders"},
+}
+
 since_3 = pytest.mark.skipif(not AIRFLOW_V_3_0_PLUS, reason="airflow.sdk came with Airflow 3.0")
 
 
@@ -91,7 +98,7 @@ def tasks_of(source: str, **names: Any) -> list[Any]:
     with DAG("readme", schedule=None) as dag:
         executed(source, MirrorDBSensor=MirrorDBSensor, **names)
     for each in dag.tasks:
-        each.render_template_fields({"ds": "2026-01-01"})
+        each.render_template_fields(CONTEXT)
     return list(dag.tasks)
 
 
@@ -139,9 +146,9 @@ def test_operators_and_sensor(mirrordb_server: DevServer, set_connection: SetCon
     for name in ("create", "read", "update", "delete"):
         task: Any = dag.get_task(name)
         ti = SimpleNamespace(xcom_pull=lambda task_ids: results[task_ids])
-        task.render_template_fields({"ds": "2026-01-01", "ti": ti})
+        task.render_template_fields({"run_id": "manual__1", "ti": ti})
         results[name] = run(task)
-    assert results["read"] == results["create"] == {"id": "1", "name": "Ada", "day": "2026-01-01"}
+    assert results["read"] == results["create"] == {"id": "1", "name": "Ada of manual__1"}
     assert results["update"] == {**results["create"], "role": "editor"}
     assert mirrordb_server.records("users") == []
     with MirrorDBHook() as hook:
@@ -314,7 +321,7 @@ def test_forms(scripted: ScriptedBackend, set_connection: SetConnection, tmp_pat
     """A form, a file as a part of one, and a file as it is."""
     set_connection(scripted.url)
     scripted.answers = [(200, None, {})] * 3
-    (tmp_path / "2026-01-01.csv").write_bytes(b"a,b")
+    (tmp_path / "orders.csv").write_bytes(b"a,b")
     for place in ("s3://my_aws@bucket", "/data"):
         assert place in snippet(FORMS)
     source = (
@@ -346,7 +353,7 @@ def test_sensors(scripted: ScriptedBackend, set_connection: SetConnection) -> No
     assert run(exported) == {"rows": 3}
     scripted.answer(200, {"job": {"state": "done"}})
     assert run(ended) == {"job": {"state": "done"}}
-    assert scripted.requests == ["GET /api/exports/2026-01-01", "GET /api/jobs/7"]
+    assert scripted.requests == ["GET /api/exports/nightly", "GET /api/jobs/7"]
 
 
 @since_3

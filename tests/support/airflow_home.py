@@ -94,8 +94,12 @@ class AirflowHome:
 
     def command(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
         """Run an ``airflow`` command and return all it printed; its exit code says little, and is ignored."""
+        return self.run("-m", "airflow", *arguments, environment=environment)
+
+    def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
+        """Run Python in this Airflow, and return all it printed."""
         done = subprocess.run(
-            [self.python, "-m", "airflow", *arguments],
+            [self.python, *arguments],
             cwd=self.folder,
             env={**self.environment, **(environment or {})},
             stdout=subprocess.PIPE,

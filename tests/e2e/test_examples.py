@@ -1,0 +1,256 @@
+"""The examples and recipes, run by ``dag.test()`` without a logical date: as they are, and as they fail."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_1_PLUS
+
+from airflow_mirrordb.devserver import DevServer
+from tests.run_example import SEED, post
+from tests.support.airflow_home import AirflowHome
+from tests.support.dag_runs import Job, Outcome
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+
+CHECKOUT = Path(__file__).parents[2]
+EXAMPLES = sorted((CHECKOUT / "example_dags").glob("mirrordb_*.py"))
+RECIPES = sorted((CHECKOUT / "example_dags" / "recipes").glob("*.py"))
+WATCHERS = {"mirrordb_event", "watched_export"}  # which Airflow 2 does not have
+#: Those that one connection leads to, and each tenant's own.
+CONNECTIONS = ("mirrordb_default", "mirrordb_acme", "mirrordb_globex")
+SUCCESS, FAILED, SKIPPED = "success", "failed", "upstream_failed"
+
+
+def names() -> list[str]:
+    found = [path.stem for path in (*EXAMPLES, *RECIPES)]
+    if not AIRFLOW_V_3_0_PLUS:
+        return [name for name in found if name not in WATCHERS]
+    if not AIRFLOW_V_3_1_PLUS:
+        found.remove("mirrordb_taskflow")  # no asset is active in dag.test() of Airflow 3.0
+    return found
+
+
+class Runs:
+    """An Airflow without processes, whose DAGs run against a backend."""
+
+    def __init__(self, folder: Path) -> None:
+        self._home = AirflowHome(folder, "http://127.0.0.1:9", "")
+        for name in ("AIRFLOW_CONN_MIRRORDB_DEFAULT", "AIRFLOW__CORE__EXECUTOR"):
+            del self._home.environment[name]
+        self._home.environment["TMPDIR"] = str(folder)
+        self.folder = folder
+        for path in (*EXAMPLES, *RECIPES):
+            shutil.copy(path, self._home.dags)
+        self._home.command("db", "migrate")
+
+    @contextmanager
+    def connected(self, place: str, connection: dict[str, Any]) -> Iterator[dict[str, str]]:
+        """Define the connections in a place, and yield the environment of who shall find them there."""
+        if place == "environment":
+            yield {f"AIRFLOW_CONN_{name.upper()}": json.dumps(connection) for name in CONNECTIONS}
+        elif place == "secrets backend":
+            file = self.folder / "connections.json"
+            file.write_text(json.dumps(dict.fromkeys(CONNECTIONS, connection)))
+            yield {
+                "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
+                "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps({"connections_file_path": str(file)}),
+            }
+        else:
+            for name in CONNECTIONS:
+                self._home.command("connections", "add", name, "--conn-json", json.dumps(connection))
+            yield {}
+            for name in CONNECTIONS:
+                self._home.command("connections", "delete", name)
+
+    def run(
+        self, jobs: Sequence[tuple[str, dict[str, Any]]], **environment: str
+    ) -> tuple[list[Outcome], str]:
+        """Run DAGs one after the other; return how they ended, and all that was printed."""
+        given, told = self.folder / "jobs.json", self.folder / "outcomes.json"
+        given.write_text(
+            json.dumps([Job(file=str(self._home.dags / f"{name}.py"), conf=conf) for name, conf in jobs])
+        )
+        told.unlink(missing_ok=True)
+        output = self._home.run(
+            "-m", "tests.support.dag_runs", str(given), str(told), environment=environment
+        )
+        assert told.exists(), output
+        return json.loads(told.read_text()), output
+
+
+@pytest.fixture(scope="module")
+def runs(folder: Path) -> Runs:
+    (folder / "examples").mkdir()
+    return Runs(folder / "examples")
+
+
+@pytest.fixture
+def server() -> Iterator[DevServer]:
+    """A backend with all that an example looks for."""
+    with DevServer(api_key=secrets.token_urlsafe(24)) as server:
+        for order in SEED["orders"]:
+            add(server, "orders", order)
+        add(server, "exports", {"id": "1", "state": "done", "made_at": "2026-01-01T03:00:00Z"})
+        add(server, "exports", {"state": "running", "made_at": "2026-01-02T03:00:00Z"})
+        for n in range(3):
+            add(server, "exports/1/rows", {"n": n})
+        yield server
+
+
+def add(server: DevServer, resource: str, record: dict[str, Any]) -> None:
+    post(f"{server.url}/api/{resource}", record, connection_to(server)["password"])
+
+
+def connection_to(server: DevServer) -> dict[str, Any]:
+    return {**server.connection(), "extra": {"idempotency_header": "Idempotency-Key"}}
+
+
+def paths(server: DevServer, start: str) -> list[str]:
+    return [entry.path for entry in server.requests() if f"{entry.method} {entry.path}".startswith(start)]
+
+
+@pytest.mark.parametrize("place", ["database", "environment", "secrets backend"])
+def test_each_finds_its_connection(runs: Runs, server: DevServer, place: str) -> None:
+    """Wherever the connections are, all runs succeed, on the worker and in the triggerer's place."""
+    with runs.connected(place, connection_to(server)) as environment:
+        outcomes, output = runs.run([(name, {}) for name in names()], **environment)
+
+    wrong = [outcome for outcome in outcomes if outcome["state"] != SUCCESS]
+    assert not wrong, output
+    assert [outcome["dag_id"] for outcome in outcomes] == names()
+    assert {state for outcome in outcomes for state in outcome["tasks"].values()} == {SUCCESS}
+    check_what_recipes_did(runs.folder, server)
+
+
+def check_what_recipes_did(folder: Path, server: DevServer) -> None:
+    """Hold what the backend got, and the files, against what each recipe says that it does."""
+    assert server.records("customers") == [{"id": "acme", "name": "Acme"}]
+    asked = [urlsplit(path) for path in paths(server, "GET /api/orders?created_after")]
+    assert [parse_qs(url.query).get("offset") for url in asked] == [None, ["2"]]  # two pages
+    datetime.fromisoformat(parse_qs(asked[0].query)["created_after"][0])
+    for file in folder.glob("new_orders/*.jsonl"):
+        assert [json.loads(line)["customer"] for line in file.read_text().splitlines()] == [
+            order["customer"] for order in SEED["orders"]
+        ]
+    quantities = [order["quantity"] for order in server.records("orders")]
+    assert quantities == [4, *[order["quantity"] for order in SEED["orders"][1:]]]
+    assert [path[-4:] for path in paths(server, "GET /api/jobs/")].count("rows") == 1
+    if AIRFLOW_V_3_0_PLUS:
+        rows = (folder / "exports" / "1.jsonl").read_text().splitlines()
+        assert [json.loads(row)["n"] for row in rows] == [0, 1, 2]
+
+
+#: What is wrong with the backend's data, what a run is told, and how its tasks end then.
+FAILURES: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
+    "mirrordb_sensor": (
+        {"state": "failed"},
+        {"finish": SUCCESS, "is_done": FAILED, "clean_up": SUCCESS, "is_gone": SKIPPED},
+        "state is 'failed'",
+    ),
+    "mirrordb_pipeline": ({}, {"read_orders": SUCCESS, "add_up": FAILED}, "order bad has no 'price'"),
+    "mirrordb_export": ({}, {"export": SUCCESS, "add_up": FAILED}, "without quantity or price: ['bad']"),
+    "mirrordb_taskflow": ({}, {"orders": SUCCESS, "send": SKIPPED}, "KeyError: 'price'"),
+    "wait_for_job": ({"state": "canceled"}, {"start": SUCCESS, "wait": FAILED, "read": SKIPPED}, "canceled"),
+    "update_if_unchanged": (
+        {"order": "none"},
+        {"read": FAILED, "update": SKIPPED},
+        "there is no orders/none",
+    ),
+    "failure_webhook": ({"order": "none"}, {"read": FAILED}, "there is no orders/none"),
+}
+
+
+def test_each_failing_path(runs: Runs, server: DevServer) -> None:
+    """What fails is red, says why, and leaves nothing behind; what need not fail goes on."""
+    for n in range(4, 22):
+        add(server, "orders", {"customer": "acme", "quantity": 1, "price": n})
+    add(server, "invoices", {"id": "of-2"})
+    jobs: list[tuple[str, dict[str, Any]]] = [("mirrordb_bulk", {})]
+    with runs.connected("environment", connection_to(server)) as environment:
+        (bulk,), output = runs.run(jobs, **environment)
+    assert (bulk["state"], bulk["tasks"]["mark_as_sent"]) == (FAILED, SUCCESS), output
+    assert bulk["tasks"]["tell_what_is_left"] == FAILED
+    assert re.search("1 invoices were not created: .*of-2 exists", output), output
+    assert sum(invoice.get("state") == "sent" for invoice in server.records("invoices")) == 20
+
+    add(server, "orders", {"id": "bad", "customer": "acme", "quantity": 1})
+    with runs.connected("environment", connection_to(server)) as environment:
+        outcomes, output = runs.run([(name, conf) for name, (conf, _, _) in FAILURES.items()], **environment)
+    assert {outcome["dag_id"]: outcome["state"] for outcome in outcomes} == dict.fromkeys(FAILURES, FAILED), (
+        output
+    )
+    for outcome in outcomes:
+        _, tasks, reason = FAILURES[outcome["dag_id"]]
+        assert {name: outcome["tasks"][name] for name in tasks} == tasks, output
+        assert reason in output, output
+    assert server.records("totals") == []
+    assert [job["state"] for job in server.records("jobs")] == ["canceled"]
+    (incident,) = server.records("incidents")
+    assert (incident["dag"], incident["task"]) == ("failure_webhook", "read")
+    assert "404" in incident["error"]
+
+
+def test_a_forbidden_update_leaves_no_user(runs: Runs, server: DevServer) -> None:
+    """Without the right to change users the tasks fail that do; the teardowns delete both users."""
+    connection = connection_to(server)
+    connection["extra"]["endpoints"] = ["POST api/users", "GET api/users/{id}", "DELETE api/users/{id}"]
+    with runs.connected("environment", connection) as environment:
+        (outcome,), output = runs.run([("mirrordb_crud", {})], **environment)
+    assert outcome["state"] == FAILED, output
+    assert outcome["tasks"] == {
+        **dict.fromkeys(("create", "read", "delete", "create_deferred", "read_deferred"), SUCCESS),
+        "delete_deferred": SUCCESS,
+        **dict.fromkeys(("update", "update_deferred"), FAILED),
+        "report": SKIPPED,
+    }
+    assert server.records("users") == []
+
+
+def test_a_tenant_that_cannot_be_read(runs: Runs, server: DevServer) -> None:
+    """The other one is read all the same, and the run is red."""
+    with runs.connected("environment", connection_to(server)) as environment:
+        environment["AIRFLOW_CONN_MIRRORDB_GLOBEX"] = json.dumps(
+            {"conn_type": "mirrordb", "host": server.url}
+        )
+        (outcome,), output = runs.run([("tenants", {})], **environment)
+    assert (outcome["state"], outcome["tasks"]["count"]) == (FAILED, SKIPPED), output
+    assert [entry.status for entry in server.requests() if entry.path == "/api/orders"][-2:] in (
+        [200, 401],
+        [401, 200],
+    )
+
+
+@pytest.mark.skipif(not AIRFLOW_V_3_0_PLUS, reason="assets are watched from Airflow 3.0 on")
+def test_a_watched_record_that_is_gone() -> None:
+    """A change by which a record went fails the run that it starts; any other is shown."""
+    from runpy import run_path
+
+    def events(*payloads: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"asset": [SimpleNamespace(extra={"payload": payload}) for payload in payloads]}
+
+    show = run_path(str(CHECKOUT / "example_dags" / "mirrordb_event.py"))["show"].function
+    price, records = {"endpoint": "api/prices/1", "status": 200}, {"endpoint": "api/shipments", "count": 2}
+    assert show(events(price, records)) == [price, records]
+    with pytest.raises(AirflowFailException, match="gone: api/prices/1"):
+        show(events(records, {**price, "status": 404}))
+
+
+def test_recipes_are_short() -> None:
+    """Who copies one reads 25 lines, and the README lists each with what it is for."""
+    listed = (CHECKOUT / "example_dags" / "README.md").read_text()
+    for path in RECIPES:
+        assert len(path.read_text().splitlines()) <= 25, path
+        assert f"`recipes/{path.name}`" in listed
