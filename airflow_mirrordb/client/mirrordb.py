@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow_mirrordb.client.bodies.requests import data_given, given_body
+from airflow_mirrordb.client.calls.by_name import called
 from airflow_mirrordb.client.calls.call import Note
 from airflow_mirrordb.client.collections.bulk import Bulk, BulkOptions, Items
 from airflow_mirrordb.client.collections.bulk_report import BulkReport
@@ -27,7 +27,6 @@ from airflow_mirrordb.client.messages.request import (
     MirrorDBRequest,
     PreparedRequest,
     RequestOptions,
-    attach_request,
     read_method,
     update_method,
 )
@@ -219,14 +218,24 @@ class GenericMirrorDB(Connected):
         return await self.begin_bulk(method, **options).run(items)
 
     def begin_bulk(self, method: str, **options: Unpack[BulkOptions]) -> Bulk:
-        """Return a bulk to which the caller hands the items; see :meth:`bulk`."""
+        """Return a bulk to which the caller hands the items; see :meth:`bulk`.
+
+        All of it goes to one backend: what is left when the base URL is changed fails, and is not sent.
+        """
         self._routes.any()
+        config = self._snapshot.config
+
+        async def send(request: MirrorDBRequest, **how: Unpack[SendOptions]) -> MirrorDBResponse:
+            prepared = self.prepare(request)
+            prepared.check_backend(config.base_url)
+            return await self.send(prepared, **how)
+
         return Bulk(
-            self.request,
+            send,
             self.update_method,
             method,
             options,
-            max_concurrency=self._snapshot.config.max_concurrency,
+            max_concurrency=config.max_concurrency,
             clock=self._clock,
             conn_id=self._reporting.conn_id,
         )
@@ -275,9 +284,7 @@ class GenericMirrorDB(Connected):
         :raises InvalidRequestError: if the base URL was changed since then: the key is another one's
         """
         request = prepared.request
-        if not prepared.is_for(self._snapshot.config.base_url):
-            message = "base_url: it was changed after this request was prepared; prepare it again"
-            raise attach_request(InvalidRequestError(message=message, field="base_url"), request)
+        prepared.check_backend(self._snapshot.config.base_url)
         with self._reporting:
             stream = None if sink is None else Stream(sink, request)
             if request.paginate is None:
@@ -337,7 +344,7 @@ class GenericMirrorDB(Connected):
             if method not in CALLABLE:
                 message = f"unknown method {method!r}; {remedy(method, CALLABLE)}"
                 raise InvalidRequestError(message=message, field="method")
-            return {"response": await _called(getattr(self, method), arguments)}
+            return {"response": await called(getattr(self, method), arguments)}
         except MirrorDBError as error:
             return {"error": error.to_dict()}
 
@@ -382,19 +389,3 @@ class GenericMirrorDB(Connected):
     async def _data(self, method: Method, method_name: str | None, endpoint: str, **options: Any) -> Any:
         request = MirrorDBRequest(method=method, endpoint=endpoint, method_name=method_name, **options)
         return (await self.send(self.prepare(request))).result
-
-
-async def _called(function: Callable[..., Awaitable[Any]], arguments: Mapping[str, Any]) -> Any:
-    signature = inspect.signature(function)
-    takes_body = BodyOptions.__name__ in str(signature.parameters["options"].annotation)
-    known = (BodyOptions if takes_body else RequestOptions).__annotations__.keys() | (
-        signature.parameters.keys() - {"options"}
-    )
-    try:
-        signature.bind(**arguments)
-        if unknown := arguments.keys() - known:
-            raise TypeError(f"got an unexpected keyword argument {min(unknown)!r}")  # noqa: TRY301
-    except TypeError as error:
-        message = f"{function.__name__}: {error}"
-        raise InvalidRequestError(message=message, field="arguments") from error
-    return await function(**arguments)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
+from airflow_mirrordb.bulk_arguments import OnError
 from airflow_mirrordb.client import (
     AmbiguousWriteError,
     BulkError,
@@ -64,6 +65,32 @@ async def test_records_are_created_read_updated_and_deleted(config_for: ConfigFo
         assert changed == [{**user, "m": user["n"]} for user in created]
         await client.bulk("delete", iter(endpoints), concurrency=5)
     assert server.records("users") == []
+
+
+@pytest.mark.parametrize("on_error", ["fail", "continue"])
+async def test_a_bulk_goes_to_one_backend(
+    config_for: ConfigFor, server: DevServer, on_error: OnError
+) -> None:
+    """What is left when the base URL is changed fails, and nothing of it is sent to either of them."""
+    sent = iter(users(6))
+    with DevServer() as other:
+        async with GenericMirrorDB(config_for(server.url)) as client:
+
+            async def items() -> AsyncIterator[dict[str, Any]]:
+                for number, item in enumerate(sent):
+                    if number == 3:
+                        await client.update_config(base_url=other.url)
+                    yield item
+
+            bulk = client.bulk("create", items(), endpoint="api/users", concurrency=1, on_error=on_error)
+            with pytest.raises(BulkError) as caught:
+                await bulk
+        assert other.records("users") == []
+    assert len(server.records("users")) == 3
+    report = caught.value.report
+    expected = ["done"] * 3 + ["failed"] * (1 if on_error == "fail" else 3)
+    assert [record["status"] for record in report["records"]] == expected
+    assert report["records"][3]["error"]["field"] == "base_url"
 
 
 @pytest.mark.slow

@@ -169,6 +169,17 @@ class PreparedRequest:
         """Whether it goes to the backend whose key it would be sent with."""
         return self.base_url == base_url
 
+    def check_backend(self, base_url: str) -> None:
+        """Check that it goes to the backend of a base URL.
+
+        :raises InvalidRequestError: if not
+        """
+        if not self.is_for(base_url):
+            message = (
+                "base_url: it was changed after this request was prepared, or its bulk begun; begin anew"
+            )
+            raise attach_request(InvalidRequestError(message=message, field="base_url"), self.request)
+
     @property
     def url(self) -> str:
         """The URL of its resource, without the query."""
