@@ -191,7 +191,7 @@ async def test_a_file_that_is_said_to_be_empty_is_read(
 ) -> None:
     """It may have grown since; and Linux says so of files that it makes when they are read (proc(5))."""
     path = tmp_path / "file"
-    path.touch()
+    path.write_bytes(b"")
 
     class Growing(LocalFile):
         def open(self) -> Reader:
