@@ -327,8 +327,8 @@ CURSOR = {"style": "body", "next": "next", "param": "after", "param_in": "body"}
 @pytest.mark.parametrize(
     ("changes", "field", "reason"),
     [
-        ({"param_in": "header"}, "param_in", "'query' or 'body'"),
-        ({"param_in": 1}, "param_in", "'query' or 'body'"),
+        ({"param_in": "header"}, "param_in", "'query', 'body' or 'headers'"),
+        ({"param_in": 1}, "param_in", "'query', 'body' or 'headers'"),
         ({"param": "a[]"}, "param", "only names and numbers"),
         ({"param": "a..b"}, "param", "no path"),
         ({"size": 3, "size_param": "a[?b]"}, "size_param", "only names and numbers"),

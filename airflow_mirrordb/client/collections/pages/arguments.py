@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_mirrordb.client.collections.pages.counted_lists import UnclearError, counted_list
 from airflow_mirrordb.client.errors import InvalidRequestError, remedy
-from airflow_mirrordb.client.messages.headers import TOKEN
+from airflow_mirrordb.client.messages.headers import OVERRIDES, RESERVED_HEADERS, TOKEN, header_key
 from airflow_mirrordb.paths import PathError, parse_path
 
 #: The styles of pages, and what each of them needs.
@@ -37,7 +37,7 @@ NAMES = (
     "max_pages",
 )
 _PATHS = ("records", "total", "page_count", "more")
-PLACES = ("query", "body")
+PLACES = ("query", "body", "headers")
 _TEXTS = ("next", "param", "size_param")
 #: Whole numbers, and the least that each may be.
 _NUMBERS = {"first": 0, "size": 1, "concurrency": 1, "max_pages": 1}
@@ -121,12 +121,21 @@ def _check_values(known: Mapping[str, Any]) -> None:
         if number is None or number < least:
             raise _wrong(name, f"it must be a whole number of at least {least}, not {known[name]!r}")
     if known.get("param_in", "query") not in PLACES:
-        raise _wrong("param_in", f"it must be 'query' or 'body', not {known['param_in']!r}")
+        raise _wrong("param_in", f"it must be 'query', 'body' or 'headers', not {known['param_in']!r}")
     if not isinstance(known.get("rebase", False), bool):
         raise _wrong("rebase", f"it must be True or False, not {known['rebase']!r}")
 
 
+def _check_headers(known: Mapping[str, Any]) -> None:
+    for name in ("param", "size_param"):
+        header = known.get(name, "Range")
+        if not TOKEN.fullmatch(header) or header_key(header) in RESERVED_HEADERS | OVERRIDES:
+            raise _wrong(name, f"{header!r} is no header that a request may set")
+
+
 def _check_together(known: Mapping[str, Any], given: Collection[str]) -> None:
+    if known.get("param_in") == "headers":
+        _check_headers(known)
     for name in ("param", "size_param") if known.get("param_in") == "body" else ():
         if name in known and parse_path(known[name]).is_expression:
             raise _wrong(name, f"{known[name]!r} is an expression; only names and numbers say where to write")

@@ -79,7 +79,9 @@ class PageRequest:
     def key(self) -> str:
         """What tells it from the request of another page."""
         request = self.request
-        told = repr((request.method, request.endpoint, request.query, request.data, self.target))
+        told = repr(
+            (request.method, request.endpoint, request.query, request.data, request.headers, self.target)
+        )
         return hashlib.sha256(told.encode(errors="surrogatepass")).hexdigest()  # as a body may be long
 
 

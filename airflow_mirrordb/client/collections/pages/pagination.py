@@ -20,6 +20,7 @@ from airflow_mirrordb.client.collections.pages.next_links import (
     next_link_of,
 )
 from airflow_mirrordb.client.collections.pages.page import Page, found_in_body, kind_of, page_of, unusable
+from airflow_mirrordb.client.collections.pages.places import Place, value_at, with_value
 from airflow_mirrordb.client.errors import InvalidRequestError
 from airflow_mirrordb.client.messages.request import MirrorDBRequest
 from airflow_mirrordb.client.messages.response import MirrorDBResponse
@@ -31,7 +32,6 @@ MAX_TOKEN = 8192
 #: Cursors that stand for the beginning: Solr's and OpenAlex's, none, Redis's, and X's.
 _BEGINNINGS = frozenset({"*", "", "0", "-1"})
 
-Place = Literal["query", "body"]
 Style = Literal["link", "header", "body", "page", "offset"]
 
 
@@ -60,8 +60,8 @@ class Pagination:
         holds in the connection's envelope, is that list
     :param next: name of the header, or path in the body, that tells of the next page
     :param param: name in the query of the page number, offset or cursor
-    :param param_in: ``query``, or ``body`` where ``param`` and ``size_param`` are paths into the ``data`` of
-        the read, as ``variables.after``
+    :param param_in: ``query``; ``body`` where ``param`` and ``size_param`` are paths into the ``data`` of the
+        read, as ``variables.after``; or ``headers``, as Heroku's ``Range``
     :param first: number of the first page or record, for ``page`` and ``offset``; by default 1 and 0
     :param size: records that a page shall have; sent only with ``size_param``
     :param size_param: name in the query of ``size``
@@ -100,6 +100,11 @@ class Pagination:
             object.__setattr__(self, name, default if number is None else number)
 
     @property
+    def place(self) -> Place:
+        """Where ``param`` and ``size_param`` go."""
+        return self.param_in or "query"
+
+    @property
     def is_counted(self) -> bool:
         """Whether the next page is told by counting."""
         return self.style in COUNTED
@@ -113,11 +118,11 @@ class Pagination:
         said: dict[str, Any] = {self.size_param: self.size} if self.size_param else {}
         if self.is_counted and self.param:
             said[self.param] = self.first
-        if self.param_in != "body":
+        if self.place == "query":
             request = replace(request, query={**said, **(request.query or {})})
         else:
             for name, value in said.items():
-                if parse_path(name).value_in(request.data) in (ABSENT, None):
+                if value_at(request, self.place, name) in (ABSENT, None):
                     request = self._with(request, name, value)
         page = PageRequest(request=request)
         if self.is_counted:
@@ -126,11 +131,7 @@ class Pagination:
 
     def says_where(self, request: MirrorDBRequest) -> bool:
         """Whether a request says by itself from where on it reads, unless that is the beginning."""
-        param = str(self.param)
-        if self.param_in == "body":
-            said = ABSENT if self.param is None else parse_path(param).value_in(request.data)
-        else:
-            said = (request.query or {}).get(param, ABSENT)
+        said = ABSENT if self.param is None else value_at(request, self.place, self.param)
         return said not in (ABSENT, None) and str(said) not in _BEGINNINGS
 
     def page_of(self, response: MirrorDBResponse) -> Page:
@@ -217,15 +218,12 @@ class Pagination:
 
         :raises InvalidRequestError: if the query says something else
         """
-        number: Any
-        if self.param_in == "body":
-            place, number = "body", parse_path(str(self.param)).value_in(request.request.data)
-        else:
-            place, number = "query", (request.request.query or {}).get(str(self.param))
+        number: Any = value_at(request.request, self.place, str(self.param))
+        number = None if number is ABSENT else number
         try:
             return int(number)
         except (TypeError, ValueError):
-            reason = f"the {place} says {number!r}, and pages are counted from there"
+            reason = f"the {self.place} says {number!r}, and pages are counted from there"
             raise InvalidRequestError(message=f"paginate.param: {reason}", field="paginate.param") from None
 
     def tells_next(self, response: MirrorDBResponse) -> bool | None:
@@ -283,10 +281,8 @@ class Pagination:
         return PageRequest(request=self._with(page.request, str(self.param), value))
 
     def _with(self, request: MirrorDBRequest, name: str, value: Any) -> MirrorDBRequest:
-        if self.param_in != "body":
-            return replace(request, query={**(request.query or {}), name: value})
         try:
-            return replace(request, data=parse_path(name).placed_in(request.data, value))
+            return with_value(request, self.place, name, value)
         except PathError as error:
             argument = "param" if name == self.param else "size_param"
             message = f"paginate.{argument}: there is no place for it in data: {error}"
