@@ -282,6 +282,9 @@ class InputError(MirrorDBError):
 class OutputError(MirrorDBError):
     """An answer could not be written where it should be; what was there before is unchanged.
 
+    Where a storage does not say what became of its copy, that is not sure; the message tells where the
+    whole file is.
+
     :param path: where that is
     """
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from airflow.providers.common.compat.sdk import ObjectStoragePath
 from fsspec.implementations.local import LocalFileSystem
 
 from airflow_mirrordb.client.uploads.sources import FileFacts, LocalFile, Reader
-from airflow_mirrordb.hooks.output import names_file
+from airflow_mirrordb.hooks import storages
+from airflow_mirrordb.storage_paths import fault_of
 
 #: What storages tell of a file that changes with it, by names in lower case and without underlines: entity
 #: tags, moments and versions, as s3fs, gcsfs, adlfs and sftp call them.
@@ -25,8 +23,8 @@ class InputFile:
     """
 
     def __init__(self, path: str) -> None:
-        if not names_file(path):
-            raise ValueError(f"{path!r} names no file, as '/data/users.csv' or 's3://conn_id@bucket/key'")
+        if fault := fault_of(path):
+            raise ValueError(f"{path!r} {fault}")
         self.path = path
 
     def look(self) -> FileFacts:
@@ -34,12 +32,11 @@ class InputFile:
 
         :raises OSError: if it is not there, or no file
         """
-        place = ObjectStoragePath(self.path)
-        storage: Any = place.fs
+        storage, path = storages.find(self.path)
         if isinstance(storage, LocalFileSystem):
-            return LocalFile(place.path).look()
-        storage.invalidate_cache(place.path)
-        facts = storage.info(place.path)
+            return LocalFile(path).look()
+        storage.invalidate_cache(path)
+        facts = storage.info(path)
         if facts.get("type") == "directory":
             raise IsADirectoryError("it is a folder")
         named = {str(name).lower().replace("_", ""): value for name, value in facts.items()}
@@ -48,9 +45,8 @@ class InputFile:
 
     def open(self) -> Reader:
         """Open it."""
-        place = ObjectStoragePath(self.path)
-        storage: Any = place.fs
+        storage, path = storages.find(self.path)
         if isinstance(storage, LocalFileSystem):
-            return LocalFile(place.path).open()
-        reader: Reader = storage.open(place.path, "rb")
+            return LocalFile(path).open()
+        reader: Reader = storage.open(path, "rb")
         return reader

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import stat
 from contextlib import suppress
@@ -10,13 +9,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from airflow.providers.common.compat.sdk import ObjectStoragePath
-from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from airflow_mirrordb.client.errors import InvalidRequestError
-
-log = logging.getLogger(__name__)
+from airflow_mirrordb.hooks import storages
+from airflow_mirrordb.storage_paths import fault_of
 
 #: Bytes that are held back until they are a part of an upload: object stores take at most 10,000 parts.
 PART = 8 * 2**20
@@ -27,10 +24,12 @@ class OutputFile:
 
     It is written beside its place, under a hidden name, and put there at the end: by a rename where the
     storage has one, else, as in object stores, by a copy within the storage, which shows nothing before
-    it is whole. (The files that fsspec itself can commit late are no way for all: a local one begins in
-    another folder, maybe on another disk, and with some stores closing one commits it.)
+    it is whole. What was written is removed only when the storage shows the whole file in its place. (The
+    files that fsspec itself can commit late are no way for all: a local one begins in another folder, maybe
+    on another disk, and with some stores closing one commits it.)
 
-    On a disk a link stays, and what it leads to is replaced; what is no plain file, as a pipe, is left alone.
+    On a disk a link stays, and what it leads to is replaced, with the same rights; what is no plain file, as
+    a pipe, is left alone.
 
     The methods block; the first one looks the storage's connection up.
 
@@ -39,20 +38,18 @@ class OutputFile:
     """
 
     def __init__(self, path: str) -> None:
-        if not names_file(path):
-            message = (
-                f"output_path: {path!r} names no file, as '/data/users.jsonl' or 's3://conn_id@bucket/key'"
-            )
-            raise InvalidRequestError(message=message, field="output_path")
+        if fault := fault_of(path):
+            raise InvalidRequestError(message=f"output_path: {path!r} {fault}", field="output_path")
         self.path = path
-        self._target = self._temporary = ""
+        self._scheme = self._target = self._temporary = ""
         self._storage: Any = None
         self._file: Any = None
+        self._size = 0
 
     def begin(self) -> None:
         """Begin an empty file, on a disk with its folder."""
-        place = ObjectStoragePath(self.path)
-        self._storage, self._target = place.fs, place.path
+        self._storage, self._target = storages.find(self.path)
+        self._scheme = self.path.partition("://")[0]
         is_local = isinstance(self._storage, LocalFileSystem)
         if is_local:
             self._target = _plain_file(self._target)
@@ -61,37 +58,42 @@ class OutputFile:
             self._storage.makedirs(folder or "/", exist_ok=True)
         self._temporary = f"{folder}/.mirrordb-{uuid4().hex}.part"
         self._file = self._storage.open(self._temporary, "wb", block_size=PART)
+        self._size = 0
+        if is_local:
+            _give_rights(self._file.fileno(), self._target)
 
     def write(self, data: bytes) -> None:
         """Add to the file."""
         self._file.write(data)
+        self._size += len(data)
 
     def finish(self) -> None:
-        """Put the file in its place, whatever was there."""
+        """Put the file in its place, whatever was there.
+
+        :raises UnknownCopyError: if a storage does not say that it is there; what was written is kept then
+        """
         if isinstance(self._storage, LocalFileSystem):
             self._file.flush()
             os.fsync(self._file.fileno())  # else a crash of the machine might leave the name alone
-        self._file.close()
-        if _can_rename(self._storage):
-            self._storage.mv(self._temporary, self._target)
+            self._file.close()
+            Path(self._temporary).replace(self._target)
         else:
-            self._storage.cp_file(self._temporary, self._target)
-            self._remove()
+            self._file.close()
+            try:
+                is_left = storages.put(self._storage, self._scheme, self._temporary, self._target, self._size)
+            except storages.UnknownCopyError:
+                self._file = None
+                raise
+            if is_left:
+                storages.remove(self._storage, self._temporary)
         self._file = None
 
     def abort(self) -> None:
         """Remove what was begun and not finished."""
         if self._file is not None:
             file, self._file = self._file, None
-            with suppress(Exception):  # it had its say when it was written to
-                file.close()
-            self._remove()
-
-    def _remove(self) -> None:
-        try:
-            self._storage.rm_file(self._temporary)
-        except Exception as error:  # noqa: BLE001  # each storage has its own
-            log.warning("%s is left over: %s", self._temporary, error)
+            storages.discard(file)
+            storages.remove(self._storage, self._temporary)
 
 
 def sink_for(output_path: str | None) -> OutputFile | None:
@@ -100,15 +102,6 @@ def sink_for(output_path: str | None) -> OutputFile | None:
     :raises InvalidRequestError: if it names no file
     """
     return None if output_path is None else OutputFile(output_path)
-
-
-def names_file(path: object) -> bool:
-    """Whether a path is that of one file, wherever a task runs."""
-    if not isinstance(path, str) or path.endswith("/"):
-        return False
-    _, has_scheme, place = path.partition("://")
-    # else it is a bucket alone, or relative to where a worker or the triggerer happens to run
-    return "/" in place if has_scheme else path.startswith("/")
 
 
 def _plain_file(path: str) -> str:
@@ -129,6 +122,16 @@ def _plain_file(path: str) -> str:
     return path
 
 
-def _can_rename(storage: Any) -> bool:
-    """Whether a move is more than a copy, which moreover would go into what looks like a folder."""
-    return type(storage).mv is not AbstractFileSystem.mv
+def _give_rights(file: int, target: str) -> None:
+    """Give a file on a disk the owners and rights of the one that it will replace, before it holds anything.
+
+    :param file: its descriptor
+    """
+    try:
+        before = Path(target).stat()
+    except FileNotFoundError:
+        return
+    with suppress(PermissionError):  # only an administrator can give files away
+        os.fchown(file, before.st_uid, before.st_gid)
+    with suppress(PermissionError):
+        os.fchmod(file, stat.S_IMODE(before.st_mode) & 0o777)

@@ -14,6 +14,7 @@ from airflow_mirrordb.operators.base import MirrorDBOperator
 from airflow_mirrordb.task.arguments import (
     BODY_FIELDS,
     check_body_arguments,
+    check_path_arguments,
     parse_argument,
     read_of,
     request_of,
@@ -112,8 +113,8 @@ class MirrorDBReadOperator(MirrorDBOperator):
         is, of a task without ``outlets`` over whose result no other is mapped, and with Airflow's own XCom
         backend. Listeners, as that of OpenLineage, then learn nothing of it.
     :raises InvalidRequestError: if ``paginate`` is wrong, as far as its values are no templates
-    :raises ValueError: if they contradict another argument, or a template pulls an XCom in a way that
-        the triggerer cannot
+    :raises ValueError: if they contradict another argument, ``output_path`` can be no file, or a template
+        pulls an XCom in a way that the triggerer cannot
 
     The other arguments are those of :class:`MirrorDBOperator`.
     """
@@ -142,6 +143,7 @@ class MirrorDBReadOperator(MirrorDBOperator):
             templated = [name for name in paginate if has_template(paginate[name])]
             check_page_arguments(paginate, templated)
             check_place_of_param(paginate, data, templated)
+        check_path_arguments(output_path=output_path)
         self.data = data
         self.paginate = paginate
         self.output_path = output_path

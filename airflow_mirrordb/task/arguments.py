@@ -20,7 +20,7 @@ from airflow_mirrordb.bulk_arguments import (
     ON_ERROR_WANTED,
     is_max_failed,
 )
-from airflow_mirrordb.json_types import NOT_GIVEN
+from airflow_mirrordb.json_types import NOT_GIVEN, is_list
 from airflow_mirrordb.task.serialization import NotStorableError, check_exact
 from airflow_mirrordb.task.templates import has_template
 
@@ -121,6 +121,24 @@ def check_body_arguments(**given: object) -> None:
     if "data" not in left and all(left.get(name) is None for name in BODIES):
         raise ValueError(f"data: it is missing; a body is made of {', '.join(BODIES)}")
     check_bodies(left)
+    check_path_arguments(input_path=given.get("input_path"))
+    if isinstance(files := given.get("files"), Mapping):
+        check_path_arguments(**{f"files[{name!r}]": paths for name, paths in files.items()})
+
+
+def check_path_arguments(**given: object) -> None:
+    """Check paths of files, but those that are templates or come from other tasks.
+
+    :param given: a path or a list of them, by the names of arguments
+    :raises ValueError: names one that is none of a file
+    """
+    for name, paths in given.items():
+        for path in paths if is_list(paths) else [paths]:
+            if isinstance(path, str) and not has_template(path):
+                from airflow_mirrordb.storage_paths import fault_of
+
+                if fault := fault_of(path):
+                    raise ValueError(f"{name}: {path!r} {fault}")
 
 
 def check_filter_argument(response_filter: object) -> None:

@@ -31,7 +31,8 @@ from tests.integration.test_early_success import early  # noqa: F401  # and one 
 from tests.integration.test_framing import small_framing  # noqa: F401  # a fixture
 from tests.integration.test_hostile_answers import hostile  # noqa: F401  # another one
 from tests.integration.test_operators_tries import tries  # noqa: F401  # another one
-from tests.integration.test_page_ends import read  # noqa: F401  # another one
+from tests.integration.test_output_stores import save, short_pauses  # noqa: F401  # two more
+from tests.integration.test_page_ends import read  # noqa: F401  # and one more
 from tests.integration.test_resources import mixed  # noqa: F401  # another one
 from tests.integration.test_sensor import scheduler  # noqa: F401  # and another one
 from tests.integration.test_stored_triggers import fired  # noqa: F401  # and another one

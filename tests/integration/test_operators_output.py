@@ -12,7 +12,6 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_mirrordb.client import (
-    InvalidRequestError,
     MirrorDBError,
     MirrorDBRequest,
     NotFoundError,
@@ -96,8 +95,6 @@ def test_pages_are_the_same_lines_in_every_mode(
         ([(500, None)] * 5, "{target}", ServerError, True),
         ([(200, {})], "{target}/below", OutputError, False),
         ([(200, {})], "nosuch://bucket/export", OutputError, False),
-        ([], "{target}/", InvalidRequestError, False),
-        ([], "", InvalidRequestError, False),
     ],
 )
 def test_failures_are_the_same_in_every_mode(

@@ -259,6 +259,12 @@ SEAMS = {
     },
     "airflow_mirrordb.hooks.output": {
         "what is no plain file": "_plain_file",
+        "rights of files": "_give_rights",
+    },
+    "airflow_mirrordb.hooks.storages": {
+        "copies that are made later": "_wait_for_copy",
+        "uploads that are left open": "discard",
+        "copies that may still be made": "is_answered",
     },
     "airflow_mirrordb.hooks.runner": {
         "the turn of a loop in which a write is cut": "being_closed",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 #: Failures of a store that do not pass by themselves: no such place, or something else in it; no right; its
 #: kind is not known or not installed; a wrong option, or its certificate is refused (a ValueError as well).
@@ -42,14 +42,22 @@ def is_final(error: Exception) -> bool:
     """Whether a failure of a store comes again whenever the same is written."""
     if isinstance(error, _FINAL) or (isinstance(error, OSError) and error.errno in _FINAL_ERRNOS):
         return True
+    return any(status in _FINAL_STATUSES for status in _statuses(error))
+
+
+def is_answered(error: Exception) -> bool:
+    """Whether a store said itself that it failed, rather than said nothing, as after a time-out."""
+    return is_final(error) or any(_statuses(error))
+
+
+def _statuses(error: BaseException) -> Iterator[object]:
+    """Yield the HTTP statuses of an error and its causes."""
     link: BaseException | None = error
     for _ in range(10):  # s3fs hides botocore's error behind an OSError; causes may be a ring
         if link is None:
-            break
-        if _status(link) in _FINAL_STATUSES:
-            return True
+            return
+        yield _status(link)
         link = link.__cause__
-    return False
 
 
 def _status(error: BaseException) -> object:

@@ -30,6 +30,7 @@ from tests.integration import (
     test_framing as framing,
     test_hostile_answers as hostile_answers,
     test_memory_of_answers as memory_of_answers,
+    test_output_stores as stores,
     test_page_links as links_of_pages,
     test_page_signs as signs_of_pages,
     test_pages as paginated,
@@ -136,6 +137,25 @@ GUARDS: dict[str, Guard] = {
         without=unchanged,
         check=files.test_what_is_no_plain_file_is_not_replaced,
         arguments={"kind": "pipe", "by_link": False},
+    ),
+    "copies that are made later": Guard(
+        without=nothing,
+        check=stores.test_a_copy_that_is_made_later_is_waited_for,
+    ),
+    "uploads that are left open": Guard(
+        without=nothing,
+        check=stores.test_an_upload_that_fails_is_aborted,
+        arguments={"call": "part"},
+    ),
+    "copies that may still be made": Guard(
+        without=always,
+        check=stores.test_what_is_copied_is_kept_unless_the_storage_refused,
+        arguments={"error": TimeoutError("no answer"), "is_kept": True},
+    ),
+    "rights of files": Guard(
+        without=nothing,
+        check=stores.test_a_file_that_is_replaced_keeps_its_rights,
+        arguments={"mode": 0o600},
     ),
     "links to files": Guard(
         seam="what is no plain file",
