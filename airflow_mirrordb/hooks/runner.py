@@ -190,8 +190,9 @@ class LoopRunner:
             finally:
                 try:
                     self._stop()
-                finally:  # what another thread raises may strike just there
+                except BaseException:  # what another thread raises may strike just there
                     self._stop()
+                    raise
 
         return self._loop.create_task(begun())
 

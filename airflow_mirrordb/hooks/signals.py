@@ -29,6 +29,7 @@ try:  # what ``signal`` is made of; its own functions turn numbers into enums, w
 except ImportError:
     _functions = signal
 _handler_of, _set_handler = _functions.getsignal, _functions.signal
+_main_thread = threading.main_thread().ident
 
 _NAMES = (
     "SIGHUP",
@@ -72,26 +73,34 @@ class Signals:
         self._awakened, self._waker = socket.socketpair()
         self._awakened.setblocking(False)
         self._waker.setblocking(False)
-        self._former_waker = -1
+        self._waker_descriptor, self._former_waker = self._waker.fileno(), -1
         loop.add_reader(self._awakened, self._drain)
         self._holds = self._replaced = False
         self._held: list[int] = []
         self._handlers: dict[int, Any] = {}  # what was replaced, now or before
+        self._found: list[Any] = []  # handlers of all numbers, when they were last looked at
+        self._to_replace: list[int] = []  # of these the ones that are functions of others
         self._replacement = self._receive  # one object, by which it is known again
         _all.add(self)
 
     def hold(self) -> None:
         """Hold signals back from now on; a second call sees to handlers that were set since the first."""
-        if threading.get_ident() != threading.main_thread().ident:
+        if threading.get_ident() != _main_thread:
             return
         is_first, self._holds, self._replaced = not self._replaced, True, True
         if is_first:  # from here on release() puts back what a signal may interrupt
-            self._former_waker = signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
-        for number in NUMBERS:
-            handler = _handler_of(number)
-            if handler is not self._replacement and callable(handler):
-                self._handlers[number] = handler
-                _set_handler(number, self._replacement)
+            self._former_waker = signal.set_wakeup_fd(self._waker_descriptor, warn_on_full_buffer=False)
+        found = list(map(_handler_of, NUMBERS))
+        if found != self._found:  # each call comes here, and hardly any meets others than the one before
+            mine = {
+                number: handler
+                for number, handler in zip(NUMBERS, found, strict=True)
+                if handler is not self._replacement and callable(handler)
+            }
+            self._handlers.update(mine)
+            self._found, self._to_replace = found, list(mine)
+        for number in self._to_replace:
+            _set_handler(number, self._replacement)
 
     def replay(self) -> None:
         """Send each signal that is held once more, to whoever handles it now, and hold on.
@@ -142,7 +151,7 @@ class Signals:
         for number, handler in self._handlers.items():
             if _handler_of(number) is self._replacement:
                 _set_handler(number, handler)
-        if (waker := signal.set_wakeup_fd(self._former_waker)) not in (self._waker.fileno(), -1):
+        if (waker := signal.set_wakeup_fd(self._former_waker)) not in (self._waker_descriptor, -1):
             signal.set_wakeup_fd(waker)  # somebody set another one meanwhile
         self._replaced = False
 
@@ -175,6 +184,8 @@ _all: WeakSet[Signals] = WeakSet()
 
 
 def _after_fork() -> None:
+    global _main_thread  # noqa: PLW0603  # the one that forked
+    _main_thread = threading.main_thread().ident
     for signals in _all:
         signals.forget()
 
