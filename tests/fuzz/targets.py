@@ -267,7 +267,7 @@ def header(data: bytes) -> None:
         assert str(error).isprintable()
         return
     oracle.check_names([name])
-    head = serialize_headers("GET / HTTP/1.1", wire.headers)
+    head = serialize_headers("GET / HTTP/1.1", wire.headers.copy())
     own = {
         key: text
         for key, text in (("Accept", ACCEPT), ("User-Agent", USER_AGENT))

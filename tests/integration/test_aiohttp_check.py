@@ -15,7 +15,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import BaseConnector
 
 from airflow_mirrordb.client import GenericMirrorDB, InstallationError
-from airflow_mirrordb.client.wire.aiohttp import changes as aiohttp_changes, private as aiohttp_private
+from airflow_mirrordb.client.wire.aiohttp import changes as aiohttp_changes, heads, private as aiohttp_private
 from airflow_mirrordb.client.wire.aiohttp.check import WORKING, check_aiohttp
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ CHANGED: dict[str, tuple[Any, str, Any, str]] = {
         "TCPConnector does not use _start_tls_connection",
     ),
     "close": (BaseConnector, "_release", lambda *_: None, "ends connections otherwise"),
-    "arguments of a request": (aiohttp_private, "Opener", OtherRequest, "TypeError: .*argument"),
+    "arguments of a request": (heads, "Opener", OtherRequest, "TypeError: .*argument"),
     "arguments of connect": (aiohttp.TCPConnector, "connect", connects, "TypeError: too many positional"),
     "the writer": (aiohttp_changes, "serialize_headers", lambda *_: b"GET / HTTP/2", "writes something else"),
     "the protocol": (aiohttp_changes, "Connection", object, "Connection has no protocol"),

@@ -326,7 +326,9 @@ async def test_without_the_guard_writes_are_doubled(
 
     def with_another_key(self: Transport, wire: WireRequest, *rest: Any) -> Coroutine[Any, Any, Answer]:
         if HEADER in wire.headers:
-            wire.headers[HEADER] = str(uuid4())
+            headers = wire.headers.copy()
+            headers[HEADER] = str(uuid4())
+            wire = replace(wire, headers=headers)
         return send(self, wire, *rest)
 
     monkeypatch.setattr(Transport, "send", with_another_key)

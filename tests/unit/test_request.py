@@ -181,7 +181,7 @@ def test_the_key_is_sent_as_the_connection_says(
 
 def authorized(settings: dict[str, Any]) -> CIMultiDict[str]:
     config = MirrorDBConfig(base_url=BASE, **settings)
-    headers = wire(settings=settings).headers
+    headers = wire(settings=settings).headers.copy()
     headers.update(auth_headers(config))
     return headers
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import NoReturn
 
+from multidict import CIMultiDictProxy
+
 from airflow_mirrordb.client.auth.credentials import Credentials
 from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.auth.schemes import auth_headers
@@ -38,6 +40,7 @@ from airflow_mirrordb.client.messages.request import (
     WireRequest,
     attach_request,
 )
+from airflow_mirrordb.client.messages.request_headers import plain_headers
 from airflow_mirrordb.client.messages.response import GONE, Answer, MirrorDBResponse, interpret
 from airflow_mirrordb.client.retries.retry import Progress, RetryPolicy
 from airflow_mirrordb.client.retries.write_safety import classify_failure, may_be_applied
@@ -60,6 +63,7 @@ class Snapshot:
     config: MirrorDBConfig
     registry: EndpointRegistry
     policy: RetryPolicy = field(init=False, repr=False)
+    plain_headers: CIMultiDictProxy[str] = field(init=False, repr=False)
     fixed_headers: Mapping[str, str] | None = field(init=False, repr=False)
     """Headers that prove who sends; None if they have to be fetched."""
 
@@ -67,6 +71,7 @@ class Snapshot:
         object.__setattr__(self, "policy", self.config.retry_policy)
         fixed = None if self.config.auth == "oauth2" else auth_headers(self.config)
         object.__setattr__(self, "fixed_headers", fixed)
+        object.__setattr__(self, "plain_headers", plain_headers(self.config))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

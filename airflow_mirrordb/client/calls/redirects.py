@@ -45,8 +45,10 @@ def redirected(
     GET in its place would be a read of something else. After a 303 it goes on as a GET, to what has the
     result (draft-ietf-httpbis-safe-method-w-body, "Redirection"; RFC 9110, section 15.4.4).
     """
+    if answer.status not in REDIRECTS or not request.reads:
+        return None
     location = answer.headers.get("Location")
-    if not request.reads or answer.status not in REDIRECTS or not location:
+    if not location:
         return None
     to_result = answer.status == HTTPStatus.SEE_OTHER
     target = joined(sent.url, location)

@@ -123,7 +123,7 @@ class Sender:
     def prepare(self, request: MirrorDBRequest, snapshot: Snapshot) -> PreparedRequest:
         """Check and encode a request; the errors are those of the client's own method."""
         request = self._with_key(request, snapshot.config)
-        wire = prepare(request, snapshot.config, snapshot.registry, self._open_source)
+        wire = prepare(request, snapshot.config, snapshot.registry, self._open_source, snapshot.plain_headers)
         return PreparedRequest(request=request, wire=wire, base_url=snapshot.config.base_url)
 
     async def send(
@@ -146,6 +146,7 @@ class Sender:
         """
         request = prepared.request
         progress, deadline = self._begin(prepared, progress, snapshot.config.max_elapsed * (1 + ahead))
+        longest_wait, longest_pause = _longest_waits(1 + ahead, wait=wait, once=once)
         call = Call(
             request=request,
             wire=prepared.wire,
@@ -156,7 +157,8 @@ class Sender:
             clock=self._clock,
             progress=progress,
             deadline=deadline,
-            **_longest_waits(1 + ahead, wait=wait, once=once),
+            longest_wait=longest_wait,
+            longest_pause=longest_pause,
             stream=stream,
             observe=self._observe,
             note=note,
@@ -252,16 +254,14 @@ class Sender:
         await asyncio.gather(*(request.end() for request in requests if request.is_running))
 
 
-def _longest_waits(turns: int, *, wait: bool, once: bool) -> dict[str, float]:
+def _longest_waits(turns: int, *, wait: bool, once: bool) -> tuple[float, float]:
     """Return how long a request waits for its turn, and for the rate limiter, in seconds.
 
     A poll keeps its place behind the requests in flight: it would starve on a busy connection if it gave that
     up. Of a pause it is told at once, so that it can come back then.
     """
-    return {
-        "longest_wait": math.inf if wait or once else SHORT_WAIT * turns,
-        "longest_pause": SHORT_WAIT * turns if once else math.inf,
-    }
+    short = SHORT_WAIT * turns
+    return math.inf if wait or once else short, short if once else math.inf
 
 
 def _too_late(late: TurnTooLateError) -> ResponseError:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from multidict import istr
+
 from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.bodies.errors.details import encodable, problem_from, problem_of_challenge
 from airflow_mirrordb.client.bodies.errors.reason_phrases import REASON_PHRASES
@@ -30,7 +32,9 @@ if TYPE_CHECKING:
     from airflow_mirrordb.client.messages.response import Answer
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_REQUEST_ID_HEADERS = ("X-Request-ID", "Request-ID", "X-Correlation-ID", "X-Amzn-RequestId", "CF-Ray")
+_REQUEST_ID_HEADERS = tuple(
+    map(istr, ("X-Request-ID", "Request-ID", "X-Correlation-ID", "X-Amzn-RequestId", "CF-Ray"))
+)
 
 
 def response_error(

@@ -8,14 +8,14 @@ from dataclasses import field, replace
 from typing import Any, TypedDict, TypeVar
 from urllib.parse import quote, urlencode
 
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.bodies.encoding import text_of
 from airflow_mirrordb.client.bodies.requests import body_of
 from airflow_mirrordb.client.config import MirrorDBConfig
-from airflow_mirrordb.client.endpoints.paths import BASE_URL, MAX_ENDPOINT_LENGTH
+from airflow_mirrordb.client.endpoints.paths import MAX_ENDPOINT_LENGTH
 from airflow_mirrordb.client.endpoints.patterns import READS, Method
 from airflow_mirrordb.client.endpoints.registry import EndpointRegistry
 from airflow_mirrordb.client.errors import (
@@ -24,7 +24,7 @@ from airflow_mirrordb.client.errors import (
     InvalidRequestError,
     MirrorDBError,
 )
-from airflow_mirrordb.client.messages.request_headers import headers_of
+from airflow_mirrordb.client.messages.request_headers import has_plain_headers, headers_of, plain_headers
 from airflow_mirrordb.client.uploads.sources import LocalFile, OpenSource
 from airflow_mirrordb.client.uploads.upload import Upload
 from airflow_mirrordb.client.values import value_class
@@ -123,6 +123,9 @@ class MirrorDBRequest:
         return self.method in READS
 
 
+Headers = CIMultiDict[str] | CIMultiDictProxy[str]
+
+
 @value_class
 class WireRequest:
     """One HTTP request, checked and complete but for the credentials; what is sent is exactly this, and them.
@@ -138,7 +141,7 @@ class WireRequest:
     method: Method
     origin: URL
     target: str = field(repr=False)
-    headers: CIMultiDict[str] = field(repr=False)
+    headers: Headers = field(repr=False)
     body: bytes | Upload | None = field(repr=False)
     timeout: float
     repeatable: bool
@@ -233,10 +236,12 @@ def prepare(
     config: MirrorDBConfig,
     registry: EndpointRegistry,
     open_source: OpenSource = LocalFile,
+    plain: CIMultiDictProxy[str] | None = None,
 ) -> WireRequest:
     """Check a request and build what will be sent.
 
     :param open_source: returns the file of a path
+    :param plain: the :func:`plain_headers` of the settings, if they are known
 
     :raises EndpointNotAllowedError: if no registered pattern allows it
     :raises InvalidRequestError: if an argument cannot be sent; names it
@@ -248,9 +253,7 @@ def prepare(
         if request.missing_ok and request.paginate is not None:
             raise _bad("missing_ok", "a page that is missing is no end of a collection; leave one of the two")
         path = registry.path_for(method, request.endpoint)
-        headers = headers_of(request, config, is_keyed=method in KEYED)
-        envelope = None if method == "QUERY" else config.request_envelope
-        body = body_of(request, envelope, headers, open_source)
+        headers, body = _headers_and_body(request, config, open_source, plain)
         if method == "QUERY" and body is None:
             raise _bad("data", "it is None, and a QUERY says there what it wants; read without data is a GET")
         query = "" if request.query is None else _query(request.query, method)
@@ -269,14 +272,26 @@ def prepare(
     )
 
 
+def _headers_and_body(
+    request: MirrorDBRequest,
+    config: MirrorDBConfig,
+    open_source: OpenSource,
+    plain: CIMultiDictProxy[str] | None,
+) -> tuple[Headers, bytes | Upload | None]:
+    if plain is not None and has_plain_headers(request):
+        return plain, None
+    headers = headers_of(request, config, is_keyed=request.method in KEYED)
+    envelope = None if request.method == "QUERY" else config.request_envelope
+    return headers, body_of(request, envelope, headers, open_source)
+
+
 def request_of_base_url(config: MirrorDBConfig) -> WireRequest:
     """Return a GET of the base URL itself, for the connection test; the registry does not apply."""
-    request = MirrorDBRequest(method="GET", endpoint=BASE_URL)
     return WireRequest(
         method="GET",
         origin=base_of(config.base_url)[0],
         target=target_of("", config, slash=False),
-        headers=headers_of(request, config, is_keyed=False),
+        headers=plain_headers(config),
         body=None,
         timeout=config.timeout,
         repeatable=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from airflow_mirrordb import __version__
 from airflow_mirrordb.client.bodies.encoding import text_of
@@ -25,7 +25,32 @@ ACCEPT = "application/json, application/*+json;q=0.9, */*;q=0.1"
 
 USER_AGENT = f"airflow-provider-mirrordb/{__version__}"
 
+_NOTHING = (None,) * 10
 _CONDITIONS = ("if-match", "if-none-match")
+
+
+def plain_headers(config: MirrorDBConfig) -> CIMultiDictProxy[str]:
+    """Return the headers of all requests that say nothing of them, and have no body."""
+    headers = CIMultiDict({"Accept": ACCEPT, "User-Agent": USER_AGENT})
+    headers.update(config.headers)
+    return CIMultiDictProxy(headers)
+
+
+def has_plain_headers(request: MirrorDBRequest) -> bool:
+    """Whether these are the headers of a request, as of most reads."""
+    own = (
+        request.headers,
+        request.accept,
+        request.if_match,
+        request.if_none_match,
+        request.idempotency_key,
+        request.data,
+        request.form,
+        request.files,
+        request.input_path,
+        request.content_type,
+    )
+    return own == _NOTHING
 
 
 def headers_of(request: MirrorDBRequest, config: MirrorDBConfig, *, is_keyed: bool) -> CIMultiDict[str]:
@@ -34,8 +59,7 @@ def headers_of(request: MirrorDBRequest, config: MirrorDBConfig, *, is_keyed: bo
     :param is_keyed: whether an idempotency key goes with its method
     :raises InvalidRequestError: if one of them cannot be sent, or is not the caller's to set; names it
     """
-    headers = CIMultiDict({"Accept": ACCEPT, "User-Agent": USER_AGENT})
-    headers.update(config.headers)
+    headers = plain_headers(config).copy()
     if request.headers is not None:
         _add_own(request.headers, config, headers)
     if request.accept is not None:

@@ -33,6 +33,8 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
+from multidict import istr
+
 #: Longest wait that a backend is obeyed in, in seconds: no limit is known that is lifted more seldom than
 #: once a day, and a watcher or a task would wait for a wrong one.
 LONGEST_WAIT = 86_400.0
@@ -125,7 +127,7 @@ def back_off(headers: Mapping[str, str]) -> float | None:
 
     Kinto and others send it with answers of any status, as "Backoff: 7".
     """
-    value = headers.get("Backoff")
+    value = headers.get(_BACKOFF)
     seconds = None if value is None else _number(value.strip())
     return seconds if seconds is not None and 0 < seconds < math.inf else None
 
@@ -234,6 +236,7 @@ def _iso_date(text: str) -> datetime:
 
 
 _Reader = Callable[[str, float], float | None]
+_BACKOFF = istr("Backoff")  # looked up in half the time, for each answer
 _RETRY_HEADERS: dict[str, _Reader] = {
     "retry-after-ms": _milliseconds,
     "x-ms-retry-after-ms": _milliseconds,

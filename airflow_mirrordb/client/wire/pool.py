@@ -14,7 +14,8 @@ from airflow_mirrordb.client.bodies import compression
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.event_loops import PerLoop
 from airflow_mirrordb.client.messages.request import WireRequest, base_of
-from airflow_mirrordb.client.wire.aiohttp.private import Connection, Connector, Opener, opener_to
+from airflow_mirrordb.client.wire.aiohttp.heads import opener_to
+from airflow_mirrordb.client.wire.aiohttp.private import Connector, Opener
 from airflow_mirrordb.client.wire.tls import tls_context, tls_servers
 
 #: A write that must not be repeated never goes out on a connection that idled longer, in seconds:
@@ -64,8 +65,8 @@ class Connections:
         self._pools: dict[float, Connector] = {}
         self._openers: dict[URL, Opener] = {}
 
-    async def connect(self, request: WireRequest) -> tuple[Connection, Opener]:
-        """Return a connection that a request can be sent on, and what opened it."""
+    def way_of(self, request: WireRequest) -> tuple[Connector, Opener]:
+        """Return the pool that has connections for a request, and what opens them."""
         idle_limit = IDLE_LIMIT if request.repeatable else IDLE_LIMIT_FOR_WRITES
         pool = self._pools.get(idle_limit)
         if pool is None:
@@ -77,7 +78,7 @@ class Connections:
                 self._openers.clear()
             opener = opener_to(request.origin, self._proxy, compression.ACCEPTED, self._proxy_headers)
             self._openers[request.origin] = opener
-        return await pool.connection_for(opener), opener
+        return pool, opener
 
     def interrupted_step(self) -> str:
         """Return in which step of connecting the current task was interrupted, as the end of a message."""

@@ -19,6 +19,8 @@ from airflow_mirrordb.client.wire.sockets import bytes_left
 #: Seconds between two looks at what is left to send of a write that was answered early.
 UNSENT_LOOK = 0.02
 CUT_OFF = "it took no more"
+# to look a member of an enum up takes longer than to compare it
+_MULTIPLE_CHOICES = HTTPStatus.MULTIPLE_CHOICES
 
 
 class Sending:
@@ -103,7 +105,7 @@ class Sending:
 
     def note_answer(self, status: int) -> None:
         """Note that the head of the answer came; a refusal ends the sending (RFC 9112, section 9.6)."""
-        if status >= HTTPStatus.MULTIPLE_CHOICES:
+        if status >= _MULTIPLE_CHOICES:
             if self._task is not None:
                 self._task.cancel()
         elif not self._request.reads and self._protocol is not None:

@@ -18,6 +18,7 @@ from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import DISCONNECTED, DisconnectedError, TransportError
 from airflow_mirrordb.client.messages.request import WireRequest
 from airflow_mirrordb.client.messages.response import SUCCESS, Answer, is_pending
+from airflow_mirrordb.client.wire.aiohttp.heads import head_of
 from airflow_mirrordb.client.wire.aiohttp.private import (
     Connection,
     FramingError,
@@ -25,7 +26,6 @@ from airflow_mirrordb.client.wire.aiohttp.private import (
     UnparsableError,
     begun_status,
     exchange,
-    head_of,
 )
 from airflow_mirrordb.client.wire.body_ends import (
     WITHOUT_BODY,
@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 
 #: How a request is left that somebody ends, also when its time is over in the same moment.
 _ENDED = (asyncio.CancelledError, asyncio.TimeoutError)
+_NO_PROOF: Mapping[str, str] = {}
 TOO_LONG = "the body is longer than max_response_bytes"
 
 
@@ -96,7 +97,7 @@ class Transport:
     async def send(
         self,
         request: WireRequest,
-        credentials: Mapping[str, str] | None = None,
+        credentials: Mapping[str, str] = _NO_PROOF,
         within: float = math.inf,
         stream: Stream | None = None,
         begin: Callable[[], None] | None = None,
@@ -121,9 +122,7 @@ class Transport:
                 try:
                     if sending.is_upload:
                         await sending.open()
-                    status = await self._exchange(
-                        request, credentials or {}, sending, received, stream, begin
-                    )
+                    status = await self._exchange(request, credentials, sending, received, stream, begin)
                 finally:
                     if sending.is_upload:
                         await sending.close()
@@ -177,7 +176,8 @@ class Transport:
 
         :param received: takes what comes, so that it is there if the rest fails
         """
-        received.connection, opener = await self._open(anonymous=request.anonymous).connect(request)
+        pool, opener = self._open(anonymous=request.anonymous).way_of(request)
+        received.connection = await pool.connection_for(opener)
         head = head_of(request, opener, credentials, sending.framing)
         if begin is not None:
             begin()

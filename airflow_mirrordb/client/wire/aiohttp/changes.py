@@ -12,13 +12,13 @@ import aiohttp
 from aiohttp.hdrs import CONTENT_LENGTH
 from yarl import URL
 
+from airflow_mirrordb.client.wire.aiohttp.heads import opener_to
 from airflow_mirrordb.client.wire.aiohttp.private import (
     NO_TIMEOUT,
     PARSING,
     Connection,
     Handler,
     RawResponseMessage,
-    opener_to,
     serialize_headers,
 )
 

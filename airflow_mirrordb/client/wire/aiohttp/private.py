@@ -18,16 +18,12 @@ from weakref import WeakKeyDictionary, WeakSet
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
-from aiohttp.hdrs import ACCEPT_ENCODING, HOST
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawResponseMessage
 from aiohttp.http_writer import _serialize_headers as serialize_headers
-from multidict import CIMultiDict
-from yarl import URL
 
 from airflow_mirrordb.client import forking
 from airflow_mirrordb.client.event_loops import being_closed
-from airflow_mirrordb.client.messages.request import WireRequest
 from airflow_mirrordb.client.wire.body_ends import WITHOUT_BODY, final_status, is_final, split_head
 from airflow_mirrordb.client.wire.resolver import Resolver
 from airflow_mirrordb.client.wire.sockets import bytes_left, drop_what_is_held, is_readable, unsent_bytes
@@ -45,13 +41,9 @@ __all__ = [
     "UnparsableError",
     "begun_status",
     "exchange",
-    "head_of",
-    "opener_to",
     "serialize_headers",
 ]
 
-#: What opens a connection: a request of aiohttp that is never sent.
-Opener = aiohttp.ClientRequest
 #: The bytes of an answer that are no HTTP.
 UnparsableError = HttpProcessingError
 #: Bytes of an answer that wait unread before the backend has to.
@@ -297,43 +289,18 @@ class Handler(ResponseHandler):
             self.transport.close()
 
 
+#: The headers of a request and its credentials, and both as they go over the wire.
+PlainHead = tuple[Mapping[str, str], Mapping[str, str], bytes]
+
+
+class Opener(aiohttp.ClientRequest):
+    """What opens a connection: a request of aiohttp that is never sent."""
+
+    plain_head: PlainHead | None = None
+    """What last followed the first line of a request without headers of its own."""
+
+
 # -- one request ---------------------------------------------------------------------------------
-
-
-def opener_to(
-    origin: URL, proxy: URL | None, accepted: str, proxy_headers: Mapping[str, str] | None = None
-) -> Opener:
-    """Return what opens connections to a backend.
-
-    :param proxy: through which they go
-    :param accepted: the Accept-Encoding of all requests
-    :param proxy_headers: that the proxy wants
-    """
-    opener = Opener("GET", origin, proxy=proxy)
-    opener.headers[ACCEPT_ENCODING] = accepted
-    if proxy_headers and opener.is_ssl():
-        # they go with the CONNECT; aiohttp adds the host, which would make it another connection
-        opener.proxy_headers = CIMultiDict({HOST: opener.headers[HOST], **proxy_headers})
-    elif proxy_headers:
-        opener.headers.update(proxy_headers)
-    return opener
-
-
-def head_of(
-    request: WireRequest, opener: Opener, credentials: Mapping[str, str], framing: Mapping[str, str]
-) -> bytes:
-    """Return a request as it goes over the wire, up to its body.
-
-    :param framing: header that says where its body ends
-    :raises ValueError: if a header has a line break
-    """
-    headers = opener.headers.copy()  # Host, Accept-Encoding, and what an HTTP proxy wants to know
-    headers.update(request.headers)
-    headers.update(credentials)
-    headers.update(framing)
-    through_proxy = opener.proxy is not None and not opener.is_ssl()
-    target = str(request.url) if through_proxy else request.target
-    return serialize_headers(f"{request.method} {target} HTTP/1.1", headers)
 
 
 class Response:
