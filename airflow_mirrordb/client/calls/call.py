@@ -111,8 +111,7 @@ class Call:
     :param clock: what it tells the time by
     :param progress: what came of it in an earlier run
     :param deadline: monotonic time at which it ends: the moment that ``progress.deadline`` has in unix time
-    :param longest_wait: seconds until its turn has to come
-    :param longest_pause: seconds that the rate limiter may let it wait
+    :param longest_waits: seconds until its turn has to come, and that the rate limiter may let it wait
     :param stream: takes the body of a success, in the place of the response
     :param observe: called with each :class:`Attempt`
     :param note: as in :class:`SendOptions`
@@ -130,8 +129,7 @@ class Call:
         clock: Clock,
         progress: Progress,
         deadline: float,
-        longest_wait: float,
-        longest_pause: float,
+        longest_waits: tuple[float, float],
         stream: Stream | None,
         observe: Observer | None,
         note: Note | None,
@@ -139,7 +137,7 @@ class Call:
         self._request, self._wire, self._snapshot, self._route = request, wire, snapshot, route
         self._credentials, self._renewals, self._reporting = credentials, credentials.renewals, reporting
         self._clock, self._started = clock, clock.monotonic()
-        self.deadline, self._longest_wait, self._longest_pause = deadline, longest_wait, longest_pause
+        self.deadline, (self._longest_wait, self._longest_pause) = deadline, longest_waits
         self._stream, self._observe, self._note = stream, observe, note
         self._number, self._progress, self.maybe_applied = 0, progress, False
         self._redirected: WireRequest | None = None

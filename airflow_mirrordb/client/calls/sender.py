@@ -146,7 +146,6 @@ class Sender:
         """
         request = prepared.request
         progress, deadline = self._begin(prepared, progress, snapshot.config.max_elapsed * (1 + ahead))
-        longest_wait, longest_pause = _longest_waits(1 + ahead, wait=wait, once=once)
         call = Call(
             request=request,
             wire=prepared.wire,
@@ -157,8 +156,7 @@ class Sender:
             clock=self._clock,
             progress=progress,
             deadline=deadline,
-            longest_wait=longest_wait,
-            longest_pause=longest_pause,
+            longest_waits=_longest_waits(1 + ahead, wait=wait, once=once),
             stream=stream,
             observe=self._observe,
             note=note,
