@@ -9,6 +9,7 @@ from yarl import URL
 
 from airflow_mirrordb.client.messages.request import WireRequest
 from airflow_mirrordb.client.wire.aiohttp.heads import head_of, opener_to
+from tests.support.clocks import TIMEOUT
 
 ORIGIN = URL("https://localhost:8000")
 PLAIN = CIMultiDictProxy(CIMultiDict({"X-All": "1"}))
@@ -17,7 +18,7 @@ KEY, OTHER_KEY = {"Authorization": "Bearer a"}, {"Authorization": "Bearer b"}
 
 def request(target: str = "/api/users") -> WireRequest:
     return WireRequest(
-        method="GET", origin=ORIGIN, target=target, headers=PLAIN, body=None, timeout=1.0, repeatable=True
+        method="GET", origin=ORIGIN, target=target, headers=PLAIN, body=None, timeout=TIMEOUT, repeatable=True
     )
 
 
