@@ -125,6 +125,31 @@ async def test_a_total_that_is_called_what_remains_is_refused(
         await read(numbered(4), {**COUNTED, "records": "rows", "total": total})
 
 
+@pytest.mark.parametrize(
+    ("body", "size", "sign"),
+    [
+        ({"count": 3, "pages": 3}, None, "pages: 3"),
+        ({"count": 3}, 3, "as many records as were asked for, which 'count' may be, too"),
+        ({"count": 3, "pages": 1}, None, None),
+        ({"count": 3}, 4, None),
+    ],
+)
+async def test_an_end_by_a_total_that_may_be_the_number_of_records_on_the_page_is_warned_of(
+    read: Callable[..., Any],  # noqa: F811
+    caplog: pytest.LogCaptureFixture,
+    body: dict[str, int],
+    size: int | None,
+    sign: str | None,
+) -> None:
+    """By that every collection would end after its first page."""
+    paginate: dict[str, Any] = {**COUNTED, "records": "rows", "total": "count"}
+    paginate |= {"page_count": "pages"} if "pages" in body else {}
+    paginate |= {"size": size, "size_param": "limit"} if size else {}
+    assert len((await read(numbered(3, **body), paginate))[0]) == 3
+    told = [text.partition("further pages by: ")[2].partition(". If")[0] for text in warnings_in(caplog)]
+    assert told == ([] if sign is None else [sign])
+
+
 @pytest.mark.parametrize("style", ["page", "offset"])
 async def test_records_that_come_again_with_another_content_are_warned_of(
     read: Callable[..., Any],  # noqa: F811

@@ -44,7 +44,7 @@ class ReadingReport:
         self._records = self._pages = self._filled = 0
         self._total: int | None = None
         self._first: tuple[PageRequest, MirrorDBResponse, Page] | None = None
-        self._last: tuple[MirrorDBResponse, Page] | None = None
+        self._last: tuple[PageRequest, MirrorDBResponse, Page] | None = None
         self._ids: list[str] = []
         self._same_ids = False
         self._had_next = False
@@ -56,7 +56,8 @@ class ReadingReport:
 
         :param total: records that there are in all, as far as it is known
         """
-        self._first, self._last = self._first or (request, response, page), (response, page)
+        self._last = request, response, page
+        self._first = self._first or self._last
         self._records += page.count
         self._pages += 1
         self._filled += bool(page.count)
@@ -102,18 +103,27 @@ class ReadingReport:
                 self._name,
                 self._pagination.total,
             )
-        if self._first is None or self._last is None or self._last[1].more is False:
+        if self._first is None or self._last is None or self._last[2].more is False:
             return
         if self._pagination.is_counted:
             self._warn_of_early_end(*self._last)
         elif not self._had_next:
             self._warn_of_no_next(*self._first)
         elif not self._tells_next:
-            self._warn_of_another_next(self._last[0])
+            self._warn_of_another_next(self._last[1])
 
-    def _warn_of_early_end(self, response: MirrorDBResponse, page: Page) -> None:
+    def _warn_of_early_end(self, request: PageRequest, response: MirrorDBResponse, page: Page) -> None:
         """Warn if the last page, to which the total or the number of pages led, tells of another one."""
-        if page.count and (signs := signs_of_more(response.body, response.headers)):
+        if not page.count:
+            return
+        pagination = self._pagination
+        signs = signs_of_more(response.body, response.headers)
+        last = None if page.page_count is None else page.page_count - 1 + (pagination.first or 0)
+        if last is not None and pagination.number_of(request) < last:
+            signs.append(f"{pagination.page_count}: {page.page_count}")
+        if self._pages == 1 and page.count == page.total == pagination.size:
+            signs.append(f"as many records as were asked for, which {pagination.total!r} may be, too")
+        if signs:
             log.warning(
                 "%s: the collection ended after %s records, as 'total' or 'page_count' says. %s. If there are"
                 " more pages, mend 'paginate'",
