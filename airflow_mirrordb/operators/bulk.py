@@ -242,7 +242,7 @@ def _prepared(
     :raises MirrorDBError: if one is wrong
     """
     requests, names, repeatable = list[MirrorDBRequest](), list[str](), True
-    client, name_of = hook.get_conn(), RecordNames().of
+    client, name_of = hook.get_conn(), RecordNames(_common(template)).of
     for position, record in enumerate(records):
         request, name = replace(template, **record), ""
         try:

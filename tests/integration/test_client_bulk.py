@@ -162,6 +162,23 @@ async def test_a_bulk_that_is_repeated_in_another_order_doubles_and_loses_nothin
     assert [user["n"] for user in responses(report)] == [item["data"]["n"] for item in again]
 
 
+async def test_equal_data_of_two_tenants_is_two_writes_in_whatever_order(
+    config_for: ConfigFor, scripted: ScriptedBackend
+) -> None:
+    """A key is not used again with another request (draft-ietf-httpapi-idempotency-key-header-07, 2.2)."""
+    items = [{"data": {"plan": "pro"}, "headers": {"X-Tenant": tenant}} for tenant in ("acme", "zeta")]
+    for status in (201, 503, 201, 201):
+        scripted.answer(status, {})
+    config = config_for(scripted.url, idempotency_header=HEADER, max_attempts=1)
+    async with GenericMirrorDB(config) as client:
+        with pytest.raises(BulkError, match="1 failed"):
+            await client.bulk("create", items, endpoint="api/users", idempotency_key="k", concurrency=1)
+        await client.bulk("create", items[::-1], endpoint="api/users", idempotency_key="k", concurrency=1)
+    acme, zeta, zeta_again, acme_again = (headers[HEADER] for headers in scripted.headers)
+    assert [headers["X-Tenant"] for headers in scripted.headers] == ["acme", "zeta", "zeta", "acme"]
+    assert acme == acme_again != zeta == zeta_again
+
+
 async def test_a_client_that_is_closed_ends_its_bulk(config_for: ConfigFor, raw_server: RawServer) -> None:
     """What was in flight is told of as what it is, and nothing more is begun."""
     raw_server.default = Reply(then="silence")

@@ -117,6 +117,7 @@ SEAMS = {
     },
     "airflow_mirrordb.client.collections.record_names": {
         "names of records": "RecordNames.of",
+        "idempotency keys by headers": "OWN",
     },
     "airflow_mirrordb.client.uploads.upload": {
         "files that are said to be empty": "OpenUpload.block",

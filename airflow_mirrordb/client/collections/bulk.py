@@ -75,8 +75,11 @@ class BulkOptions(RequestOptions, total=False):
 
     ``endpoint``, and whatever else the method takes, holds for each item that does not say otherwise.
 
-    An ``idempotency_key`` gets the record's name appended, which is made of the record's content. A bulk
-    that is repeated in another order so has the same keys. Equal records have different names.
+    An ``idempotency_key`` gets the record's name appended, which is made of the record's content: endpoint,
+    query, body, and the headers and conditions that its item says itself. Ids for traces and logs, as
+    ``traceparent`` and ``X-Request-Id``, are no part of it. A bulk that is repeated in another order so has
+    the same keys. Equal records have different names. What a bulk says for all its items (``headers``,
+    ``accept``, conditions) tells none apart: two bulks that differ by that alone need a key each.
 
     :param concurrency: records in flight at a time; 32 by default, never more than ``max_concurrency``
     :param on_error: ``fail`` begins no further record after a failed one; ``continue`` tries all, and then
@@ -151,7 +154,7 @@ class Bulk:
         _check_max_failed(self._max_failed, on_error)
         if total is not None:
             self.report.total = total
-        self._names = RecordNames()
+        self._names = RecordNames(common)
         self._send, self._update_method = send, update_method
         self._common, self._fails = common, on_error == "fail"
         self._concurrency = min(concurrency, max_concurrency)

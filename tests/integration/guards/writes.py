@@ -14,6 +14,7 @@ from airflow_mirrordb.client.messages.request import MirrorDBRequest
 from airflow_mirrordb.hooks.runner import LoopRunner
 from tests.integration import (
     test_bodies as bodies,
+    test_client_bulk as client_bulks,
     test_client_writes as writes,
     test_forking as forks,
     test_operators_bulk as bulks,
@@ -159,6 +160,10 @@ GUARDS: dict[str, Guard] = {
         without=by_position,
         check=bulks.test_a_large_list_in_another_order_is_told_by_content,
         arguments={"extra": tries_of_tasks.KEYED},
+    ),
+    "idempotency keys by headers": Guard(
+        without=(),
+        check=client_bulks.test_equal_data_of_two_tenants_is_two_writes_in_whatever_order,
     ),
     "lists without what may have been applied": Guard(
         without=lambda _self: ({}, {}, set()),
