@@ -90,7 +90,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
     :param max_failed: with ``on_error="continue"``, how many records may have failed, or be ambiguous, when
         the task succeeds: a whole number, or a share of all, as 0.05; by default none (templated)
     :param retry_policy: from Airflow 3.3 on; by default
-        :class:`~airflow_mirrordb.task.retry_policy.MirrorDBRetryPolicy`, which comes back when the
+        :class:`~airflow_mirrordb.task.outcomes.retry_policy.MirrorDBRetryPolicy`, which comes back when the
         backend said
     """
 

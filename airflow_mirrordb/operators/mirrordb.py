@@ -222,7 +222,7 @@ class MirrorDBDeleteOperator(MirrorDBOperator):
 def _body(operator: Any) -> dict[str, Any]:
     """Return what the rendered arguments of an operator say of the body."""
     from airflow_mirrordb.body_arguments import paths_as_text
-    from airflow_mirrordb.task.arguments import json_of
+    from airflow_mirrordb.task.json_data import json_of
 
     body = {name: getattr(operator, name) for name in BODY_FIELDS}
     files, input_path = paths_as_text(operator.files), paths_as_text(operator.input_path)

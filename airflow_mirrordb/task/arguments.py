@@ -5,7 +5,6 @@ Light: a DAG file that imports an operator loads no client.
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -93,6 +92,7 @@ def read_of(task: Any, **arguments: Any) -> MirrorDBRequest:
     The arguments and errors are those of :func:`request_of`.
     """
     from airflow_mirrordb.client.messages.request import read_method
+    from airflow_mirrordb.task.json_data import json_of
 
     data = json_of(task.data)
     return request_of(task, read_method(data), data=data, **arguments)
@@ -361,37 +361,3 @@ def refuse_sensitive(headers: Mapping[str, str] | None) -> None:
                 " connection's Password, or, for a task, set deferrable=False"
             )
             raise InvalidRequestError(message=message, field=f"headers[{name!r}]")
-
-
-def json_of(data: Any) -> Any:
-    """Return a JSON value; a string is JSON text, as a template renders it.
-
-    :raises InvalidRequestError: if it is a text, and no JSON, or null
-    """
-    from airflow_mirrordb.client.errors import InvalidRequestError
-
-    if not isinstance(data, str):
-        return data
-    try:
-        value = json.loads(data)
-    except ValueError as error:
-        advice = "pass a dict or a list instead"
-        if _is_rendered(data):
-            advice = (
-                "a template made Python's text of a value: give the value itself, as the .output of a task,"
-                " end the template with '| tojson', or set render_template_as_native_obj=True on the DAG"
-            )
-        message = f"data: a string is parsed as JSON, and this is none ({error}); {advice}"
-        raise InvalidRequestError(message=message, field="data") from None
-    if value is None:
-        message = f"data: {data!r} is null, as a None renders to JSON, and would send no body"
-        raise InvalidRequestError(message=message, field="data")
-    return value
-
-
-def _is_rendered(text: str) -> bool:
-    """Whether a text is a list or dict as Python writes it, which jinja makes of a value."""
-    try:
-        return isinstance(ast.literal_eval(text), list | dict)
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        return False

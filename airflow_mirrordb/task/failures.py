@@ -28,7 +28,7 @@ def retry_arguments(policy: Any) -> dict[str, Any]:
     """
     if not has_retry_policies():
         return {} if policy is None else {"retry_policy": policy}
-    from airflow_mirrordb.task.retry_policy import MirrorDBRetryPolicy
+    from airflow_mirrordb.task.outcomes.retry_policy import MirrorDBRetryPolicy
 
     return {"retry_policy": policy or MirrorDBRetryPolicy()}
 

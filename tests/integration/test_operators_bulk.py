@@ -1017,7 +1017,7 @@ def test_the_next_try_comes_when_the_backend_said() -> None:
     """The wait that a record was asked for is that of the task."""
     from airflow.providers.common.compat.sdk import RetryAction
 
-    from airflow_mirrordb.task.retry_policy import MirrorDBRetryPolicy
+    from airflow_mirrordb.task.outcomes.retry_policy import MirrorDBRetryPolicy
 
     policy = MirrorDBRetryPolicy()
     decision = policy.evaluate(BulkError(message="429", retry_after=90.0), 1, 3)

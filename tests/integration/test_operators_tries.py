@@ -623,7 +623,7 @@ def test_rate_limit_is_retried_when_the_backend_said() -> None:
     """Airflow's next try comes exactly after ``retry_after``; other failures follow the task's settings."""
     from airflow.providers.common.compat.sdk import RetryAction
 
-    from airflow_mirrordb.task.retry_policy import MirrorDBRetryPolicy
+    from airflow_mirrordb.task.outcomes.retry_policy import MirrorDBRetryPolicy
 
     policy = MirrorDBRetryPolicy()
     limited = policy.evaluate(RateLimitError(message="429", retry_after=90.0), 1, 3)
@@ -637,7 +637,7 @@ def test_an_absurd_retry_after_does_not_park_a_task(
     scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
 ) -> None:
     """A backend is obeyed for a day at most, also by Airflow's own retry."""
-    from airflow_mirrordb.task.retry_policy import MirrorDBRetryPolicy
+    from airflow_mirrordb.task.outcomes.retry_policy import MirrorDBRetryPolicy
 
     set_connection(scripted.url)
     scripted.answers = [(500, None, {"Retry-After": "99999999"})]
@@ -649,7 +649,7 @@ def test_an_absurd_retry_after_does_not_park_a_task(
 @since_3_3
 def test_operators_bring_their_retry_policy() -> None:
     """It is the default, mapped tasks included, and an author's own wins."""
-    from airflow_mirrordb.task.retry_policy import MirrorDBRetryPolicy
+    from airflow_mirrordb.task.outcomes.retry_policy import MirrorDBRetryPolicy
 
     assert isinstance(create().retry_policy, MirrorDBRetryPolicy)
     mapped = MirrorDBCreateOperator.partial(task_id="t", endpoint="api/users")
