@@ -14,6 +14,7 @@ from fsspec import AbstractFileSystem
 from fsspec.asyn import AsyncFileSystem, sync
 from fsspec.spec import AbstractBufferedFile
 
+from airflow_mirrordb.client.collections.streams import BYTES_A_SECOND
 from airflow_mirrordb.client.uploads.storage_failures import is_answered, words_of
 from airflow_mirrordb.storage_paths import key_of
 
@@ -22,9 +23,8 @@ log = logging.getLogger(__name__)
 #: Storages whose files have names of their own, so that a rename replaces exactly one and shows nothing
 #: half-written: by the schemes of their paths. Their copies go through a shell, or through this process.
 _RENAMING = frozenset({"arrow_hdfs", "dbfs", "ftp", "hdfs", "sftp", "smb", "ssh", "webhdfs"})
-#: Seconds that a copy within a storage has, and bytes of the file for which it has one more.
+#: Seconds that a copy within a storage has, and more for more bytes: within those that the end of a file has.
 LEAST_TIME = 30.0
-BYTES_A_SECOND = 8 * 2**20
 #: Seconds between two looks at a copy that is not done; they double, up to the second number.
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
 

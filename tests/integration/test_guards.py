@@ -35,6 +35,7 @@ from tests.integration.test_output_stores import save, short_pauses  # noqa: F40
 from tests.integration.test_page_ends import read  # noqa: F401  # and one more
 from tests.integration.test_resources import mixed  # noqa: F401  # another one
 from tests.integration.test_sensor import scheduler  # noqa: F401  # and another one
+from tests.integration.test_slow_stores import hanging_store  # noqa: F401  # another one
 from tests.integration.test_stored_triggers import fired  # noqa: F401  # and another one
 from tests.integration.test_tokens import token_server  # noqa: F401  # and one more
 from tests.integration.test_unsent import busy  # noqa: F401  # and another one

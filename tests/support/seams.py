@@ -237,6 +237,7 @@ SEAMS = {
         "credentials of a proxy": "proxy_headers",
     },
     "airflow_mirrordb.client.wire.transport": {
+        "storages that do not answer": "_blame_storage",
         "client certificates of other hosts": "without_credentials",
         "size of bodies": "Transport._read",
         "ranges that nobody asked for": "unasked_part",

@@ -70,7 +70,7 @@ def upload_of(sources: Sources | None = None, /, **arguments: Any) -> Upload:
 
 async def sent(upload: Upload) -> tuple[bytes, int | None]:
     """The bytes of one attempt, and the length that was told before."""
-    opened = await upload.opened()
+    opened = await upload.open().begin()
     try:
         pieces = []
         while block := await opened.block():
@@ -130,7 +130,7 @@ async def test_one_file_is_open_at_a_time(*, tells_size: bool) -> None:
     """A process may have only so many open (getrlimit(2), RLIMIT_NOFILE): 256 on some systems."""
     files = {f"/{number}": MemoryFile(f"/{number}", b"x" * 9, tells_size=tells_size) for number in range(300)}
     wire = prepared(files, files={"f": list(files)})
-    opened = await wire.body.opened() if isinstance(wire.body, Upload) else None
+    opened = await wire.body.open().begin() if isinstance(wire.body, Upload) else None
     assert opened is not None
     most, body = 0, b""
 
@@ -151,7 +151,7 @@ async def test_one_file_is_open_at_a_time(*, tells_size: bool) -> None:
 async def test_a_later_file_that_was_changed_before_its_turn_is_not_sent_whole() -> None:
     """The length was told before the first one went out."""
     files = {name: MemoryFile(name, b"x" * BLOCK) for name in ("/a", "/b")}
-    opened = await upload_of(files, files={"f": ["/a", "/b"]}).opened()
+    opened = await upload_of(files, files={"f": ["/a", "/b"]}).open().begin()
     files["/b"].version, files["/b"].content = "2", b"y" * BLOCK
     assert len(await opened.block()) < (opened.length or 0) - BLOCK
     with pytest.raises(InputError, match=r"files\['f'\]: '/b' was changed since it was looked at first"):
@@ -170,7 +170,7 @@ async def test_a_later_file_that_must_not_be_read_is_told_before_anything_is_sen
     # root may read all files
     monkeypatch.setattr(os, "access", lambda path, *_, **__: not str(path).endswith("b"))
     with pytest.raises(InputError, match="PermissionError") as caught:
-        await upload.opened()
+        await upload.open().begin()
     assert not caught.value.retryable
 
 
@@ -250,7 +250,7 @@ async def test_a_file_that_changes_while_it_is_read_is_never_sent_whole(content:
         file.content, file.version = content, "2"
 
     file.meanwhile = change
-    opened = await upload_of({"/f": file}, files={"f": "/f"}).opened()
+    opened = await upload_of({"/f": file}, files={"f": "/f"}).open().begin()
     received = 0
 
     async def receive() -> None:
@@ -331,7 +331,7 @@ async def test_a_path_without_a_plain_file_is_final(tmp_path: Path, kind: str) -
         path.write_bytes(b"")
         path /= "g"
     with pytest.raises(InputError, match=f"input_path: cannot read '{path}'") as caught:
-        await upload_of(input_path=str(path)).opened()
+        await upload_of(input_path=str(path)).open().begin()
     assert caught.value.retryable is False
 
 
@@ -344,7 +344,7 @@ async def test_a_failure_of_the_storage_that_passes_may_be_tried_again() -> None
 
     bad.look = fail  # type: ignore[method-assign]
     with pytest.raises(InputError, match="TimeoutError: slow down") as caught:
-        await upload_of({"/g": good, "/b": bad}, files={"a": "/g", "b": "/b"}).opened()
+        await upload_of({"/g": good, "/b": bad}, files={"a": "/g", "b": "/b"}).open().begin()
     assert caught.value.retryable is True
     assert (good.opened, good.closed) == (1, 1)
 
@@ -358,8 +358,8 @@ async def test_who_gives_up_waits_for_no_thread() -> None:
         loop.call_soon_threadsafe(reading.set)
         asyncio.run_coroutine_threadsafe(hang.wait(), loop).result()
 
+    opened: OpenUpload = await upload_of({"/f": file}, input_path="/f").open().begin()
     file.meanwhile = wait
-    opened: OpenUpload = await upload_of({"/f": file}, input_path="/f").opened()
     block = asyncio.ensure_future(opened.block())
     await reading.wait()
     block.cancel()

@@ -140,6 +140,7 @@ class Call:
         self.deadline, (self._longest_wait, self._longest_pause) = deadline, longest_waits
         self._stream, self._observe, self._note = stream, observe, note
         self._number, self._progress, self.maybe_applied = 0, progress, False
+        self._is_begun = False
         self._redirected: WireRequest | None = None
         self._elsewhere: WireRequest | None = None  # where a file lies
 
@@ -269,7 +270,7 @@ class Call:
         throttle = self._route.throttle
         slot = await throttle.enter(latest, self._longest_pause)
         try:
-            left = max(self.deadline - self._clock.monotonic(), LEAST_TIMEOUT)
+            left, self._is_begun = max(self.deadline - self._clock.monotonic(), LEAST_TIMEOUT), False
             sending = self._route.transport.send(wire, headers, left, self._stream, self._begin)
             answer = await (self._observed(sending) if self._observe else sending)
         except (TransportError, InputError) as error:
@@ -284,6 +285,7 @@ class Call:
 
     def _begin(self) -> None:
         """Note that the attempt goes out: a write may be applied from now on, until an answer denies it."""
+        self._is_begun = True
         self._note_fact(self.maybe_applied or not self._wire.reads)
 
     def _note_fact(self, maybe_applied: bool) -> None:
@@ -298,23 +300,23 @@ class Call:
 
     async def _observed(self, sending: Awaitable[Answer]) -> Answer:
         started = self._clock.monotonic()
-        status, error = None, None
         try:
             answer = await sending
-            status, error = answer.status, type(answer.broken).__name__ if answer.broken else None
         except BaseException as failure:  # a caller that gives up has sent a request, too
-            error = type(failure).__name__
+            if self._is_begun or not isinstance(failure, InputError):  # of a file the backend saw nothing
+                self._tell_observer(started, None, type(failure).__name__)
             raise
-        else:
-            return answer
-        finally:
-            assert self._observe is not None  # noqa: S101  # somebody observes
-            self._observe(
-                Attempt(
-                    request=self._request,
-                    number=self._number,
-                    status=status,
-                    error=error,
-                    elapsed=self._clock.monotonic() - started,
-                )
+        self._tell_observer(started, answer.status, type(answer.broken).__name__ if answer.broken else None)
+        return answer
+
+    def _tell_observer(self, started: float, status: int | None, error: str | None) -> None:
+        assert self._observe is not None  # noqa: S101  # somebody observes
+        self._observe(
+            Attempt(
+                request=self._request,
+                number=self._number,
+                status=status,
+                error=error,
+                elapsed=self._clock.monotonic() - started,
             )
+        )

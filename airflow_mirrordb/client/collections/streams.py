@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from threading import Lock
 from typing import Any, Protocol, TypedDict, TypeVar
@@ -18,10 +19,17 @@ from asgiref.sync import sync_to_async
 from airflow_mirrordb.client.errors import InvalidRequestError, OutputError
 from airflow_mirrordb.client.messages.request import MirrorDBRequest, attach_request
 from airflow_mirrordb.client.messages.response import SUCCESS, MirrorDBResponse
-from airflow_mirrordb.client.uploads.storage_failures import is_final, words_of
+from airflow_mirrordb.client.uploads.storage_failures import is_final, no_answer, words_of
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+#: Seconds that a storage has to end a file, and bytes of it for which it has one more.
+LONGEST_END = 60.0
+BYTES_A_SECOND = 8 * 2**20
+#: Seconds of them after which the log tells what is waited for.
+UNTOLD = 5.0
 #: Bytes that are gathered before a sink gets them, since each call of it costs a change of threads.
 BLOCK = 2**18
 
@@ -80,6 +88,15 @@ class Stream:
         self._waiting = self._bytes = 0
         self._records: int | None = None
         self._hash = hashlib.sha256()
+        self._is_cut_off = False
+
+    def late(self, seconds: float) -> OutputError | None:
+        """Return the error of a storage that was waited for when the time was over; None if none was.
+
+        :param seconds: the attempt had
+        """
+        is_late, self._is_cut_off = self._is_cut_off, False
+        return self._failure(no_answer(seconds), retryable=True) if is_late else None
 
     async def keep(self, answer: Awaitable[MirrorDBResponse]) -> MirrorDBResponse:
         """Wait for an answer that is written here on its way, and return it with the file's manifest.
@@ -100,7 +117,7 @@ class Stream:
                 raise
             return replace(response, data=manifest, body=None, size=0)
         finally:
-            await asyncio.shield(self._off_loop(self._sink.abort))  # to its end, even if cancelled
+            await asyncio.shield(self._clean_up())  # to its end, even if cancelled
 
     async def begin(self) -> None:
         """Begin the file, or begin it anew after an attempt that broke in the middle.
@@ -139,11 +156,48 @@ class Stream:
         self._records += len(records)
 
     async def _finish(self) -> Manifest:
-        await self._flush()
-        await self._off_loop(self._sink.finish)
+        """Write what is left, and give the file its name.
+
+        :raises OutputError: if the storage cannot do that, or does not say so in time
+        """
+
+        async def end() -> None:
+            await self._flush()
+            await self._off_loop(self._sink.finish)
+
+        seconds = LONGEST_END + (self._bytes + self._waiting) / BYTES_A_SECOND
+        if not await self._is_done(end(), seconds):
+            unknown = "what it does later cannot be stopped, and may still replace the file"
+            raise self._failure(f"{no_answer(seconds)}; {unknown}", retryable=True)
         return Manifest(
             path=self._sink.path, records=self._records, bytes=self._bytes, sha256=self._hash.hexdigest()
         )
+
+    async def _clean_up(self) -> None:
+        if not await self._is_done(self._off_loop(self._sink.abort), LONGEST_END):
+            log.warning(
+                "%s: %s; what it does later cannot be stopped: what was begun may be left over",
+                self._sink.path,
+                no_answer(LONGEST_END),
+            )
+
+    async def _is_done(self, work: Coroutine[Any, Any, object], seconds: float) -> bool:
+        """Wait for some work on the storage, which cannot be stopped, and return whether it was done in time.
+
+        :raises OutputError: if it failed
+        """
+        task = asyncio.ensure_future(work)
+        try:
+            for wait in (min(UNTOLD, seconds), max(seconds - UNTOLD, 0)):
+                await asyncio.wait([task], timeout=wait)
+                if task.done():
+                    await task
+                    return True
+                if wait == UNTOLD:
+                    log.info("%s: waiting for its storage, up to %.0f s", self._sink.path, seconds)
+        finally:
+            task.add_done_callback(_forget)
+        return False
 
     async def _flush(self) -> None:
         block = b"".join(self._gathered)
@@ -169,6 +223,9 @@ class Stream:
         try:
             # not asyncio.to_thread: from these threads older triggerers can look a connection up
             return await sync_to_async(in_turn, thread_sensitive=False)()
+        except asyncio.CancelledError:
+            self._is_cut_off = True
+            raise
         except Exception as error:
             raise self._failure(words_of(error), retryable=not is_final(error)) from error
 
@@ -179,3 +236,9 @@ class Stream:
 
 #: Plain ASCII, so that no reader takes a character within a record for the end of its line.
 _LINES = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+
+def _forget(work: asyncio.Future[object]) -> None:
+    """Take the error of work that nobody waits for any more: asyncio would complain of it."""
+    if not work.cancelled():
+        work.exception()

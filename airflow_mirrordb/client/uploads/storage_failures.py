@@ -79,3 +79,8 @@ def _status(error: BaseException) -> object:
 def words_of(error: Exception) -> str:
     """Return what an error of a store says, with its class."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def no_answer(seconds: float) -> str:
+    """Return what is told of a store that was waited for when some seconds were over."""
+    return f"its storage did not answer within {seconds:g} s"

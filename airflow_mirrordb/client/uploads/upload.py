@@ -5,19 +5,23 @@ Files and object stores block, so all work on them is done in threads, off the e
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from asgiref.sync import sync_to_async
 
 from airflow_mirrordb.client.errors import InputError
 from airflow_mirrordb.client.uploads import multipart
 from airflow_mirrordb.client.uploads.sources import FileFacts, Reader, Source
-from airflow_mirrordb.client.uploads.storage_failures import is_final, words_of
+from airflow_mirrordb.client.uploads.storage_failures import is_final, no_answer, words_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 T = TypeVar("T")
 
@@ -52,20 +56,9 @@ class Upload:
         self.parts, self.boundary, self.digest = parts, boundary, digest
         self._versions: dict[str, str] = {}
 
-    async def opened(self) -> OpenUpload:
-        """Look at all files, and open the first one.
-
-        The others are opened one after the other, for a process may have only so many open.
-
-        :raises InputError: if one cannot be, or was changed since an attempt before this one
-        """
-        opened = OpenUpload(self, hashes=self.digest is not None)
-        try:
-            await opened.begin()
-        except BaseException:
-            opened.close()
-            raise
-        return opened
+    def open(self) -> OpenUpload:
+        """Return the bytes for one attempt, which has to begin them."""
+        return OpenUpload(self, hashes=self.digest is not None)
 
     def read_digest(self) -> str:
         """Read all files, and return the SHA-256 of what they hold, and of the fields that hold it; blocks.
@@ -104,14 +97,40 @@ class OpenUpload:
         self._turn = Lock()  # a thread goes on when the task that waits for it is cancelled
         self._is_closed = False
         self._reader: Reader | None = None  # of the file whose turn it is
+        self._ahead: bytes | None = None  # what was read of it when it was opened
+        files = ((part, part.content.path) for part in upload.parts if not isinstance(part.content, bytes))
+        self._at = next(files, None)  # the file at which a storage works
+        self._is_cut_off = False
         self._pieces: Iterator[bytes] = iter(())
         self.length: int | None = None
         """Of the whole body, in bytes; None if a storage does not say how long a file is."""
         self.digest = hashlib.sha256()
 
-    async def begin(self) -> None:
-        """Begin; the errors are those of :meth:`Upload.opened`."""
-        await self._off_loop(self.look_and_open)
+    async def begin(self) -> Self:
+        """Look at all files, open the first one, and read its first bytes, so that a storage that hangs does
+        so before anything is sent.
+
+        The others are opened one after the other, for a process may have only so many open.
+
+        :raises InputError: if one cannot be, or was changed since an attempt before this one
+        """
+        try:
+            await self._off_loop(self.look_and_open)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def late(self, seconds: float) -> InputError | None:
+        """Return the error of a storage that was waited for when the time was over; None if none was.
+
+        :param seconds: the attempt had
+        """
+        if not self._is_cut_off or self._at is None:
+            return None
+        part, path = self._at
+        message = f"{part.place}: cannot read {path!r}: {no_answer(seconds)}"
+        return InputError(message=message, path=path, retryable=True)
 
     async def block(self) -> bytes:
         """Return the next bytes, none at the end. The last ones come only if all files are what they were.
@@ -139,7 +158,8 @@ class OpenUpload:
                 facts = self._look(part, part.content)
                 size = facts.size
                 if self._reader is None:
-                    self._reader = _reading(part, part.content, part.content.open)
+                    reader = self._reader = self._reading(part, part.content, part.content.open)
+                    self._ahead = self._reading(part, part.content, lambda: reader.read(BLOCK))  # noqa: B023  # called at once
                 if boundary is not None:
                     file_name = part.content.path.rpartition("/")[2]
                     kind = multipart.content_type_of(file_name)
@@ -179,9 +199,10 @@ class OpenUpload:
         """Yield the bytes of a file, the last of them only if it is what it was."""
         held, size, digest = b"", 0, hashlib.sha256()
         if self._reader is None:
-            self._reader = _reading(part, source, source.open)
-        reader = self._reader
-        while block := _reading(part, source, lambda: reader.read(BLOCK)):
+            self._reader = self._reading(part, source, source.open)
+        reader, ahead, self._ahead = self._reader, self._ahead, None
+        while block := self._reading(part, source, lambda: reader.read(BLOCK)) if ahead is None else ahead:
+            ahead = None
             size += len(block)
             if self._hashes:
                 digest.update(block)
@@ -202,7 +223,7 @@ class OpenUpload:
             yield held
 
     def _look(self, part: Part, source: Source) -> FileFacts:
-        facts = _reading(part, source, source.look)
+        facts = self._reading(part, source, source.look)
         self._upload.check_version(part, source.path, facts)
         return facts
 
@@ -228,19 +249,23 @@ class OpenUpload:
                 if self._is_closed:
                     self._close_if_idle()
 
-        # not asyncio.to_thread: from these threads older triggerers can look a connection up
-        return await sync_to_async(in_turn, thread_sensitive=False)()
+        try:
+            # not asyncio.to_thread: from these threads older triggerers can look a connection up
+            return await sync_to_async(in_turn, thread_sensitive=False)()
+        except asyncio.CancelledError:
+            self._is_cut_off = True
+            raise
 
-
-def _reading(part: Part, source: Source, work: Callable[[], T]) -> T:
-    try:
-        return work()
-    except Exception as error:
-        raise InputError(
-            message=f"{part.place}: cannot read {source.path!r}: {words_of(error)}",
-            path=source.path,
-            retryable=not is_final(error),
-        ) from error
+    def _reading(self, part: Part, source: Source, work: Callable[[], T]) -> T:
+        self._at = part, source.path
+        try:
+            return work()
+        except Exception as error:
+            raise InputError(
+                message=f"{part.place}: cannot read {source.path!r}: {words_of(error)}",
+                path=source.path,
+                retryable=not is_final(error),
+            ) from error
 
 
 def _changed(part: Part, path: str, when: str) -> InputError:

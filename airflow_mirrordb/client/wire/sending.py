@@ -56,7 +56,8 @@ class Sending:
         """
         upload = self._request.body
         assert isinstance(upload, Upload)  # noqa: S101  # nothing else is opened
-        self._upload = await upload.opened()
+        self._upload = upload.open()
+        await self._upload.begin()
         self.is_whole = self._upload.length == 0
         if self.is_whole:
             await self._check_empty(self._upload)
@@ -93,6 +94,16 @@ class Sending:
             return early
         whole = "" if self._upload.length is None else f" of {self._upload.length:,}"
         return f"{early}; {self._sent:,}{whole} bytes of the body were sent"
+
+    def late(self, seconds: float) -> MirrorDBError | None:
+        """Return the error of a storage that was waited for when the time was over; None if none was.
+
+        :param seconds: the attempt had
+        """
+        error = None if self._upload is None else self._upload.late(seconds)
+        if error is not None:
+            error.message += self.unsent
+        return error
 
     def start(self, connection: Connection) -> bytes | None:
         """Return what goes out with the head, and send the rest once the caller waits for the answer."""

@@ -127,6 +127,8 @@ class Transport:
                     if sending.is_upload:
                         await sending.close()
         except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.TimeoutError) and not self.closing:
+                _blame_storage(received, seconds, sending, stream)
             own = self._failure(error, request, seconds, sent=received.connection is not None)
             if own is None:
                 raise
@@ -250,6 +252,18 @@ class Transport:
         except FramingError as error:
             return error.message
         return ""
+
+
+def _blame_storage(received: _Received, seconds: float, sending: Sending, stream: Stream | None) -> None:
+    """Raise the error of a storage, if that was waited for when the time was over, and not the backend.
+
+    :raises InputError: if its bytes were to be sent
+    :raises OutputError: if it was to take the answer
+    """
+    if received.response is None and (input_error := sending.late(seconds)):
+        raise input_error from None
+    if stream is not None and (output_error := stream.late(seconds)):
+        raise output_error from None
 
 
 def _cut_off(

@@ -40,6 +40,7 @@ from tests.integration import (
     test_ranges as ranges,
     test_refused as refused,
     test_resources as resources,
+    test_slow_stores as slow_stores,
     test_streams as files,
     test_unsent as unsent,
     test_wire_hostile as hostile_requests,
@@ -151,6 +152,11 @@ GUARDS: dict[str, Guard] = {
         without=always,
         check=stores.test_what_is_copied_is_kept_unless_the_storage_refused,
         arguments={"error": TimeoutError("no answer"), "is_kept": True},
+    ),
+    "storages that do not answer": Guard(
+        without=nothing,
+        check=slow_stores.test_a_storage_that_does_not_answer_is_named,
+        arguments={"call": "read"},
     ),
     "rights of files": Guard(
         without=nothing,
