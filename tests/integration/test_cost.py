@@ -1,0 +1,118 @@
+"""What a read costs beside one of plain aiohttp, by the functions that are called for it.
+
+No load of a machine changes their number; ``tests/benchmarks/speed.py`` measures the CPU.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socketserver
+import sys
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from airflow_mirrordb.client import GenericMirrorDB
+from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from tests.support.connections import SetConnection
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+READS = 20
+PATH = "api/users/r1"
+BODY = b'{"id": "r1", "name": "Ada Lovelace", "active": true, "day": "2026-11-25", "tags": ["a", "b"]}'
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+    len(BODY),
+    BODY,
+)
+
+
+class Answering(socketserver.BaseRequestHandler):
+    """Answers each request by one write, so that each answer is read at once."""
+
+    def handle(self) -> None:
+        received = b""
+        while piece := self.request.recv(65536):
+            received += piece
+            if received.endswith(b"\r\n\r\n"):
+                received = b""
+                self.request.sendall(ANSWER)
+
+
+class Backend(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with Backend(("127.0.0.1", 0), Answering) as backend:
+        thread = threading.Thread(target=backend.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{backend.server_address[1]}"
+        backend.shutdown()
+        thread.join()
+
+
+class Calls:
+    """Counts the functions that this thread calls, from one read to the next."""
+
+    def __init__(self) -> None:
+        self._calls = 0
+        self._of_reads: list[int] = []
+
+    def _count(self, _frame: Any, event: str, _value: Any) -> None:
+        self._calls += event in ("call", "c_call")
+
+    def __enter__(self) -> Self:
+        gc.disable()
+        sys.setprofile(self._count)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.setprofile(None)
+        gc.enable()
+
+    def read(self) -> None:
+        self._of_reads.append(self._calls)
+
+    @property
+    def each(self) -> int:
+        """Those of one read when all is open; some also clean up."""
+        return min(after - before for before, after in zip(self._of_reads, self._of_reads[1:], strict=False))
+
+
+async def calls_of_aiohttp(url: str) -> int:
+    async with aiohttp.ClientSession(headers={"Authorization": "Bearer key"}) as session:
+        with Calls() as calls:
+            for _ in range(READS):
+                async with session.get(f"{url}/{PATH}") as response:
+                    response.raise_for_status()
+                    await response.json()
+                calls.read()
+    return calls.each
+
+
+async def calls_of_client(url: str) -> int:
+    async with GenericMirrorDB({"base_url": url, "api_key": "key"}) as client:
+        with Calls() as calls:
+            for _ in range(READS):
+                await client.read_function("read", PATH)
+                calls.read()
+    return calls.each
+
+
+def test_a_read_costs_little_more_than_one_of_aiohttp(url: str, set_connection: SetConnection) -> None:
+    """With checks, retries and limits. A plain method runs an event loop as well, and holds signals back."""
+    plain, client = asyncio.run(calls_of_aiohttp(url)), asyncio.run(calls_of_client(url))
+    set_connection(url, password="key")
+    with MirrorDBHook() as hook, Calls() as calls:
+        for _ in range(READS):
+            hook.read(PATH, method_name="read")
+            calls.read()
+    assert client <= 1.25 * plain
+    assert calls.each <= 1.6 * plain
