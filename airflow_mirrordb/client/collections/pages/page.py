@@ -54,13 +54,11 @@ def page_of(pagination: Pagination, response: MirrorDBResponse) -> Page:
     )
 
 
-def ids_of(records: list[Any]) -> list[str]:
+def ids_of(records: list[Any]) -> list[Any]:
     """Return by what the records of a page are told apart, as far as that has a usual name; none if not."""
-    ids = [
-        next((str(record[name]) for name in _IDS if name in record), "") if isinstance(record, dict) else ""
-        for record in records
-    ]
-    return ids if len(set(ids)) == len(ids) > 1 and "" not in ids else []
+    first = records[0] if records else None
+    name = next((name for name in _IDS if name in first), None) if isinstance(first, dict) else None
+    return [] if name is None else [record.get(name) for record in records if isinstance(record, dict)]
 
 
 def _records_of(pagination: Pagination, response: MirrorDBResponse) -> list[Any]:

@@ -64,7 +64,8 @@ class ReadingReport:
         self._total = total
         if self._pagination.is_counted:
             ids, self._ids = self._ids, ids_of(page.records)
-            self._same_ids |= bool(ids) and ids == self._ids
+            # one record, or some with one id, tell nothing: what they are told apart by is something else
+            self._same_ids |= len(ids) > 1 and ids == self._ids and len(set(map(str, ids))) == len(ids)
         else:
             self._tells_next = self._pagination.tells_next(response)
             self._had_next |= self._tells_next is not None
