@@ -8,13 +8,23 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowException, conf, get_current_context
+from airflow.exceptions import AirflowRescheduleException
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    conf,
+    get_current_context,
+)
 from airflow.providers.common.compat.version_compat import (
     AIRFLOW_V_3_0_PLUS,
     AIRFLOW_V_3_1_PLUS,
     AIRFLOW_V_3_3_PLUS,
 )
 
+#: They end a task in a way of their own; any other :class:`AirflowException` is a failure, and retried.
+DECISIONS = (AirflowSkipException, AirflowFailException, AirflowSensorTimeout, AirflowRescheduleException)
 _MASKERS = (
     "airflow.sdk.log",
     "airflow.sdk.execution_time.secrets_masker",  # Airflow 3.0 and 3.1

@@ -312,6 +312,9 @@ class BulkError(MirrorDBError):
     ``retryable`` if all failures are. Whoever repeats the bulk repeats what is done too, unless
     idempotency keys, or he himself, see to it.
 
+    Or the items, or ``response_filter``, raised an error, which is its ``__cause__`` then, and writes were
+    done, or may be. It is only ``retryable`` then if nothing is doubled by who repeats the bulk.
+
     :param report: what became of each record, as :meth:`BulkReport.to_dict` gives it
     :param retry_after: longest time in seconds that the backend asked a failed record to wait
     """

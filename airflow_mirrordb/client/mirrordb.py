@@ -212,7 +212,8 @@ class GenericMirrorDB(Connected):
             endpoint; any iterable, also an async one, of which no item is taken before it is begun.
             ``maybe_applied: True`` says of one that an earlier run may have applied it.
         :param options: see :class:`BulkOptions`; also arguments that are the same for all items
-        :raises BulkError: if a record failed, or with ``on_error`` ``continue`` more than ``max_failed``
+        :raises BulkError: if a record failed, or with ``on_error`` ``continue`` more than ``max_failed``; or
+            if the items or ``response_filter`` raised an error, its cause then, after a write was done
         :raises InvalidRequestError: if an argument is wrong that holds for all items
         """
         return await self.begin_bulk(method, **options).run(items)
@@ -236,6 +237,7 @@ class GenericMirrorDB(Connected):
             method,
             options,
             max_concurrency=config.max_concurrency,
+            sends_keys=self.sends_keys,
             clock=self._clock,
             conn_id=self._reporting.conn_id,
         )

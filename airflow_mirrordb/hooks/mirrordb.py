@@ -10,6 +10,7 @@ from airflow_mirrordb.client.bodies.requests import data_given, given_body
 from airflow_mirrordb.client.collections.bulk import BulkOptions, Items
 from airflow_mirrordb.client.collections.bulk_report import BulkReport
 from airflow_mirrordb.client.endpoints.patterns import Method
+from airflow_mirrordb.client.errors import BulkError
 from airflow_mirrordb.client.messages.request import (
     BodyOptions,
     MirrorDBRequest,
@@ -18,6 +19,7 @@ from airflow_mirrordb.client.messages.request import (
     read_method,
 )
 from airflow_mirrordb.client.retries.retry import Progress
+from airflow_mirrordb.compat import DECISIONS
 from airflow_mirrordb.hooks.blocking import BlockingSendOptions, Sending, items_of, send_items
 from airflow_mirrordb.hooks.connected import ConnectedHook
 from airflow_mirrordb.hooks.connections import form
@@ -177,7 +179,9 @@ class MirrorDBHook(ConnectedHook):
             ``maybe_applied: True`` says of one that an earlier run may have applied it.
         :param options: see :class:`~airflow_mirrordb.client.BulkOptions`; also arguments that are the
             same for all items
-        :raises BulkError: if a record failed, or with ``on_error`` ``continue`` more than ``max_failed``
+        :raises BulkError: if a record failed, or with ``on_error`` ``continue`` more than ``max_failed``; or
+            if the items or ``response_filter`` raised an error, its cause then, after a write was done; what
+            ends a task for Airflow, as ``AirflowSkipException``, is raised as it is
 
         The other errors are those of :meth:`create`.
         """
@@ -187,7 +191,12 @@ class MirrorDBHook(ConnectedHook):
             options["response_filter"] = self._runner.interruptible(response_filter)
         bulk = client.begin_bulk(method, **options)
         send_items(bulk, client, items, self._run)
-        return bulk.result()
+        try:
+            return bulk.result()
+        except BulkError as error:
+            if isinstance(decision := error.__cause__, DECISIONS):
+                raise decision from decision.__cause__  # no retry comes after it
+            raise
 
     def request(self, request: MirrorDBRequest, **options: Unpack[BlockingSendOptions]) -> MirrorDBResponse:
         """Send a request and return the whole answer.

@@ -19,6 +19,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from airflow_mirrordb.compat import DECISIONS
 from airflow_mirrordb.json_types import is_list
 from airflow_mirrordb.task.arguments import (
     MAX_EVENT_BYTES,
@@ -31,7 +32,6 @@ from airflow_mirrordb.task.arguments import (
     refuse_sensitive,
     request_of,
 )
-from airflow_mirrordb.task.control_flow import DECISIONS
 from airflow_mirrordb.task.failures import fail, retry_arguments
 from airflow_mirrordb.task.link import MirrorDBResourceLink, keep_linked, link
 from airflow_mirrordb.task.templates import RemembersTemplates

@@ -20,13 +20,13 @@ from airflow_mirrordb.client.errors import (
     MirrorDBError,
 )
 from airflow_mirrordb.client.messages.request import MirrorDBRequest
+from airflow_mirrordb.compat import DECISIONS
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.json_types import is_list
 from airflow_mirrordb.operators.bulk_result import result_of_bulk
 from airflow_mirrordb.operators.bulk_state import BulkState
 from airflow_mirrordb.paths import PathError
 from airflow_mirrordb.task.arguments import max_failed_of, parse_argument, refuse_none
-from airflow_mirrordb.task.control_flow import DECISIONS
 from airflow_mirrordb.task.failures import fail
 from airflow_mirrordb.task.link import link, shared_url
 from airflow_mirrordb.task.outcomes.result import filtered
@@ -92,7 +92,9 @@ class _Bulk:
             items = [_item(request, at in state.maybe_applied) for at, request in enumerate(self._requests)]
             try:
                 hook.bulk(self._template.method, state.watched(items), **self._options())
-            except BulkError:
+            except BulkError as error:
+                if (cause := error.__cause__) is not None:  # what response_filter raised, or Airflow's store
+                    raise cause from cause.__cause__
                 raise self._error() from None
             finally:
                 state.remember()

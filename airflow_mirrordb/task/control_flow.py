@@ -11,15 +11,10 @@ from datetime import datetime
 from typing import Any, Literal, NoReturn, TypedDict
 
 from airflow.exceptions import AirflowRescheduleException
-from airflow.providers.common.compat.sdk import (
-    AirflowException,
-    AirflowFailException,
-    AirflowSensorTimeout,
-    AirflowSkipException,
-)
+from airflow.providers.common.compat.sdk import AirflowException
 
-#: They end a task in a way of their own; any other :class:`AirflowException` is a failure, and retried.
-DECISIONS = (AirflowSkipException, AirflowFailException, AirflowSensorTimeout, AirflowRescheduleException)
+from airflow_mirrordb.compat import DECISIONS
+
 _CLASSES: dict[str, type[AirflowException]] = {
     known.__name__: known for known in (*DECISIONS, AirflowException)
 }

@@ -9,7 +9,11 @@ from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowTaskTimeout
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+)
 
 from airflow_mirrordb.bulk_arguments import OnError
 from airflow_mirrordb.client import (
@@ -18,6 +22,7 @@ from airflow_mirrordb.client import (
     BulkReport,
     DisconnectedError,
     GenericMirrorDB,
+    ResponseError,
 )
 from airflow_mirrordb.devserver import DevServer
 from airflow_mirrordb.hooks.blocking import AT_A_TIME
@@ -237,21 +242,100 @@ def test_hook_takes_async_items(server: DevServer, set_connection: SetConnection
     assert len(server.records("users")) == 20
 
 
-def test_items_that_raise_in_a_hook(
-    server: DevServer, set_connection: SetConnection, no_time_passes: None
+@pytest.mark.parametrize("method", ["create", "read"])
+@pytest.mark.parametrize("by_items", [True, False])
+def test_an_error_of_items_or_filter_that_comes_after_writes_is_told_with_the_report(
+    server: DevServer, set_connection: SetConnection, no_time_passes: None, method: str, by_items: bool
 ) -> None:
-    """The error of the items is raised after what is in flight; the hook goes on."""
+    """What is in flight then is awaited, and the hook goes on. Of reads nothing can be doubled."""
+    lost = OSError("the file is gone")
 
-    def broken() -> Iterator[dict[str, Any]]:
-        yield from users(AT_A_TIME)
-        raise OSError("the file is gone")
+    def items() -> Iterator[dict[str, Any]]:
+        yield from users(AT_A_TIME) if method == "create" else [{}] * AT_A_TIME
+        if by_items:
+            raise lost
+
+    def kept(_response: Any) -> Any:
+        raise lost
 
     set_connection(server.url)
     report = BulkReport()
+    options: Any = {"endpoint": "api/users", "report": report, "total": AT_A_TIME + 3}
+    if not by_items:
+        options |= {"response_filter": kept, "concurrency": AT_A_TIME}
     with MirrorDBHook() as hook:
-        with pytest.raises(OSError, match="the file is gone"):
-            hook.bulk("create", broken(), endpoint="api/users", report=report)
-        assert report.done == len(server.records("users")) == AT_A_TIME
+        with pytest.raises((BulkError, OSError), match="the file is gone") as raised:
+            hook.bulk(method, items(), **options)
+        assert report.done == AT_A_TIME
+        assert hook.read("api/users") == server.records("users")
+    assert len(server.records("users")) == (AT_A_TIME if method == "create" else 0)
+    if method == "read":
+        assert raised.value is lost
+        return
+    error = raised.value
+    assert isinstance(error, BulkError)
+    assert error.__cause__ is lost
+    assert (error.retryable, error.maybe_applied) == (False, True)
+    assert (error.report["done"], error.report["not_begun"]) == (AT_A_TIME, 3)
+    culprit = "the items" if by_items else "response_filter"
+    told = f"{AT_A_TIME} records done, 3 not begun; {culprit} raised OSError: the file is gone"
+    assert str(error) == f"connection mirrordb_default: {told}"
+
+
+@pytest.mark.parametrize(
+    ("extra", "key", "status", "retryable"),
+    [
+        ({}, None, 500, False),
+        ({}, "k", 500, False),
+        ({"idempotency_header": HEADER}, None, 500, False),
+        ({"idempotency_header": HEADER}, "k", 500, True),
+        ({"idempotency_header": HEADER}, "k", 404, False),
+    ],
+)
+def test_a_read_that_fails_as_the_source_of_a_bulk_is_retried_only_where_nothing_doubles(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    no_time_passes: None,
+    extra: dict[str, Any],
+    key: str | None,
+    status: int,
+    retryable: bool,
+) -> None:
+    """A key that the hook makes itself is another one in the next run, and without a header none is sent."""
+    set_connection(scripted.url, extra={"max_attempts": 1, **extra})
+    for _ in range(AT_A_TIME):
+        scripted.answer(201, {})
+    asked = {"Retry-After": "7"} if status == 500 else {}
+    scripted.answer(status, {}, **asked)
+    with MirrorDBHook() as hook:
+
+        def items() -> Iterator[dict[str, Any]]:
+            yield from users(AT_A_TIME)
+            yield {"data": hook.read("api/users/9")}
+
+        with pytest.raises(BulkError, match="the items raised") as raised:
+            hook.bulk("create", items(), endpoint="api/orders", idempotency_key=key, concurrency=1)
+    error = raised.value
+    assert (error.retryable, error.retry_after) == (retryable, 7 if asked else None)
+    assert isinstance(error.__cause__, ResponseError)
+    assert error.__cause__.status == status
+    assert error.report["done"] == AT_A_TIME
+
+
+@pytest.mark.parametrize("decision", [AirflowSkipException, AirflowFailException])
+def test_a_decision_of_the_items_is_one_after_writes_too(
+    server: DevServer, set_connection: SetConnection, no_time_passes: None, decision: type[Exception]
+) -> None:
+    """Airflow makes no other try then."""
+
+    def items() -> Iterator[dict[str, Any]]:
+        yield from users(AT_A_TIME)
+        raise decision("no more today")
+
+    set_connection(server.url)
+    with MirrorDBHook() as hook, pytest.raises(decision, match="no more today"):
+        hook.bulk("create", items(), endpoint="api/users")
+    assert len(server.records("users")) == AT_A_TIME
 
 
 @pytest.mark.parametrize("on_error", ["fail", "continue"])

@@ -25,6 +25,7 @@ from tests.integration.guards import (
     requests_sent,
     writes,
 )
+from tests.integration.test_client_bulk import no_time_passes  # noqa: F401  # a fixture
 from tests.integration.test_connection_ends import odd  # noqa: F401  # a fixture
 from tests.integration.test_connection_test import hanging  # noqa: F401  # another one
 from tests.integration.test_early_success import early  # noqa: F401  # and one more

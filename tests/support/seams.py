@@ -115,6 +115,9 @@ SEAMS = {
         "number of fields": "_FIELDS",
         "length of names of fields": "_NAME",
     },
+    "airflow_mirrordb.client.collections.bulk": {
+        "bulks that may be begun anew": "may_be_begun_anew",
+    },
     "airflow_mirrordb.client.collections.record_names": {
         "names of records": "RecordNames.of",
         "idempotency keys by headers": "OWN",

@@ -55,6 +55,7 @@ def bulk(
         options,  # type: ignore[arg-type]
         max_concurrency=most,
         clock=clock,
+        sends_keys=False,
         conn_id=conn_id,
     )
 
@@ -233,7 +234,7 @@ async def test_the_longest_wait_that_was_asked_for_is_told() -> None:
 
 @pytest.mark.parametrize("asynchronous", [False, True])
 async def test_items_that_raise_end_the_bulk_after_what_is_in_flight(*, asynchronous: bool) -> None:
-    """The error is that of the items, and the report knows the records begun before."""
+    """The error of the items is the cause of one that has the report: what was begun before is done."""
 
     def broken() -> Iterator[dict[str, Any]]:
         yield from users(3)
@@ -244,17 +245,31 @@ async def test_items_that_raise_end_the_bulk_after_what_is_in_flight(*, asynchro
             yield user
 
     report = BulkReport()
-    with pytest.raises(OSError, match="the file is gone"):
+    with pytest.raises(BulkError, match="the items raised OSError: the file is gone") as raised:
         await bulk(failing({}), report=report).run(broken_too() if asynchronous else broken())
+    assert isinstance(raised.value.__cause__, OSError)
+    assert raised.value.report == report.to_dict()
     assert statuses(report) == ["done"] * 3
 
 
+async def test_items_that_raise_before_anything_is_written_raise_no_other_error() -> None:
+    """There is nothing to report, as of reads: the bulk may be begun anew."""
+
+    def broken(*before: str) -> Iterator[str]:
+        yield from before
+        raise OSError("the file is gone")
+
+    for method, items in (("create", broken()), ("read", broken("api/users/1"))):
+        with pytest.raises(OSError, match="the file is gone"):
+            await bulk(failing({}), method).run(items)
+
+
 async def test_a_filter_says_what_is_kept() -> None:
-    """The report holds what it returns; when it raises, so does the bulk, and the record is done."""
+    """The report holds what it returns; when it raises, so does the bulk, with the record as done."""
     report = await bulk(echo, response_filter=lambda body: body["n"] * 2).run(users(3))
     assert [record.response for record in report.records if record] == [0, 2, 4]
     report = BulkReport()
-    with pytest.raises(KeyError):
+    with pytest.raises(BulkError, match="1 record done, 2 not begun; response_filter raised KeyError: 'id'"):
         await bulk(echo, response_filter=lambda body: body["id"], report=report, concurrency=1).run(users(3))
     assert statuses(report) == ["done", "not_begun", "not_begun"]
 

@@ -21,7 +21,7 @@ from airflow_mirrordb.client.bodies.requests import given_body
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.bulk_report import BulkRecord, BulkReport, status_of
 from airflow_mirrordb.client.collections.record_names import RecordNames
-from airflow_mirrordb.client.endpoints.patterns import METHODS, Method
+from airflow_mirrordb.client.endpoints.patterns import METHODS, READS, Method
 from airflow_mirrordb.client.errors import (
     InvalidRequestError,
     MirrorDBError,
@@ -36,6 +36,7 @@ from airflow_mirrordb.client.messages.request import (
 )
 from airflow_mirrordb.client.messages.request_headers import checked_key
 from airflow_mirrordb.client.retries.retry import Progress
+from airflow_mirrordb.client.retries.write_safety import may_be_begun_anew
 
 if TYPE_CHECKING:
     from airflow_mirrordb.client.messages.response import MirrorDBResponse
@@ -121,6 +122,7 @@ class Bulk:
     :param method: ``create``, ``read``, ``update`` or ``delete``, or an HTTP method
     :param options: see :class:`BulkOptions`
     :param max_concurrency: of the connection
+    :param sends_keys: whether the connection has an ``idempotency_header``
     :param clock: tells when the next progress is due in the log
     :param conn_id: id of the connection, for the log
     :raises InvalidRequestError: if an argument is wrong; names it
@@ -134,6 +136,7 @@ class Bulk:
         options: BulkOptions,
         *,
         max_concurrency: int,
+        sends_keys: bool,
         clock: Clock,
         conn_id: str | None,
     ) -> None:
@@ -165,6 +168,10 @@ class Bulk:
         self._workers: list[asyncio.Future[None]] = []
         self._stopped = False
         self._crash: BaseException | None = None
+        self._culprit = ""  # who raised that
+        self._sends_keys, self._conn_id = sends_keys, conn_id
+        self._writes = self._operation not in (*READS, "read")
+        self._is_repeatable = True  # what was begun so far, by who begins the bulk anew
 
     async def run(self, items: Items) -> BulkReport:
         """Send all items, and return the report.
@@ -221,9 +228,13 @@ class Bulk:
     def stop(self, error: BaseException | None = None) -> None:
         """Begin no further record.
 
-        :param error: why; :meth:`result` raises it
+        :param error: of the items; :meth:`result` raises it
         """
-        self._crash = self._crash or error
+        self._break(error, "the items")
+
+    def _break(self, error: BaseException | None, culprit: str) -> None:
+        if self._crash is None and error is not None:
+            self._crash, self._culprit = error, culprit
         self._stopped = True
         self._all_taken.set()
         self._wake(self._concurrency)
@@ -245,8 +256,15 @@ class Bulk:
     def result(self) -> BulkReport:
         """Return the report of a bulk that has ended.
 
-        :raises BulkError: if a record failed, or with ``on_error`` ``continue`` more than ``max_failed``
+        :raises BulkError: if a record failed, or with ``on_error`` ``continue`` more than ``max_failed``; or
+            if the items or ``response_filter`` raised an error, its cause then, after a write was done
+        :raises Exception: such an error itself, if none was
         """
+        if isinstance(self._crash, Exception) and self._writes and self.report.has_applied:
+            broken = self.report.broken(self._culprit, self._crash, self._max_failed)
+            broken.conn_id = broken.conn_id or self._conn_id
+            broken.retryable &= self._is_repeatable
+            raise broken from self._crash
         if self._crash is not None:
             raise self._crash
         if self.report.has_failed(self._max_failed):
@@ -284,7 +302,7 @@ class Bulk:
             response = (await answer).result
             report.note(position, BulkRecord(status="done", response=response))
             if self._filter is not None:
-                report.records[position] = BulkRecord(status="done", response=self._filter(response))
+                report.records[position] = BulkRecord(status="done", response=self._filtered(response))
         except MirrorDBError as error:
             status = status_of(error)
             report.note(position, BulkRecord(status=status, error=error))
@@ -316,7 +334,16 @@ class Bulk:
         if "idempotency_key" not in arguments and (key := request.idempotency_key) is not None:
             key = f"{checked_key(key)}-{self._names.of(request)}" if method in KEYED else None
             request = replace(request, idempotency_key=key)
+        self._is_repeatable &= may_be_begun_anew(request, sends_keys=self._sends_keys)
         return request, progress
+
+    def _filtered(self, response: Any) -> Any:
+        assert self._filter is not None  # noqa: S101  # asked before
+        try:
+            return self._filter(response)
+        except Exception as error:
+            self._break(error, "response_filter")
+            raise
 
     def _log_failure(self, position: int, status: str, error: MirrorDBError) -> None:
         """Write the first failures to the log; the error, and the report, tell of all."""

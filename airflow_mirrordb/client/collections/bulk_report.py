@@ -109,6 +109,26 @@ class BulkReport:
             report=self.to_dict(),
         )
 
+    @property
+    def has_applied(self) -> bool:
+        """Whether some records of a bulk of writes were applied, or may have been."""
+        return any(it is None or it.error is None or it.error.maybe_applied for it in self.records)
+
+    def broken(self, culprit: str, error: Exception, max_failed: float | None = None) -> BulkError:
+        """Return the error of a bulk that could not go on, though some of it was applied.
+
+        :param culprit: who raised the error
+        :param max_failed: see :class:`BulkOptions`
+        """
+        broken = self.error(max_failed)
+        broken.message += f"; {culprit} raised {shortened(f'{type(error).__name__}: {error}', MAX_CAUSE)}"
+        broken.maybe_applied = True
+        if isinstance(error, MirrorDBError):
+            broken.retryable &= error.retryable
+        waits = [broken.retry_after, getattr(error, "retry_after", None)]
+        broken.retry_after = max((wait for wait in waits if isinstance(wait, int | float)), default=None)
+        return broken
+
     def __str__(self) -> str:
         rest = "the rest" if self.not_begun is None else self.not_begun and f"{self.not_begun:,}"
         counts = {"failed": self.failed, "ambiguous": self.ambiguous}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from http import HTTPStatus
 
 from airflow_mirrordb.client.errors import (
@@ -15,6 +15,7 @@ from airflow_mirrordb.client.errors import (
     ResponseError,
     TransportError,
 )
+from airflow_mirrordb.client.messages.headers import header_key
 from airflow_mirrordb.client.messages.request import KEYED, MirrorDBRequest, WireRequest, attach_request
 from airflow_mirrordb.client.messages.response import APPLIED, SUCCESS, Answer
 from airflow_mirrordb.client.retries.retry import NOT_APPLIED_STATUSES, Progress
@@ -89,6 +90,21 @@ def classify_failure(
     elif hides_success and not sent.repeatable:
         return _without_answer(error, request)
     return error
+
+
+def may_be_begun_anew(request: MirrorDBRequest, *, sends_keys: bool) -> bool:
+    """Whether who makes the same request anew, with the same arguments, changes nothing more by that.
+
+    :param request: as its author means it: a key that the client makes is another one each time
+    :param sends_keys: whether the connection has an ``idempotency_header``
+    """
+    if request.method in KEYED:
+        return sends_keys and request.idempotency_key is not None
+    named = request.headers if isinstance(request.headers, Mapping) else ()
+    has_condition = (request.if_match, request.if_none_match) != (None, None) or any(
+        header_key(str(name)) in ("if-match", "if-none-match") for name in named
+    )
+    return request.reads or not has_condition
 
 
 def not_repeated(request: MirrorDBRequest, progress: Progress) -> AmbiguousWriteError:

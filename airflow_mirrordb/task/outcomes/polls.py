@@ -17,9 +17,9 @@ from airflow_mirrordb.client.errors import (
 )
 from airflow_mirrordb.client.messages.response import GONE, MirrorDBResponse
 from airflow_mirrordb.client.retries.wait_headers import retry_after
+from airflow_mirrordb.compat import DECISIONS
 from airflow_mirrordb.paths import ABSENT
 from airflow_mirrordb.task.conditions import Condition
-from airflow_mirrordb.task.control_flow import DECISIONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

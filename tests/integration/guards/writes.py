@@ -165,6 +165,11 @@ GUARDS: dict[str, Guard] = {
         without=(),
         check=client_bulks.test_equal_data_of_two_tenants_is_two_writes_in_whatever_order,
     ),
+    "bulks that may be begun anew": Guard(
+        without=lambda _request, **_: True,
+        check=client_bulks.test_a_read_that_fails_as_the_source_of_a_bulk_is_retried_only_where_nothing_doubles,
+        arguments={"extra": {}, "key": "k", "status": 500, "retryable": False},
+    ),
     "lists without what may have been applied": Guard(
         without=lambda _self: ({}, {}, set()),
         check=bulks.test_a_list_without_what_may_have_been_applied_is_refused,
