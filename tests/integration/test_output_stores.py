@@ -150,6 +150,21 @@ async def test_an_upload_that_fails_is_aborted(save: Save, call: str) -> None:
     assert calls.count("complete") == (call == "complete")  # half a file is not even made for a moment
 
 
+async def test_a_missing_bucket_is_told_and_no_file_is_left_over(
+    save: Save, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was never there needs no warning that it is left over."""
+    store = ObjectStore()
+
+    def fail(_call: str, _key: str) -> None:
+        raise FileNotFoundError("The specified bucket does not exist")
+
+    store.before = fail
+    with pytest.raises(OutputError, match="The specified bucket does not exist") as failed:
+        await save(store)
+    assert (failed.value.retryable, "left over" in caplog.text) == (False, False)
+
+
 async def test_a_file_server_renames(save: Save) -> None:
     """It has no copies of its own."""
     store = FileServer({KEY: OLD})

@@ -95,4 +95,7 @@ async def test_a_storage_that_takes_no_answer_is_named(
             await reading
     assert (caught.value.retryable, hanging_store.store.objects) == (True, {KEY: OLD})
     assert "waiting for its storage, up to 60 s" in caplog.text
-    assert "what it does later cannot be stopped: what was begun may be left over" in caplog.text
+    assert (
+        "its storage is still at work, which cannot be stopped: what was begun may be left over"
+        in caplog.text
+    )

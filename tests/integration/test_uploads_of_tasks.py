@@ -202,7 +202,9 @@ def test_a_retry_with_other_content_is_refused_if_the_first_may_be_applied(
     with pytest.raises(ServerError):
         create(path).execute(tries.context())
     path.write_bytes(b"other")
-    with pytest.raises(AirflowFailException, match="may have applied other data") as raised:
+    with pytest.raises(
+        AirflowFailException, match="applied a file of other content, and files are not kept"
+    ) as raised:
         create(path).execute(tries.context())
     assert isinstance(raised.value.__cause__, InvalidRequestError)
     assert len(scripted.requests) == 1

@@ -89,6 +89,7 @@ class Stream:
         self._records: int | None = None
         self._hash = hashlib.sha256()
         self._is_cut_off = False
+        self._patience = LONGEST_END  # with a storage that has to remove what was begun
 
     def late(self, seconds: float) -> OutputError | None:
         """Return the error of a storage that was waited for when the time was over; None if none was.
@@ -167,6 +168,7 @@ class Stream:
 
         seconds = LONGEST_END + (self._bytes + self._waiting) / BYTES_A_SECOND
         if not await self._is_done(end(), seconds):
+            self._patience = 0.0
             unknown = "what it does later cannot be stopped, and may still replace the file"
             raise self._failure(f"{no_answer(seconds)}; {unknown}", retryable=True)
         return Manifest(
@@ -174,11 +176,10 @@ class Stream:
         )
 
     async def _clean_up(self) -> None:
-        if not await self._is_done(self._off_loop(self._sink.abort), LONGEST_END):
+        if not await self._is_done(self._off_loop(self._sink.abort), self._patience):
             log.warning(
-                "%s: %s; what it does later cannot be stopped: what was begun may be left over",
+                "%s: its storage is still at work, which cannot be stopped: what was begun may be left over",
                 self._sink.path,
-                no_answer(LONGEST_END),
             )
 
     async def _is_done(self, work: Coroutine[Any, Any, object], seconds: float) -> bool:

@@ -190,11 +190,17 @@ def _not_repeated(request: MirrorDBRequest) -> AmbiguousWriteError:
 
 
 def _other_data(request: MirrorDBRequest) -> InvalidRequestError:
+    given = (name for name in ("input_path", "files", "form") if getattr(request, name) is not None)
+    field = next(given, "data")
+    if request.digest is None:
+        other, same = f"other {field}, which was too large to be kept", f"the {field}"
+    else:
+        other, same = "a file of other content, and files are not kept", "the content"
     error = InvalidRequestError(
-        message="data: an earlier try of this task may have applied other data, which was too large to be"
-        " kept; nothing was sent now. Let the data be the same in each try (from a task before this one,"
-        " say), or look at what was applied, then clear the task to send this",
-        field="data",
+        message=f"{field}: an earlier try of this task may have applied {other}; nothing was sent now."
+        f" Let {same} be the same in each try (from a task before this one, say), or look at what was"
+        " applied, then clear the task to send this",
+        field=field,
         maybe_applied=True,
     )
     return attach_request(error, request)
