@@ -15,6 +15,7 @@ import threading
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from importlib import import_module
 from pathlib import Path
@@ -318,24 +319,25 @@ async def test_only_what_a_get_brings_is_written(
 # -- stores --------------------------------------------------------------------------------------
 
 
-@pytest.fixture
+@contextmanager
 def small_files() -> Iterator[None]:
-    """No file may grow beyond a megabyte."""
+    """No file of this process may grow beyond a megabyte, and pytest may write to one that has."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (MEGABYTE, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 async def test_a_file_that_grows_too_large_is_a_clear_error(
-    raw_server: RawServer, config_for: ConfigFor, target: Path, small_files: None
+    raw_server: RawServer, config_for: ConfigFor, target: Path
 ) -> None:
     """The next attempt would bring no less; what was written is removed."""
     raw_server.default = Reply(measured(bytes(5 * BLOCK)))
     async with GenericMirrorDB(config_for(raw_server.base_url, max_attempts=2)) as client:
-        with pytest.raises(
-            OutputError, match=rf"cannot write to {target}: OSError: .*File too large"
-        ) as large:
+        message = rf"cannot write to {target}: OSError: .*File too large"
+        with small_files(), pytest.raises(OutputError, match=message) as large:
             await client.request(get(), sink=OutputFile(str(target)))
     assert (large.value.attempts, large.value.retryable, large.value.path) == (1, False, str(target))
     assert (large.value.method, large.value.endpoint) == ("GET", "api/export")
