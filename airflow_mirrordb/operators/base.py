@@ -342,7 +342,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         if is_sent_there:
             announce(context["ti"], prepared.request, progress)
         # dag.test() loses the 'kwargs' of defer(): whatever is needed later comes back in the event.
-        common = arguments(prepared.request, progress)
+        common = arguments(prepared.to_be_resumed, progress)
         self.defer(
             trigger=MirrorDBTrigger(
                 self.mirrordb_conn_id,

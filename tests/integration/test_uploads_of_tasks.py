@@ -153,12 +153,13 @@ def test_the_key_is_that_of_the_content(
     assert len(set(found)) == 3
 
 
+@pytest.mark.parametrize("keyed", [False, True])
 @pytest.mark.parametrize("mode_name", ["worker", "worker first"])
-def test_a_file_that_changed_since_its_key_was_made_is_not_sent(
-    scripted: ScriptedBackend, set_connection: SetConnection, path: Path, mode_name: str
+def test_a_file_that_changed_between_attempts_is_not_sent(
+    scripted: ScriptedBackend, set_connection: SetConnection, path: Path, mode_name: str, *, keyed: bool
 ) -> None:
-    """Also where another worker goes on after a wait: one key must not stand for two writes."""
-    set_connection(scripted.url, extra=KEYED)
+    """Also where another worker goes on after a wait: one write, or one key, must not stand for two."""
+    set_connection(scripted.url, extra=KEYED if keyed else {})
     scripted.answers = [AWAY, (201, None, {})]
     answer, size = scripted.next_answer, path.stat().st_size
 

@@ -86,7 +86,9 @@ def body_of(
         if request.content_type is None and own is None:
             headers["Content-Type"] = OCTETS  # in the place of one that the connection has for JSON
         source = _source("input_path", request.input_path, open_source)
-        return Upload([Part(place="input_path", name="", content=source)], None, request.digest)
+        return Upload(
+            [Part(place="input_path", name="", content=source)], None, request.digest, request.versions
+        )
     _check_json(headers["Content-Type"], "content_type")
     return _json(request.data, envelope)
 
@@ -139,7 +141,7 @@ def _multipart(
         raise _bad("files", "it has none")
     boundary = token_hex(16)
     _set_kind(headers, own, MULTIPART, f"; boundary={boundary}")
-    return Upload(parts, boundary, request.digest)
+    return Upload(parts, boundary, request.digest, request.versions)
 
 
 def _source(place: str, path: object, open_source: OpenSource) -> Source:

@@ -78,6 +78,8 @@ class MirrorDBRequest:
     :param content_type: what ``input_path`` holds, as ``text/csv``; or what the data is called instead of
         ``application/json``, as ``application/merge-patch+json``
     :param digest: of the files, as :meth:`PreparedRequest.read_digest` returns it; other content is not sent
+    :param versions: of the files, as attempts before saw them (:attr:`PreparedRequest.to_be_resumed`); files
+        that were changed since then are not sent
     :param query: values of the query; lists repeat the name; None is left out of a GET, and refused else
     :param headers: further headers; strings or numbers
     :param timeout: longest time that one attempt may take, in seconds; the connection's if None
@@ -105,6 +107,7 @@ class MirrorDBRequest:
     input_path: str | None = None
     content_type: str | None = None
     digest: str | None = None
+    versions: Mapping[str, str] | None = None
     query: Mapping[str, Any] | None = None
     headers: Mapping[str, str] | None = None
     timeout: float | None = None
@@ -202,6 +205,17 @@ class PreparedRequest:
     def is_upload(self) -> bool:
         """Whether the body is read from files."""
         return isinstance(self.wire.body, Upload)
+
+    @property
+    def to_be_resumed(self) -> MirrorDBRequest:
+        """The request, with the versions of the files that were looked at, for who goes on with it.
+
+        A digest tells more.
+        """
+        is_told = self.request.digest is not None
+        if not is_told and isinstance(self.wire.body, Upload) and self.wire.body.versions:
+            return replace(self.request, versions=self.wire.body.versions)
+        return self.request
 
     def read_digest(self) -> str | None:
         """Read all files of the body, and return what tells their content; None if there are none; blocks.

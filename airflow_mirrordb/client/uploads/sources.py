@@ -19,11 +19,13 @@ class FileFacts:
     """What is known of a file without reading it.
 
     :param size: in bytes; None if the storage does not say
-    :param version: what differs once the file was changed, as far as the storage tells
+    :param version: what differs once the file was changed, as far as the storage tells, on every machine
+    :param version_here: what differs then as well, as it is told on this machine
     """
 
     size: int | None
     version: str
+    version_here: str = ""
 
 
 class Reader(Protocol):
@@ -84,7 +86,7 @@ class LocalFile:
             self.path, os.R_OK, effective_ids=_BY_EFFECTIVE_IDS
         ):  # before another one is sent, as it is opened later
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), self.path)
-        return FileFacts(size=facts.st_size, version=f"{facts.st_ino} {facts.st_mtime_ns}")
+        return FileFacts(size=facts.st_size, version=f"{facts.st_mtime_ns}", version_here=f"{facts.st_ino}")
 
     def open(self) -> Reader:
         """Open it."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
@@ -50,11 +50,20 @@ class Upload:
     :param parts: in order
     :param boundary: between the parts of a form; None if the only file is the body
     :param digest: what :meth:`read_digest` returned; other content is not sent
+    :param versions: what ``versions`` was after attempts on another machine; other files are not sent
     """
 
-    def __init__(self, parts: Sequence[Part], boundary: str | None, digest: str | None = None) -> None:
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        boundary: str | None,
+        digest: str | None = None,
+        versions: Mapping[str, str] | None = None,
+    ) -> None:
         self.parts, self.boundary, self.digest = parts, boundary, digest
-        self._versions: dict[str, str] = {}
+        self.versions = dict(versions or {})
+        """What tells each file that was looked at from a changed one, by its path."""
+        self._versions_here: dict[str, str] = {}
 
     def open(self) -> OpenUpload:
         """Return the bytes for one attempt, which has to begin them."""
@@ -81,7 +90,11 @@ class Upload:
         :raises InputError: if it was changed
         """
         version = f"{facts.size} {facts.version}"
-        if self._versions.setdefault(path, version) != version:
+        before = self.versions.setdefault(path, version)
+        if (
+            before != version
+            or self._versions_here.setdefault(path, facts.version_here) != facts.version_here
+        ):
             raise _changed(part, path, "since it was looked at first")
 
 
