@@ -323,13 +323,14 @@ class GenericMirrorDB(Connected):
         return self._reporting.text(text)
 
     async def probe(self) -> int:
-        """Send one GET to ``test_endpoint``, or to the base URL, and return the status of the answer.
+        """Send one GET to ``test_endpoint``, or to the base URL, and return the status of a success.
 
-        Any answer below 500 proves that the backend is there, save one that refuses the key and a
-        404 or 410 of ``test_endpoint``. It takes no longer than ``timeout``, with the request for a token.
+        It is sent once, follows no redirect, and takes no longer than ``timeout``, with the request for a
+        token, which an error names as a POST of ``oauth_url``.
 
-        :raises TransportError: if there was no answer
-        :raises ResponseError: if the answer is one of those
+        :raises TransportError: if there was no answer, or no whole one
+        :raises ResponseError: if it is no 2xx, or, of ``test_endpoint``, says that it is no success
+        :raises InvalidResponseError: if that of ``test_endpoint`` is not JSON
         :raises EndpointNotAllowedError: if ``test_endpoint`` is not registered
         """
         with self._reporting:

@@ -270,8 +270,9 @@ class MirrorDBHook(ConnectedHook):
     def test_connection(self) -> tuple[bool, str]:
         """Ask the backend once whether it is there and takes the key; changes nothing there.
 
-        Reads ``test_endpoint`` if it is set, else the base URL. Takes at most 10 seconds, also if the look-up
-        of the connection or of a name hangs, which then ends by itself, in a thread.
+        Reads ``test_endpoint``, whose JSON shows both; without it, the base URL, which cannot. Takes at most
+        10 seconds, also if the look-up of the connection or of a name hangs, which then ends by itself, in a
+        thread.
 
         :return: whether it worked, and in words what was found, and what to do about it
         """

@@ -263,7 +263,7 @@ def test_button_after_the_form(
     form.open("Endpoints")
     form.fill("test_endpoint", "api/browser")
     form.save()
-    words = f"{backend.url} answered 200, authentication: bearer"
+    words = f"GET {backend.url}/api/browser answered 200, authentication: bearer"
     expect(connections.test("tested")).to_contain_text(words)
 
     form = connections.edit("tested")
@@ -293,7 +293,8 @@ def test_button_without_a_port(
     form.save()
 
     expect(connections.test("portless")).to_contain_text(
-        f"{backend.url} answered 200, authentication: bearer"
+        f"Reached, key not checked: set Test endpoint to one of Allowed endpoints that a GET answers with"
+        f" JSON. (GET {backend.url} answered 200)"
     )
 
 
@@ -337,7 +338,7 @@ def failing(backend: BackendProcess, server_tls: ssl.SSLContext) -> Iterator[dic
             "Refused: nothing listens there. Check Host and port",
             "cannot connect to http://127.0.0.1",
         ),
-        ("certificate", "Certificate not trusted: set Verify certificate to", "https://localhost"),
+        ("certificate", "TLS failed.", "set the extra 'verify' (Verify certificate in the form) to"),
         ("key", "Key rejected: check API key / token / secret", "401 Unauthorized"),
         (
             "endpoint",

@@ -196,7 +196,7 @@ def test_button_of_the_form(airflow: AirflowHome, backend: BackendProcess, key: 
 
     assert outcome["status"] is status
     if status:
-        assert outcome["message"] == f"{backend.url} answered 200, authentication: bearer"
+        assert outcome["message"] == f"GET {backend.url}/api/orders answered 200, authentication: bearer"
     else:
         assert "401" in outcome["message"]
         assert "the API key is missing or wrong" in outcome["message"]

@@ -16,6 +16,7 @@ from airflow_mirrordb.client import (
     EndpointNotAllowedError,
     GenericMirrorDB,
     MirrorDBError,
+    ResponseError,
     ServerError,
 )
 from airflow_mirrordb.client.wire import deadlines
@@ -250,31 +251,45 @@ async def test_a_cancelled_caller_is_cancelled(serve: Serve, config_for: ConfigF
 # -- the connection test -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", [200, 204, 302, 400, 404, 405, 429])
-async def test_the_probe_takes_any_answer_of_a_backend_that_is_there(
+@pytest.mark.parametrize("status", [200, 204])
+async def test_the_probe_returns_the_status_of_a_success(
     answering: Answering, config_for: ConfigFor, status: int
 ) -> None:
-    """Without a test_endpoint the base URL is read, which needs no pattern; redirects stay unfollowed."""
-    backend = await answering(web.Response(status=status, headers={"Location": "/elsewhere"}))
+    """Without a test_endpoint the base URL is read, which needs no pattern, whatever its body is."""
+    backend = await answering(web.Response(status=status, text="<html>" if status == 200 else None))
     async with GenericMirrorDB(config_for(f"{backend.base_url}/v1", endpoints="api/users")) as client:
         assert await client.probe() == status
     assert backend.lines == ["GET /v1"]
 
 
-@pytest.mark.parametrize(
-    ("status", "settings"),
-    [(401, {}), (403, {}), (500, {}), (503, {}), (404, {"test_endpoint": "api/health"})],
-)
-async def test_the_probe_fails_where_the_connection_would(
+@pytest.mark.parametrize("settings", [{}, {"test_endpoint": "api/health"}])
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 405, 413, 429, 500, 503])
+async def test_the_probe_fails_where_there_is_no_success(
     answering: Answering, config_for: ConfigFor, status: int, settings: dict[str, Any]
 ) -> None:
-    """A refused key, a backend in trouble, a test_endpoint that is not there; one request each."""
-    backend = await answering(web.Response(status=status, text="words"))
+    """Once, and no redirect is followed."""
+    backend = await answering(web.Response(status=status, text="words", headers={"Location": "/elsewhere"}))
     async with GenericMirrorDB(config_for(backend.base_url, **settings)) as client:
-        with pytest.raises(MirrorDBError, match="words") as caught:
+        with pytest.raises(ResponseError, match="words") as caught:
             await client.probe()
-    assert (caught.value.method, caught.value.attempts) == ("GET", 1)
+    assert (caught.value.status, caught.value.method, caught.value.attempts) == (status, "GET", 1)
     assert len(backend.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [({}, "not JSON"), ({"error_path": "errors"}, "its body tells of an error: closed")],
+    ids=["a page", "an error in a success"],
+)
+async def test_the_probe_of_an_endpoint_fails_where_reading_it_would(
+    answering: Answering, config_for: ConfigFor, settings: dict[str, Any], words: str
+) -> None:
+    """A page for people may come whoever asks, and some backends answer 200 to everything."""
+    body = json.dumps({"errors": ["closed"]}) if settings else "<html>Sign in</html>"
+    backend = await answering(web.Response(text=body))
+    async with GenericMirrorDB(config_for(backend.base_url, test_endpoint="api/x", **settings)) as client:
+        with pytest.raises(MirrorDBError, match=words):
+            await client.probe()
 
 
 async def test_the_probe_says_what_could_not_be_reached(config_for: ConfigFor) -> None:

@@ -122,7 +122,7 @@ def test_the_look_up_leaves_the_rest_of_the_time(
     scripted: ScriptedBackend, set_connection: SetConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A backend that answers at once is found there, however long Airflow took."""
-    set_connection(scripted.url)
+    set_connection(scripted.url, extra={"test_endpoint": "api/users"})
     scripted.answer(200, {})
     look_up = MirrorDBHook._look_up
 

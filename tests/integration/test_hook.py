@@ -7,7 +7,6 @@ import gc
 import os
 import re
 import socket
-import ssl
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +28,7 @@ from airflow_mirrordb.devserver import DevServer
 from airflow_mirrordb.hooks import runner as runners
 from airflow_mirrordb.hooks.connections.config import base_url, config_from
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-from tests.support.backends import Answering, ScriptedBackend, silent_backend
+from tests.support.backends import ScriptedBackend, silent_backend
 from tests.support.connections import SetConnection
 
 
@@ -407,97 +406,6 @@ def test_host_schema_and_port_make_the_base_url(
 ) -> None:
     """The three fields of the form may each say a part, or Host all of it; https unless http is said."""
     assert base_url(host, schema, port) == url
-
-
-def test_connection_test_reads_and_changes_nothing(
-    scripted: ScriptedBackend, set_connection: SetConnection
-) -> None:
-    """The test is one GET of the base URL; even a 404 there proves that the backend answers."""
-    set_connection(scripted.url)
-    scripted.answer(404, {})
-    assert MirrorDBHook().test_connection() == (True, f"{scripted.url} answered 404, authentication: none")
-    assert scripted.requests == ["GET /"]
-
-
-@pytest.mark.parametrize(
-    ("status", "extra", "words", "reason"),
-    [
-        (401, {}, "Key rejected: check API key / token / secret", "401 Unauthorized: bad key"),
-        (401, {"auth_type": "none"}, "Key wanted: fill in API key", "401 Unauthorized"),
-        (403, {}, "Key rejected, or not allowed to read this", "403 Forbidden"),
-        (500, {}, "The backend itself fails", "500 Internal Server Error"),
-        (503, {}, "The backend itself fails", "503 Service Unavailable"),
-        (404, {"test_endpoint": "api/users"}, "Test endpoint not found: ", "404 Not Found"),
-    ],
-)
-def test_connection_test_says_what_is_wrong(
-    scripted: ScriptedBackend,
-    set_connection: SetConnection,
-    status: int,
-    extra: dict[str, str],
-    words: str,
-    reason: str,
-) -> None:
-    """A refused key, a failing backend and a missing test endpoint fail the test, asked once."""
-    set_connection(scripted.url, password="wrong-key", extra=extra)
-    scripted.answer(status, {"detail": "bad key"})
-    worked, message = MirrorDBHook().test_connection()
-    assert not worked
-    assert message.startswith(words)
-    assert message.endswith(")")
-    assert f" ({reason}" in message
-    assert len(scripted.requests) == 1
-
-
-def test_connection_test_of_an_endpoint_that_is_not_registered(set_connection: SetConnection) -> None:
-    """A test endpoint outside the patterns is told as what it is, and nothing is sent."""
-    set_connection("http://127.0.0.1:1", extra={"endpoints": "api/users", "test_endpoint": "api/orders"})
-    worked, message = MirrorDBHook().test_connection()
-    assert not worked
-    assert message.startswith("Not allowed: the test endpoint is none of Allowed endpoints. (")
-    assert "register 'api/orders'" in message
-
-
-@pytest.mark.parametrize("by", ["host", "proxy"])
-def test_connection_test_of_a_dead_port(by: str, set_connection: SetConnection, dead_port: int) -> None:
-    """Nobody listening is told in words, with the address, and with the field that is wrong."""
-    url = f"http://127.0.0.1:{dead_port}"
-    set_connection(url, extra={"proxy": url} if by == "proxy" else {})
-    worked, message = MirrorDBHook().test_connection()
-    assert not worked
-    assert message.startswith(f"Refused: nothing listens there. Check {by.capitalize()} and port")
-    assert f"cannot connect to {url}" in message
-
-
-def test_connection_test_of_an_unknown_name(set_connection: SetConnection) -> None:
-    """A host that nobody knows is a name not found, not a backend that is down."""
-    set_connection("https://nosuch.invalid")
-    worked, message = MirrorDBHook().test_connection()
-    assert not worked
-    assert message.startswith("Name not found: check the spelling of Host. (")
-    assert "https://nosuch.invalid" in message
-
-
-def test_connection_test_of_https_at_a_plain_server(
-    scripted: ScriptedBackend, set_connection: SetConnection
-) -> None:
-    """A port that speaks http where https was said is told from a certificate that is not trusted."""
-    set_connection(scripted.url.replace("http:", "https:"))
-    worked, message = MirrorDBHook().test_connection()
-    assert not worked
-    assert message.startswith("No https there: ")
-
-
-async def test_connection_test_of_an_untrusted_certificate(
-    answering: Answering, server_tls: ssl.SSLContext, set_connection: SetConnection
-) -> None:
-    """A certificate of an unknown authority is told as such, with the field that helps."""
-    backend = await answering(ssl_context=server_tls)
-    set_connection(backend.base_url)
-    worked, message = await asyncio.to_thread(MirrorDBHook().test_connection)
-    assert not worked
-    assert message.startswith("Certificate not trusted: set Verify certificate to ")
-    assert backend.requests == []
 
 
 def test_key_is_masked_in_logs(scripted: ScriptedBackend, set_connection: SetConnection) -> None:

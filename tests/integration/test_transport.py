@@ -312,6 +312,15 @@ async def test_a_handshake_that_breaks_is_tried_again(
     assert (caught.value.attempts, caught.value.sent, raw_server.connections) == (3, False, 3)
 
 
+async def test_https_at_a_plain_port_is_tried_once(answering: Answering, config_for: ConfigFor) -> None:
+    """Its answer is HTTP, as it will be the next time; a task says the same as the connection test."""
+    base_url = (await answering()).base_url.replace("http:", "https:")
+    async with GenericMirrorDB(config_for(base_url, max_attempts=3)) as client:
+        with pytest.raises(TLSError, match="no TLS is spoken there: if it is plain http, say http") as caught:
+            await client.create_function("create", "api/users", {})
+    assert (caught.value.attempts, caught.value.retryable, caught.value.sent) == (1, False, False)
+
+
 async def test_a_handshake_that_never_ends_is_a_connection_that_was_never_made(
     config_for: ConfigFor, raw_server: RawServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,8 +34,9 @@ from airflow_mirrordb.client.messages.request import (
     attach_request,
     prepare,
     request_of_base_url,
+    request_of_token,
 )
-from airflow_mirrordb.client.messages.response import GONE, MirrorDBResponse
+from airflow_mirrordb.client.messages.response import SUCCESS, MirrorDBResponse, interpret
 from airflow_mirrordb.client.retries.retry import Progress, Retrying, WaitNeeded
 from airflow_mirrordb.client.retries.write_safety import not_repeated
 from airflow_mirrordb.client.uploads.sources import LocalFile, OpenSource
@@ -208,22 +209,22 @@ class Sender:
         config, registry, transport = snapshot.config, snapshot.registry, route.transport
         request = MirrorDBRequest(method="GET", endpoint=config.test_endpoint or "", method_name="test")
         wire = prepare(request, config, registry) if config.test_endpoint else request_of_base_url(config)
+        asked = request_of_token(config) if config.auth == "oauth2" else request
         begin = self._clock.monotonic()
         try:
             headers = await self._credentials.headers(config, transport)
-            left = config.timeout - round(self._clock.monotonic() - begin, 1)
+            asked, left = request, config.timeout - round(self._clock.monotonic() - begin, 1)
             with self.in_flight(request):
                 answer = await transport.send(wire, headers, left)
+            if config.test_endpoint:
+                interpret(answer, request, config, number=1, elapsed=0, now=self._clock.time())
+            elif answer.status not in SUCCESS:
+                raise response_error(answer, config, now=self._clock.time())
+            elif answer.broken is not None:
+                raise answer.broken
         except MirrorDBError as error:
             error.attempts = 1
-            raise attach_request(error, request) from error.__cause__
-        bad = (401, 403, *GONE) if config.test_endpoint else (401, 403)
-        if answer.status in bad or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            refusal = response_error(answer, config, now=self._clock.time())
-            refusal.attempts = 1
-            raise attach_request(refusal, request)
-        if answer.broken is not None:
-            raise attach_request(answer.broken, request)
+            raise attach_request(error, asked) from error.__cause__
         return answer.status
 
     def _with_key(self, request: MirrorDBRequest, config: MirrorDBConfig) -> MirrorDBRequest:

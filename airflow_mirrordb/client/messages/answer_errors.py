@@ -35,6 +35,11 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REQUEST_ID_HEADERS = tuple(
     map(istr, ("X-Request-ID", "Request-ID", "X-Correlation-ID", "X-Amzn-RequestId", "CF-Ray"))
 )
+#: What mends a redirect to the same path with, or without, a slash at its end, where each or none has one.
+_SLASHES = {
+    False: "set the extra 'trailing_slash' if only a slash is missing",
+    True: "set the extra 'trailing_slash' to false if only its slash is too many",
+}
 
 
 def response_error(
@@ -51,7 +56,7 @@ def response_error(
         location = shortened(shown(answer.headers.get("Location", "nowhere")), 500)
         error.message += (
             f"; the redirect to {location!r} was not followed"
-            " (set the extra 'trailing_slash' if only a slash is missing, 'redirect_hosts' if a file lies at"
+            f" ({_SLASHES[config.trailing_slash]}, 'redirect_hosts' if a file lies at"
             " that host, else change the base URL)"
         )
     if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:

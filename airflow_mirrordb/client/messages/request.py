@@ -18,6 +18,7 @@ from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.endpoints.paths import MAX_ENDPOINT_LENGTH
 from airflow_mirrordb.client.endpoints.patterns import READS, Method
 from airflow_mirrordb.client.endpoints.registry import EndpointRegistry
+from airflow_mirrordb.client.endpoints.urls import shown
 from airflow_mirrordb.client.errors import (
     EndpointNotAllowedError,
     InputError,
@@ -311,6 +312,11 @@ def request_of_base_url(config: MirrorDBConfig) -> WireRequest:
         repeatable=True,
         reads=True,
     )
+
+
+def request_of_token(config: MirrorDBConfig) -> MirrorDBRequest:
+    """Return what names the request for an access token in errors of the connection test."""
+    return MirrorDBRequest(method="POST", endpoint=shown(config.oauth_url or ""), method_name="test")
 
 
 def without_body(wire: WireRequest) -> WireRequest:

@@ -27,6 +27,36 @@ from airflow_mirrordb.client.wire.aiohttp.private import UnparsableError
 #: How aiohttp quotes what it received, on a line of its own, up to the end of its message.
 _QUOTED = re.compile(r":?\s*(?:\bbytearray\()?\bb['\"].*", re.DOTALL)
 
+#: What mends a certificate that was refused, by OpenSSL's code for why (``X509_V_ERR_*`` in x509_vfy.h).
+_CERTIFICATE_MENDS = {
+    **dict.fromkeys(
+        (2, 18, 19, 20, 21, 27),
+        "set the extra 'verify' (Verify certificate in the form) to the file of the authority that issued it",
+    ),
+    9: "check the clock of this machine, and then the certificate",
+    10: "whoever runs that server has to renew it, unless the clock of this machine is wrong",
+    **dict.fromkeys((62, 64), "use the name that the certificate is for"),
+}
+#: OpenSSL's words for bytes in the place of a handshake that are none of TLS, as those of an HTTP answer.
+_NO_TLS = ("wrong version number", "record layer failure", "unknown protocol", "http request")
+_NO_TLS_MEND = "no TLS is spoken there: if it is plain http, say http in Host or Schema, else check the port"
+_NO_CERTIFICATE = (
+    "it may want a client certificate: set the extras 'client_cert' and 'client_key' (Client certificate and"
+    " Client key in the form)"
+)
+_OTHER_CERTIFICATE = "it does not accept the certificate in the extra 'client_cert' (Client certificate)"
+#: What mends an alert by which a server ends TLS (RFC 8446, section 6.2), by OpenSSL's words for it.
+_ALERT_MENDS = {
+    "alert handshake failure": _NO_CERTIFICATE,
+    "alert certificate required": _NO_CERTIFICATE,
+    "alert bad certificate": _OTHER_CERTIFICATE,
+    "alert unsupported certificate": _OTHER_CERTIFICATE,
+    "alert certificate revoked": _OTHER_CERTIFICATE,
+    "alert certificate expired": _OTHER_CERTIFICATE,
+    "alert certificate unknown": _OTHER_CERTIFICATE,
+    "alert unknown ca": _OTHER_CERTIFICATE,
+}
+
 
 def own_error(  # noqa: PLR0911  # one a kind
     error: BaseException,
@@ -46,12 +76,8 @@ def own_error(  # noqa: PLR0911  # one a kind
     """
     origin = str(backend)
     no_connection = f"cannot connect to {origin}{' through the proxy' if through_proxy else ''}"
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
-        reason = getattr(error, "certificate_error", error)
-        words = getattr(reason, "verify_message", "") or reason
-        return TLSError(message=f"the certificate of {origin} was refused: {words}", retryable=False)
-    if isinstance(error, aiohttp.ClientSSLError):
-        return TLSError(message=f"the TLS handshake with {origin} failed: {_words(error)}")
+    if isinstance(error, aiohttp.ClientSSLError | ssl.SSLCertVerificationError):
+        return _tls_error(error, "the proxy" if through_proxy and _is_elsewhere(error, backend) else origin)
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL):
         passes = not isinstance(error, aiohttp.InvalidURL)  # a host that only looks like an address
         return ConnectError(message=f"{no_connection}: {_words(error)}", retryable=passes)
@@ -69,8 +95,35 @@ def own_error(  # noqa: PLR0911  # one a kind
         )
     if isinstance(error, aiohttp.ClientError | OSError):
         broke = f"the connection to {origin} broke before the whole answer was there"
-        return DisconnectedError(message=f"{broke}: {_words(error)}", sent=sent)
+        words = _words(error)
+        return DisconnectedError(message=f"{broke}: {words}{_mend_of_alert(words)}", sent=sent)
     return None
+
+
+def _tls_error(error: aiohttp.ClientSSLError | ssl.SSLCertVerificationError, server: str) -> TLSError:
+    """Return the error of a handshake that failed; the next one would fail alike, unless it broke off."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
+        reason = getattr(error, "certificate_error", error)
+        words = getattr(reason, "verify_message", "") or str(reason)
+        mend = _CERTIFICATE_MENDS.get(getattr(reason, "verify_code", 0), "")
+        told = f"{words.rstrip('.')}{'; ' if mend else ''}{mend}"
+        return TLSError(message=f"the certificate of {server} was refused: {told}", retryable=False)
+    words = _words(error)
+    failed = f"the TLS handshake with {server} failed: {words}"
+    if any(sign in words.lower() for sign in _NO_TLS):
+        return TLSError(message=f"{failed}; {_NO_TLS_MEND}", retryable=False)
+    return TLSError(message=f"{failed}{_mend_of_alert(words)}")
+
+
+def _is_elsewhere(error: BaseException, backend: URL) -> bool:
+    """Whether the other end was not the backend, but the proxy."""
+    place = getattr(error, "host", backend.host), getattr(error, "port", backend.port)
+    return place != (backend.host, backend.port)
+
+
+def _mend_of_alert(words: str) -> str:
+    mend = next((mend for alert, mend in _ALERT_MENDS.items() if alert in words.lower()), "")
+    return f"; {mend}" if mend else ""
 
 
 def forget_credentials(error: BaseException) -> None:

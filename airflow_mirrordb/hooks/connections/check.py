@@ -6,50 +6,70 @@ import asyncio
 import math
 import socket
 from collections.abc import Callable
+from http import HTTPStatus
 
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import (
     AuthenticationError,
+    ConfigError,
     ConnectError,
     DisconnectedError,
     EndpointNotAllowedError,
     ForbiddenError,
+    InvalidResponseError,
     MirrorDBError,
     NotFoundError,
+    RateLimitError,
     RequestTimeoutError,
+    ResponseError,
     ServerError,
     TLSError,
 )
+from airflow_mirrordb.client.messages.answer_errors import REDIRECTS
+from airflow_mirrordb.client.messages.request import MirrorDBRequest
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
 from airflow_mirrordb.client.wire.threads import in_thread
 
 TEST_TIMEOUT = 9.0  # seconds, ten with what comes around it; somebody is looking at the button
 LEAST_PROBE = 1.0  # seconds of them that are for the backend, however long the look-up takes
 
-_CERTIFICATE = (
-    "Certificate not trusted: set Verify certificate to the file of the authority that issued it,"
-    " and check the name in Host."
-)
-_NO_HTTPS = "No https there: if the backend speaks plain http, say so in Host or Schema."
+_KEY = "API key / token / secret"
+#: What the failure of any server means; ``{server}`` is which, ``{place}`` the field that says where it is.
+_FAILURES: dict[type[MirrorDBError], str] = {
+    TLSError: "TLS failed.",
+    RequestTimeoutError: "No answer in time: {server} was reached, but is slow or stuck.",
+    ServerError: "{Server} itself fails: it was reached, but answered with an error of its own."
+    " Try again later, or look into its logs.",
+    RateLimitError: "{Server} takes no more requests for now: the key is not checked. Try again later.",
+}
+#: What the answer of the backend means.
 _MEANINGS: dict[type[MirrorDBError], str] = {
-    EndpointNotAllowedError: "Not allowed: the test endpoint is none of Allowed endpoints.",
-    RequestTimeoutError: "No answer in time: {who} was reached, but is slow or stuck.",
-    DisconnectedError: "Broken off: the backend closed the connection."
-    " If it speaks https, say so in Host or Schema.",
-    AuthenticationError: "Key rejected: check API key / token / secret, and whether the backend wants it"
+    AuthenticationError: f"Key rejected: check {_KEY}, and whether the backend wants it"
     " sent as {auth} (Authentication type).",
-    ForbiddenError: "Key rejected, or not allowed to read this: check API key / token / secret, its rights,"
+    ForbiddenError: f"Key rejected, or not allowed to read this: check {_KEY}, its rights,"
     " and Test endpoint.",
     NotFoundError: "Test endpoint not found: the backend is there, but has no {endpoint}."
-    " Check Test endpoint, and the path in Host.",
-    ServerError: "The backend itself fails: it was reached, but answered with an error of its own."
-    " Try again later, or look into its logs.",
+    " Check Test endpoint, Trailing slash, and the path in Host.",
+    InvalidResponseError: "Reached, key not checked: Test endpoint gave no JSON, perhaps a page for people."
+    " Set Test endpoint to one that gives JSON, and check the path in Host.",
+    ResponseError: "Reached, key not checked: Test endpoint gave no success. Set Test endpoint to one that"
+    " can be read.",
+}
+_ELSEWHERE = (
+    "Reached, key not checked: Test endpoint leads elsewhere. Check Test endpoint, Trailing slash, and Host."
+)
+#: What the answer of the authorization server means.
+_TOKEN_MEANINGS: dict[type[MirrorDBError], str] = {
+    NotFoundError: "Token URL not found: the authorization server is there, but has nothing at that path."
+    " Check Token URL.",
+    ResponseError: f"No token: check Login / client id, {_KEY}, Scope and Token URL.",
 }
 
 
 async def check_connection(look_up: Callable[[], MirrorDBConfig]) -> tuple[bool, str]:
     """Ask the backend of a connection once whether it is there and takes the key.
 
+    Only JSON of ``test_endpoint`` shows that: a base URL may be a page that anybody may read.
     Takes :data:`TEST_TIMEOUT` at most, also if the look-up hangs, which then ends by itself, in a thread.
 
     :param look_up: looks the connection up
@@ -71,34 +91,113 @@ async def check_connection(look_up: Callable[[], MirrorDBConfig]) -> tuple[bool,
         left = max(math.floor(10 * (end - loop.time())), 1) / 10
         quick = config.changed({"timeout": min(config.timeout, left)})
         async with GenericMirrorDB(quick) as client:
-            status = await client.probe()
+            return await _ask(client, config)
+    except ConfigError as error:
+        return False, str(error)
+    except EndpointNotAllowedError as error:
+        return False, f"Not allowed: the test endpoint is none of Allowed endpoints. ({_facts(error)})"
     except MirrorDBError as error:
-        return False, diagnosis(error, config)
-    return True, f"{config.base_url} answered {status}, authentication: {config.auth}"
+        return False, f"{_meaning(error, config)} ({_facts(error)})"
 
 
-def diagnosis(error: MirrorDBError, config: MirrorDBConfig) -> str:
-    """Return what is wrong and what to check, followed by the reason as the client has it."""
-    error.method = None  # the sentence says what was asked for
-    return f"{_meaning(error, config)} ({error})"
+async def _ask(client: GenericMirrorDB, config: MirrorDBConfig) -> tuple[bool, str]:
+    """Return what the backend answers.
+
+    :raises MirrorDBError: if it does not, or refuses the request
+    """
+    url = config.base_url
+    if config.test_endpoint:
+        url = client.prepare(MirrorDBRequest(method="GET", endpoint=config.test_endpoint)).url
+    asked = client.without_secrets(f"GET {url}")
+    try:
+        answer = f"{asked} answered {await client.probe()}"
+    except (ResponseError, InvalidResponseError) as error:
+        if error.method == "POST":
+            raise
+        error.message = f"{asked} answered {error.message}"
+        if config.test_endpoint or _tells_more_than_reached(error):
+            raise
+        answer = _facts(error)
+    if config.test_endpoint:
+        return True, f"{answer}, authentication: {config.auth}"
+    return False, f"Reached, key not checked: {_advice(config)} ({answer})"
+
+
+def _tells_more_than_reached(error: ResponseError | InvalidResponseError) -> bool:
+    """Whether an answer of the base URL tells of what is wrong with the connection, or the backend."""
+    refusals = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    return error.status in refusals or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _advice(config: MirrorDBConfig) -> str:
+    """Return what to set so that the key is checked, with an endpoint of this connection, if one is plain."""
+    plain = (name for name in config.endpoints or () if not any(mark in name for mark in " {"))
+    example = next(plain, "")
+    return (
+        "set Test endpoint to one of Allowed endpoints that a GET answers with JSON"
+        f"{', as ' if example else ''}{example}."
+    )
+
+
+def _facts(error: MirrorDBError) -> str:
+    """Return an error without its request, which the sentence before it tells."""
+    error.method = None
+    return str(error)
 
 
 def _meaning(error: MirrorDBError, config: MirrorDBConfig) -> str:
-    if isinstance(error, TLSError):
-        return _NO_HTTPS if error.retryable else _CERTIFICATE
+    """Return what is wrong and what to check."""
+    is_token = error.method == "POST"
+    server = "the authorization server" if is_token else "the backend"
     if isinstance(error, ConnectError):
-        return _unreachable(getattr(error.__cause__, "os_error", None), config)
-    if isinstance(error, AuthenticationError) and config.auth == "none":
-        return "Key wanted: fill in API key / token / secret."
-    words = next((words for kind, words in _MEANINGS.items() if isinstance(error, kind)), "It failed.")
-    who = "the backend, or the authorization server," if config.auth == "oauth2" else "the backend"
-    return words.format(auth=config.auth, endpoint=config.test_endpoint, who=who)
+        return _unreachable(getattr(error.__cause__, "os_error", None), config, is_token=is_token)
+    if isinstance(error, DisconnectedError):
+        return f"Broken off: {server} closed the connection. {_way_of_tls(config, is_token=is_token)}"
+    if isinstance(error, AuthenticationError | ForbiddenError) and config.auth == "none":
+        return _key_wanted(error, config)
+    meanings = {**_FAILURES, **(_TOKEN_MEANINGS if is_token else _MEANINGS)}
+    words = next((words for kind, words in meanings.items() if isinstance(error, kind)), "It failed.")
+    if isinstance(error, ResponseError) and error.status in REDIRECTS and not is_token:
+        words = _ELSEWHERE
+    return words.format(
+        auth=config.auth,
+        endpoint=config.test_endpoint,
+        server=server,
+        Server=f"{server[0].upper()}{server[1:]}",
+    )
 
 
-def _unreachable(reason: OSError | None, config: MirrorDBConfig) -> str:
-    place = "Proxy" if config.proxy else "Host"
+def _key_wanted(error: ResponseError, config: MirrorDBConfig) -> str:
+    """Return what a backend wants that was sent no key."""
+    wanted = "Key wanted" if isinstance(error, AuthenticationError) else "Not allowed without a key, perhaps"
+    if config.api_key is None:
+        return f"{wanted}: none is sent. Fill in {_KEY}."
+    return f"{wanted}: none is sent, since Authentication type is none. Choose another one."
+
+
+def _way_of_tls(config: MirrorDBConfig, *, is_token: bool) -> str:
+    """Return what about TLS ends a connection that was made."""
+    url, place = _place(config, is_token=is_token)
+    if not url.startswith("https:"):
+        return f"If it speaks https, say so in {place if is_token else 'Host or Schema'}."
+    if config.client_cert:
+        return "It may not accept Client certificate, or speak only a TLS older than 1.2."
+    return "It may want a Client certificate, or speak only a TLS older than 1.2."
+
+
+def _place(config: MirrorDBConfig, *, is_token: bool) -> tuple[str, str]:
+    """Return the URL of a server, and the field that says it."""
+    return (config.oauth_url or "", "Token URL") if is_token else (config.base_url, "Host")
+
+
+def _unreachable(reason: OSError | None, config: MirrorDBConfig, *, is_token: bool) -> str:
+    url, place = _place(config, is_token=is_token)
+    place = "Proxy" if config.proxy else place
+    where = f"{place} and port" if place == "Host" else place
     if isinstance(reason, socket.gaierror):
         return f"Name not found: check the spelling of {place}."
     if isinstance(reason, ConnectionRefusedError):
-        return f"Refused: nothing listens there. Check {place} and port, and that the server runs."
-    return f"Not reached: check {place} and port, and what may block the way."
+        return f"Refused: nothing listens there. Check {where}, and that the server runs."
+    if isinstance(reason, ConnectionResetError) and url.startswith("https:"):
+        return f"Broken off in the TLS handshake: check {where}. {_way_of_tls(config, is_token=is_token)}"
+    return f"Not reached: check {where}, and what may block the way."
