@@ -228,6 +228,10 @@ class RefusedError(ResponseError):
 
     parts: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        #: The whole answer, a ``MirrorDBResponse``, where the error was raised; it goes nowhere else.
+        self.response: Any = None
+
 
 class RateLimitError(ResponseError):
     """429: too many requests; ``retry_after`` says when to come back.

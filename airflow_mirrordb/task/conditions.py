@@ -116,12 +116,15 @@ class Condition:
     def _fits(self, value: Any, wanted: Any, name: str) -> bool:
         return same(value, wanted) or (name in self.rendered and same_in_text(value, wanted))
 
-    def seen(self, body: Any) -> str:
-        """Return in words what a body has in the field that is waited for; nothing if there is no field."""
+    def seen(self, body: Any, shown: Callable[[Any], str]) -> str:
+        """Return in words what a body has in the field that is waited for; nothing if there is no field.
+
+        :param shown: returns a value as it may be told
+        """
         if self.field is None:
             return ""
         value = self._value_in(body)
-        return f"has no {self.field}" if value is ABSENT else f"{self.field} is {value!r:.200}"
+        return f"has no {self.field}" if value is ABSENT else f"{self.field} is {shown(value)}"
 
     @property
     def wanted(self) -> str:

@@ -93,6 +93,37 @@ def test_another_state_is_waited_for(
     assert scheduler.run(**UNTIL_DONE, equals="done", **mode) == DONE
 
 
+@pytest.mark.parametrize("envelope", [None, "job"])
+def test_a_failed_state_is_looked_at_before_the_error_that_the_body_tells_of(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    scheduler: Scheduler,
+    mode: dict[str, Any],
+    envelope: str | None,
+) -> None:
+    """The ``error_path`` of a connection is what a failed job says of itself; it made the sensor ask on."""
+    error_path = f"{envelope}.error" if envelope else "error"
+    set_connection(scripted.url, extra={"error_path": error_path, "response_envelope": envelope})
+    scripted.answers = [(200, {envelope: FAILED} if envelope else FAILED, {})] * 2
+    error = ended(scheduler, **UNTIL_DONE, equals="done", **mode)
+    assert (error.field, error.state, error.detail) == ("state", "failed", "the disk is full")
+    assert len(scripted.requests) == 1
+
+
+def test_an_error_of_a_body_without_a_failed_state_is_a_failure_that_may_pass(
+    scripted: ScriptedBackend, set_connection: SetConnection, scheduler: Scheduler, mode: dict[str, Any]
+) -> None:
+    """Also where the field cannot be looked for in such a body."""
+    set_connection(scripted.url, extra={"error_path": "error"})
+    scripted.answers = [
+        (200, {"error": "not now", "state": "odd"}, {}),
+        (200, {"error": "not now", "runs": 3}, {}),
+        (200, {"runs": [1], "state": "done"}, {}),
+    ]
+    assert scheduler.run(field="length(runs)", equals=1, failed=[0], **mode) is not None
+    assert len(scripted.requests) == 3
+
+
 @pytest.mark.parametrize(
     ("state", "failed"), [(None, [None]), (3, [3]), ({"a": [1]}, [{"a": [1]}]), (False, [False])]
 )
@@ -140,6 +171,31 @@ def test_no_secret_is_in_the_words_of_a_failure(
     error = ended(scheduler, **UNTIL_DONE, equals="done", **mode)
     assert error.detail == "401 with the key ***"
     assert "s3cr3t" not in json.dumps(error.to_dict())
+
+
+def test_no_secret_is_in_what_is_told_of_a_field(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    scheduler: Scheduler,
+    mode: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A field may hold the connection's own key, also where its text is cut: log and errors are without."""
+    key = "s3cr3t-k3y-0123"
+    set_connection(scripted.url, password=key)
+    scripted.answers = [
+        (404, None, {}),
+        (200, {"state": key}, {}),
+        (200, {"state": "x" * 190 + key}, {}),
+        (200, {"state": {"by": [key]}}, {}),
+    ]
+    caplog.set_level("INFO")
+    error = ended(scheduler, field="state", equals="done", failed=[{"by": [key]}], **mode)
+    assert error.state == {"by": ["***"]}
+    told = caplog.text + "".join(capsys.readouterr())
+    assert "state is '***'" in told
+    assert "s3cr3t" not in told + json.dumps(error.to_dict())
 
 
 @pytest.mark.parametrize("not_yet", [[403, 503], ["403", 503], (403, 503)])

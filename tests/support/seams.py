@@ -293,6 +293,7 @@ SEAMS = {
     },
     "airflow_mirrordb.task.outcomes.polls": {
         "redaction of what a failure says": "_failed",
+        "redaction of what a field holds": "_shown",
     },
     "airflow_mirrordb.task.outcomes.result": {
         "results that XComs refuse": "storable",

@@ -19,6 +19,7 @@ from airflow_mirrordb.client.bodies.texts import in_utf8, text_from
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import (
     InvalidResponseError,
+    RefusedError,
     TransportError,
 )
 from airflow_mirrordb.client.messages.answer_errors import (
@@ -119,8 +120,7 @@ def interpret(
     :param maybe_applied: whether an attempt before it may have been applied
     :param elapsed: time since the first attempt, in seconds
     :param now: unix time, for a Retry-After that is a date
-    :param hide: takes secrets out of the request id, which appears in logs; not out of errors, which are
-        rid of theirs where they leave the client
+    :param hide: takes secrets out of the request id; errors are rid of theirs where they leave the client
     :raises ResponseError: if it is no success, of the class that the status calls for, or not ready yet, or
         its body tells of an error
     :raises InvalidResponseError: if it is a success, but the body cannot be used; that of a write only if it
@@ -137,10 +137,8 @@ def interpret(
         raise attach_request(answer.broken, request)
     else:
         body, is_json = _decode(answer, request, config)
-        if config.error_path is not None and is_json and body is not None:
-            check_for_error(body, answer, request, config.error_path, now=now)
     request_id = request_id_of(answer.headers)
-    return MirrorDBResponse(
+    response = MirrorDBResponse(
         status=answer.status,
         headers=answer.headers,
         data=unwrapped(body, config.response_envelope),
@@ -152,6 +150,19 @@ def interpret(
         elapsed=elapsed,
         is_json=is_json,
     )
+    if config.error_path is not None and is_json and body is not None:
+        _check_for_error(response, answer, request, config.error_path, now)
+    return response
+
+
+def _check_for_error(
+    response: MirrorDBResponse, answer: Answer, request: MirrorDBRequest, path: str, now: float
+) -> None:
+    try:
+        check_for_error(response.body, answer, request, path, now=now)
+    except RefusedError as error:
+        error.response = response  # its body may say more than that
+        raise
 
 
 def unwrapped(body: Any, envelope: str | None) -> Any:

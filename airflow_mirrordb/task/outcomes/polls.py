@@ -8,11 +8,13 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException
 
+from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.bodies.errors.failure_words import words_of_failure
 from airflow_mirrordb.client.errors import (
     FailedStateError,
     MirrorDBError,
     NotReadyError,
+    RefusedError,
     ResponseError,
 )
 from airflow_mirrordb.client.messages.response import GONE, MirrorDBResponse
@@ -20,6 +22,10 @@ from airflow_mirrordb.client.retries.wait_headers import retry_after
 from airflow_mirrordb.compat import DECISIONS
 from airflow_mirrordb.paths import ABSENT
 from airflow_mirrordb.task.conditions import Condition
+
+#: Characters of a value that are told, and among which secrets are looked for, so that none is cut there.
+MAX_SHOWN = 200
+MAX_HIDDEN = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +97,7 @@ def judge(
     :param max_failures: failures in a row that are too many; None if none are
     :param now: unix time, for a Retry-After that is a date
     :param function: the condition's function, where the caller has it already
-    :param hide: takes secrets out of what the backend says of a failure
+    :param hide: takes secrets out of what is told of a body
     :raises FailedStateError: if the resource will never fulfil the condition
     :raises MirrorDBError: the outcome itself, if it is permanent or one too many; or the function failed
     :raises AirflowException: what the function raised, but for one that is no decision where no number of
@@ -100,6 +106,8 @@ def judge(
     if isinstance(outcome, MirrorDBResponse):
         may_fail = max_failures is not None
         return _judge_answer(outcome, condition, state, function, now=now, may_fail=may_fail, hide=hide)
+    if isinstance(outcome, RefusedError) and outcome.response is not None:
+        _refuse_failed(condition, outcome, hide)
     if isinstance(outcome, ResponseError) and (
         isinstance(outcome, NotReadyError) or outcome.status in (*GONE, *condition.not_yet)
     ):
@@ -135,12 +143,15 @@ def _judge_answer(
     except AirflowException as error:
         if may_fail or isinstance(error, DECISIONS):
             raise
-        return PollResult(state=state, found=f"the condition raised {_told(error)}")
+        return PollResult(state=state, found=hide(f"the condition raised {_told(error)}"))
     except Exception as error:
-        raise MirrorDBError(message=f"the condition could not be judged: {_told(error)}") from error
+        message = hide(f"the condition could not be judged: {_told(error)}")
+        raise MirrorDBError(message=message) from error
     if failed is not ABSENT:
-        raise _failed(condition, failed, response, hide)
-    found = ", ".join(filter(None, (f"answered {response.status}", condition.seen(body))))
+        raise _failed(condition, failed, words_of_failure(response.body), hide)
+    found = ", ".join(
+        filter(None, (f"answered {response.status}", condition.seen(body, lambda value: _shown(value, hide))))
+    )
     if holds:
         return PollResult(state=state, found=found, response=response)
     return PollResult(state=state, found=found, wait=retry_after(response.headers, now) or 0.0)
@@ -163,17 +174,46 @@ def _judge_failure(error: MirrorDBError, state: PollState, max_failures: int | N
     return PollResult(state=state, found=error.message, failures=failures, wait=wait)
 
 
-def _failed(
-    condition: Condition, state: Any, response: MirrorDBResponse, hide: Callable[[str], str]
-) -> FailedStateError:
-    detail = hide(words_of_failure(response.body))
-    told = f"{condition.field} is {state!r:.200}, so what is waited for will not come"
+def _refuse_failed(condition: Condition, refused: RefusedError, hide: Callable[[str], str]) -> None:
+    """Check that an answer whose body tells of an error is not that of a resource that failed.
+
+    :raises FailedStateError: if it is, with what the error says
+    """
+    try:
+        failed = condition.failed_state(refused.response.data)
+    except ValueError:  # nothing of what is waited for is there
+        return
+    if failed is not ABSENT:
+        raise _failed(condition, failed, refused.detail, hide) from refused
+
+
+def _failed(condition: Condition, state: Any, words: str, hide: Callable[[str], str]) -> FailedStateError:
+    """Return the error of a resource that failed.
+
+    :param words: what its body says of that
+    """
+    detail = hide(words)
+    told = f"{condition.field} is {_shown(state, hide)}, so what is waited for will not come"
     return FailedStateError(
         message=f"{told}: {detail}" if detail else told,
         field=condition.field or "",
-        state=state,
+        state=_hidden(state, hide),
         detail=detail,
     )
+
+
+def _shown(value: Any, hide: Callable[[str], str]) -> str:
+    """Return a value of a body as it may be told: in at most 200 characters, without secrets."""
+    return hide(shortened(repr(value), MAX_HIDDEN))[:MAX_SHOWN]
+
+
+def _hidden(value: Any, hide: Callable[[str], str]) -> Any:
+    """Return a value of a body without secrets."""
+    if isinstance(value, str):
+        return hide(value)
+    if isinstance(value, dict):
+        return {hide(name): _hidden(item, hide) for name, item in value.items()}
+    return [_hidden(item, hide) for item in value] if isinstance(value, list) else value
 
 
 def _told(error: Exception) -> str:

@@ -106,6 +106,11 @@ GUARDS: dict[str, Guard] = {
         check=states.test_no_secret_is_in_the_words_of_a_failure,
         arguments={"mode": {"deferrable": True}},
     ),
+    "redaction of what a field holds": Guard(
+        without=lambda value, _hide: repr(value),
+        check=states.test_no_secret_is_in_what_is_told_of_a_field,
+        arguments={"mode": {"deferrable": True}},
+    ),
     # TLS
     "certificates": Guard(
         seam="TLS context",
