@@ -110,6 +110,7 @@ SEAMS = {
         "credentials in headers of answers": "_CREDENTIALS",
         "queries in headers of answers": "shown",
         "signatures in headers of answers": "signatures_of",
+        "signatures in URLs of the backend": "without_signatures",
     },
     "airflow_mirrordb.client.collections.pages.signs_of_more": {
         "number of fields": "_FIELDS",

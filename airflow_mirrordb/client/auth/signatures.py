@@ -6,8 +6,9 @@ Such a URL may be a credential: who has it may read what it leads to. A backend 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from yarl import URL
 
@@ -23,6 +24,15 @@ _SECRET_NAME = re.compile(
     r"sig|token|secret|passw|passphrase|pwd|credential|hmac|hdn|jwt|session|policy|auth(?!or)|hash|api.?key"
     r"|access.?key|private.?key|^(?:key|code|st|se|sas)$",
     re.IGNORECASE,
+)
+#: In names of tokens that tell only where a collection goes on.
+GOES_ON = re.compile(r"continuation|next|page|cursor|skip|delta|sync[-_]?token|scroll", re.IGNORECASE)
+#: A name and a value behind the path of a URL.
+_PAIR = re.compile(r"(?<=[?&#;])([^=&#;?]+)=([^&#;]+)")
+#: URLs in a text, and references in it that have a query or fragment. Each run of characters is read once.
+_REFERENCE = re.compile(
+    r"""(?<![A-Za-z0-9+.-])(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^\s<>"'\\]*[^\s<>"'\\.,;]"""
+    r"""|(?<![^\s<>"'\\;,=?#])[^\s<>"'\\;,=?#]*[?#][^\s<>"'\\]*[^\s<>"'\\.,;]"""
 )
 _RANDOM = re.compile(r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9_+/=~.-]*")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ].*)?")
@@ -58,3 +68,24 @@ def _is_secret(name: str, value: str) -> bool:
         return False
     looks_random = len(value) >= _LEAST_OF_RANDOM and _RANDOM.fullmatch(value) and not _DATE.fullmatch(value)
     return bool(_SECRET_NAME.search(name) or looks_random)
+
+
+def without_signatures(reference: str) -> str:
+    """Return a URL, or a reference, with ``…`` in the place of the values in it that are called secrets."""
+
+    def hidden(pair: re.Match[str]) -> str:
+        name, value = unquote(pair[1]), pair[2]
+        is_secret = len(value) >= _LEAST and _SECRET_NAME.search(name) and not GOES_ON.search(name)
+        return f"{pair[1]}=…" if is_secret else pair[0]
+
+    return _PAIR.sub(hidden, reference)
+
+
+def in_references(text: str, public: Callable[[str], str]) -> str:
+    """Return a text with what may be told of each URL in it, and of each reference that has a query.
+
+    :param public: returns what may be told of one
+    """
+    if "?" not in text and "#" not in text and "//" not in text:
+        return text
+    return _REFERENCE.sub(lambda found: public(found[0]), text)

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from yarl import URL
 
 from airflow_mirrordb.client.auth.redaction import Redaction
-from airflow_mirrordb.client.auth.signatures import signatures_of
+from airflow_mirrordb.client.auth.signatures import (
+    GOES_ON,
+    in_references,
+    signatures_of,
+    without_signatures,
+)
 from airflow_mirrordb.client.bodies.errors.details import encodable
 from airflow_mirrordb.client.endpoints.paths import BASE_URL
 from airflow_mirrordb.client.endpoints.urls import joined, shown
@@ -19,10 +24,12 @@ if TYPE_CHECKING:
 
 #: In the names of headers that hold credentials, or belong to them, but not where they only go on.
 _CREDENTIALS = re.compile(
-    r"cookie|authori[sz]|authent|x-auth(?:-|$)|token|secret|passw|credential|api[-_]?key|signature|session",
+    r"cookie|authori[sz]|authent|x-auth(?:-|$)|token|secret|passw|passphrase|pwd|credential|jwt|signature|session"
+    r"|(?:api|access|private|subscription|application)[-_]?key|^client$",  # devise_token_auth has the last
     re.IGNORECASE,
 )
-_GOES_ON = re.compile(r"continuation|next|page|cursor", re.IGNORECASE)
+#: A JSON Web Token (RFC 7519, section 3): the first two parts are JSON objects in base64url.
+_JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.")
 #: Headers of a file whose values its presigned URL may ask for, as ``response-content-type`` (S3, GetObject).
 _TOLD_BY_URL = frozenset(
     {
@@ -34,7 +41,6 @@ _TOLD_BY_URL = frozenset(
         "expires",
     }
 )
-_TARGET = re.compile(r"<([^<>]*)>")  # of a link (RFC 8288, section 3)
 
 
 class FullResponse(TypedDict):
@@ -43,8 +49,9 @@ class FullResponse(TypedDict):
     ``status`` is the HTTP status. ``headers`` have names in lower case; those with the same name are one,
     with commas between their values (RFC 9110, section 5.3). ``etag`` is the entity tag, as ``if_match``
     takes it. ``location`` is what the ``Location`` header names, as an ``endpoint`` takes it where it lies
-    under the connection's base URL, else its URL, without the query, which may be a signature. ``data`` is
-    what the result is without ``full_response``.
+    under the connection's base URL, else its URL, without the query, which may be a signature. So are all
+    URLs in headers; one at the backend is without the values that are called secrets. ``data`` is what the
+    result is without ``full_response``.
     """
 
     status: int
@@ -89,18 +96,18 @@ def _headers(
     hide: Callable[[str], str],
     hide_more: Callable[[str], str],
 ) -> dict[str, str]:
-    def target(found: re.Match[str]) -> str:
-        return f"<{_public(found[1], requested, base)}>"
+    def mentioned(reference: str) -> str:
+        # a name, as that of a profile, may have a fragment
+        is_bare = "?" not in reference and "@" not in reference
+        return without_signatures(reference) if is_bare else _public(reference, requested, base)
 
     kept: dict[str, str] = {}
     for given, value in headers.items():
         name, text = encodable(given).lower(), encodable(value)
-        if _CREDENTIALS.search(name) and not _GOES_ON.search(name):
+        if (_CREDENTIALS.search(name) or _JWT.search(text)) and not GOES_ON.search(name):
             continue
-        if name in ("location", "content-location"):
-            text = _public(text, requested, base)
-        elif name == "link":
-            text = _TARGET.sub(target, text)
+        is_reference = name in ("location", "content-location")
+        text = _public(text, requested, base) if is_reference else in_references(text, mentioned)
         text = hide(text) if name in _TOLD_BY_URL else hide_more(text)
         kept[name] = f"{kept[name]}, {text}" if name in kept else text
     return kept
@@ -116,13 +123,14 @@ def _location(given: str, requested: URL, base: URL, hide: Callable[[str], str])
     prefix = base.raw_path.rstrip("/")
     path = target.raw_path.removeprefix(f"{prefix}/").strip("/") if target.raw_path != prefix else ""
     path = path or BASE_URL
-    return hide(f"{path}?{target.raw_query_string}" if target.raw_query_string else path)
+    return hide(without_signatures(f"{path}?{target.raw_query_string}" if target.raw_query_string else path))
 
 
 def _public(reference: str, requested: URL, base: URL) -> str:
-    """Return a reference as it was given, without its query if it leads elsewhere."""
+    """Return a reference as it was given, without its signatures, or its query if it leads elsewhere."""
     target = joined(requested, reference)
-    return reference if target is not None and _is_here(target, base) else shown(reference)
+    is_here = target is not None and _is_here(target, base) and target.raw_user is target.raw_password is None
+    return without_signatures(reference) if is_here else shown(reference)
 
 
 def _is_here(target: URL, base: URL) -> bool:

@@ -237,6 +237,10 @@ GUARDS: dict[str, Guard] = {
         without=unchanged,
         check=full.test_no_secret_and_no_signature_is_in_a_header,
     ),
+    "signatures in URLs of the backend": Guard(
+        without=unchanged,
+        check=full.test_a_location_at_the_backend_has_no_signature,
+    ),
     "signatures in headers of answers": Guard(
         without=lambda _request: [],
         check=files.test_a_full_response_has_no_signature,
