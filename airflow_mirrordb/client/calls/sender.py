@@ -37,7 +37,7 @@ from airflow_mirrordb.client.messages.request import (
     request_of_token,
 )
 from airflow_mirrordb.client.messages.response import SUCCESS, MirrorDBResponse, interpret
-from airflow_mirrordb.client.retries.retry import Progress, Retrying, WaitNeeded
+from airflow_mirrordb.client.retries.retry import Progress, Retrying, RetryPolicy, WaitNeeded
 from airflow_mirrordb.client.retries.write_safety import not_repeated
 from airflow_mirrordb.client.uploads.sources import LocalFile, OpenSource
 from airflow_mirrordb.client.wire.deadlines import CancelScope
@@ -116,6 +116,7 @@ class Sender:
         self._clock, self._observe = clock, observe
         self._in_flight: set[InFlightRequest] = set()
         self._told_of_key = False
+        self._retrying: Retrying | None = None
 
     def __len__(self) -> int:
         """How many are in flight."""
@@ -166,10 +167,7 @@ class Sender:
             with self.in_flight(request):
                 if once:
                     return await call.only_attempt(progress)
-                policy = snapshot.policy
-                retrying = Retrying(
-                    policy=policy, clock=self._clock, repeats=policy.repeats, hide=self._reporting.text
-                )
+                retrying = self._retrying_by(snapshot.policy)
                 return await retrying.run(call.attempt, name=call, progress=progress, wait=wait)
         except TurnTooLateError as late:
             raise self._not_sent(late, request, deadline, wait=wait) from None
@@ -177,6 +175,14 @@ class Sender:
             attach_request(error, request)
             error.maybe_applied |= call.maybe_applied  # it may have been ended while it waited
             raise
+
+    def _retrying_by(self, policy: RetryPolicy) -> Retrying:
+        """Return what repeats requests by a policy; made anew only where the settings were changed."""
+        if self._retrying is None or self._retrying.policy is not policy:
+            self._retrying = Retrying(
+                policy=policy, clock=self._clock, repeats=policy.repeats, hide=self._reporting.text
+            )
+        return self._retrying
 
     def _begin(
         self, prepared: PreparedRequest, progress: Progress | None, max_elapsed: float
