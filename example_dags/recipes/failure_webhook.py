@@ -11,7 +11,7 @@ from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 def tell(context: Any) -> None:
     from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 
-    ti, error = context["ti"], context.get("exception")
+    ti, error = context["ti"], context.get("exception") or "see its log"  # not every Airflow tells
     failure = {"dag": ti.dag_id, "run": ti.run_id, "task": ti.task_id, "error": str(error)[:500]}
     with MirrorDBHook("mirrordb_default") as hook:
         hook.create("api/incidents", failure)
