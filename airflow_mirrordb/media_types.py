@@ -61,5 +61,14 @@ def is_html_type(content_type: str) -> bool:
     return found is not None and found[2].lower() in ("html", "xhtml+xml")
 
 
+@functools.lru_cache(maxsize=64)
+def takes_page(accept: str) -> bool:
+    """Whether a page for people is among what is asked for, if only in a range, as ``text/*``."""
+    return any(
+        subtype.lower() in ("html", "xhtml+xml") or (subtype == "*" and name.lower() in ("text", "*"))
+        for name, subtype in _RANGE.findall(accept)
+    )
+
+
 def _is_json(subtype: str) -> bool:
     return subtype.lower() == "json" or subtype.lower().endswith("+json")

@@ -107,6 +107,66 @@ def test_bytes_go_to_a_file(
     assert [headers["Accept"] for headers in scripted.headers] == ["image/png"]
 
 
+PAGE = b"\n<!doctype html><html><title>502 Bad Gateway</title>The proxy lost its way</html>"
+
+
+@pytest.mark.parametrize("headers", [{"Content-Type": "text/html; charset=utf-8"}, {}], ids=["html", "none"])
+@pytest.mark.parametrize("to_file", [True, False])
+def test_a_page_that_was_not_asked_for_is_an_error(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    tmp_path: Path,
+    mode: dict[str, Any],
+    headers: dict[str, str],
+    to_file: bool,
+) -> None:
+    """Gateways send them for failures (RFC 9110, section 12.5.1: it is none of the acceptable ones).
+
+    A next try may get what was asked for; the file of an earlier run is left as it is.
+    """
+    set_connection(scripted.url)
+    scripted.answers = [(200, PAGE, headers)]
+    path = tmp_path / "export.csv"
+    path.write_bytes(CSV)
+    where: dict[str, Any] = {"output_path": str(path)} if to_file else {}
+    with pytest.raises(InvalidResponseError, match="200, but the answer is a page") as raised:
+        run(read(accept="text/csv", **where, **mode))
+    assert raised.value.retryable
+    assert "not 'text/csv': 'The proxy lost its way'" in raised.value.message
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [CSV]
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type", "body"),
+    [
+        ("text/html", "text/html", PAGE),
+        ("text/csv, text/*;q=0.5", "text/html", PAGE),
+        ("text/csv, */*;q=0.1", "text/html", PAGE),
+        ("text/markdown", "text/markdown", b"<h1>Read me</h1>"),
+        ("text/csv", "text/html; charset=utf-8", b"id;name"),
+        ("application/xml", "application/xml", b"<html/>"),
+    ],
+)
+@pytest.mark.parametrize("to_file", [True, False])
+def test_what_may_be_a_page_is_taken_as_it_is(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    tmp_path: Path,
+    accept: str,
+    content_type: str,
+    body: bytes,
+    to_file: bool,
+) -> None:
+    """Flask calls each text HTML that is given no type (flask.Response.default_mimetype)."""
+    set_connection(scripted.url)
+    scripted.answers = [(200, body, {"Content-Type": content_type})]
+    path = tmp_path / "export"
+    where: dict[str, Any] = {"output_path": str(path)} if to_file else {}
+    with MirrorDBHook() as hook:
+        result = hook.read("api/export", accept=accept, **where)
+    assert (path.read_bytes() if to_file else result.encode()) == body
+
+
 def test_the_text_of_a_write_is_its_result_without_a_warning(
     scripted: ScriptedBackend, set_connection: SetConnection, caplog: pytest.LogCaptureFixture
 ) -> None:

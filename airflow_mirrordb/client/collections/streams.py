@@ -18,7 +18,12 @@ from asgiref.sync import sync_to_async
 
 from airflow_mirrordb.client.errors import InvalidRequestError, OutputError
 from airflow_mirrordb.client.messages.request import MirrorDBRequest, attach_request
-from airflow_mirrordb.client.messages.response import SUCCESS, MirrorDBResponse
+from airflow_mirrordb.client.messages.response import (
+    MAX_PAGE,
+    SUCCESS,
+    MirrorDBResponse,
+    check_for_page,
+)
 from airflow_mirrordb.client.uploads.storage_failures import is_final, no_answer, words_of
 
 log = logging.getLogger(__name__)
@@ -85,6 +90,7 @@ class Stream:
         self._sink, self._request = sink, request
         self._turn = Lock()  # a thread goes on when the task that waits for it is cancelled
         self._gathered: list[bytes] = []
+        self._beginning = b""
         self._waiting = self._bytes = 0
         self._records: int | None = None
         self._hash = hashlib.sha256()
@@ -105,12 +111,15 @@ class Stream:
         Whatever else comes of it leaves nothing behind.
 
         :raises OutputError: if the file cannot be written
+        :raises InvalidResponseError: if the answer is a page (HTML) where other text was asked for
         :raises MirrorDBError: what awaiting the answer raises
         """
         try:
             response = await answer
             if response.status not in SUCCESS:  # 304, or 404 of what may be missing
                 return response
+            if self._records is None:
+                check_for_page(response.status, response.headers, self._beginning, self._request)
             try:
                 manifest = await self._finish()
             except OutputError as error:
@@ -126,6 +135,7 @@ class Stream:
         :raises OutputError: if it cannot be written
         """
         self._gathered.clear()
+        self._beginning = b""
         self._waiting = self._bytes = 0
         self._hash = hashlib.sha256()
         await self._off_loop(self._begin)
@@ -136,6 +146,8 @@ class Stream:
         :raises OutputError: if it cannot be written
         """
         self._gathered.append(data)
+        if len(self._beginning) < MAX_PAGE:
+            self._beginning += data[:MAX_PAGE]
         self._waiting += len(data)
         if self._waiting >= BLOCK:
             await self._flush()

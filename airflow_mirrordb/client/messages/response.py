@@ -14,6 +14,7 @@ from multidict import istr
 
 from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.bodies.errors.json_faults import fault_in
+from airflow_mirrordb.client.bodies.errors.texts import words_of_page
 from airflow_mirrordb.client.bodies.sizes import MAX_EXPANSION, decoded_size
 from airflow_mirrordb.client.bodies.texts import in_utf8, text_from
 from airflow_mirrordb.client.config import MirrorDBConfig
@@ -32,7 +33,7 @@ from airflow_mirrordb.client.messages.entity_tags import entity_tag
 from airflow_mirrordb.client.messages.full_response import FullResponse
 from airflow_mirrordb.client.messages.headers import CONDITIONS_OF_READS, header_key
 from airflow_mirrordb.client.messages.request import MirrorDBRequest, WireRequest, attach_request
-from airflow_mirrordb.client.retries.passing import is_web_page
+from airflow_mirrordb.client.retries.passing import is_unasked_page, is_web_page
 from airflow_mirrordb.client.values import value_class
 from airflow_mirrordb.media_types import is_html_type, is_json_type, takes_text
 from airflow_mirrordb.paths import ABSENT, PathError, parse_path
@@ -42,6 +43,8 @@ SUCCESS = range(200, 300)
 GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _CONTENT_TYPE, _ETAG = istr("Content-Type"), istr("ETag")  # looked up in half the time
 APPLIED = "; the write itself was applied"
+#: Bytes of an answer by which it is known to be a page.
+MAX_PAGE = 2**14
 
 
 @value_class
@@ -227,6 +230,7 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
     elif takes_text(request.accept) and not is_json_type(content_type):
         if not answer.body:
             return None, True
+        check_for_page(answer.status, answer.headers, answer.body, request)
         text = text_from(answer.body, content_type)
         if text is not None or not request.reads:
             return text, False
@@ -255,15 +259,37 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
             )
     if request.any_body and not _should_be_json(answer, content_type):
         return None, False
-    applied = "" if request.reads else APPLIED
     error = InvalidResponseError(
-        message=f"{answer.status}, but {reason}{applied}",
+        message=f"{answer.status}, but {reason}{'' if request.reads else APPLIED}",
         status=answer.status,
         request_id=request_id_of(answer.headers),
         maybe_applied=not request.reads,
         retryable=passes,
     )
     raise attach_request(error, request)
+
+
+def check_for_page(status: int, headers: Mapping[str, str], body: bytes, request: MirrorDBRequest) -> None:
+    """Check that the answer of a read is no page (HTML) where other text was asked for.
+
+    :param body: its beginning
+    :raises InvalidResponseError: if it is one
+    """
+    if not request.reads or not is_unasked_page(headers, body, request.accept):
+        return
+    content_type = headers.get(_CONTENT_TYPE, "none")
+    words = words_of_page(text_from(body[:MAX_PAGE], content_type) or "")[1]
+    raise attach_request(
+        InvalidResponseError(
+            message=f"{status}, but the answer is a page (content type {shortened(content_type, 200)!r}), as"
+            f" gateways send for a failure, and not {request.accept!r:.200}: {shortened(words, 200)!r}; if a"
+            " page is wanted, accept must name its type, as text/html",
+            status=status,
+            request_id=request_id_of(headers),
+            retryable=True,
+        ),
+        request,
+    )
 
 
 def _should_be_json(answer: Answer, content_type: str) -> bool:

@@ -6,10 +6,12 @@ Whether the client itself sends a request again is said in :meth:`RetryPolicy.re
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from http import HTTPStatus
 
 from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.media_types import is_html_type, takes_page
 
 #: 4xx that say nothing against the request itself: a time-out, a lock that somebody else holds (RFC 4918,
 #: section 11.3), too early, too many.
@@ -37,3 +39,19 @@ def may_pass(status: int, config: MirrorDBConfig, *, asks_to_wait: bool) -> bool
 def is_web_page(headers: Mapping[str, str], body: bytes) -> bool:
     """Return whether an answer that should be JSON is a page for people, as proxies send for maintenance."""
     return "html" in headers.get("Content-Type", "").lower() or _PAGE.match(body) is not None
+
+
+def is_unasked_page(headers: Mapping[str, str], body: bytes, accept: str | None) -> bool:
+    """Return whether an answer is a page for people where other text was asked for, as ``text/csv``.
+
+    It calls itself HTML, or nothing, and looks like that: many frameworks call each text HTML that an author
+    gives no type.
+
+    :param body: its beginning
+    """
+    if accept is None or takes_page(accept):
+        return False
+    content_type = headers.get("Content-Type")
+    if content_type is None:
+        return _PAGE.match(body.removeprefix(BOM_UTF8)) is not None
+    return is_html_type(content_type) and body.removeprefix(BOM_UTF8).lstrip().startswith(b"<")
