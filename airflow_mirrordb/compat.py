@@ -164,6 +164,11 @@ def asset_states(trigger: Any) -> list[Any]:
     return [*getattr(accessors, "_by_name", {}).values()]
 
 
+def assets_of(trigger: Any) -> list[str]:
+    """Return the names of the assets that an event trigger watches; none before Airflow 3.3."""
+    return [*getattr(getattr(trigger, "asset_state_store", None), "_by_name", {})]
+
+
 def starts_from_trigger() -> bool:
     """Whether Airflow renders the templates of a task that begins in the triggerer."""
     return bool(AIRFLOW_V_3_3_PLUS)

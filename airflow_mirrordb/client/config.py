@@ -21,7 +21,7 @@ from pydantic import (
 from airflow_mirrordb.client.endpoints.paths import decode_endpoint, quote_path
 from airflow_mirrordb.client.endpoints.registry import EndpointRegistry
 from airflow_mirrordb.client.endpoints.urls import MAX_URL_LENGTH, origin_of, split_url
-from airflow_mirrordb.client.errors import ConfigError, remedy
+from airflow_mirrordb.client.errors import ConfigError
 from airflow_mirrordb.client.messages.headers import CONTROL, RESERVED_HEADERS, header_key
 from airflow_mirrordb.client.retries.retry import NOT_APPLIED_STATUSES, RETRY_STATUSES, RetryPolicy
 from airflow_mirrordb.client.setting_types import (
@@ -36,6 +36,7 @@ from airflow_mirrordb.client.setting_types import (
     SuccessStatuses,
     Verify,
 )
+from airflow_mirrordb.client.setting_words import problem_of
 from airflow_mirrordb.paths import parse_path
 
 AuthType = Literal["none", "bearer", "api_key", "basic", "oauth2"]
@@ -72,6 +73,12 @@ def _check_credentials(user: str, password: str) -> None:
         raise ValueError("a user name of basic authentication has no colon (RFC 7617, section 2)")
     if CONTROL.search(user) or CONTROL.search(password):
         raise ValueError("user or password hold a line break or another control character")
+
+
+#: Settings whose value is in no message: it is a secret, or may hold one.
+_UNSEEN = frozenset(
+    {"api_key", "base_url", "client_key_passphrase", "headers", "login", "oauth_url", "proxy"}
+)
 
 
 def _wrong(field: str, reason: str) -> ConfigError:
@@ -317,7 +324,8 @@ class MirrorDBConfig(BaseModel):
         try:
             return handler(cls._blank_is_default(values))
         except ValidationError as error:
-            problems = [cls._problem(item["loc"], item["type"], item["msg"]) for item in error.errors()]
+            known = cls.model_fields
+            problems = [problem_of(item, known, _UNSEEN) for item in error.errors()]
             field = str(next((item["loc"][0] for item in error.errors() if item["loc"]), ""))
         # not in the handler: the error would keep pydantic's as its context, which holds the input
         raise ConfigError(message="; ".join(dict.fromkeys(problems)), field=field)
@@ -336,17 +344,6 @@ class MirrorDBConfig(BaseModel):
             for name, value in values.items()
         }
         return {name: value for name, value in stripped.items() if value not in (None, "", [], {})}
-
-    @classmethod
-    def _problem(cls, location: tuple[int | str, ...], kind: str, message: str) -> str:
-        if not location:
-            return message.removeprefix("Value error, ")
-        name = str(location[0])
-        if kind == "extra_forbidden":
-            return f"unknown setting {name!r}; {remedy(name, sorted(cls.model_fields), cutoff=0.5)}"
-        if kind == "missing":
-            return f"{name}: it is required"
-        return f"{name}: {message.removeprefix('Value error, ')[:300]}"
 
     @property
     def auth(self) -> AuthType:

@@ -205,8 +205,17 @@ class ForbiddenError(ResponseError):
     """403: the key may not do this."""
 
 
+@dataclass(eq=False, kw_only=True)
 class NotFoundError(ResponseError):
-    """404, or 410: there is no such resource, or no more."""
+    """404, or 410: there is no such resource, or no more.
+
+    :param url: what was asked for; without its query, if that may hold a secret
+    """
+
+    url: str | None = None
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} (asked for {one_line(self.url)})" if self.url else super().__str__()
 
 
 class ConflictError(ResponseError):

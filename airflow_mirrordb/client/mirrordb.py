@@ -28,6 +28,7 @@ from airflow_mirrordb.client.messages.request import (
     PreparedRequest,
     RequestOptions,
     read_method,
+    request_of,
     update_method,
 )
 from airflow_mirrordb.client.messages.response import MirrorDBResponse
@@ -128,14 +129,8 @@ class GenericMirrorDB(Connected):
 
         The other arguments and the errors are those of :meth:`create_function`.
         """
-        request = MirrorDBRequest(
-            method=read_method(data),
-            endpoint=endpoint,
-            method_name=method_name,
-            data=data,
-            paginate=paginate,
-            **options,
-        )
+        said = {"method_name": method_name, "data": data, "paginate": paginate, **options}
+        request = request_of(read_method(data), endpoint, said)
         return (await self.send(self.prepare(request))).result
 
     async def records(
@@ -156,14 +151,8 @@ class GenericMirrorDB(Connected):
 
         The other arguments and errors are those of :meth:`read_function`.
         """
-        request = MirrorDBRequest(
-            method=read_method(data),
-            endpoint=endpoint,
-            method_name=method_name,
-            data=data,
-            paginate=paginate,
-            **options,
-        )
+        said = {"method_name": method_name, "data": data, "paginate": paginate, **options}
+        request = request_of(read_method(data), endpoint, said)
         with self._reporting:
             reader = self._reader(request, None, in_pauses=in_pauses)
             async with aclosing(pages(reader, request)) as found:
@@ -390,5 +379,5 @@ class GenericMirrorDB(Connected):
         return replace(response, full=full_response(response, url, base_url, hide))
 
     async def _data(self, method: Method, method_name: str | None, endpoint: str, **options: Any) -> Any:
-        request = MirrorDBRequest(method=method, endpoint=endpoint, method_name=method_name, **options)
+        request = request_of(method, endpoint, {"method_name": method_name, **options})
         return (await self.send(self.prepare(request))).result

@@ -43,7 +43,12 @@ def _as_statuses(value: object) -> object:
 
 
 def _as_mapping(value: object) -> object:
-    return json.loads(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise ValueError(f'it must be a JSON object, as {{"X-Tenant": "acme"}}: {error}') from None
 
 
 def _as_method(value: object) -> object:

@@ -17,6 +17,7 @@ from airflow_mirrordb.client.messages.request import (
     PreparedRequest,
     RequestOptions,
     read_method,
+    request_of,
 )
 from airflow_mirrordb.client.retries.retry import Progress
 from airflow_mirrordb.compat import DECISIONS
@@ -106,14 +107,8 @@ class MirrorDBHook(ConnectedHook):
 
         The other arguments and errors are those of :meth:`create`.
         """
-        request = MirrorDBRequest(
-            method=read_method(data),
-            endpoint=endpoint,
-            method_name=method_name,
-            data=data,
-            paginate=paginate,
-            **options,
-        )
+        said = {"method_name": method_name, "data": data, "paginate": paginate, **options}
+        request = request_of(read_method(data), endpoint, said)
         return self.request(request, output_path=output_path).result
 
     def records(
@@ -282,4 +277,4 @@ class MirrorDBHook(ConnectedHook):
     # -- inside ----------------------------------------------------------------------------------
 
     def _data(self, method: Method, endpoint: str, **options: Any) -> Any:
-        return self.request(MirrorDBRequest(method=method, endpoint=endpoint, **options)).result
+        return self.request(request_of(method, endpoint, options)).result

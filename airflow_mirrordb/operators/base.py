@@ -21,16 +21,17 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_mirrordb.compat import DECISIONS
 from airflow_mirrordb.json_types import is_list
-from airflow_mirrordb.task.arguments import (
-    MAX_EVENT_BYTES,
+from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES, parse_argument, refuse_changed, request_of
+from airflow_mirrordb.task.checks import (
     check_accept_argument,
     check_bulk_arguments,
+    check_endpoint_argument,
     check_filter_argument,
+    check_headers_argument,
+    check_names,
     check_size_argument,
-    parse_argument,
-    refuse_changed,
+    naming,
     refuse_sensitive,
-    request_of,
 )
 from airflow_mirrordb.task.failures import fail, retry_arguments
 from airflow_mirrordb.task.link import MirrorDBResourceLink, keep_linked, link
@@ -67,7 +68,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
     :param endpoint: path relative to the connection's base URL, as ``api/users/7``, or a list of them
         (templated)
     :param mirrordb_conn_id: id of a connection of type ``mirrordb`` (templated)
-    :param method_name: label in logs and errors; the task id by default (templated)
+    :param method_name: label in logs and errors (templated)
     :param query: values of the query (templated)
     :param headers: further headers (templated); no secrets, they show in the UI
     :param request_timeout: longest time that one attempt may take, in seconds; the connection's by
@@ -136,13 +137,17 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         retry_policy: RetryPolicy | None = None,
         **kwargs: Any,
     ) -> None:
-        check_size_argument(max_event_bytes)
-        check_filter_argument(response_filter)
-        check_accept_argument(accept)
-        check_bulk_arguments(on_error, concurrency, max_failed)
+        with naming(kwargs.get("task_id")):
+            check_names(type(self), kwargs)
+            check_size_argument(max_event_bytes)
+            check_filter_argument(response_filter)
+            check_accept_argument(accept)
+            check_bulk_arguments(on_error, concurrency, max_failed)
+            check_endpoint_argument(endpoint)
+            check_headers_argument(headers, deferrable=deferrable)
+            if is_list(endpoint) and not self.takes_lists:
+                raise ValueError(self._only_one())
         super().__init__(**retry_arguments(retry_policy), **kwargs)
-        if is_list(endpoint) and not self.takes_lists:
-            raise ValueError(self._only_one())
         self.endpoint = endpoint
         self.mirrordb_conn_id = mirrordb_conn_id
         self.method_name = method_name

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.json_types import NOT_GIVEN
 from airflow_mirrordb.operators.base import MirrorDBOperator
-from airflow_mirrordb.task.arguments import (
-    BODY_FIELDS,
+from airflow_mirrordb.task.arguments import BODY_FIELDS, parse_argument, read_of, request_of
+from airflow_mirrordb.task.checks import (
     check_body_arguments,
+    check_bulk_data,
+    check_paginate_argument,
     check_path_arguments,
-    parse_argument,
-    read_of,
-    request_of,
+    naming,
 )
 from airflow_mirrordb.task.idempotency_keys import key_of, payload_of
-from airflow_mirrordb.task.templates import has_template
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -53,9 +52,11 @@ class _BodyOperator(MirrorDBOperator):
         bulk: bool | str = False,
         **kwargs: Any,
     ) -> None:
-        body = (data, form, files, input_path, content_type)
-        check_body_arguments(**dict(zip(BODY_FIELDS, body, strict=True)))
         super().__init__(**kwargs)
+        body = (data, form, files, input_path, content_type)
+        with naming(self.task_id):
+            check_body_arguments(**dict(zip(BODY_FIELDS, body, strict=True)))
+            check_bulk_data(data, bulk)
         self.data = None if data is NOT_GIVEN else data
         self.form = form
         self.files = files
@@ -134,16 +135,9 @@ class MirrorDBReadOperator(MirrorDBOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if isinstance(paginate, Mapping):
-            from airflow_mirrordb.client.collections.pages.arguments import (
-                check_page_arguments,
-                check_place_of_param,
-            )
-
-            templated = [name for name in paginate if has_template(paginate[name])]
-            check_page_arguments(paginate, templated)
-            check_place_of_param(paginate, data, templated)
-        check_path_arguments(output_path=output_path)
+        with naming(self.task_id):
+            check_paginate_argument(paginate, data)
+            check_path_arguments(output_path=output_path)
         self.data = data
         self.paginate = paginate
         self.output_path = output_path

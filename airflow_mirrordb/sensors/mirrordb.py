@@ -17,15 +17,8 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_mirrordb.task.arguments import (
-    MAX_EVENT_BYTES,
-    READ_FIELDS,
-    check_sensor_arguments,
-    condition_of,
-    fields_of,
-    poll_of,
-    refuse_sensitive,
-)
+from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES, READ_FIELDS, condition_of, fields_of, poll_of
+from airflow_mirrordb.task.checks import check_names, check_sensor_arguments, naming, refuse_sensitive
 from airflow_mirrordb.task.conditions import (
     Condition,
     path_of,
@@ -89,7 +82,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
     :param not_yet: statuses that mean "not yet" as 404 does, whatever else they say: ``[403, 503]`` of a
         store that hides what is not there, and is overloaded for hours (templated)
     :param max_failures: passing failures in a row that end the task
-    :param method_name: label in logs and errors; the task id by default (templated)
+    :param method_name: label in logs and errors (templated)
     :param data: JSON value that says what to read, as for ``MirrorDBReadOperator`` (templated)
     :param query: values of the query (templated)
     :param headers: further headers (templated); no secrets, they show in the UI
@@ -153,6 +146,8 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         retry_policy: RetryPolicy | None = None,
         **kwargs: Any,
     ) -> None:
+        with naming(kwargs.get("task_id")):
+            check_names(type(self), kwargs)
         super().__init__(**retry_arguments(retry_policy), **kwargs)
         self.endpoint = endpoint
         self.mirrordb_conn_id = mirrordb_conn_id
@@ -175,7 +170,8 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         self.response_filter = response_filter
         self.deferrable = deferrable or start_from_trigger
         self.max_event_bytes = max_event_bytes
-        check_sensor_arguments(self)
+        with naming(self.task_id):
+            check_sensor_arguments(self)
         if start_from_trigger or end_from_trigger:
             self._start_in_triggerer(start_from_trigger=start_from_trigger, end_from_trigger=end_from_trigger)
 

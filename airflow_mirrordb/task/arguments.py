@@ -7,21 +7,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_mirrordb.bulk_arguments import (
     MAX_FAILED_WANTED,
-    NEEDS_CONTINUE,
-    ON_ERROR,
-    ON_ERROR_WANTED,
     is_max_failed,
 )
-from airflow_mirrordb.json_types import NOT_GIVEN, is_list
 from airflow_mirrordb.task.serialization import NotStorableError, check_exact
-from airflow_mirrordb.task.templates import has_template
 
 if TYPE_CHECKING:
     from airflow_mirrordb.client.endpoints.patterns import Method
@@ -29,6 +24,8 @@ if TYPE_CHECKING:
     from airflow_mirrordb.task.conditions import Condition
 
 T = TypeVar("T")
+
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
 
 #: The arguments of an operator that make the body of its request.
 BODY_FIELDS = ("data", "form", "files", "input_path", "content_type")
@@ -107,121 +104,6 @@ def check_choice_of_failed(task: Any, condition: object) -> None:
 
     chosen = (task.gone, task.changed, task.equals is not None, task.is_in is not None, condition is not None)
     check_failed(task.failed, field=task.field, equals=task.equals, is_in=task.is_in, chosen=chosen)
-
-
-def check_body_arguments(**given: object) -> None:
-    """Check that the author of a task gave one body, be it ``data=None``.
-
-    :param given: the arguments by name; :data:`NOT_GIVEN` is one that was left out
-    :raises ValueError: names those that contradict each other, or says that there is none
-    """
-    from airflow_mirrordb.body_arguments import BODIES, check_bodies
-
-    left = {name: value for name, value in given.items() if value is not NOT_GIVEN}
-    if "data" not in left and all(left.get(name) is None for name in BODIES):
-        raise ValueError(f"data: it is missing; a body is made of {', '.join(BODIES)}")
-    check_bodies(left)
-    check_path_arguments(input_path=given.get("input_path"))
-    if isinstance(files := given.get("files"), Mapping):
-        check_path_arguments(**{f"files[{name!r}]": paths for name, paths in files.items()})
-
-
-def check_path_arguments(**given: object) -> None:
-    """Check paths of files, but those that are templates or come from other tasks.
-
-    :param given: a path or a list of them, by the names of arguments
-    :raises ValueError: names one that is none of a file
-    """
-    for name, paths in given.items():
-        for path in paths if is_list(paths) else [paths]:
-            if isinstance(path, str) and not has_template(path):
-                from airflow_mirrordb.storage_paths import fault_of
-
-                if fault := fault_of(path):
-                    raise ValueError(f"{name}: {path!r} {fault}")
-
-
-def check_filter_argument(response_filter: object) -> None:
-    """Check a ``response_filter``, which is no template, when the DAG is read.
-
-    :raises ValueError: if it is neither a function nor a path
-    """
-    if response_filter is None or callable(response_filter):
-        return
-    wanted = (
-        "response_filter: it must be a function, or a path as 'rows' or 'data[].id', which is no template"
-    )
-    if not isinstance(response_filter, str):
-        raise ValueError(f"{wanted}; not {response_filter!r:.200}")  # noqa: TRY004  # one error for all
-    from airflow_mirrordb.paths import PathError, parse_path
-
-    try:
-        parse_path(response_filter)
-    except PathError as error:
-        raise ValueError(f"{wanted}; {error}") from None
-
-
-def check_accept_argument(accept: object) -> None:
-    """Check what a task's author wrote, unless it is a template.
-
-    :raises ValueError: if it names no media types
-    """
-    if accept is None or has_template(accept):
-        return
-    from airflow_mirrordb.media_types import check_accept
-
-    try:
-        check_accept(accept)
-    except ValueError as error:
-        raise ValueError(f"accept: {error}") from None
-
-
-def check_size_argument(max_event_bytes: object) -> None:
-    """Check a ``max_event_bytes``, which is no template, when the DAG is read.
-
-    :raises ValueError: if it is no number of bytes
-    """
-    if not isinstance(max_event_bytes, int) or max_event_bytes < 1:
-        raise ValueError(f"max_event_bytes: it must be a number of bytes above 0, not {max_event_bytes!r}")
-
-
-def check_bulk_arguments(on_error: object, concurrency: object, max_failed: object) -> None:
-    """Check the arguments that say how a list is sent, but those of templates.
-
-    :raises ValueError: if one cannot be meant, or two contradict each other
-    """
-    if isinstance(on_error, str) and "{" not in on_error and on_error not in ON_ERROR:
-        raise ValueError(f"on_error: {ON_ERROR_WANTED}, not {on_error!r}")
-    if isinstance(concurrency, int) and concurrency < 1:
-        raise ValueError(f"concurrency: it must be at least 1, not {concurrency}")
-    is_template = isinstance(max_failed, str) and "{" in max_failed
-    if not is_template and max_failed_of(max_failed) is not None and on_error == "fail":
-        raise ValueError(f"max_failed: {NEEDS_CONTINUE}")
-
-
-def check_sensor_arguments(sensor: Any) -> None:
-    """Check what the author of a sensor wrote, but the values of templates.
-
-    :raises ValueError: if the arguments are not one condition, or not one that can be deferred, or one cannot
-        be meant
-    """
-    from airflow_mirrordb.task.conditions import check_choice, check_function, check_path, check_statuses
-
-    check_filter_argument(sensor.response_filter)
-    check_accept_argument(sensor.accept)
-    names = ("gone", "field", "equals", "is_in", "changed", "condition", "failed")
-    check_choice(**{name: getattr(sensor, name) for name in names})
-    if isinstance(sensor.field, str) and not has_template(sensor.field):
-        check_path("field", sensor.field)
-    statuses = sensor.not_yet
-    if isinstance(statuses, (list, tuple)):
-        statuses = [status for status in statuses if not has_template(status)]
-    if not has_template(statuses):
-        check_statuses(statuses)
-    check_function(sensor.condition, by_path=sensor.deferrable)
-    if sensor.max_failures < 1:
-        raise ValueError(f"max_failures must be at least 1, not {sensor.max_failures}")
-    check_choice_of_failed(sensor, sensor.condition)
 
 
 def refuse_changed(name: str, value: object) -> None:
@@ -331,7 +213,7 @@ def parse_argument(name: str, value: object, kind: type[T]) -> T:
     try:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError:
-        message = f"{name}: {value!r} is not a {kind.__name__}"
+        message = f"{name}: it must be {_KINDS.get(kind, kind.__name__)}, not {value!r:.200}"
         raise InvalidRequestError(message=message, field=name) from None
 
 
@@ -347,17 +229,3 @@ def max_failed_of(value: object) -> float | None:
     if number is None or is_max_failed(number):
         return number
     raise ValueError(f"max_failed: {MAX_FAILED_WANTED}, not {value!r}")
-
-
-def refuse_sensitive(headers: Mapping[str, str] | None) -> None:
-    """What a trigger is given is stored in clear text."""
-    from airflow_mirrordb.client.errors import InvalidRequestError
-
-    words = ("auth", "token", "secret", "password", "cookie", "credential", "api-key", "apikey", "signature")
-    for name in headers or {}:
-        if any(word in str(name).lower() for word in words):
-            message = (
-                f"headers[{name!r}]: what a trigger is given is stored in clear text; put the secret into the"
-                " connection's Password, or, for a task, set deferrable=False"
-            )
-            raise InvalidRequestError(message=message, field=f"headers[{name!r}]")

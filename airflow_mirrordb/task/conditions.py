@@ -124,7 +124,10 @@ class Condition:
         if self.field is None:
             return ""
         value = self._value_in(body)
-        return f"has no {self.field}" if value is ABSENT else f"{self.field} is {shown(value)}"
+        if value is not ABSENT:
+            return f"{self.field} is {shown(value)}"
+        there = f"; the body has {', '.join(map(str, body))}" if isinstance(body, dict) and body else ""
+        return f"has no {self.field}{there:.200}"
 
     @property
     def wanted(self) -> str:

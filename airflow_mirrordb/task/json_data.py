@@ -25,7 +25,7 @@ def json_of(data: Any) -> Any:
                 "a template made Python's text of a value: give the value itself, as the .output of a task,"
                 " end the template with '| tojson', or set render_template_as_native_obj=True on the DAG"
             )
-        message = f"data: a string is parsed as JSON, and this is none ({error}); {advice}"
+        message = f"data: the text {data!r:.80} is no JSON ({error}); {advice}"
         raise InvalidRequestError(message=message, field="data") from None
     if value is None:
         message = f"data: {data!r} is null, as a None renders to JSON, and would send no body"

@@ -9,8 +9,8 @@ from typing import Any
 from airflow_mirrordb.compat import starts_from_trigger
 from airflow_mirrordb.json_types import as_plain, is_list
 from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES, READ_FIELDS
+from airflow_mirrordb.task.memory.stored_arguments import without_defaults
 from airflow_mirrordb.task.serialization import check_exact
-from airflow_mirrordb.task.stored_arguments import without_defaults
 
 #: What the triggers of :mod:`airflow_mirrordb.triggers.start` take for what is not stored. It is said here as
 #: well, since a DAG file does not load them: they load the client.

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.compat import asset_states
 from airflow_mirrordb.paths import parse_path
+from airflow_mirrordb.task.memory.stored_arguments import StoredArguments
 from airflow_mirrordb.task.serialization import readable
-from airflow_mirrordb.task.stored_arguments import StoredArguments
-from airflow_mirrordb.triggers.asset_state import recall, remember
+from airflow_mirrordb.triggers.asset_state import keep_error, recall, remember, watching
 from airflow_mirrordb.triggers.changes import (
     ChangeEvent,
     Fault,
@@ -233,7 +233,7 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
 
     @property
     def _watching(self) -> str:
-        return f"Watching {self.endpoint} through connection {self.mirrordb_conn_id}"
+        return watching(self)
 
     async def polls(self) -> AsyncGenerator[Observation, None]:
         """Poll for ever, and yield what each poll found: the same object again while that is unchanged."""
@@ -242,7 +242,7 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
 
         request = self._request()
         log.info("%s, every %g s", self._watching, self.poll_interval)
-        failures, last = 0, None
+        failures, last, told = 0, None, None
         while True:
             try:
                 # kept while all is well, and looked up again after a failure: the connection may be changed
@@ -259,20 +259,26 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
                             continue
                         if observation.missing and (last is None or not last.missing):
                             log.warning("%s: there is nothing (%d)", self._watching, observation.status)
-                        failures, last = 0, observation
+                        if failures or last is None:  # a triggerer before this one may have failed
+                            await keep_error(self, None)
+                        failures, last, told = 0, observation, None
                         yield observation
                         await self.sleep(self.poll_interval)
             except Exception as error:  # nothing would start us again
                 failures += 1
                 wait = self._backoff(failures, getattr(error, "retry_after", None))
+                words = getattr(error, "message", None) or f"{type(error).__name__}: {error}"
                 log.log(
                     logging.WARNING if getattr(error, "retryable", False) else logging.ERROR,
                     "%s failed: %s; next poll in %g s",
                     self._watching,
-                    getattr(error, "message", error),
+                    words,
                     wait,
                     exc_info=not isinstance(error, MirrorDBError),
                 )
+                if words != told:
+                    await keep_error(self, words)
+                    told = words
             await self.sleep(wait)
 
     def _request(self) -> MirrorDBRequest:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from airflow_mirrordb.json_types import as_plain
 from airflow_mirrordb.paths import PathError, parse_path
-from airflow_mirrordb.task.arguments import check_accept_argument, holds_none, refuse_sensitive
+from airflow_mirrordb.task.arguments import holds_none
+from airflow_mirrordb.task.checks import check_accept_argument, refuse_sensitive
 from airflow_mirrordb.task.serialization import check_exact
 from airflow_mirrordb.triggers.selection import check_selection
 

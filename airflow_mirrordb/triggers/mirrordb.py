@@ -19,6 +19,7 @@ from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.output import sink_for
 from airflow_mirrordb.hooks.sharing import SharedClient
 from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES, fields_of
+from airflow_mirrordb.task.memory.stored_arguments import StoredArguments, given, restored, warn_of_unknown
 from airflow_mirrordb.task.memory.takeover import may_have_been_sent
 from airflow_mirrordb.task.outcomes.events import (
     OR_FILE,
@@ -29,7 +30,6 @@ from airflow_mirrordb.task.outcomes.events import (
     success_event,
 )
 from airflow_mirrordb.task.outcomes.log_lines import answered, name_of
-from airflow_mirrordb.task.stored_arguments import StoredArguments, given, restored, warn_of_unknown
 
 log = logger_of_airflow(__name__)  # a trigger's own takes longer, since it is made for one line
 

@@ -20,6 +20,7 @@ from airflow_mirrordb.hooks.sharing import SharedClient
 from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES
 from airflow_mirrordb.task.conditions import Condition
 from airflow_mirrordb.task.control_flow import RaisedEvent, raised_event
+from airflow_mirrordb.task.memory.stored_arguments import StoredArguments, given, restored
 from airflow_mirrordb.task.outcomes.events import (
     SuccessEvent,
     TimeoutEvent,
@@ -29,7 +30,6 @@ from airflow_mirrordb.task.outcomes.events import (
 )
 from airflow_mirrordb.task.outcomes.log_lines import level_of, name_of, not_met
 from airflow_mirrordb.task.outcomes.polls import PollResult, PollState, WaitOverError, judge
-from airflow_mirrordb.task.stored_arguments import StoredArguments, given, restored
 
 log = logger_of_airflow(__name__)
 
@@ -38,8 +38,8 @@ class MirrorDBSensorTrigger(StoredArguments, BaseTrigger):
     """Polls a resource until a condition is met, and fires one event.
 
     The event is a :class:`SuccessEvent`, a :class:`TimeoutEvent`, an :class:`ErrorEvent`, or a
-    :class:`~airflow_mirrordb.task.control_flow.RaisedEvent` of what the condition raised; the trigger
-    never raises. Between the end of a poll and the next one are at least ``poke_interval`` seconds,
+    :class:`~airflow_mirrordb.task.control_flow.RaisedEvent` of what the condition raised; the
+    trigger never raises. Between the end of a poll and the next one are at least ``poke_interval`` seconds,
     whatever the answer was, and more if the backend asks for more. A trigger that starts after
     ``resume_at`` may be the successor of one whose triggerer died, and waits ``poke_interval`` first.
     Such a successor knows what is in its arguments: the deadline and the value that the worker saw

@@ -16,14 +16,8 @@ from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 from airflow_mirrordb.client.errors import InvalidRequestError
 from airflow_mirrordb.compat import has_xcom_backend
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-from airflow_mirrordb.task.arguments import (
-    MAX_EVENT_BYTES,
-    condition_of,
-    fields_of,
-    poll_of,
-    read_of,
-    refuse_sensitive,
-)
+from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES, condition_of, fields_of, poll_of, read_of
+from airflow_mirrordb.task.checks import refuse_sensitive
 from airflow_mirrordb.task.control_flow import RaisedEvent
 from airflow_mirrordb.task.outcomes.events import SuccessEvent, TimeoutEvent, event_of, read_event
 from airflow_mirrordb.task.serialization import HALF_REPLACED, storable

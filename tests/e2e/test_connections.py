@@ -104,7 +104,7 @@ def test_nobody_listens(outcomes: Outcomes, dead_port: int) -> None:
 def test_unknown_extra(outcomes: Outcomes) -> None:
     """A misspelt extra fails the test; the reason names it and the nearest valid one."""
     assert FAILURE in outcomes["misspelt"]
-    assert "unknown setting 'max_atempts'; did you mean 'max_attempts'?" in outcomes["misspelt"]
+    assert "unknown extra 'max_atempts'; did you mean 'max_attempts'?" in outcomes["misspelt"]
 
 
 def test_missing_host(outcomes: Outcomes) -> None:

@@ -156,7 +156,10 @@ async def test_an_error_has_every_fact(answering: Answering, config_for: ConfigF
             await client.update_function("rename", "api/users/7", {})
     assert caught.value.to_dict() == {
         "type": "AuthenticationError",
-        "message": "401 Unauthorized: key *** may not (request id r1)",
+        "message": (
+            "401 Unauthorized: key *** may not; the key was sent as 'Authorization: Bearer …'"
+            " (auth_type 'bearer') (request id r1)"
+        ),
         "method": "PUT",
         "endpoint": "api/users/7",
         "method_name": "rename",

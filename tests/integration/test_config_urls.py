@@ -85,8 +85,9 @@ def test_the_port_of_a_connection(host: str, port: Any, url: str) -> None:
 
 
 def connection(**fields: Any) -> Any:
-    names = ("host", "schema", "login", "password", "port", "extra")
-    return SimpleNamespace(**{name: fields.get(name) for name in names})
+    names = ("conn_id", "conn_type", "host", "schema", "login", "password", "port", "extra")
+    given = {"conn_type": "mirrordb", **fields}
+    return SimpleNamespace(**{name: given.get(name) for name in names})
 
 
 # -- passwords -----------------------------------------------------------------------------------

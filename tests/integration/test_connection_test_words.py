@@ -107,7 +107,7 @@ def test_an_answer_that_tells_what_is_wrong(
     message = failure()
     assert message.startswith(words)
     asked = f"{scripted.url}/{endpoint}" if endpoint else scripted.url
-    assert re.search(rf" \(GET {re.escape(asked)} answered {status} [A-Za-z ]+: closed today\)$", message)
+    assert re.search(rf" \(GET {re.escape(asked)} answered {status} [A-Za-z ]+: closed today", message)
     assert len(scripted.requests) == 1
 
 
@@ -196,7 +196,7 @@ def test_a_slash_that_is_missing_or_too_many(
     scripted.answer(308, None, Location="/api/users" if has_slash else "/api/users/")
     message = failure()
     mend = "' to false if only its slash is too many" if has_slash else "' if only a slash is missing"
-    assert f"(set the extra 'trailing_slash{mend}, " in message
+    assert f"(set the extra 'trailing_slash{mend})" in message
     assert f" (GET {scripted.url}/api/users{'/' if has_slash else ''} answered 308 " in message
 
 

@@ -319,6 +319,24 @@ async def test_store_that_fails_is_no_reason_to_stop(
 
 
 @since_airflow_3_3
+async def test_the_last_error_lies_with_the_asset_until_a_poll_succeeds(
+    watching: Watching, supervisor: Supervisor, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who has no triggerer's log sees there why nothing fires; each line of the log names the asset."""
+    place = ("users", "last_error")
+    await watching.serve(found(ADA), web.Response(status=503), web.Response(status=403, text="no right"))
+    assert await watching.events_of(watcher_of("users")) == []
+    assert supervisor.kept[place] == '"403 Forbidden: no right"'
+    failed = [record.getMessage() for record in caplog.records if "failed: " in record.getMessage()]
+    assert len(failed) == 2
+    name = "Watching api/users through connection mirrordb_default for asset users failed: "
+    assert all(line.startswith(name) for line in failed)
+    await watching.serve(web.Response(status=503), found(ADA))
+    assert await watching.events_of(watcher_of("users")) == []
+    assert place not in supervisor.kept
+
+
+@since_airflow_3_3
 async def test_many_watchers_share_one_poll(watching: Watching, monkeypatch: pytest.MonkeyPatch) -> None:
     """Airflow runs one poll for watchers of one endpoint; each fires for what it cares for."""
     from airflow.triggers.shared_stream import SharedStreamManager

@@ -197,7 +197,9 @@ async def test_a_host_that_is_not_listed_is_advised(answering: Answering, config
     files = await answering()
     backend = await answering(moved(f"{files.base_url}{PATH}"))
     async with GenericMirrorDB(config_for(backend.base_url)) as client:
-        with pytest.raises(ResponseError, match="'redirect_hosts' if a file lies at that host") as caught:
+        with pytest.raises(
+            ResponseError, match="if a file lies there, set the extra 'redirect_hosts'"
+        ) as caught:
             await client.read_function("m", "api/exports/7")
     assert files.requests == []
     assert "deadbeefcafe" not in str(caught.value.to_dict())

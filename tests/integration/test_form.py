@@ -72,6 +72,8 @@ class Stored:
     login: str | None = None
     password: str | None = "key"
     port: int | None = None
+    conn_id: str = "crm"
+    conn_type: str = "mirrordb"
 
 
 class Sent(dict[str, str]):

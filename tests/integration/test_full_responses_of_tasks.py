@@ -166,7 +166,9 @@ def test_headers_count_in_what_is_stored(
 def test_what_is_no_flag_is_refused(scripted: ScriptedBackend, set_connection: SetConnection) -> None:
     """And nothing is sent."""
     set_connection(scripted.url)
-    with pytest.raises(AirflowFailException, match="full_response: 'maybe' is not a bool") as raised:
+    with pytest.raises(
+        AirflowFailException, match="full_response: it must be true or false, not 'maybe'"
+    ) as raised:
         run(MirrorDBReadOperator(task_id="read", endpoint="api/users", full_response="maybe"))
     assert isinstance(raised.value.__cause__, InvalidRequestError)
     assert scripted.requests == []

@@ -333,8 +333,12 @@ def test_registered_endpoint_holds_for_the_hook(
     ("fields", "named", "reason"),
     [
         ({"extra": {"max_attempt": 3}}, "max_attempt", "did you mean 'max_attempts'"),
-        ({"extra": {"colour": "red"}}, "colour", "unknown setting 'colour'; known are"),
-        ({"extra": {"max_attempts": "many"}}, "max_attempts", "valid integer"),
+        ({"extra": {"colour": "red"}}, "colour", "unknown extra 'colour'; known are"),
+        (
+            {"extra": {"max_attempts": "many"}},
+            "max_attempts",
+            "extra max_attempts: it must be a whole number, not 'many'",
+        ),
         ({"extra": {"timeout": True}}, "timeout", "not a boolean"),
         ({"extra": {"verify": "***"}}, "verify", "masked value"),
         ({"extra": {"base_url": "http://x"}}, "base_url", "the connection's field 'Host'"),

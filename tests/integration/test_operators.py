@@ -315,8 +315,8 @@ def test_a_key_that_says_nothing_is_refused(
     [
         ({"endpoint": "api/users/None"}, "endpoint", "missing XCom"),
         ({"headers": {"X-Auth-Token": "t"}}, "headers['X-Auth-Token']", "clear text"),
-        ({"request_timeout": "soon"}, "request_timeout", "not a float"),
-        ({"worker_timeout": "soon"}, "worker_timeout", "not a float"),
+        ({"request_timeout": "soon"}, "request_timeout", "it must be a number"),
+        ({"worker_timeout": "soon"}, "worker_timeout", "it must be a number"),
         ({"query": "a=1"}, "query", "must be a mapping"),
         ({"method_name": "a\nb"}, "method_name", "one line of printable text"),
     ],
@@ -328,11 +328,11 @@ def test_bad_argument_is_named_and_nothing_is_sent(
     field: str,
     reason: str,
 ) -> None:
-    """A wrong argument fails the task at once, named, before any I/O."""
+    """What a template made wrong fails the task at once, named, before any I/O."""
     set_connection(scripted.url)
-    operator = MirrorDBReadOperator(
-        **{"task_id": "t", "endpoint": "api/users/1", "deferrable": True, **arguments}
-    )
+    operator = MirrorDBReadOperator(task_id="t", endpoint="api/users/1", deferrable=True)
+    for name, value in arguments.items():  # as templates render them
+        setattr(operator, name, value)
     with pytest.raises(AirflowFailException, match=reason) as raised:
         run(operator)
     assert isinstance(raised.value.__cause__, InvalidRequestError)

@@ -200,13 +200,12 @@ def rendered(operator: MirrorDBOperator, **arguments: Any) -> MirrorDBOperator:
 @pytest.mark.parametrize(
     ("operator", "field", "reason"),
     [
-        (create({"n": 1}), "data", "a list of records, not dict"),
         (create('{"n": 1}'), "data", "a list of records, not dict"),
         (create(records(2), endpoint=["api/users"]), "data", "2 records for 1 endpoints"),
-        (create(records(2), concurrency="many"), "concurrency", "not a int"),
+        (create(records(2), concurrency="many"), "concurrency", "it must be a whole number"),
         (create(records(2), concurrency="0"), "concurrency", "at least 1"),
         (rendered(create(records(2)), on_error="ignore"), "on_error", "'fail' or 'continue'"),
-        (create(records(2), bulk="perhaps"), "bulk", "not a bool"),
+        (create(records(2), bulk="perhaps"), "bulk", "it must be true or false"),
         (create([{"n": 1}, {"n": float("nan")}]), "data.n", "record 1: data.n: JSON has no nan"),
         (MirrorDBReadOperator(task_id="t", endpoint=["api/users/1", "api/users/None"]), "endpoint", "None"),
         (

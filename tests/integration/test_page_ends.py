@@ -120,7 +120,7 @@ async def test_a_list_that_is_null_or_left_out_is_an_empty_collection(
     [
         ({"group": [{"id": 1}]}, "'groups' in the body is no list .* there are lists at group"),
         ({"data": {"rows": [1]}}, r"lists at data\.rows"),
-        ([{"id": 1}], "the body is a list; there are lists at the body itself"),
+        ([{"id": 1}], "the body is a list; leave 'records' out: the body itself is the list"),
         ({"groups": {"id": 1}}, "the body is an object with groups"),
     ],
 )

@@ -224,7 +224,7 @@ def test_new_result(
 
 def test_new_result_of_a_list(scripted: ScriptedBackend, set_connection: SetConnection) -> None:
     """A list is refused where the DAG is read, or before anything is sent where it comes from a task."""
-    with pytest.raises(ValueError, match=r"^endpoint: MirrorDBExistsOperator takes one, not a list"):
+    with pytest.raises(ValueError, match="endpoint: MirrorDBExistsOperator takes one, not a list"):
         exists(endpoint=["api/users/7"])
     set_connection(scripted.url)
     operator = exists(endpoint="{{ users }}")

@@ -651,9 +651,7 @@ def test_function_of_a_dag_file_cannot_be_deferred(monkeypatch: pytest.MonkeyPat
     ("arguments", "field", "reason"),
     [
         ({"endpoint": "api/jobs/None"}, "endpoint", "missing XCom"),
-        ({"headers": {"X-Auth-Token": "t"}}, "headers['X-Auth-Token']", "clear text"),
-        ({"request_timeout": "soon"}, "request_timeout", "not a float"),
-        ({"field": "a", "is_in": "done,failed"}, "is_in", "must be a list"),
+        ({"request_timeout": "soon"}, "request_timeout", "it must be a number"),
         ({"field": "a", "equals": {1}}, "equals", "JSON"),
         ({"condition": "no_such_module.check"}, "condition", "cannot be imported"),
         ({"condition": f"{__name__}.is_done_async"}, "condition", "not an async one"),

@@ -74,7 +74,6 @@ PAGES: list[Any] = [(200, [{"id": 1}], {}), (200, [], {})]
         ({"endpoint": "api/users/None"}, []),
         ({"endpoint": "../admin"}, []),
         ({"request_timeout": "soon"}, []),
-        ({"headers": {"X-Token": "t"}}, []),
         ({"paginate": {"style": "{{ 'nobody' }}"}}, []),
     ],
 )

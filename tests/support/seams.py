@@ -312,7 +312,7 @@ SEAMS = {
         "404 after a refused try": "WriteState.take_back_unless_applied",
         "writes of interrupted tasks": "WriteState.is_final",
     },
-    "airflow_mirrordb.task.stored_arguments": {
+    "airflow_mirrordb.task.memory.stored_arguments": {
         "requests to triggers": "to_text",
     },
     "airflow_mirrordb.task.memory.takeover": {

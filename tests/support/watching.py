@@ -127,6 +127,9 @@ class Supervisor:
         if isinstance(message, comms.SetAssetStateStoreByName):
             self.kept[place] = json.dumps(message.value)
             return comms.OKResponse(ok=True)
+        if isinstance(message, comms.DeleteAssetStateStoreByName):
+            self.kept.pop(place, None)
+            return comms.OKResponse(ok=True)
         if place in self.kept:
             return comms.AssetStateStoreResult(value=json.loads(self.kept[place]))
         return comms.ErrorResponse(error=ErrorType.ASSET_STORE_NOT_FOUND)

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_mirrordb.body_arguments import check_bodies
 from airflow_mirrordb.json_types import NOT_GIVEN
-from airflow_mirrordb.task.arguments import check_body_arguments
+from airflow_mirrordb.task.checks import check_body_arguments
 
 GOOD: list[dict[str, Any]] = [
     {"data": {}},

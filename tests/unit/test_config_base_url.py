@@ -83,7 +83,7 @@ def test_a_base_url_is_normalised(given: str, url: str) -> None:
         ("https://a..", "host"),
         (None, "required"),
         ("", "required"),
-        (7, "string"),
+        (7, "it must be text"),
     ],
 )
 def test_a_base_url_that_cannot_be_meant_is_refused(given: str, reason: str) -> None:

@@ -30,6 +30,7 @@ SAMPLES: dict[str, Any] = {
     "endpoint": "api/users",
     "method_name": "create user",
     "conn_id": "crm",
+    "url": "https://crm.example.com/api/users",
     "attempts": 3,
     "retryable": True,
     "maybe_applied": True,
@@ -145,7 +146,7 @@ def test_str_says_what_was_asked_how_often_and_whether_it_may_be_done() -> None:
     error = filled(NotFoundError)
     assert str(error) == (
         "POST api/users [create user] through connection crm: it failed"
-        " (3 attempts, the write may have been applied)"
+        " (3 attempts, the write may have been applied) (asked for https://crm.example.com/api/users)"
     )
     assert "applied" not in str(AmbiguousWriteError(message="its message says so"))
     assert str(NotFoundError(message="gone", method="GET", endpoint="api/users/7", attempts=1)) == (

@@ -104,12 +104,17 @@ class Credentials:
         self._token = None
         if self._look_up is None:
             return
-        log.info("401: looking the credentials up again")
         try:
-            self._change(await self._look_up())
-        except Exception as error:
+            changes = await self._look_up()
+            current = self._current()
+            is_new = any(changes[name] != getattr(current, name) for name in changes)
+            self._change(changes)
+        except Exception as error:  # noqa: BLE001  # whatever a look-up raises
             self._redaction.error(error)
-            log.exception("The credentials could not be looked up again; the old ones stay")
+            log.warning("401: the credentials could not be looked up again, the old ones stay: %s", error)
+        else:
+            found = "others are there, and are tried" if is_new else "they are the same"
+            log.info("401: the credentials were looked up again: %s", found)
 
     def _known(self) -> dict[str, str]:
         config = self._current()

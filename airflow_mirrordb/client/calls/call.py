@@ -11,7 +11,7 @@ from typing import NoReturn
 from multidict import CIMultiDictProxy
 
 from airflow_mirrordb.client.auth.credentials import Credentials
-from airflow_mirrordb.client.auth.redaction import Redaction
+from airflow_mirrordb.client.auth.redaction import Redaction, shortened
 from airflow_mirrordb.client.auth.schemes import auth_headers
 from airflow_mirrordb.client.auth.signatures import signatures_in, signatures_of
 from airflow_mirrordb.client.calls.redirects import (
@@ -25,10 +25,11 @@ from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.streams import Stream
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.endpoints.registry import EndpointRegistry
-from airflow_mirrordb.client.endpoints.urls import joined
+from airflow_mirrordb.client.endpoints.urls import joined, shown
 from airflow_mirrordb.client.errors import (
     InputError,
     MirrorDBError,
+    NotFoundError,
     RefusedError,
     ResponseError,
     TransportError,
@@ -50,6 +51,8 @@ log = logging.getLogger(__name__)
 
 _UNAUTHORIZED = HTTPStatus.UNAUTHORIZED  # to look a member of an enum up takes longer than to compare it
 
+#: Characters of a URL in an error.
+MAX_URL = 500
 #: Seconds that any attempt gets, however near the deadline: who asks wants an answer.
 LEAST_TIMEOUT = 1.0
 #: Seconds that a request waits for its turn where its caller wants to do longer waits itself.
@@ -196,11 +199,7 @@ class Call:
         except MirrorDBError as error:
             if isinstance(error, RefusedError) and error.status != HTTPStatus.MULTI_STATUS:
                 self._note_fact(self._progress.maybe_applied)
-            if self._elsewhere is not None:
-                error.message += f"; so answers {self._elsewhere.origin}, to which the backend redirects"
-                if isinstance(error, ResponseError):
-                    error.answered_by = str(self._elsewhere.origin)
-            Redaction(self._signatures(answer)).error(error)
+            self._explain(error, answer)
             self._raise_classified(error)
         if not response.is_json and self._request.reads:
             if self._request.any_body:
@@ -225,6 +224,18 @@ class Call:
                 response.status,
             )
         return response if self._redirected is None else replace(response, redirected=self._redirected)
+
+    def _explain(self, error: MirrorDBError, answer: Answer) -> None:
+        """Write into an error who answered, and what was asked for; hide what of that may be a secret."""
+        if self._elsewhere is not None:
+            error.message += f"; so answers {self._elsewhere.origin}, to which the backend redirects"
+            if isinstance(error, ResponseError):
+                error.answered_by = str(self._elsewhere.origin)
+        if isinstance(error, NotFoundError):
+            sent = self._redirected or self._wire
+            url = str(sent.url)
+            error.url = shortened(shown(url) if sent.is_linked or sent.anonymous else url, MAX_URL)
+        Redaction(self._signatures(answer)).error(error)
 
     def _signatures(self, answer: Answer) -> list[str]:
         """Return what must not be seen of the URL that was asked, and of one that the answer leads to."""

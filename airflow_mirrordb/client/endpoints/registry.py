@@ -137,7 +137,7 @@ def _is_plain(endpoint: str) -> bool:
 def _refused(
     method: str, endpoint: str, reason: str, pattern: str | None = None, registered: Sequence[str] = ()
 ) -> EndpointNotAllowedError:
-    remedy = f"; register {pattern!r} to allow it" if pattern else ""
+    remedy = f"; register {pattern!r} to allow it, in the extra 'endpoints'" if pattern else ""
     known = f"; registered: {_shown(registered)}" if registered else ""
     return EndpointNotAllowedError(
         message=f"the endpoint is not allowed: {reason}{remedy}{known}",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from multidict import istr
 
@@ -53,21 +56,54 @@ def response_error(
         code, detail = problem_of_challenge(answer.headers.get("WWW-Authenticate", ""))
     error = status_error(answer, config, now=now, code=code, detail=detail)
     if answer.status in REDIRECTS:
-        location = shortened(shown(answer.headers.get("Location", "nowhere")), 500)
-        error.message += (
-            f"; the redirect to {location!r} was not followed"
-            f" ({_SLASHES[config.trailing_slash]}, 'redirect_hosts' if a file lies at"
-            " that host, else change the base URL)"
-        )
+        location = answer.headers.get("Location", "nowhere")
+        place, remedy = shortened(shown(location), 500), _mend_of_redirect(location, config, method)
+        error.message += f"; the redirect to {place!r} was not followed ({remedy})"
     if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
         error.message += f"; {_allowed(answer.headers, method)}"
     if answer.status == HTTPStatus.NOT_IMPLEMENTED and method == config.query_method == "QUERY":
         # RFC 9110, section 15.6.2: the answer of one that knows the method for no resource
         error.message += "; a backend that does not know QUERY needs the extra 'query_method': \"POST\""
+    if answer.status == HTTPStatus.UNAUTHORIZED:
+        error.message += f"; {_how_sent(config)}{_asked_for(answer.headers)}"
     error.request_id = request_id_of(answer.headers)
     if error.request_id:
         error.message += f" (request id {error.request_id})"
     return error
+
+
+_SENT = {
+    "none": "no key was sent: the connection has no Password",
+    "bearer": "the key was sent as 'Authorization: Bearer …' (auth_type 'bearer')",
+    "basic": "login and password were sent as 'Authorization: Basic …' (auth_type 'basic')",
+    "oauth2": "the token of oauth_url was sent as 'Authorization: Bearer …'",
+}
+
+
+def _how_sent(config: MirrorDBConfig) -> str:
+    """Return how a key was sent that a backend did not take."""
+    if config.auth == "api_key":
+        return f"the key was sent in the header {config.key_name} (auth_type 'api_key', key_name)"
+    return _SENT[config.auth]
+
+
+def _asked_for(headers: Mapping[str, str]) -> str:
+    """Return what a backend asks for instead (RFC 9110, section 11.6.1)."""
+    challenge = shortened(encodable(headers.get("WWW-Authenticate", "")), 200)
+    return f"; it asks for {challenge!r} by WWW-Authenticate" if challenge else ""
+
+
+def _mend_of_redirect(location: str, config: MirrorDBConfig, method: Method) -> str:
+    """Return which setting heeds a redirect."""
+    path, is_elsewhere = re.split("[?#]", location)[0], False
+    with suppress(ValueError):
+        address = urlsplit(location).netloc
+        is_elsewhere = bool(address) and address != urlsplit(config.base_url).netloc
+    if is_elsewhere and method == "GET":
+        return "if a file lies there, set the extra 'redirect_hosts', else change the base URL in Host"
+    if not is_elsewhere and path.endswith("/") is not config.trailing_slash:
+        return _SLASHES[config.trailing_slash]
+    return "change the base URL in Host, or the endpoint"
 
 
 def _allowed(headers: Mapping[str, str], method: Method) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field, fields, replace
 from typing import Any, TypedDict, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -24,6 +24,7 @@ from airflow_mirrordb.client.errors import (
     InputError,
     InvalidRequestError,
     MirrorDBError,
+    remedy,
 )
 from airflow_mirrordb.client.messages.request_headers import has_plain_headers, headers_of, plain_headers
 from airflow_mirrordb.client.uploads.sources import LocalFile, OpenSource
@@ -335,6 +336,21 @@ def target_of(path: str, config: MirrorDBConfig, *, slash: bool) -> str:
     prefix = base_of(config.base_url)[1]
     target = f"{prefix}/{path}" if path else prefix
     return f"{target}/" if slash or not target else target
+
+
+def request_of(method: Method, endpoint: str, options: Mapping[str, Any]) -> MirrorDBRequest:
+    """Return the request that the arguments of a call describe.
+
+    :raises InvalidRequestError: names an argument that does not exist, and the nearest one that does
+    """
+    try:
+        return MirrorDBRequest(method=method, endpoint=endpoint, **options)
+    except TypeError:  # only then, since to look costs something
+        known = [one.name for one in fields(MirrorDBRequest)]
+        name = min(options.keys() - known, default=None)
+        if name is None:
+            raise
+        raise _bad(name, f"there is no such argument; {remedy(name, known)}") from None
 
 
 @functools.lru_cache(maxsize=64)  # to take a URL apart is as much work as all else that a request needs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from http import HTTPStatus
@@ -45,6 +46,7 @@ _CONTENT_TYPE, _ETAG = istr("Content-Type"), istr("ETag")  # looked up in half t
 APPLIED = "; the write itself was applied"
 #: Bytes of an answer by which it is known to be a page.
 MAX_PAGE = 2**14
+_MEDIA_TYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}")
 
 
 @value_class
@@ -254,8 +256,8 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
             passes = is_web_page(answer.headers, answer.body)
             reason = (
                 f"the body of {len(answer.body):,} bytes is not JSON (content type"
-                f" {shortened(content_type, 200)!r}): {fault_in(body, fault)}; only a read to an output_path,"
-                f" {'' if is_json_type(content_type) else 'with accept, '}or to a sink, takes another body"
+                f" {shortened(content_type, 200)!r}): {fault_in(body, fault)};"
+                f" {_remedy(content_type, passes=passes)}"
             )
     if request.any_body and not _should_be_json(answer, content_type):
         return None, False
@@ -290,6 +292,19 @@ def check_for_page(status: int, headers: Mapping[str, str], body: bytes, request
         ),
         request,
     )
+
+
+def _remedy(content_type: str, *, passes: bool) -> str:
+    """Return what to do about a body that is not JSON.
+
+    :param passes: whether it is a page, as of a proxy or a login
+    """
+    if passes:
+        return "look whether the base URL and the endpoint are right, and whether the backend wants a login"
+    media_type = content_type.partition(";")[0].strip()
+    named = f"={media_type!r}" if _MEDIA_TYPE.fullmatch(media_type) else ""
+    by_accept = "" if is_json_type(content_type) else f"accept{named} returns it as text, "
+    return f"{by_accept}output_path writes it to a file"
 
 
 def _should_be_json(answer: Answer, content_type: str) -> bool:

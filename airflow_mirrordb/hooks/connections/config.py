@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from airflow import __version__ as airflow_version
 
+from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.endpoints.urls import MAX_PORT, is_port, split_url
 from airflow_mirrordb.client.errors import ConfigError
@@ -18,6 +19,8 @@ from airflow_mirrordb.client.messages.request_headers import USER_AGENT
 
 log = logging.getLogger(__name__)
 
+#: Characters of what else is wrong with a connection of another type.
+MAX_OF_OTHER_TYPES = 80
 _PREFIX = "extra__mirrordb__"  # of extras that Airflow's older forms saved
 _NO_COMMENT = re.compile(r"[^ -~]|[()\\]")  # what would have to be quoted in a comment
 _STANDARD_FIELDS = {"base_url": "Host", "login": "Login", "api_key": "Password"}
@@ -33,6 +36,10 @@ class ConnectionLike(Protocol):
     port: int | None
 
     @property
+    def conn_id(self) -> str | None: ...
+    @property
+    def conn_type(self) -> str | None: ...
+    @property
     def extra(self) -> str | None: ...
 
 
@@ -41,8 +48,16 @@ def config_from(connection: ConnectionLike, *, ignore_unknown: bool = False) -> 
 
     :param ignore_unknown: True to warn about unknown extras only; for triggers, which may be older
         than the connection while an upgrade is rolled out
-    :raises ConfigError: names the field, what is wrong with it, and the nearest valid name
+    :raises ConfigError: names the connection, its field or extra, what is wrong with it, and the nearest
+        valid name
     """
+    try:
+        return _config_from(connection, ignore_unknown=ignore_unknown)
+    except ConfigError as error:
+        raise _explained(error, connection) from error.__cause__
+
+
+def _config_from(connection: ConnectionLike, *, ignore_unknown: bool) -> MirrorDBConfig:
     settings = _extra(connection.extra)
     if ignore_unknown and (unknown := settings.keys() - MirrorDBConfig.model_fields.keys()):
         log.warning("Unknown extras of the connection are ignored: %s", ", ".join(sorted(unknown)))
@@ -55,6 +70,24 @@ def config_from(connection: ConnectionLike, *, ignore_unknown: bool = False) -> 
             "api_key": connection.password,
         }
     )
+
+
+def _explained(error: ConfigError, connection: ConnectionLike) -> ConfigError:
+    """Return an error that names the connection, and its field or extra as its form does."""
+    error.conn_id = connection.conn_id
+    standard, prefix = _STANDARD_FIELDS.get(error.field), f"{error.field}: "
+    if standard and error.message.startswith(prefix):
+        error.message = f"{standard}: {error.message.removeprefix(prefix)}"
+    elif error.field in MirrorDBConfig.model_fields and not standard:
+        error.message = f"extra {error.message}"
+    else:
+        error.message = error.message.replace("unknown setting", "unknown extra", 1)
+    if connection.conn_type != "mirrordb":
+        error.message = (
+            f"its type is {connection.conn_type!r}, and should be 'mirrordb' (MirrorDB);"
+            f" {shortened(error.message, MAX_OF_OTHER_TYPES)}"
+        )
+    return error
 
 
 def base_url(host: str | None, schema: str | None, port: int | None) -> str:

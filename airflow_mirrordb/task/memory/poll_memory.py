@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from airflow_mirrordb.client.errors import InvalidRequestError
 from airflow_mirrordb.task.arguments import fields_of
 from airflow_mirrordb.task.memory.state import TaskState
+from airflow_mirrordb.task.memory.stored_arguments import restored
 from airflow_mirrordb.task.outcomes.polls import PollState
-from airflow_mirrordb.task.stored_arguments import restored
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -83,6 +83,8 @@ def _records_of(pagination: Pagination, response: MirrorDBResponse) -> list[Any]
         return []
     keys = shortened(f" with {', '.join(map(str, body))}", 200) if isinstance(body, dict) else ""
     lists = shortened(f"; there are lists at {', '.join(others)}", 300) if others else ""
+    if isinstance(body, list):
+        lists = "; leave 'records' out: the body itself is the list"
     raise unusable(response, f"{place} is no list of records; the body is {kind_of(body)}{keys}{lists}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -28,6 +29,9 @@ from airflow_mirrordb.paths import ABSENT, PathError, parse_path
 
 #: Characters of what tells of the next page: servers refuse longer URLs.
 MAX_TOKEN = 8192
+#: A relative reference has one of these (RFC 3986, section 4.2), but for names without a suffix, which are
+#: rather cursors.
+_LIKE_A_LINK = re.compile(r"[/?.]")
 
 #: Cursors that stand for the beginning: Solr's and OpenAlex's, none, Redis's, and X's.
 _BEGINNINGS = frozenset({"*", "", "0", "-1"})
@@ -181,10 +185,18 @@ class Pagination:
             )
         if self.param and not str(token).startswith(("http://", "https://")):
             return self._turned(request, token)
-        if not isinstance(token, str):
+        return self._linked(request, sent, response, token, base_url)
+
+    def _linked(
+        self, request: PageRequest, sent: str, response: MirrorDBResponse, token: object, base_url: str
+    ) -> PageRequest:
+        if not isinstance(token, str) or not _LIKE_A_LINK.search(token):
             # not as it is: a link may be in it, with a signature
+            told = "a text that is no link" if isinstance(token, str) else kind_of(token)
             raise unusable(
-                response, f"the next page is told as {kind_of(token)}; 'param' must name what takes it"
+                response,
+                f"the next page is told as {told}; if that is a cursor, 'param' must name what takes it, as"
+                " {'param': 'cursor'}",
             )
         try:
             rebase, redirected = bool(self.rebase), response.redirected

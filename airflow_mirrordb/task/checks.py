@@ -1,0 +1,282 @@
+"""What is wrong with the constants of a task, said when its DAG is read.
+
+Light: a DAG file that imports an operator loads no client. What templates make is judged when the task runs,
+in the same words.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from airflow_mirrordb.bulk_arguments import NEEDS_CONTINUE, ON_ERROR, ON_ERROR_WANTED
+from airflow_mirrordb.json_types import NOT_GIVEN, is_list
+from airflow_mirrordb.task.arguments import check_choice_of_failed, max_failed_of
+from airflow_mirrordb.task.templates import has_template
+
+#: What other HTTP clients and operators call our arguments.
+_ELSEWHERE = {
+    "json": "data",
+    "body": "data",
+    "payload": "data",
+    "url": "endpoint",
+    "path": "endpoint",
+    "http_conn_id": "mirrordb_conn_id",
+    "conn_id": "mirrordb_conn_id",
+    "pagination_function": "paginate",
+    "response_check": "error_path of the connection",
+}
+#: In an endpoint that has none of these nothing is wrong that could be seen without its connection.
+_ODD = frozenset("\\?#%:")
+_SENSITIVE = (
+    "auth",
+    "token",
+    "secret",
+    "passw",
+    "passphrase",
+    "pwd",
+    "cookie",
+    "credential",
+    "apikey",
+    "api_key",
+    "signature",
+    "jwt",
+)
+_NO_SECRET = ("idempotency-key", "idempotency_key")
+
+
+@contextmanager
+def naming(task_id: object) -> Iterator[None]:
+    """Name the task in what is wrong with its arguments: Airflow cuts the traceback that would."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if str(error).startswith("task "):
+            raise
+        raise type(error)(f"task {task_id!r}: {error}") from None
+    except Exception as error:
+        message = getattr(error, "message", None)
+        if message is not None and not message.startswith("task "):
+            error.message = f"task {task_id!r}: {message}"  # type: ignore[attr-defined]
+        raise
+
+
+def check_names(operator: type, given: Mapping[str, Any]) -> None:
+    """Check that what is left for Airflow's own constructors are arguments of theirs.
+
+    :raises TypeError: names one that does not exist, and the nearest one that does
+    """
+    own, others = _arguments(operator)
+    unknown = min(given.keys() - others, default=None)
+    if unknown is None:
+        return
+    near = difflib.get_close_matches(unknown, sorted(own | others), n=1)
+    meant = _ELSEWHERE.get(unknown) or (near[0] if near else "")
+    remedy = f"; did you mean {meant!r}?" if meant else ""
+    raise TypeError(f"{operator.__name__} has no argument {unknown!r}{remedy}")
+
+
+@functools.cache
+def _arguments(operator: type) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names of what our constructors of an operator take, and of what those of others do."""
+    own, others = set[str](), set[str]()
+    for kind in operator.__mro__:
+        if "__init__" in vars(kind):
+            names = inspect.signature(vars(kind)["__init__"]).parameters.keys() - {"self", "args", "kwargs"}
+            (own if kind.__module__.startswith("airflow_mirrordb.") else others).update(names)
+    return frozenset(own), frozenset(others)
+
+
+def check_endpoint_argument(endpoint: object) -> None:
+    """Check the endpoint that a task's author wrote, as far as that can be done without the connection.
+
+    :raises ValueError: if no endpoint can be written so
+    """
+    if not isinstance(endpoint, str) or has_template(endpoint):
+        return
+    if endpoint.startswith("/") or not _ODD.isdisjoint(endpoint):
+        from airflow_mirrordb.client.endpoints.paths import decode_endpoint
+
+        try:
+            decode_endpoint(endpoint)
+        except ValueError as error:
+            raise ValueError(f"endpoint: {endpoint!r:.200}: {error}") from None
+
+
+def check_headers_argument(headers: object, *, deferrable: bool) -> None:
+    """Check that no header of a task that may be deferred holds a secret.
+
+    :raises InvalidRequestError: if one is called as one that does
+    """
+    if deferrable and isinstance(headers, Mapping):
+        refuse_sensitive(headers)
+
+
+def check_bulk_data(data: object, bulk: object) -> None:
+    """Check that many records are a list.
+
+    :raises ValueError: if they are one
+    """
+    if bulk is True and isinstance(data, Mapping):
+        raise ValueError(f"data: with bulk=True it is a list of records, not {type(data).__name__}")
+
+
+def check_paginate_argument(paginate: object, data: object) -> None:
+    """Check the arguments of pages that a task's author wrote, but those of templates.
+
+    :raises ValueError: if they are no mapping
+    :raises InvalidRequestError: if one of them is wrong
+    """
+    if paginate is None or has_template(paginate):
+        return
+    if not isinstance(paginate, Mapping):
+        wanted = "it must be a mapping, as {'style': 'link'}"
+        raise ValueError(f"paginate: {wanted}, not {paginate!r:.200}")  # noqa: TRY004  # one error for all
+    from airflow_mirrordb.client.collections.pages.arguments import check_page_arguments, check_place_of_param
+
+    templated = [name for name in paginate if has_template(paginate[name])]
+    check_page_arguments(paginate, templated)
+    check_place_of_param(paginate, data, templated)
+
+
+def check_body_arguments(**given: object) -> None:
+    """Check that the author of a task gave one body, be it ``data=None``.
+
+    :param given: the arguments by name; :data:`NOT_GIVEN` is one that was left out
+    :raises ValueError: names those that contradict each other, or says that there is none
+    """
+    from airflow_mirrordb.body_arguments import BODIES, check_bodies
+
+    left = {name: value for name, value in given.items() if value is not NOT_GIVEN}
+    if "data" not in left and all(left.get(name) is None for name in BODIES):
+        raise ValueError(f"data: it is missing; a body is made of {', '.join(BODIES)}")
+    check_bodies(left)
+    check_path_arguments(input_path=given.get("input_path"))
+    if isinstance(files := given.get("files"), Mapping):
+        check_path_arguments(**{f"files[{name!r}]": paths for name, paths in files.items()})
+
+
+def check_path_arguments(**given: object) -> None:
+    """Check paths of files, but those that are templates or come from other tasks.
+
+    :param given: a path or a list of them, by the names of arguments
+    :raises ValueError: names one that is none of a file
+    """
+    for name, paths in given.items():
+        for path in paths if is_list(paths) else [paths]:
+            if isinstance(path, str) and not has_template(path):
+                from airflow_mirrordb.storage_paths import fault_of
+
+                if fault := fault_of(path):
+                    raise ValueError(f"{name}: {path!r} {fault}")
+
+
+def check_filter_argument(response_filter: object) -> None:
+    """Check a ``response_filter``, which is no template, when the DAG is read.
+
+    :raises ValueError: if it is neither a function nor a path
+    """
+    if response_filter is None or callable(response_filter):
+        return
+    wanted = (
+        "response_filter: it must be a function, or a path as 'rows' or 'data[].id', which is no template"
+    )
+    if not isinstance(response_filter, str):
+        raise ValueError(f"{wanted}; not {response_filter!r:.200}")  # noqa: TRY004  # one error for all
+    from airflow_mirrordb.paths import PathError, parse_path
+
+    try:
+        parse_path(response_filter)
+    except PathError as error:
+        raise ValueError(f"{wanted}; {error}") from None
+
+
+def check_accept_argument(accept: object) -> None:
+    """Check what a task's author wrote, unless it is a template.
+
+    :raises ValueError: if it names no media types
+    """
+    if accept is None or has_template(accept):
+        return
+    from airflow_mirrordb.media_types import check_accept
+
+    try:
+        check_accept(accept)
+    except ValueError as error:
+        raise ValueError(f"accept: {error}") from None
+
+
+def check_size_argument(max_event_bytes: object) -> None:
+    """Check a ``max_event_bytes``, which is no template, when the DAG is read.
+
+    :raises ValueError: if it is no number of bytes
+    """
+    if not isinstance(max_event_bytes, int) or max_event_bytes < 1:
+        raise ValueError(f"max_event_bytes: it must be a number of bytes above 0, not {max_event_bytes!r}")
+
+
+def check_bulk_arguments(on_error: object, concurrency: object, max_failed: object) -> None:
+    """Check the arguments that say how a list is sent, but those of templates.
+
+    :raises ValueError: if one cannot be meant, or two contradict each other
+    """
+    if isinstance(on_error, str) and "{" not in on_error and on_error not in ON_ERROR:
+        raise ValueError(f"on_error: {ON_ERROR_WANTED}, not {on_error!r}")
+    if isinstance(concurrency, int) and concurrency < 1:
+        raise ValueError(f"concurrency: it must be at least 1, not {concurrency}")
+    is_template = isinstance(max_failed, str) and "{" in max_failed
+    if not is_template and max_failed_of(max_failed) is not None and on_error == "fail":
+        raise ValueError(f"max_failed: {NEEDS_CONTINUE}")
+
+
+def check_sensor_arguments(sensor: Any) -> None:
+    """Check what the author of a sensor wrote, but the values of templates.
+
+    :raises ValueError: if the arguments are not one condition, or not one that can be deferred, or one cannot
+        be meant
+    """
+    from airflow_mirrordb.task.conditions import check_choice, check_function, check_path, check_statuses
+
+    check_endpoint_argument(sensor.endpoint)
+    check_headers_argument(sensor.headers, deferrable=sensor.deferrable)
+    check_filter_argument(sensor.response_filter)
+    check_accept_argument(sensor.accept)
+    for name in ("is_in", "failed"):
+        value = getattr(sensor, name)
+        if isinstance(value, str) and not has_template(value):
+            raise ValueError(f"{name}: it must be a list, as [{value!r}], not {value!r}")
+    names = ("gone", "field", "equals", "is_in", "changed", "condition", "failed")
+    check_choice(**{name: getattr(sensor, name) for name in names})
+    if isinstance(sensor.field, str) and not has_template(sensor.field):
+        check_path("field", sensor.field)
+    statuses = sensor.not_yet
+    if isinstance(statuses, (list, tuple)):
+        statuses = [status for status in statuses if not has_template(status)]
+    if not has_template(statuses):
+        check_statuses(statuses)
+    check_function(sensor.condition, by_path=sensor.deferrable)
+    if sensor.max_failures < 1:
+        raise ValueError(f"max_failures must be at least 1, not {sensor.max_failures}")
+    check_choice_of_failed(sensor, sensor.condition)
+
+
+def refuse_sensitive(headers: Mapping[str, str] | None) -> None:
+    """What a trigger is given is stored in clear text."""
+    from airflow_mirrordb.client.errors import InvalidRequestError
+
+    for name in headers or {}:
+        if _is_sensitive(str(name).lower()):
+            message = (
+                f"headers[{name!r}]: what a trigger is given is stored in clear text; put the secret into the"
+                " connection's Password, or, for a task, set deferrable=False"
+            )
+            raise InvalidRequestError(message=message, field=f"headers[{name!r}]")
+
+
+def _is_sensitive(name: str) -> bool:
+    is_key = name.endswith(("-key", "_key")) and not name.endswith(_NO_SECRET)
+    return is_key or any(word in name for word in _SENSITIVE)
