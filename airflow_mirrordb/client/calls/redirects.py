@@ -17,10 +17,9 @@ from airflow_mirrordb.client.messages.answer_errors import REDIRECTS
 from airflow_mirrordb.client.messages.request import (
     MirrorDBRequest,
     WireRequest,
-    base_of,
-    target_of,
     without_body,
 )
+from airflow_mirrordb.client.messages.request_target import base_of, target_of
 from airflow_mirrordb.client.messages.response import Answer
 
 #: Redirects to other hosts that are followed for one attempt; a loop ends there.

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import field, fields, replace
 from typing import Any, TypedDict, TypeVar
-from urllib.parse import quote, urlencode
 
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from airflow_mirrordb.client.auth.redaction import shortened
-from airflow_mirrordb.client.bodies.encoding import text_of
 from airflow_mirrordb.client.bodies.requests import body_of
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.endpoints.paths import MAX_ENDPOINT_LENGTH
@@ -27,14 +24,12 @@ from airflow_mirrordb.client.errors import (
     remedy,
 )
 from airflow_mirrordb.client.messages.request_headers import has_plain_headers, headers_of, plain_headers
+from airflow_mirrordb.client.messages.request_target import base_of, query_of, target_of
 from airflow_mirrordb.client.uploads.sources import LocalFile, OpenSource
 from airflow_mirrordb.client.uploads.upload import Upload
 from airflow_mirrordb.client.values import value_class
-from airflow_mirrordb.json_types import is_list
 
 AnyError = TypeVar("AnyError", bound=MirrorDBError)
-
-_QUERY_VALUE = "a string, number, boolean or a list of them"
 
 #: The methods that an idempotency key goes with.
 KEYED = ("POST", "PATCH")
@@ -272,7 +267,7 @@ def prepare(
         headers, body = _headers_and_body(request, config, open_source, plain)
         if method == "QUERY" and body is None:
             raise _bad("data", "it is None, and a QUERY says there what it wants; read without data is a GET")
-        query = "" if request.query is None else _query(request.query, method)
+        query = "" if request.query is None else query_of(request.query, method)
         timeout = _timeout(request.timeout, config.timeout)
     except (EndpointNotAllowedError, InvalidRequestError) as error:
         raise attach_request(error, request) from None
@@ -327,17 +322,6 @@ def without_body(wire: WireRequest) -> WireRequest:
     return replace(wire, method="GET", headers=headers, body=None)
 
 
-def target_of(path: str, config: MirrorDBConfig, *, slash: bool) -> str:
-    """Return the path of a request under the base URL.
-
-    :param path: as :meth:`EndpointRegistry.path_for` returns it
-    :param slash: whether it ends in a slash
-    """
-    prefix = base_of(config.base_url)[1]
-    target = f"{prefix}/{path}" if path else prefix
-    return f"{target}/" if slash or not target else target
-
-
 def request_of(method: Method, endpoint: str, options: Mapping[str, Any]) -> MirrorDBRequest:
     """Return the request that the arguments of a call describe.
 
@@ -351,13 +335,6 @@ def request_of(method: Method, endpoint: str, options: Mapping[str, Any]) -> Mir
         if name is None:
             raise
         raise _bad(name, f"there is no such argument; {remedy(name, known)}") from None
-
-
-@functools.lru_cache(maxsize=64)  # to take a URL apart is as much work as all else that a request needs
-def base_of(base_url: str) -> tuple[URL, str]:
-    """Return the origin of a base URL, and its percent-encoded path, without a slash at the end."""
-    url = URL(base_url, encoded=True)
-    return url.origin(), url.raw_path.rstrip("/")
 
 
 def attach_request(error: AnyError, request: MirrorDBRequest) -> AnyError:
@@ -380,22 +357,6 @@ def _is_repeatable(method: Method, headers: Mapping[str, str], config: MirrorDBC
     if method in KEYED:
         return config.idempotency_header is not None
     return method in READS or not ("If-Match" in headers or "If-None-Match" in headers)
-
-
-def _query(query: Mapping[str, Any], method: Method) -> str:
-    if not isinstance(query, Mapping):
-        raise _bad("query", f"it must be a mapping, not {type(query).__name__}")
-    pairs: list[tuple[str, str]] = []
-    for name, value in query.items():
-        place = f"query[{name!r}]"
-        values = list(value) if is_list(value) else [value]
-        left = [item for item in values if item is not None]
-        if method not in READS and (not left or len(left) < len(values)):
-            raise _bad(place, "None and [] are left out of reads only: a write could mean all then")
-        if left:
-            key = text_of(name, place)
-            pairs += [(key, text_of(item, place, _QUERY_VALUE)) for item in left]
-    return f"?{urlencode(pairs, quote_via=quote)}" if pairs else ""
 
 
 def _timeout(value: float | None, default: float) -> float:

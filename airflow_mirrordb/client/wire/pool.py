@@ -13,7 +13,8 @@ from airflow_mirrordb.client.auth.schemes import proxy_headers
 from airflow_mirrordb.client.bodies import compression
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.event_loops import PerLoop
-from airflow_mirrordb.client.messages.request import WireRequest, base_of
+from airflow_mirrordb.client.messages.request import WireRequest
+from airflow_mirrordb.client.messages.request_target import base_of
 from airflow_mirrordb.client.wire.aiohttp.heads import opener_to
 from airflow_mirrordb.client.wire.aiohttp.private import Connector, Opener
 from airflow_mirrordb.client.wire.tls import tls_context, tls_servers

@@ -22,7 +22,8 @@ from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.endpoints.paths import BASE_URL
 from airflow_mirrordb.client.endpoints.urls import origin_of, shown, split_url
 from airflow_mirrordb.client.messages.headers import CONDITIONS_OF_READS, CONTROL, header_key
-from airflow_mirrordb.client.messages.request import MirrorDBRequest, WireRequest, base_of
+from airflow_mirrordb.client.messages.request import MirrorDBRequest, WireRequest
+from airflow_mirrordb.client.messages.request_target import base_of
 
 #: The target of a link in a Link header, its parameters, and what is neither (RFC 8288, B.2 and B.3).
 _LINK_TARGET = re.compile(r"[\s,]*<([^>]*)>")
