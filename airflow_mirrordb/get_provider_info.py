@@ -5,7 +5,7 @@ from typing import Any
 
 def get_provider_info() -> dict[str, Any]:
     return {
-        "package-name": "airflow-provider-mirrordb",
+        "package-name": "airflow-mirrordb",
         "name": "MirrorDB",
         "description": "Create, read, update and delete resources of any REST backend through one validated,"
         " resilient connection.",

@@ -113,7 +113,7 @@ def test_discovery(commands: Commands) -> None:
     providers = commands.json("-m", "airflow", "providers", "list", "--output", "json")
     hooks = commands.json("-m", "airflow", "providers", "hooks", "--output", "json")
 
-    (ours,) = [it for it in providers if it["package_name"] == "airflow-provider-mirrordb"]
+    (ours,) = [it for it in providers if it["package_name"] == "airflow-mirrordb"]
     assert ours["version"] == airflow_mirrordb.__version__
     (hook,) = [it for it in hooks if it["connection_type"] == "mirrordb"]
     assert hook["class"] == "airflow_mirrordb.hooks.mirrordb.MirrorDBHook"

@@ -42,6 +42,12 @@ CONNECTION_TYPE: dict[str, Any] = get_provider_info()["connection-types"][0]
 FORM: dict[str, dict[str, Any]] = CONNECTION_TYPE["conn-fields"]
 MODEL: dict[str, dict[str, Any]] = MirrorDBConfig.model_json_schema()["properties"]
 
+#: Prints the DAG bundles of an Airflow, as each of its commands makes them.
+BUNDLES = """
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+print("bundles:", sorted(bundle.name for bundle in DagBundlesManager().get_all_dag_bundles()))
+"""
+
 each_field = pytest.mark.parametrize("name", FORM)
 
 
@@ -80,19 +86,31 @@ def environment(folder: Path, built: Built) -> Path:
     return venv
 
 
-def run(*command: str, cwd: Path) -> str:
-    """Run a command in an environment that knows neither this checkout nor any Airflow; return its output."""
+def run(*command: str, cwd: Path, errors: int = subprocess.PIPE) -> str:
+    """Run a command in an environment that knows neither this checkout nor any Airflow; return its output.
+
+    :param errors: where what it prints to stderr goes
+    """
     unwanted = ("AIRFLOW", "PYTHONPATH", "VIRTUAL_ENV")
     env = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
     env.update({"AIRFLOW_HOME": str(cwd / "airflow"), "COLUMNS": "500"})
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=900)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
     return done.stdout
 
 
 def test_names_in_wheel(built: Built) -> None:
     """The wheel holds the package and nothing else."""
-    info = f"airflow_provider_mirrordb-{airflow_mirrordb.__version__}.dist-info"
+    info = f"airflow_mirrordb-{airflow_mirrordb.__version__}.dist-info"
     assert sorted(zipfile.ZipFile(built.wheel).namelist()) == sorted(
         [
             *PACKAGE,
@@ -109,7 +127,7 @@ def test_names_in_sdist(built: Built) -> None:
     """The sdist holds the package and what building it takes."""
     with tarfile.open(built.sdist) as archive:
         names = sorted(archive.getnames())
-    root = f"airflow_provider_mirrordb-{airflow_mirrordb.__version__}"
+    root = f"airflow_mirrordb-{airflow_mirrordb.__version__}"
     assert names == sorted(
         f"{root}/{name}"
         for name in [*PACKAGE, ".gitignore", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"]
@@ -119,7 +137,7 @@ def test_names_in_sdist(built: Built) -> None:
 def test_metadata(metadata: PathDistribution) -> None:
     """The wheel says which Airflow provider it is, and which Pythons it runs on."""
     facts = metadata.metadata
-    assert facts["Name"] == get_provider_info()["package-name"] == "airflow-provider-mirrordb"
+    assert facts["Name"] == get_provider_info()["package-name"] == "airflow-mirrordb"
     assert facts["Version"] == airflow_mirrordb.__version__
     assert facts["License-Expression"] == "Apache-2.0"
     assert facts["Requires-Python"] == "<3.14,>=3.10"
@@ -149,7 +167,7 @@ def test_airflow_finds_the_wheel(environment: Path, folder: Path) -> None:
 
     providers = json.loads(run(airflow, "providers", "list", "--output", "json", cwd=folder))
     (ours,) = [provider for provider in providers if "mirrordb" in provider["package_name"]]
-    assert ours["package_name"] == "airflow-provider-mirrordb"
+    assert ours["package_name"] == "airflow-mirrordb"
     assert ours["version"] == airflow_mirrordb.__version__
 
     hooks = json.loads(run(airflow, "providers", "hooks", "--output", "json", cwd=folder))
@@ -158,7 +176,7 @@ def test_airflow_finds_the_wheel(environment: Path, folder: Path) -> None:
         "connection_type": "mirrordb",
         "class": "airflow_mirrordb.hooks.mirrordb.MirrorDBHook",
         "conn_id_attribute_name": "mirrordb_conn_id",
-        "package_name": "airflow-provider-mirrordb",
+        "package_name": "airflow-mirrordb",
         "hook_name": "MirrorDB",
     }
 
@@ -166,6 +184,22 @@ def test_airflow_finds_the_wheel(environment: Path, folder: Path) -> None:
     imported = Path(run(python, "-c", code, cwd=folder).strip())
     assert environment in imported.parents
     run(find_uv_bin(), "pip", "check", "--python", python, cwd=folder)  # fails on a broken requirement
+
+
+def test_airflow_looks_for_examples_in_the_wheel(environment: Path, folder: Path) -> None:
+    """By default Airflow imports each provider to find example DAGs: this one can be, and has none.
+
+    Airflow 3.3 makes the module's name of the distribution's (``dag_processing/bundles/manager.py``), and
+    prints a traceback at each command if there is no such module. Examples in the package would be among the
+    DAGs of everybody who has not turned ``[core] load_examples`` off.
+    """
+    python = str(environment / "bin" / "python")
+    output = run(python, "-c", BUNDLES, cwd=folder, errors=subprocess.STDOUT)
+    (found,) = re.findall(r"^bundles: (.+)$", output, re.MULTILINE)
+    assert "'dags-folder'" in found
+    assert "mirrordb" not in found
+    assert "Could not load" not in output
+    assert "Traceback" not in output
 
 
 def test_provider_info_fits_the_schema() -> None:

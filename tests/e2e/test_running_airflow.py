@@ -167,7 +167,7 @@ async def test_busy_backend_is_asked_again(
         assert sent == [f"Bearer {key}"] * 3
         assert airflow.files_with(key) == []  # the database holds it encrypted
         assert {request.headers["User-Agent"] for request in backends[task_id].requests} == {
-            f"airflow-provider-mirrordb/{__version__} airflow/{airflow_version} (MirrorDBReadOperator)"
+            f"airflow-mirrordb/{__version__} airflow/{airflow_version} (MirrorDBReadOperator)"
         }
         assert metrics.of(f"busy_{task_id}") == [
             "latency GET 200",

@@ -41,7 +41,7 @@ from tests.support.raw_server import RawServer, Reply, json_answer
 
 _module = "airflow.sdk.execution_time.context" if AIRFLOW_V_3_0_PLUS else "airflow.models.taskinstance"
 set_current_context: Any = import_string(f"{_module}.set_current_context")
-PRODUCTS = f"airflow-provider-mirrordb/{__version__} airflow/{airflow_version}"
+PRODUCTS = f"airflow-mirrordb/{__version__} airflow/{airflow_version}"
 
 Running = Callable[[str], AbstractContextManager[None]]
 

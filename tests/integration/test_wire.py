@@ -240,7 +240,7 @@ async def test_the_whole_request_as_bytes(raw_server: RawServer, config_for: Con
         [
             f"Host: {host}",
             "Accept: application/json, application/*+json;q=0.9, */*;q=0.1",
-            f"User-Agent: airflow-provider-mirrordb/{__version__}",
+            f"User-Agent: airflow-mirrordb/{__version__}",
             "Idempotency-Key: key-1",
             "Authorization: Bearer k",
             "Content-Type: application/json",

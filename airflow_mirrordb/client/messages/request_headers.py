@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: say an error in otherwise, and answers as if there was none. Anything else before no answer at all.
 ACCEPT = "application/json, application/*+json;q=0.9, */*;q=0.1"
 
-USER_AGENT = f"airflow-provider-mirrordb/{__version__}"
+USER_AGENT = f"airflow-mirrordb/{__version__}"
 
 _NOTHING = (None,) * 10
 _CONDITIONS = ("if-match", "if-none-match")
