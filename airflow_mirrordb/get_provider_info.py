@@ -72,10 +72,12 @@ def _connection_type() -> dict[str, Any]:
         },
         # From Airflow 3.2 on these are the form. What an older one shows is made from them in
         # hooks/connections/form.py. No field has a default of its own: it would be saved, and outlive ours.
-        # Lists are text, as a list's own field shows nothing of one that was saved as text.
+        # Lists are text, as a list's own field shows nothing of one that was saved as text. No field has
+        # "examples": Airflow would say "Start typing to see options." in it, also where any text is right.
         "conn-fields": {
-            **_section("Endpoints", _endpoints()),
-            **_section("Authentication", _authentication()),
+            # Airflow opens none of these sections by itself, and one at a time: what nearly every
+            # connection needs is in the first one.
+            **_section("Authentication and endpoints", {**_authentication(), **_endpoints()}),
             **_section("Limits", _limits()),
             **_section("Backoff", _backoff()),
             **_section("Writes and bodies", _writes_and_bodies()),
@@ -88,8 +90,8 @@ def _placeholders() -> dict[str, str]:
     return {
         "host": "https://backend.example.com/v1 or backend.example.com",
         "login": "only for basic and oauth2",
-        "password": "sent as a bearer token, unless Authentication type differs",
-        "port": "that in Host, or 443, 80; type 0 if Airflow's Test button says Bad Request",
+        "password": "sent as a bearer token; with a Login, as its password",
+        "port": "that in Host, or 443, 80; if Test says Bad Request, type 0",
         "schema": "https, unless http is said here or in Host",
         # the form of Airflow 2 shows these too
         "endpoints": "api/users, api/orders/{id}",
@@ -138,14 +140,8 @@ def _endpoints() -> dict[str, Any]:
         ),
         "test_endpoint": _field(
             "Test endpoint",
-            "What the Test button reads, with GET; one of the endpoints above, as api/users. Default: the"
-            " base URL.",
-        ),
-        "redirect_hosts": _field(
-            "Hosts of redirects",
-            "Other hosts that a read may be redirected to, as those of files with presigned URLs, split"
-            " by line breaks or commas; no credential goes there, nor a client certificate. Default: none.",
-            format="multiline",
+            "What the Test button reads, with GET; one of the endpoints above that gives JSON, as api/users."
+            " Without it the key is not checked. Default: the base URL.",
         ),
         "trailing_slash": _field(
             "Trailing slash",
@@ -173,7 +169,6 @@ def _authentication() -> dict[str, Any]:
         "key_name": _field(
             "Header of the key",
             "Header that carries the key; only for api_key. Default: X-API-Key.",
-            examples=["X-API-Key", "Authorization"],
         ),
         "oauth_url": _field(
             "Token URL",
@@ -191,7 +186,7 @@ def _authentication() -> dict[str, Any]:
 def _limits() -> dict[str, Any]:
     return {
         "timeout": _field(
-            "Timeout (seconds)",
+            "Timeout of one attempt (seconds)",
             "Longest time that one attempt may take, in seconds. Default: 30.",
             "number",
             minimum=0,
@@ -208,7 +203,6 @@ def _limits() -> dict[str, Any]:
             "Adaptive rate",
             "true, or false to leave 429 and 503 to the request that met it: they neither pause the"
             " others nor tell the limit. Default: true.",
-            examples=["true", "false"],
         ),
         "max_concurrency": _field(
             "Concurrency (requests)",
@@ -236,25 +230,25 @@ def _backoff() -> dict[str, Any]:
             maximum=1000,
         ),
         "initial_delay": _field(
-            "Initial delay (seconds)",
-            "Ceiling of the wait after the first failure, in seconds. Default: 1.",
+            "First wait (seconds)",
+            "Longest wait after the first failure, in seconds; waits are random, up to this. Default: 1.",
             "number",
             minimum=0,
         ),
         "backoff_factor": _field(
             "Backoff factor",
-            "How many times higher that ceiling is after each further failure. Default: 2.",
+            "How many times longer the wait may be after each further failure. Default: 2.",
             "number",
             minimum=1,
         ),
         "max_delay": _field(
-            "Longest delay (seconds)",
+            "Longest wait (seconds)",
             "Longest wait between two attempts, in seconds, unless the backend asks for more. Default: 60.",
             "number",
             minimum=0,
         ),
         "max_elapsed": _field(
-            "Longest time (seconds)",
+            "Time for all attempts (seconds)",
             "Time from the first attempt to the end of the last one, in seconds. Default: 300.",
             "number",
             minimum=0,
@@ -278,13 +272,11 @@ def _writes_and_bodies() -> dict[str, Any]:
             "Idempotency header",
             "Header for idempotency keys, if the backend promises to remove duplicates: creates are then"
             " repeated safely. Default: none.",
-            examples=["Idempotency-Key"],
         ),
         "not_applied_statuses": _field(
             "Statuses of what was not begun",
             "HTTP statuses by which the backend, or a proxy before it, refuses a write before it begins"
             " it, split by commas: a create is then sent again. Most 4xx are known. Default: 425, 429.",
-            examples=["425, 429, 503"],
         ),
         "update_method": _field(
             "Update method",
@@ -302,18 +294,15 @@ def _writes_and_bodies() -> dict[str, Any]:
         "request_envelope": _field(
             "Envelope of requests",
             'Where the data of a request lies in its body: data gives {"data": …}. Default: none.',
-            examples=["data", "result.data"],
         ),
         "response_envelope": _field(
             "Envelope of answers",
             "Where an answer holds its data. One that has nothing there is taken as a whole. Default: none.",
-            examples=["data", "result.data"],
         ),
         "error_path": _field(
             "Path of errors in a success",
             "Where the body of a 2xx tells of an error, on backends that answer 200 whatever happened. If"
             " something is there, the request was refused. Default: none.",
-            examples=["errors", "error"],
         ),
     }
 
@@ -324,7 +313,6 @@ def _network() -> dict[str, Any]:
             "Verify certificate",
             "true, false, or the path of a CA file or folder that the backend's certificate is checked"
             " with, as /etc/ssl/certs/ca.pem. Default: true.",
-            examples=["true", "false"],
         ),
         "client_cert": _field(
             "Client certificate",
@@ -343,6 +331,12 @@ def _network() -> dict[str, Any]:
             "Proxy",
             "URL of a proxy, as http://user:password@proxy.example.com:3128. Default: none.",
             format="password",
+        ),
+        "redirect_hosts": _field(
+            "Hosts of redirects",
+            "Other hosts that a read may be redirected to, as those of files with presigned URLs, split"
+            " by line breaks or commas; no credential goes there, nor a client certificate. Default: none.",
+            format="multiline",
         ),
         "headers": _field(
             "Headers",

@@ -43,7 +43,7 @@ def show_form(airflow: AirflowHome, page: Page) -> None:
     form.standard("password").fill("of no use to anybody")
     form.standard("port").fill("443")
     take(form.dialog, "form")
-    form.open("Endpoints")
+    form.open("Authentication and endpoints")
     form.fill("endpoints", "api/users\napi/orders/{id}\nDELETE api/cache")
     form.fill("test_endpoint", "api/users")
     take(form.dialog, "endpoints")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import socket
 import sqlite3
@@ -10,6 +11,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
 from typing import Any
@@ -78,6 +80,14 @@ def connections(airflow: AirflowHome, page: Page) -> ConnectionList:
     return ConnectionList(airflow, page)
 
 
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Where pictures of the form go: ``MIRRORDB_PICTURES``, or a folder of the test's own."""
+    folder = Path(os.environ.get("MIRRORDB_PICTURES", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def stored(airflow: AirflowHome, conn_id: str) -> MirrorDBConfig:
     """Return what a connection in Airflow's database means, with its real secrets."""
     key = Fernet(airflow.environment["AIRFLOW__CORE__FERNET_KEY"].encode())
@@ -134,6 +144,36 @@ def test_form_says_what_goes_where(connections: ConnectionList) -> None:
             expect(form.extra(name)).to_have_attribute("type", "password")
 
 
+def test_the_first_section_has_what_nearly_all_need(connections: ConnectionList) -> None:
+    """How the key is sent comes first, as Login and key depend on it, then what may be requested."""
+    form = connections.add("first_section")
+    sections_shown = form.dialog.get_by_role("button", expanded=False).all_inner_texts()
+    assert [name for name in sections_shown if name in sections()] == sections()
+    form.open(sections()[0])
+    labels = [FORM[name]["label"] for name in ("auth_type", "key_name", "endpoints", "test_endpoint")]
+    places = [form.dialog.get_by_text(label, exact=True).bounding_box() for label in labels]
+    heights = [place["y"] for place in places if place is not None]
+    assert len(heights) == len(labels)
+    assert heights == sorted(heights)
+
+
+def test_a_picture_of_each_section(connections: ConnectionList, pictures: Path) -> None:
+    """For people to look at; no field of text asks to start typing to see options that it does not have."""
+    form = connections.add("pictured")
+    size = connections.page.viewport_size
+    connections.page.set_viewport_size({"width": 1100, "height": 2400})  # all of the longest section
+    for section in ("Standard Fields", *sections()):
+        form.open(section)
+        shown = form.dialog.locator("input:visible, textarea:visible")
+        hints = shown.evaluate_all("fields => fields.map(field => field.placeholder)")
+        assert [hint for hint in hints if hint.startswith("Start typing")] == []
+        name = section.lower().replace(" ", "_")
+        form.dialog.screenshot(path=pictures / f"{name}.png", animations="disabled")
+    assert len(list(pictures.glob("*.png"))) == 1 + len(sections())
+    if size is not None:
+        connections.page.set_viewport_size(size)
+
+
 def test_every_field_is_saved_shown_again_and_edited(
     airflow: AirflowHome, connections: ConnectionList
 ) -> None:
@@ -179,7 +219,7 @@ def test_every_field_is_saved_shown_again_and_edited(
     form = connections.edit("filled")
     form.open("Backoff")
     form.fill("max_attempts", "")
-    form.open("Authentication")
+    form.open("Authentication and endpoints")
     form.choose("auth_type", FORM["auth_type"]["schema"]["values_display"]["null"])
     form.save()
     assert stored(airflow, "filled") == expected.changed({"max_attempts": None, "auth_type": None})
@@ -226,7 +266,7 @@ def test_connection_from_the_command_line_is_edited(
     assert stored(airflow, "from_elsewhere") == before.changed({"timeout": 15})
 
     form = connections.edit("from_elsewhere")
-    form.open("Endpoints")
+    form.open("Authentication and endpoints")
     form.fill("endpoints", "api/users,api/orders,api/totals")
     form.save()
     endpoints = ["api/users", "api/orders", "api/totals"]
@@ -260,7 +300,7 @@ def test_button_after_the_form(
     form.standard("port").fill(str(where.port))
     form.standard("schema").fill("http")
     form.standard("password").fill(backend.key)
-    form.open("Endpoints")
+    form.open("Authentication and endpoints")
     form.fill("test_endpoint", "api/browser")
     form.save()
     words = f"GET {backend.url}/api/browser answered 200, authentication: bearer"
@@ -285,7 +325,7 @@ def test_button_without_a_port(
     """
     form = connections.add("portless")
     expect(form.standard("port")).to_have_attribute(
-        "placeholder", "that in Host, or 443, 80; type 0 if Airflow's Test button says Bad Request"
+        "placeholder", "that in Host, or 443, 80; if Test says Bad Request, type 0"
     )
     form.standard("host").fill(backend.url)
     form.standard("port").fill("0")

@@ -274,8 +274,7 @@ def test_form_has_sections() -> None:
     """Each section is in one piece, and what everybody needs is in the first one."""
     sections = [name for name, _ in groupby(field["schema"]["section"] for field in FORM.values())]
     assert sections == [
-        "Endpoints",
-        "Authentication",
+        "Authentication and endpoints",
         "Limits",
         "Backoff",
         "Writes and bodies",
