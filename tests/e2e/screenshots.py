@@ -30,7 +30,7 @@ def main() -> None:
                 airflow.wait_for_dags(DAG)
                 run_id = airflow.trigger(DAG)
                 airflow.wait_for_run(DAG, run_id)
-                with signed_in(airflow, width=1000, height=1300) as page:
+                with signed_in(airflow, width=1000, height=1700) as page:
                     show_form(airflow, page)
                     show_run(airflow, page, run_id)
                     show_link(airflow, page, run_id)
