@@ -60,6 +60,12 @@ def extra(**settings: Any) -> dict[str, Any]:
     return {"extra": settings}
 
 
+def tests(conn_id: str) -> None:
+    worked, message = MirrorDBHook(conn_id).test_connection()
+    if not worked:
+        raise RuntimeError(message)
+
+
 def make(operator: type, **arguments: Any) -> Callable[[str], Any]:
     return lambda conn_id: operator(task_id="load", mirrordb_conn_id=conn_id, **arguments)
 
@@ -232,6 +238,58 @@ PLACES = {
     ),
 }
 
+#: What the connection test finds; a person looks at the form meanwhile.
+_OAUTH = {"auth_type": "oauth2", "oauth_url": "http://127.0.0.1:1/token"}
+CONNECTION_TESTS = {
+    "no test endpoint": Mistake(
+        does=tests,
+        connection=extra(endpoints="orders"),
+        answers=((200, b"<title>Hi</title>", {}),),
+        says=("Reached, key not checked: set Test endpoint to", "as orders", "GET http://", "answered 200"),
+    ),
+    "a test endpoint that is a page": Mistake(
+        does=tests,
+        connection=extra(test_endpoint="api/users"),
+        answers=((200, b"<title>Hi</title>", {"Content-Type": "text/html"}),),
+        says=("Reached, key not checked", "no JSON", "/api/users answered 200"),
+    ),
+    "a test endpoint that is not there": Mistake(
+        does=tests,
+        connection=extra(test_endpoint="api/users"),
+        answers=((404, None, {}),),
+        says=("Test endpoint not found", "path in Host", "/api/users answered 404"),
+    ),
+    "a test endpoint with a slash too many": Mistake(
+        does=tests,
+        connection=extra(test_endpoint="api/users", trailing_slash=True),
+        answers=((301, None, {"Location": "/api/users"}),),
+        says=("leads elsewhere", "Trailing slash", "'trailing_slash' to false"),
+    ),
+    "a key that is not sent": Mistake(
+        does=tests,
+        connection=extra(test_endpoint="api/users", auth_type="none"),
+        answers=((401, None, {}),),
+        says=("Key wanted: none is sent", "Authentication type is none", "auth_type is 'none'"),
+    ),
+    "a wrong key": Mistake(
+        does=tests,
+        connection=extra(test_endpoint="api/users"),
+        answers=((401, {"detail": "bad token"}, {}),),
+        says=("Key rejected", "Authentication type", "bad token"),
+    ),
+    "a token URL where nothing listens": Mistake(
+        does=tests,
+        connection={"login": "id", "password": "s3cret", "extra": _OAUTH},
+        says=("Refused", "Check Token URL"),
+    ),
+    "https at a port of http": Mistake(
+        does=tests, connection={"schema": "https"}, says=("TLS failed", "say http in Host or Schema")
+    ),
+    "a misspelt host": Mistake(
+        does=tests, connection={"host": "nosuch.invalid"}, says=("Name not found", "spelling of Host")
+    ),
+}
+
 #: Arguments, which are checked when the DAG is read where that is possible.
 ARGUMENTS = {
     "requests' name of the data": Mistake(
@@ -327,5 +385,6 @@ MISTAKES: dict[str, dict[str, Mistake]] = {
     "Endpoints": ENDPOINTS,
     "Answers": ANSWERS,
     "Pages, files and values": PLACES,
+    "The connection test": CONNECTION_TESTS,
     "Arguments": ARGUMENTS,
 }

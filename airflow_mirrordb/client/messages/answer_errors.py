@@ -82,6 +82,8 @@ _SENT = {
 
 def _how_sent(config: MirrorDBConfig) -> str:
     """Return how a key was sent that a backend did not take."""
+    if config.auth == "none" and config.api_key is not None:
+        return "no key was sent: auth_type is 'none'"
     if config.auth == "api_key":
         return f"the key was sent in the header {config.key_name} (auth_type 'api_key', key_name)"
     return _SENT[config.auth]
