@@ -107,12 +107,15 @@ async def calls_of_client(url: str) -> int:
 
 
 def test_a_read_costs_little_more_than_one_of_aiohttp(url: str, set_connection: SetConnection) -> None:
-    """With checks, retries and limits. A plain method runs an event loop as well, and holds signals back."""
+    """With checks, retries and limits. A plain method runs an event loop as well, and holds signals back.
+
+    From 1.19 and 1.52 of aiohttp (3.14, Python 3.11) to 1.26 and 1.60 (3.12, which calls less; Python 3.10).
+    """
     plain, client = asyncio.run(calls_of_aiohttp(url)), asyncio.run(calls_of_client(url))
     set_connection(url, password="key")
     with MirrorDBHook() as hook, Calls() as calls:
         for _ in range(READS):
             hook.read(PATH, method_name="read")
             calls.read()
-    assert client <= 1.25 * plain
-    assert calls.each <= 1.6 * plain
+    assert client <= 1.28 * plain
+    assert calls.each <= 1.62 * plain
