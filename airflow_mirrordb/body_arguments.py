@@ -15,6 +15,17 @@ BODIES: Mapping[str, str] = {
     "input_path": "a file as it is",
 }
 
+_BY_ONE_REQUEST = "files are sent by one request; map the task over them, with .expand()"
+#: Why these are no list of records, and what sends many of them.
+NO_RECORDS: Mapping[str, str] = {
+    "form": (
+        "with bulk=True the records are a list in data; the same form goes to each endpoint of a list, and a"
+        " form each by mapping the task over them, with .expand(form=...)"
+    ),
+    "files": _BY_ONE_REQUEST,
+    "input_path": _BY_ONE_REQUEST,
+}
+
 
 def paths_as_text(value: Any) -> Any:
     """Return paths, as ``Path`` or ``ObjectStoragePath``, as the texts that they stand for, also in lists or
@@ -39,3 +50,14 @@ def check_bodies(given: Mapping[str, object]) -> None:
         raise ValueError(f"{bodies[0]}: {told} are several bodies; a request has one")
     if given.get("content_type") is not None and not {"data", "input_path"}.intersection(bodies):
         raise ValueError("content_type: it is of data or input_path; a form has its own")
+
+
+def check_records(given: Mapping[str, object]) -> None:
+    """Check that nothing is given in the place of a list of records.
+
+    :param given: the arguments by name; None is none
+    :raises ValueError: names what is, and what sends many of it
+    """
+    for name, reason in NO_RECORDS.items():
+        if given.get(name) is not None:
+            raise ValueError(f"{name}: {reason}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
 
+from airflow_mirrordb.body_arguments import NO_RECORDS
 from airflow_mirrordb.bulk_arguments import NEEDS_CONTINUE
 from airflow_mirrordb.client.collections.bulk_report import BulkRecord, BulkReport, status_of
 from airflow_mirrordb.client.collections.record_names import RecordNames
@@ -150,9 +151,9 @@ def records_of(operator: MirrorDBOperator, template: MirrorDBRequest) -> list[di
     """
     endpoint, data = template.endpoint, template.data
     bulk = parse_argument("bulk", operator.bulk, bool)
-    for name in ("files", "input_path"):
-        if getattr(template, name) is not None:
-            raise _bad(name, "files are sent by one request; map the task over them, with .expand()")
+    for name, reason in NO_RECORDS.items():
+        if getattr(template, name) is not None and (bulk or name != "form"):
+            raise _bad(name, reason)
     if operator.output_path:
         raise _bad("output_path", "a file takes one answer, and there are many")
     if bulk and not is_list(data):

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_mirrordb.body_arguments import check_records
 from airflow_mirrordb.json_types import NOT_GIVEN
 from airflow_mirrordb.operators.base import MirrorDBOperator
 from airflow_mirrordb.task.arguments import BODY_FIELDS, parse_argument, read_of, request_of
@@ -53,9 +54,11 @@ class _BodyOperator(MirrorDBOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        body = (data, form, files, input_path, content_type)
+        body = dict(zip(BODY_FIELDS, (data, form, files, input_path, content_type), strict=True))
         with naming(self.task_id):
-            check_body_arguments(**dict(zip(BODY_FIELDS, body, strict=True)))
+            check_body_arguments(**body)
+            if bulk is True:
+                check_records(body)
             check_bulk_data(data, bulk)
         self.data = None if data is NOT_GIVEN else data
         self.form = form
@@ -84,7 +87,7 @@ class MirrorDBCreateOperator(_BodyOperator):
         order, and equal records have different ones (templated)
     :param bulk: True if ``data`` is a list of records, each of them a request's (templated)
 
-    :raises ValueError: if there is no body, or more than one
+    :raises ValueError: if there is no body, or more than one, or with ``bulk`` another one than ``data``
 
     The other arguments are those of :class:`MirrorDBOperator`.
     """

@@ -511,6 +511,31 @@ def test_a_wrong_max_failed_is_refused_when_the_dag_is_read(arguments: Any, reas
     assert create(records(2), max_failed="{{ params.most }}").max_failed
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            {"form": [{"a": "1"}, {"a": "2"}]},
+            r"form: .* a list in data; .*\.expand\(form=\.\.\.\)",
+        ),
+        ({"form": {"a": "1"}}, "form: "),
+        ({"files": {"file": "/a.csv"}}, "files: .* map the task"),
+        ({"input_path": "/a.csv"}, "input_path: .* map the task"),
+    ],
+)
+def test_what_is_no_list_of_records_is_named(
+    set_connection: SetConnection, tries: Tries, given: dict[str, Any], words: str
+) -> None:
+    """When the DAG is read, or before anything is sent; it said that data is None."""
+    set_connection("https://backend.example.com")
+    with pytest.raises(ValueError, match=words):
+        MirrorDBCreateOperator(task_id="t", endpoint="api/users", bulk=True, **given)
+    operator = MirrorDBCreateOperator(task_id="t", endpoint="api/users", bulk="{{ true }}", **given)
+    operator.bulk = "True"  # as it is rendered
+    with pytest.raises(AirflowFailException, match=words):
+        operator.execute(tries.context())
+
+
 def test_mapped_operators_keep_max_failed() -> None:
     """It is templated, and an argument of its own."""
     with DAG("d", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)) as dag:
