@@ -315,6 +315,7 @@ async def test_a_full_response_has_no_signature(answering: Answering, config_for
     """
     path = f"{PATH}&response-content-type=application/json"
     told = {"Content-Location": path, "Location": path, "X-Original-Url": path, "Link": f"<{path}>; rel=self"}
+    told["X-Signed-By"] = "deadbeefcafe0123"
     files = await answering(web.json_response({"a": 1}, headers=told))
     backend = await answering(moved(f"{files.base_url}{path}"))
     async with GenericMirrorDB(config_for(backend.base_url, redirect_hosts=host_of(files))) as client:

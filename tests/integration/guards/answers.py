@@ -20,6 +20,7 @@ from airflow_mirrordb.client.retries import write_safety
 from airflow_mirrordb.client.wire import failures, transport
 from airflow_mirrordb.client.wire.sockets import unsent_bytes
 from tests.integration import (
+    test_accept as accepted,
     test_aiohttp_check as versions,
     test_answer_heads as heads,
     test_connection_ends as connection_ends,
@@ -78,6 +79,11 @@ def hostile_case(name: str) -> dict[str, Any]:
 
 
 GUARDS: dict[str, Guard] = {
+    "pages that were not asked for": Guard(
+        without=lambda *_: False,
+        check=accepted.test_a_page_that_was_not_asked_for_is_an_error,
+        arguments={"mode": {}, "headers": {"Content-Type": "text/html"}, "to_file": True},
+    ),
     # forks
     "connections of the parent": Guard(
         without=nothing,
