@@ -274,6 +274,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         except WaitOverError as over:
             time_out(self, self._waited(over))
         longest = timedelta(seconds=deadline - now + wait + GRACE)
+        self.log.info("The next poll is due in %.1f s; the task is deferred until a triggerer makes it", wait)
         # dag.test() loses the 'kwargs' of defer(): whatever is needed later is in the event.
         self.defer(
             trigger=MirrorDBSensorTrigger(

@@ -78,6 +78,9 @@ def test_crud_runs_on_worker_and_triggerer(airflow: AirflowHome, backend: Backen
         assert f"{request} through connection" in airflow.log(
             "mirrordb_crud", run_id, task_id, of_trigger=True
         )
+        on_worker = airflow.log("mirrordb_crud", run_id, task_id)  # also if no triggerer ever comes
+        assert f"{request} through connection mirrordb_default: worker_timeout is 0; the task is" in on_worker
+        assert "is deferred until a triggerer sends it" in on_worker
     assert airflow.log("mirrordb_crud", run_id, "read", of_trigger=True) == ""
 
 
