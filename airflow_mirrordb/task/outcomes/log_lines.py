@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from airflow_mirrordb.client.bodies.errors.reason_phrases import REASON_PHRASES
 from airflow_mirrordb.client.collections.streams import Manifest
 from airflow_mirrordb.client.errors import named
 
@@ -21,14 +21,14 @@ def name_of(request: MirrorDBRequest, conn_id: str) -> str:
 
 
 def answered(event: Mapping[str, Any]) -> str:
-    """Return what came: its status, how long it took, how much it is, and what was not as it should be.
+    """Return what came: its status, how long it took, how much it is, and how many attempts were made before.
 
     :param event: the :class:`~airflow_mirrordb.task.events.SuccessEvent` that tells of it
     """
     pages = event.get("pages", 1)  # an older trigger does not say
     facts = [f"{_status(event['http_status'])} in {event['elapsed']:.3g} s", *_amount(event, pages)]
     if (before := event["attempts"] - pages) > 0:
-        facts.append(f"after {_count(before, 'attempt')} without one")
+        facts.append(f"after {_count(before, 'earlier attempt')}")
     if event["request_id"]:
         facts.append(f"request id {event['request_id']}")
     return ", ".join(facts)
@@ -75,10 +75,8 @@ def _amount(event: Mapping[str, Any], pages: int) -> list[str]:
 
 
 def _status(status: int) -> str:
-    try:
-        return f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return str(status)
+    names = REASON_PHRASES.get(status)
+    return f"{status} {names[0]}" if names else str(status)
 
 
 def _count(number: int, of: str) -> str:
