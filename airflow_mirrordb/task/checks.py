@@ -6,7 +6,6 @@ in the same words.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 from collections.abc import Iterator, Mapping
@@ -74,6 +73,8 @@ def check_names(operator: type, given: Mapping[str, Any]) -> None:
     unknown = min(given.keys() - others, default=None)
     if unknown is None:
         return
+    import difflib  # few DAG files need it
+
     near = difflib.get_close_matches(unknown, sorted(own | others), n=1)
     meant = _ELSEWHERE.get(unknown) or (near[0] if near else "")
     remedy = f"; did you mean {meant!r}?" if meant else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -17,6 +18,8 @@ from airflow_mirrordb.compat import has_retry_policies
 
 if TYPE_CHECKING:
     from airflow_mirrordb.client.errors import MirrorDBError
+
+log = logging.getLogger(__name__)
 
 _TIMED_OUT = "Sensor has timed out"  # as BaseSensorOperator.execute() says it
 
@@ -36,12 +39,26 @@ def retry_arguments(policy: Any) -> dict[str, Any]:
 def fail(error: MirrorDBError, conn_id: str) -> NoReturn:
     """End a task: Airflow's retries help only against what passes by itself.
 
+    Airflow writes the error and its causes to the log. Their frames inside the client and aiohttp, some sixty
+    lines, say nothing to who has to act on it, and are written at the level DEBUG.
+
     :param conn_id: id of its connection, which the error tells
     """
     error.conn_id = conn_id
+    log.debug("Where the error comes from", exc_info=error)
+    _forget_frames(error)
     if error.retryable:
         raise error
     raise AirflowFailException(str(error)) from error
+
+
+def _forget_frames(error: BaseException) -> None:
+    waiting, seen = [error], set[int]()
+    for one in waiting:  # which grows on the way
+        seen.add(id(one))
+        one.__traceback__ = None
+        reasons = (one.__cause__, one.__context__)
+        waiting += [reason for reason in reasons if reason is not None and id(reason) not in seen]
 
 
 @contextmanager

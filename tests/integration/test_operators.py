@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
+import traceback
 from collections import ChainMap
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -21,6 +23,7 @@ from airflow.triggers.base import BaseTrigger
 from airflow_mirrordb.client import (
     ConnectError,
     InvalidRequestError,
+    MirrorDBError,
     MirrorDBRequest,
     Progress,
     RateLimitError,
@@ -454,6 +457,24 @@ def test_trigger_reports_what_it_did_not_expect(set_connection: SetConnection) -
     assert "no_such_connection" in read_event(event)["error"]["message"]
     newer = MirrorDBTrigger(request={"method": "GET", "endpoint_of_tomorrow": "api/users"})
     assert "endpoint" in read_event(asyncio.run(first_event(newer)))["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "kind"), [([(500, None, {})], "create"), ([(503, None, {})] * 5, "read")]
+)
+def test_no_frame_of_the_client_is_in_the_log(
+    scripted: ScriptedBackend, set_connection: SetConnection, answers: list[Any], kind: str
+) -> None:
+    """What Airflow writes of a failed task is its error and the causes, not the way through the client."""
+    set_connection(scripted.url)
+    scripted.answers = answers
+    with pytest.raises((AirflowFailException, MirrorDBError)) as raised:
+        run(OPERATORS[kind]())
+    written = "".join(traceback.format_exception(raised.value))
+    assert scripted.answers == []
+    assert str(raised.value) in written
+    assert f"{os.sep}client{os.sep}" not in written
+    assert "aiohttp" not in written
 
 
 def test_importing_the_operators_loads_no_client() -> None:
