@@ -46,7 +46,8 @@ def outcomes(airflow: AirflowHome, backend: BackendProcess, dead_port: int) -> O
     environment = {f"AIRFLOW_CONN_{name.upper()}": text for name, text in connections.items()}
 
     def outcome(name: str) -> str:
-        return airflow.command("connections", "test", name, environment=environment)
+        printed = airflow.command("connections", "test", name, environment=environment)
+        return " ".join(printed.split())  # it is wrapped to the width of a terminal
 
     with ThreadPoolExecutor(2) as pool:
         return dict(zip(connections, pool.map(outcome, connections), strict=True))

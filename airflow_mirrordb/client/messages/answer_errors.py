@@ -65,7 +65,8 @@ def response_error(
         # RFC 9110, section 15.6.2: the answer of one that knows the method for no resource
         error.message += "; a backend that does not know QUERY needs the extra 'query_method': \"POST\""
     if answer.status == HTTPStatus.UNAUTHORIZED:
-        error.message += f"; {_how_sent(config)}{_asked_for(answer.headers)}"
+        sent = _how_sent(config)
+        error.message += f"; {sent}{_asked_for(answer.headers, sent)}"
     error.request_id = request_id_of(answer.headers)
     if error.request_id:
         error.message += f" (request id {error.request_id})"
@@ -89,10 +90,15 @@ def _how_sent(config: MirrorDBConfig) -> str:
     return _SENT[config.auth]
 
 
-def _asked_for(headers: Mapping[str, str]) -> str:
-    """Return what a backend asks for instead (RFC 9110, section 11.6.1)."""
+def _asked_for(headers: Mapping[str, str], sent: str) -> str:
+    """Return what a backend asks for instead (RFC 9110, section 11.6.1).
+
+    :param sent: how the key was sent, in words; nothing is told if that is what is asked for
+    """
     challenge = shortened(encodable(headers.get("WWW-Authenticate", "")), 200)
-    return f"; it asks for {challenge!r} by WWW-Authenticate" if challenge else ""
+    scheme = challenge.partition(" ")[0].lower()
+    is_told = bool(scheme) and f"authorization: {scheme} " not in sent.lower()
+    return f"; it asks for {challenge!r} by WWW-Authenticate" if is_told else ""
 
 
 def _mend_of_redirect(location: str, config: MirrorDBConfig, method: Method) -> str:
