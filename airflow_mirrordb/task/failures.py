@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import (
@@ -46,19 +46,22 @@ def fail(error: MirrorDBError, conn_id: str) -> NoReturn:
     """
     error.conn_id = conn_id
     log.debug("Where the error comes from", exc_info=error)
-    _forget_frames(error)
+    _leave_one_frame(error)
     if error.retryable:
         raise error
     raise AirflowFailException(str(error)) from error
 
 
-def _forget_frames(error: BaseException) -> None:
+def _leave_one_frame(error: MirrorDBError) -> None:
+    """Forget where an error and its causes come from, but for one frame, without which Airflow skips it."""
     waiting, seen = [error], set[int]()
     for one in waiting:  # which grows on the way
         seen.add(id(one))
         one.__traceback__ = None
-        reasons = (one.__cause__, one.__context__)
+        reasons: Any = (one.__cause__, one.__context__)
         waiting += [reason for reason in reasons if reason is not None and id(reason) not in seen]
+    with suppress(type(error)):
+        raise error
 
 
 @contextmanager

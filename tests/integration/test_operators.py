@@ -475,6 +475,9 @@ def test_no_frame_of_the_client_is_in_the_log(
     assert str(raised.value) in written
     assert f"{os.sep}client{os.sep}" not in written
     assert "aiohttp" not in written
+    structlog = pytest.importorskip("structlog.tracebacks")  # which writes the log of Airflow 3
+    told = structlog.extract(type(raised.value), raised.value, raised.value.__traceback__).stacks
+    assert [stack.exc_type for stack in told][-1] in ("AmbiguousWriteError", "ServerError")
 
 
 def test_importing_the_operators_loads_no_client() -> None:
