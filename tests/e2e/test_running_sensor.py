@@ -44,7 +44,7 @@ def test_first_value_is_known_at_every_later_look(airflow: AirflowHome, backend:
     for mode in MODES:
         assert airflow.result("changing_record", run_id, mode) == {"id": "1", "state": "delivered"}
         assert set(looks(mode)) == {f"GET /api/parcels/1?by={mode} 200"}
-    assert "next poll in 2 s" in airflow.log("changing_record", run_id, "deferrable", of_trigger=True)
+    assert "next poll in 2.0 s" in airflow.log("changing_record", run_id, "deferrable", of_trigger=True)
 
 
 def put(url: str, record: dict[str, Any], key: str) -> None:
