@@ -40,7 +40,8 @@ def fail(error: MirrorDBError, conn_id: str) -> NoReturn:
     """End a task: Airflow's retries help only against what passes by itself.
 
     Airflow writes the error and its causes to the log. Their frames inside the client and aiohttp, some sixty
-    lines, say nothing to who has to act on it, and are written at the level DEBUG.
+    lines, say nothing to who has to act on it, and are written at the level DEBUG. Those of a cause that is
+    the author's, as of a sensor's ``condition``, stay.
 
     :param conn_id: id of its connection, which the error tells
     """
@@ -53,13 +54,21 @@ def fail(error: MirrorDBError, conn_id: str) -> NoReturn:
 
 
 def _leave_one_frame(error: MirrorDBError) -> None:
-    """Forget where an error and its causes come from, but for one frame, without which Airflow skips it."""
-    waiting, seen = [error], set[int]()
+    """Forget where an error comes from, but for one frame, without which Airflow skips it.
+
+    Its causes forget it as well, if they are the client's own or lie beneath one of the transport.
+    """
+    from airflow_mirrordb.client.errors import MirrorDBError, TransportError
+
+    waiting: list[BaseException] = [error]
+    seen = set[int]()
     for one in waiting:  # which grows on the way
         seen.add(id(one))
         one.__traceback__ = None
-        reasons: Any = (one.__cause__, one.__context__)
-        waiting += [reason for reason in reasons if reason is not None and id(reason) not in seen]
+        hides_library = isinstance(one, TransportError) or not isinstance(one, MirrorDBError)
+        forgotten = BaseException if hides_library else MirrorDBError
+        reasons = (one.__cause__, one.__context__)
+        waiting += [it for it in reasons if isinstance(it, forgotten) and id(it) not in seen]
     with suppress(type(error)):
         raise error
 

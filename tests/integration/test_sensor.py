@@ -6,8 +6,10 @@ import asyncio
 import json
 import logging
 import math
+import os
 import subprocess
 import sys
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -540,6 +542,20 @@ def test_an_error_without_a_text_is_told_by_its_class(
     condition = f"{__name__}.{fails_silently.__name__}"
     with pytest.raises(AirflowFailException, match="the condition could not be judged: SilentError"):
         scheduler.run(condition=condition, **MODES[mode])
+
+
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+def test_the_log_says_where_a_condition_failed(
+    scripted: ScriptedBackend, set_connection: SetConnection, scheduler: Scheduler, mode: str
+) -> None:
+    """The frames of the author's own code stay in what Airflow writes; those of the client do not."""
+    set_connection(scripted.url)
+    scripted.answer(200, DONE)
+    with pytest.raises(AirflowFailException) as raised:
+        scheduler.run(condition=fails, **MODES[mode])
+    written = "".join(traceback.format_exception(raised.value))
+    assert f"in {fails.__name__}" in written
+    assert f"{os.sep}client{os.sep}" not in written
 
 
 def test_looks_share_a_connection(
