@@ -79,7 +79,7 @@ def add_lineage(task: Any, conn_id: str, event: Mapping[str, Any]) -> None:
     """Tell on the worker what a trigger read or wrote, where nobody collects lineage.
 
     :param task: the operator or sensor that was deferred
-    :param event: the trigger's :class:`~airflow_mirrordb.triggers.mirrordb.SuccessEvent`
+    :param event: the trigger's :class:`~airflow_mirrordb.task.outcomes.events.SuccessEvent`
     """
     collector = _collector()
     if collector is not None and "endpoint" in event:  # an older trigger does not say

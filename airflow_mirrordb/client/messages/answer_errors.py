@@ -13,7 +13,7 @@ from multidict import istr
 
 from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.bodies.errors.details import encodable, problem_from, problem_of_challenge
-from airflow_mirrordb.client.bodies.errors.reason_phrases import REASON_PHRASES
+from airflow_mirrordb.client.bodies.errors.reason_phrases import REASON_PHRASES, named_status
 from airflow_mirrordb.client.bodies.errors.reported import reported_error
 from airflow_mirrordb.client.bodies.texts import in_utf8, text_from
 from airflow_mirrordb.client.config import MirrorDBConfig
@@ -137,7 +137,7 @@ def status_error(
     :param detail: the server's own words
     """
     phrases = REASON_PHRASES.get(answer.status, ())
-    named = " ".join((str(answer.status), *phrases[:1]))
+    named = named_status(answer.status)
     words = detail.rstrip(".").lower().removeprefix(f"{answer.status} ")
     says_no_more = words in ("", str(answer.status), *map(str.lower, phrases))
     wait = wait_asked(answer.headers, answer.status, now)

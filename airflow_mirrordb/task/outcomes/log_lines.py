@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_mirrordb.client.bodies.errors.reason_phrases import REASON_PHRASES
+from airflow_mirrordb.client.bodies.errors.reason_phrases import named_status
 from airflow_mirrordb.client.collections.streams import Manifest
 from airflow_mirrordb.client.errors import named
 
@@ -23,10 +23,10 @@ def name_of(request: MirrorDBRequest, conn_id: str) -> str:
 def answered(event: Mapping[str, Any]) -> str:
     """Return what came: its status, how long it took, how much it is, and how many attempts were made before.
 
-    :param event: the :class:`~airflow_mirrordb.task.events.SuccessEvent` that tells of it
+    :param event: the :class:`~airflow_mirrordb.task.outcomes.events.SuccessEvent` that tells of it
     """
     pages = event.get("pages", 1)  # an older trigger does not say
-    facts = [f"{_status(event['http_status'])} in {event['elapsed']:.3g} s", *_amount(event, pages)]
+    facts = [f"{named_status(event['http_status'])} in {event['elapsed']:.3g} s", *_amount(event, pages)]
     if (before := event["attempts"] - pages) > 0:
         facts.append(f"after {_count(before, 'earlier attempt')}")
     if event["request_id"]:
@@ -48,14 +48,14 @@ def deferred(reason: str, wait: float, *, is_sent_there: bool) -> str:
 
 def not_met(result: PollResult) -> str:
     """Return what a poll found whose condition is not met."""
-    if result.failures:
-        return f"Poll failed, {result.failures} in a row: {result.found}"
+    if failures := result.state.failures:
+        return f"Poll failed, {failures} in a row: {result.found}"
     return f"Not met yet: {result.found}"
 
 
 def level_of(result: PollResult) -> int:
     """Return how much the log of such a poll matters: a sensor that fails looks as if it waited."""
-    return logging.WARNING if result.failures else logging.INFO
+    return logging.WARNING if result.state.failures else logging.INFO
 
 
 def _amount(event: Mapping[str, Any], pages: int) -> list[str]:
@@ -72,11 +72,6 @@ def _amount(event: Mapping[str, Any], pages: int) -> list[str]:
     if manifest:
         facts.append(f"written to {manifest['path']}")
     return facts
-
-
-def _status(status: int) -> str:
-    names = REASON_PHRASES.get(status)
-    return f"{status} {names[0]}" if names else str(status)
 
 
 def _count(number: int, of: str) -> str:

@@ -74,7 +74,7 @@ def checked_result(task: Any, event: Mapping[str, Any], result: Any) -> Any:
     that pushes no XCom.
 
     :param task: an operator or a sensor
-    :param event: the :class:`~airflow_mirrordb.triggers.mirrordb.SuccessEvent` that tells of the answer
+    :param event: the :class:`~airflow_mirrordb.task.outcomes.events.SuccessEvent` that tells of the answer
     :param result: the answer's data, or what was made of it
     :raises InvalidResponseError: if the result cannot be stored, or is longer than ``max_event_bytes``;
         it is final

@@ -14,3 +14,8 @@ _RENAMED = {
 }
 #: By status, the current name first.
 REASON_PHRASES = {status.value: (status.phrase,) for status in HTTPStatus} | _RENAMED
+
+
+def named_status(status: int) -> str:
+    """Return a status with its name, as ``404 Not Found``, if it has one."""
+    return " ".join((str(status), *REASON_PHRASES.get(status, ())[:1]))
