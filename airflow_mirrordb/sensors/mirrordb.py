@@ -181,7 +181,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         self._last = None
         try:
             if not self.deferrable:
-                with timing_out(self._waited):
+                with timing_out(self._waited_in_vain):
                     return super().execute(context)
             with skipping(self):
                 if poked := self.poke(context):
@@ -298,9 +298,11 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
 
         return f"{name_of(self._request(), self.mirrordb_conn_id)}: waiting for {self._condition()[0].wanted}"
 
-    def _waited(self, over: object = "") -> str:
+    def _waited_in_vain(self) -> str:
+        return self._waited(self._last.in_vain if self._last else "not met in time")
+
+    def _waited(self, over: object) -> str:
         """Return what is told of a time-out."""
-        over = over or (self._last and f"not met in time; at last: {self._last.found}")
         return f"{self._waiting()}, for at most {self.timeout:g} s: {over}"
 
     def _start_in_triggerer(self, **where: bool) -> None:

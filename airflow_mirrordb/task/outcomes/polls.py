@@ -48,14 +48,17 @@ class PollResult:
     :param found: what there was, for the log
     :param response: the answer that met the condition, if one did
     :param wait: seconds that the backend asked us to stay away
-    :param failures: polls in a row that failed, this one included; 0 if it did not
     """
 
     state: PollState
     found: str
     response: MirrorDBResponse | None = None
     wait: float = 0.0
-    failures: int = 0
+
+    @property
+    def in_vain(self) -> str:
+        """What is told of a sensor whose last poll this was."""
+        return f"not met in time; at last: {self.found}"
 
     def next_wait(self, poke_interval: float, left: float) -> float:
         """Return the seconds to the next poll.
@@ -67,7 +70,7 @@ class PollResult:
         :raises WaitOverError: if there is no next poll
         """
         if left < 0:
-            raise WaitOverError(f"not met in time; at last: {self.found}")
+            raise WaitOverError(self.in_vain)
         if self.wait > max(left, poke_interval):
             raise WaitOverError(
                 f"not met in time: {left:.0f} s are left, and the backend asked to stay"
@@ -171,7 +174,7 @@ def _judge_failure(error: MirrorDBError, state: PollState, max_failures: int | N
         error.attempts = failures
         raise error
     state = replace(state, failures=failures)
-    return PollResult(state=state, found=error.message, failures=failures, wait=wait)
+    return PollResult(state=state, found=error.message, wait=wait)
 
 
 def _refuse_failed(condition: Condition, refused: RefusedError, hide: Callable[[str], str]) -> None:
