@@ -53,7 +53,7 @@ def check_bodies(given: Mapping[str, object]) -> None:
 
 
 def check_records(given: Mapping[str, object]) -> None:
-    """Check that nothing is given in the place of a list of records.
+    """Check that nothing is given in the place of a list of records, be it one record.
 
     :param given: the arguments by name; None is none
     :raises ValueError: names what is, and what sends many of it
@@ -61,3 +61,5 @@ def check_records(given: Mapping[str, object]) -> None:
     for name, reason in NO_RECORDS.items():
         if given.get(name) is not None:
             raise ValueError(f"{name}: {reason}")
+    if isinstance(data := given.get("data"), Mapping):
+        raise ValueError(f"data: with bulk=True it is a list of records, not {type(data).__name__}")  # noqa: TRY004  # one error for all

@@ -15,7 +15,6 @@ from airflow_mirrordb.operators.base import MirrorDBOperator
 from airflow_mirrordb.task.arguments import BODY_FIELDS, parse_argument, read_of, request_of
 from airflow_mirrordb.task.checks import (
     check_body_arguments,
-    check_bulk_data,
     check_paginate_argument,
     check_path_arguments,
     naming,
@@ -59,7 +58,6 @@ class _BodyOperator(MirrorDBOperator):
             check_body_arguments(**body)
             if bulk is True:
                 check_records(body)
-            check_bulk_data(data, bulk)
         self.data = None if data is NOT_GIVEN else data
         self.form = form
         self.files = files

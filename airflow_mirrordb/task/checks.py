@@ -117,15 +117,6 @@ def check_headers_argument(headers: object, *, deferrable: bool) -> None:
         refuse_sensitive(headers)
 
 
-def check_bulk_data(data: object, bulk: object) -> None:
-    """Check that many records are a list.
-
-    :raises ValueError: if they are one
-    """
-    if bulk is True and isinstance(data, Mapping):
-        raise ValueError(f"data: with bulk=True it is a list of records, not {type(data).__name__}")
-
-
 def check_paginate_argument(paginate: object, data: object) -> None:
     """Check the arguments of pages that a task's author wrote, but those of templates.
 
