@@ -105,15 +105,14 @@ class Credentials:
         if self._look_up is None:
             return
         try:
-            changes = await self._look_up()
-            current = self._current()
-            is_new = any(changes[name] != getattr(current, name) for name in changes)
+            changes, before = await self._look_up(), self._current()
             self._change(changes)
         except Exception as error:  # noqa: BLE001  # whatever a look-up raises
             self._redaction.error(error)
             log.warning("401: the credentials could not be looked up again, the old ones stay: %s", error)
         else:
-            found = "others are there, and are tried" if is_new else "they are the same"
+            is_same = self._current() == before
+            found = "they are the same" if is_same else "others are there, and are tried"
             log.info("401: the credentials were looked up again: %s", found)
 
     def _known(self) -> dict[str, str]:
