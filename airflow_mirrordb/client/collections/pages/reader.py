@@ -235,8 +235,8 @@ class _Reading:
             raise unusable(response, f"the collection goes on after max_pages ({most:,})")
         guesses = pagination.guesses(following, page, self._position, self._longest)
         ahead = min((pagination.concurrency or 1) - 1, most - len(self._seen) - 1)
-        further = [self._further(page) for page in islice(guesses, ahead)]
-        return page, self._further(following), further
+        further = [_unconditional(guess) for guess in islice(guesses, ahead)]
+        return page, _unconditional(following), further
 
     def check_unchanged(self, response: MirrorDBResponse, request: MirrorDBRequest) -> None:
         """Check that an answer that nothing was changed is the first one: no other page had a condition.
@@ -246,10 +246,6 @@ class _Reading:
         if self._last is not None:
             reason = "a page after the first one is answered 304, though it was asked for without a condition"
             raise attach_request(unusable(response, reason), request)
-
-    def _further(self, page: PageRequest) -> PageRequest:
-        """Return the request of a page after the first one, whose conditions it must not have."""
-        return replace(page, conditional=False)
 
     def ends_with(self, error: NotFoundError) -> bool:
         """Whether an error is how a backend says that there are no further pages.
@@ -312,6 +308,11 @@ class _Reading:
     @property
     def _is_complete(self) -> bool:
         return self._total is not None and self._position >= self._total
+
+
+def _unconditional(page: PageRequest) -> PageRequest:
+    """Return the request of a page after the first one, whose conditions it must not have."""
+    return replace(page, conditional=False)
 
 
 def _tells_of_another(page: Page) -> bool:
