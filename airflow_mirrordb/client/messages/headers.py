@@ -38,6 +38,8 @@ OVERRIDES = frozenset(
 #: By which a read says what its sender has, as :func:`header_key` returns them; 304 answers no other one
 #: (RFC 9110, section 15.4.5).
 CONDITIONS_OF_READS = ("if-none-match", "if-modified-since")
+#: Which hold entity tags (RFC 9110, section 13.1), as :func:`header_key` returns them.
+CONDITIONS_BY_TAG = ("if-match", "if-none-match")
 
 
 def header_key(name: str) -> str:

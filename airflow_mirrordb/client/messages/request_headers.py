@@ -11,7 +11,14 @@ from airflow_mirrordb import __version__
 from airflow_mirrordb.client.bodies.encoding import text_of
 from airflow_mirrordb.client.errors import InvalidRequestError
 from airflow_mirrordb.client.messages.entity_tags import entity_tags, joined
-from airflow_mirrordb.client.messages.headers import CONTROL, OVERRIDES, RESERVED_HEADERS, TOKEN, header_key
+from airflow_mirrordb.client.messages.headers import (
+    CONDITIONS_BY_TAG,
+    CONTROL,
+    OVERRIDES,
+    RESERVED_HEADERS,
+    TOKEN,
+    header_key,
+)
 from airflow_mirrordb.json_types import is_list
 from airflow_mirrordb.media_types import check_accept
 
@@ -26,7 +33,6 @@ ACCEPT = "application/json, application/*+json;q=0.9, */*;q=0.1"
 USER_AGENT = f"airflow-mirrordb/{__version__}"
 
 _NOTHING = (None,) * 10
-_CONDITIONS = ("if-match", "if-none-match")
 
 
 def plain_headers(config: MirrorDBConfig) -> CIMultiDictProxy[str]:
@@ -89,7 +95,7 @@ def _add_own(own: Mapping[str, str], config: MirrorDBConfig, headers: CIMultiDic
         if header_key(name) in OVERRIDES:
             raise _bad(place, "this header could turn the request into one that no pattern allows")
         headers[name] = text = _header_value(place, value)
-        if header_key(name) in _CONDITIONS:
+        if header_key(name) in CONDITIONS_BY_TAG:
             _condition(place, text)  # sent as it is: some backends want no quotes
 
 

@@ -15,7 +15,7 @@ from airflow_mirrordb.client.errors import (
     ResponseError,
     TransportError,
 )
-from airflow_mirrordb.client.messages.headers import header_key
+from airflow_mirrordb.client.messages.headers import CONDITIONS_BY_TAG, header_key
 from airflow_mirrordb.client.messages.request import KEYED, MirrorDBRequest, WireRequest, attach_request
 from airflow_mirrordb.client.messages.response import APPLIED, SUCCESS, Answer
 from airflow_mirrordb.client.retries.retry import NOT_APPLIED_STATUSES, Progress
@@ -102,7 +102,7 @@ def may_be_begun_anew(request: MirrorDBRequest, *, sends_keys: bool) -> bool:
         return sends_keys and request.idempotency_key is not None
     named = request.headers if isinstance(request.headers, Mapping) else ()
     has_condition = (request.if_match, request.if_none_match) != (None, None) or any(
-        header_key(str(name)) in ("if-match", "if-none-match") for name in named
+        header_key(str(name)) in CONDITIONS_BY_TAG for name in named
     )
     return request.reads or not has_condition
 
