@@ -168,12 +168,16 @@ class PreparedRequest:
     wire: WireRequest = field(repr=False)
     base_url: str = field(repr=False)
 
+    def is_for(self, base_url: str) -> bool:
+        """Whether it goes to the backend whose key it would be sent with."""
+        return self.base_url == base_url
+
     def check_backend(self, base_url: str) -> None:
-        """Check that it goes to the backend of a base URL, whose key it would be sent with.
+        """Check that it goes to the backend of a base URL.
 
         :raises InvalidRequestError: if not
         """
-        if self.base_url != base_url:
+        if not self.is_for(base_url):
             message = (
                 "base_url: it was changed after this request was prepared, or its bulk begun; begin anew"
             )
