@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_mirrordb.devserver.app import create_app
+    from airflow_mirrordb.devserver.jobs import Jobs
     from airflow_mirrordb.devserver.server import DevServer
 
-__all__ = ["DevServer", "create_app"]
+__all__ = ["DevServer", "Jobs", "create_app"]
 
-_MODULES = {"DevServer": "server", "create_app": "app"}
+_MODULES = {"DevServer": "server", "Jobs": "jobs", "create_app": "app"}
 
 
 def __getattr__(name: str) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import closing
 
 from airflow_mirrordb.devserver.app import create_app
+from airflow_mirrordb.devserver.jobs import QUEUED_FOR, RUNNING_FOR, Jobs
 from airflow_mirrordb.devserver.server import HOST, serving
 from airflow_mirrordb.devserver.store import Store
 
@@ -23,10 +24,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     :return: exit code, 0 after a signal, 1 if the server cannot start
     :raises SystemExit: the arguments are wrong
     """
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    try:
+        jobs = Jobs(arguments.jobs, queued_for=arguments.queued_for, running_for=arguments.running_for)
+    except ValueError as error:
+        parser.error(str(error))
     try:
         with closing(Store(arguments.db)) as store:
-            asyncio.run(_serve_until_signal(store, arguments.api_key, arguments.port))
+            asyncio.run(_serve_until_signal(store, arguments.api_key, arguments.port, jobs))
     except sqlite3.Error as error:
         return _fail(f"{arguments.db}: {error}")
     except OSError as error:
@@ -34,11 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def _serve_until_signal(store: Store, api_key: str | None, port: int) -> None:
+async def _serve_until_signal(store: Store, api_key: str | None, port: int, jobs: Jobs) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    async with serving(create_app(store, api_key), port) as bound_port:
+    async with serving(create_app(store, api_key, jobs), port) as bound_port:
         print(f"MirrorDB devserver listening on http://{HOST}:{bound_port}", flush=True)  # noqa: T201  # callers wait for this line
         await stopping.wait()
 
@@ -58,6 +64,24 @@ def _parser() -> argparse.ArgumentParser:
         default=os.environ.get(API_KEY_VARIABLE) or None,
         help=f"asked of every request; default: ${API_KEY_VARIABLE}, which does not show in the process list",
     )
+    parser.add_argument(
+        "--jobs",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a resource whose records are jobs, as reports for api/reports; may be given many times",
+    )
+    for option, seconds, words in (
+        ("--queued-for", QUEUED_FOR, "a job is queued"),
+        ("--running-for", RUNNING_FOR, "it runs then"),
+    ):
+        parser.add_argument(
+            option,
+            type=float,
+            default=seconds,
+            metavar="SECONDS",
+            help=f"how long {words}, unless it says so itself; default: {seconds:g}",
+        )
     return parser
 
 

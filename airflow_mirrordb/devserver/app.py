@@ -3,13 +3,14 @@
 import logging
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from airflow_mirrordb.devserver import resources
+from airflow_mirrordb.devserver import job_operations, resources
 from airflow_mirrordb.devserver.answer import Answer, RefusedError, refusal
+from airflow_mirrordb.devserver.jobs import Jobs
 from airflow_mirrordb.devserver.requests import idempotency
 from airflow_mirrordb.devserver.requests.authentication import check_api_key
 from airflow_mirrordb.devserver.store import Store
@@ -19,25 +20,35 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 _SEGMENT = "[A-Za-z0-9_-]+"
 _COLLECTION = f"/api/{{resource:{_SEGMENT}}}"
 _ITEM = f"{_COLLECTION}/{{id}}"
-_CHILDREN = f"/api/{{parent_resource:{_SEGMENT}}}/{{parent_id}}/{{resource:{_SEGMENT}}}"
+_PARENT = f"/api/{{parent_resource:{_SEGMENT}}}/{{parent_id}}"
+_CHILDREN = f"{_PARENT}/{{resource:{_SEGMENT}}}"
 
 _logger = logging.getLogger(__name__)
 
+Operation = Callable[[resources.Call], Answer]
 
-def create_app(store: Store, api_key: str | None = None) -> web.Application:
+
+def create_app(
+    store: Store, api_key: str | None = None, jobs: Jobs | Collection[str] = ()
+) -> web.Application:
     """Return the application that serves the store.
 
     :param store: stays open; whoever opened it closes it
     :param api_key: asked of every request; None lets everybody in
-    :raises ValueError: the API key is empty
+    :param jobs: the resources whose records are jobs
+    :raises ValueError: the API key is empty, or a name is none that a resource can have
     """
     if api_key == "":
         raise ValueError("api_key is empty; None serves without a key")
     app = web.Application(middlewares=[_front(store, api_key)], client_max_size=MAX_BODY_BYTES)
 
-    def serve(operation: Callable[[resources.Call], Answer]) -> Handler:
-        return _handler(store, operation)
+    declared = Jobs.of(jobs)
 
+    def serve(operation: Operation) -> Handler:
+        return _handler(store, declared, operation)
+
+    if declared.names:
+        app.add_routes(_job_routes(declared.names, serve))  # first, for the others match these paths too
     app.add_routes(
         [
             web.get("/", serve(resources.show_health)),
@@ -55,10 +66,27 @@ def create_app(store: Store, api_key: str | None = None) -> web.Application:
     return app
 
 
-def _handler(store: Store, operation: Callable[[resources.Call], Answer]) -> Handler:
+def _job_routes(names: Collection[str], serve: Callable[[Operation], Handler]) -> list[web.RouteDef]:
+    """Return the routes where a job is not as other records are."""
+    jobs = f"{{resource:{'|'.join(names)}}}"
+    item = f"/api/{jobs}/{{id}}"
+    refuse = job_operations.refuse_all_but
+    return [
+        web.post(f"/api/{jobs}", serve(job_operations.submit_job)),
+        web.put(item, serve(refuse("GET", "HEAD", "DELETE"))),
+        web.patch(item, serve(refuse("GET", "HEAD", "DELETE"))),
+        web.get(f"{item}/result", serve(job_operations.list_result)),
+        web.route("*", f"{item}/result", serve(refuse("GET", "HEAD"))),
+        web.post(f"{item}/cancel", serve(job_operations.cancel_job)),
+        web.route("*", f"{item}/cancel", serve(refuse("POST"))),
+        web.post(f"{_PARENT}/{jobs}", serve(job_operations.submit_job)),
+    ]
+
+
+def _handler(store: Store, jobs: Jobs, operation: Operation) -> Handler:
     async def handle(request: web.Request) -> web.Response:
         payload = await _read(request)
-        call = resources.Call(store=store, request=request, payload=payload)
+        call = resources.Call(store=store, jobs=jobs, request=request, payload=payload)
         # SQLite runs on the event loop: a call takes microseconds, and a transaction without an await
         # in it is the only one open, so requests are carried out one after the other.
         with store.transaction():

@@ -18,8 +18,11 @@ from airflow_mirrordb.devserver.server import DevServer
 
 
 @pytest.fixture
-def mirrordb_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[DevServer]:
-    """An empty MirrorDB in memory, which the connection ``mirrordb_default`` leads to."""
-    with DevServer() as server:
+def mirrordb_server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[DevServer]:
+    """An empty MirrorDB in memory, which the connection ``mirrordb_default`` leads to.
+
+    ``pytest.mark.parametrize`` with ``indirect=True`` gives it arguments of ``DevServer``.
+    """
+    with DevServer(**getattr(request, "param", {})) as server:
         monkeypatch.setenv("AIRFLOW_CONN_MIRRORDB_DEFAULT", json.dumps(server.connection()))
         yield server

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from airflow_mirrordb.devserver.answer import Answer, RefusedError, json_answer
+from airflow_mirrordb.devserver.jobs import Jobs
 from airflow_mirrordb.devserver.requests.body import merge_patch, parse_object
 from airflow_mirrordb.devserver.requests.pagination import Page
 from airflow_mirrordb.devserver.requests.preconditions import check_preconditions, entity_tag, is_unchanged
@@ -23,6 +24,7 @@ class Call:
     """One request whose body is read, and the store it acts on, inside a transaction."""
 
     store: Store
+    jobs: Jobs
     request: web.Request
     payload: bytes
 
@@ -36,20 +38,30 @@ def list_records(call: Call) -> Answer:
     page = Page.from_url(url)
     records = call.store.page(resource, parent=parent, limit=page.limit, offset=page.offset)
     total = call.store.count(resource, parent=parent)
-    return json_answer(200, [record.body for record in records], page.headers(url, total))
+    bodies = [call.jobs.update(call.store, record).body for record in records]
+    return json_answer(200, bodies, page.headers(url, total))
 
 
 def create_record(call: Call) -> Answer:
-    resource, parent, body = call.request.match_info["resource"], _parent(call), parse_object(call.payload)
+    record, headers = create(call, parse_object(call.payload))
+    return json_answer(201, record.body, headers)
+
+
+def create(call: Call, body: dict[str, Any]) -> tuple[Record, dict[str, str]]:
+    """Add a record where the path says; return it, and the headers that tell of it.
+
+    :raises RefusedError: 404 if there is no parent, 409 if the id is taken, 422 if it cannot be one
+    """
+    resource, parent = call.request.match_info["resource"], _parent(call)
     if "id" in body and call.store.get(resource, _id_text(body["id"])):
         raise RefusedError(409, f"{resource}/{body['id']} exists")
     record = call.store.create(resource, body, parent=parent)
     location = f"/api/{resource}/{quote(record.id, safe='')}"
-    return json_answer(201, record.body, {"Location": location, "ETag": entity_tag(record)})
+    return record, {"Location": location, "ETag": entity_tag(record)}
 
 
 def read_record(call: Call) -> Answer:
-    record = _record(call)
+    record = path_record(call)
     headers = {"ETag": entity_tag(record)}
     if is_unchanged(call.request, record):
         return Answer(status=304, headers=headers)
@@ -57,17 +69,17 @@ def read_record(call: Call) -> Answer:
 
 
 def replace_record(call: Call) -> Answer:
-    record = _record(call)
+    record = path_record(call)
     return _write(call, record, {"id": record.body["id"], **parse_object(call.payload)})
 
 
 def merge_record(call: Call) -> Answer:
-    record = _record(call)
+    record = path_record(call)
     return _write(call, record, merge_patch(record.body, parse_object(call.payload)))
 
 
 def delete_record(call: Call) -> Answer:
-    record = _record(call)
+    record = path_record(call)
     check_preconditions(call.request, record)
     call.store.delete(record)
     return Answer(status=204)
@@ -81,8 +93,12 @@ def _write(call: Call, record: Record, body: dict[str, Any]) -> Answer:
     return json_answer(200, written.body, {"ETag": entity_tag(written)})
 
 
-def _record(call: Call) -> Record:
-    return _existing(call.store, call.request.match_info["resource"], call.request.match_info["id"])
+def path_record(call: Call) -> Record:
+    """Return the record that the path names, as it is now.
+
+    :raises RefusedError: 404
+    """
+    return _existing(call, call.request.match_info["resource"], call.request.match_info["id"])
 
 
 def _parent(call: Call) -> str | None:
@@ -90,15 +106,15 @@ def _parent(call: Call) -> str | None:
     path = call.request.match_info
     if "parent_id" not in path:
         return None
-    parent = _existing(call.store, path["parent_resource"], path["parent_id"])
+    parent = _existing(call, path["parent_resource"], path["parent_id"])
     return f"{parent.resource}/{parent.id}"
 
 
-def _existing(store: Store, resource: str, record_id: str) -> Record:
-    record = store.get(resource, record_id)
+def _existing(call: Call, resource: str, record_id: str) -> Record:
+    record = call.store.get(resource, record_id)
     if record is None:
         raise RefusedError(404, f"there is no {resource}/{record_id}")
-    return record
+    return call.jobs.update(call.store, record)
 
 
 def _id_text(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from airflow_mirrordb.devserver.app import create_app
+from airflow_mirrordb.devserver.jobs import Jobs
 from airflow_mirrordb.devserver.store import RequestLogEntry, Store
 
 HOST = "127.0.0.1"
@@ -68,6 +69,8 @@ class DevServer:
     :param api_key: asked of every request; None lets everybody in
     :param port: 0 for a free one
     :param ssl_context: serve https with it
+    :param jobs: the resources whose records are jobs; ``Jobs`` also says how long those take
+    :raises ValueError: a name that no resource can have
     """
 
     def __init__(
@@ -77,8 +80,10 @@ class DevServer:
         port: int = 0,
         *,
         ssl_context: ssl.SSLContext | None = None,
+        jobs: Jobs | Collection[str] = (),
     ) -> None:
         self._db, self._api_key, self._wanted_port, self._ssl_context = db, api_key, port, ssl_context
+        self._jobs = Jobs.of(jobs)
         self._running: _Running | None = None
 
     def __enter__(self) -> "DevServer":  # noqa: PYI034  # typing.Self is new in Python 3.11
@@ -134,7 +139,7 @@ class DevServer:
         """Return all records of a resource in order of creation, as the server would answer them."""
         store = self._require_running().store
         with store.transaction():
-            return [record.body for record in store.page(resource)]
+            return [self._jobs.update(store, record).body for record in store.page(resource)]
 
     def requests(self) -> list[RequestLogEntry]:
         """Return all requests so far, refused ones too, oldest first."""
@@ -161,7 +166,7 @@ class DevServer:
 
         async def serve() -> None:
             stopping, loop = asyncio.Event(), asyncio.get_running_loop()
-            app = create_app(store, self._api_key)
+            app = create_app(store, self._api_key, self._jobs)
             async with serving(app, self._wanted_port, self._ssl_context) as port:
                 started.set_result(
                     _Running(thread=current_thread(), loop=loop, stopping=stopping, port=port, store=store)

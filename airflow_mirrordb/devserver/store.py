@@ -15,6 +15,7 @@ from airflow_mirrordb.devserver.answer import Answer
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
+PRAGMA foreign_keys = ON;
 CREATE TABLE IF NOT EXISTS records (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     resource TEXT NOT NULL,
@@ -26,6 +27,11 @@ CREATE TABLE IF NOT EXISTS records (
 );
 CREATE INDEX IF NOT EXISTS records_in_order ON records (resource, sequence);
 CREATE INDEX IF NOT EXISTS records_by_parent ON records (parent);
+CREATE TABLE IF NOT EXISTS job_times (
+    sequence INTEGER PRIMARY KEY REFERENCES records ON DELETE CASCADE,
+    starts REAL NOT NULL,
+    ends REAL NOT NULL
+);
 CREATE TABLE IF NOT EXISTS last_ids (
     resource TEXT PRIMARY KEY,
     last_id INTEGER NOT NULL
@@ -67,6 +73,14 @@ class Record:
     parent: str | None
     body: dict[str, Any]
     version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobTimes:
+    """When a job starts and ends by itself, in seconds since the epoch."""
+
+    starts: float
+    ends: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +225,22 @@ class Store:
             ") DELETE FROM records WHERE sequence IN (SELECT sequence FROM family)",
             (record.sequence,),
         )
+
+    def set_job_times(self, record: Record, times: JobTimes) -> None:
+        """Make a job of the record.
+
+        :raises sqlite3.IntegrityError: it is one already
+        """
+        self._connection.execute(
+            "INSERT INTO job_times VALUES (?, ?, ?)", (record.sequence, times.starts, times.ends)
+        )
+
+    def job_times(self, record: Record) -> JobTimes | None:
+        """Return the times of a job; None for a record that is none."""
+        row = self._connection.execute(
+            "SELECT starts, ends FROM job_times WHERE sequence = ?", (record.sequence,)
+        ).fetchone()
+        return JobTimes(starts=row[0], ends=row[1]) if row else None
 
     def recall(self, idempotency_key: str) -> tuple[RequestIdentity, Answer] | None:
         """Return the request that used this key first, and its answer."""

@@ -80,6 +80,16 @@ async def test_the_key_comes_from_the_command_line_or_the_environment(
                 assert response.status == 200
 
 
+async def test_jobs_are_named_on_the_command_line() -> None:
+    """Each name that is given stands for jobs, which take as long as the options say."""
+    named = ("--jobs", "reports", "--jobs", "exports", "--queued-for", "0", "--running-for", "1e9")
+    with running(*named) as (url, _process):
+        async with aiohttp.ClientSession(url) as session:
+            for resource, expected in (("reports", "running"), ("exports", "running"), ("jobs", None)):
+                async with session.post(f"/api/{resource}", json={}) as made:
+                    assert (await made.json()).get("state") == expected
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -88,6 +98,9 @@ async def test_the_key_comes_from_the_command_line_or_the_environment(
         (["--port", "-1"], "'-1' is not a port, 0 to 65535"),
         (["--api-key", ""], "argument --api-key: is empty"),
         (["--host", "0.0.0.0"], "unrecognized arguments: --host"),
+        (["--jobs", "a/b"], "'a/b' is no name of a resource"),
+        (["--running-for", "long"], "invalid float value: 'long'"),
+        (["--jobs", "reports", "--queued-for=-1"], "queued_for must be 0 or more seconds, not -1.0"),
     ],
 )
 def test_wrong_arguments_are_explained(

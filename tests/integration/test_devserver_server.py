@@ -207,6 +207,12 @@ def test_the_fixture_serves_a_users_test(tmp_path: Path) -> None:
                 assert response.status == 201
             assert mirrordb_server.records("users") == [{"id": "1"}]
 
+        @pytest.mark.parametrize("mirrordb_server", [{"jobs": ["reports"]}], indirect=True)
+        def test_jobs(mirrordb_server):
+            request = urllib.request.Request(mirrordb_server.url + "/api/reports", b"{}")
+            with urllib.request.urlopen(request) as response:
+                assert response.status == 202
+
         def test_without():
             assert "AIRFLOW_CONN_MIRRORDB_DEFAULT" not in os.environ
     """
@@ -222,4 +228,4 @@ def test_the_fixture_serves_a_users_test(tmp_path: Path) -> None:
         "--disable-plugin-autoload",
         cwd=tmp_path,
     )
-    assert "3 passed" in ended.stdout, ended.stdout + ended.stderr
+    assert "4 passed" in ended.stdout, ended.stdout + ended.stderr

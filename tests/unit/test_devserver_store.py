@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_mirrordb.devserver.store import Store
+from airflow_mirrordb.devserver.store import JobTimes, Store
 
 
 @pytest.fixture
@@ -68,6 +68,21 @@ def test_deleting_a_record_deletes_its_descendants(store: Store) -> None:
         assert [record.id for record in store.page("users")] == ["2"]
         assert [record.parent for record in store.page("posts")] == ["users/2"]
         assert store.page("comments") == []
+
+
+def test_what_makes_a_job_of_a_record_goes_with_it(store: Store) -> None:
+    """A record is a job at most once, and a new one under its id is none."""
+    times = JobTimes(starts=1.5, ends=2.5)
+    with store.transaction():
+        job = store.create("reports", {"id": "1"}, parent="users/1")
+        assert store.job_times(job) is None
+        store.set_job_times(job, times)
+        assert store.job_times(store.replace(job, {"id": "1", "state": "running"})) == times
+        with pytest.raises(sqlite3.IntegrityError):
+            store.set_job_times(job, times)
+        store.delete(job)
+        assert store.job_times(job) is None
+        assert store.job_times(store.create("reports", {"id": "1"})) is None
 
 
 def test_records_survive_closing_the_file(tmp_path: Path) -> None:
