@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="a resource whose records are jobs, as reports for api/reports; may be given many times",
+        help="a resource whose records are jobs, as batches for api/batches; may be given many times",
     )
     for option, seconds, words in (
         ("--queued-for", QUEUED_FOR, "a job is queued"),
@@ -98,7 +98,7 @@ def _api_key(text: str) -> str:
 
 
 def _fail(reason: str) -> int:
-    print(f"MirrorDB devserver: {reason}", file=sys.stderr)  # noqa: T201  # a command line reports here
+    print(f"MirrorDB devserver: {reason}", file=sys.stderr)  # noqa: T201  # a command line batches here
     return 1
 
 

@@ -18,12 +18,12 @@ QUEUED_FOR, RUNNING_FOR = 1.0, 2.0  # seconds, of a server that is told no other
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """The resources whose records are jobs: ``Jobs(["reports"], running_for=30)``.
+    """The resources whose records are jobs: ``Jobs(["batches"], running_for=30)``.
 
     A job is queued, then it runs, then it has succeeded or failed. The times are those of the clock, also
     while no server runs.
 
-    :param names: as in the path, ``reports`` for ``api/reports``
+    :param names: as in the path, ``batches`` for ``api/batches``
     :param queued_for: how long a job is queued that does not say so itself, in seconds
     :param running_for: how long it runs then, in seconds
     :param clock: tells the time in seconds since the epoch

@@ -163,6 +163,7 @@ async def test_no_words_are_no_failure(send: Send, clock: FakeClock, fail: Any) 
         ({"rows": 1.5}, "rows"),
         ({"rows": True}, "rows"),
         ({"rows": "many"}, "rows"),
+        ({"rows": 1_000_001}, "rows"),
         ({"rows": 10**9}, "rows"),
         ({"fail": True}, "fail"),
         ({"state": "done"}, "state"),
