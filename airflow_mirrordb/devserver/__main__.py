@@ -98,7 +98,7 @@ def _api_key(text: str) -> str:
 
 
 def _fail(reason: str) -> int:
-    print(f"MirrorDB devserver: {reason}", file=sys.stderr)  # noqa: T201  # a command line batches here
+    print(f"MirrorDB devserver: {reason}", file=sys.stderr)  # noqa: T201  # a command line reports here
     return 1
 
 
