@@ -24,7 +24,7 @@ from airflow_mirrordb.compat import asset_states
 from airflow_mirrordb.paths import parse_path
 from airflow_mirrordb.task.memory.stored_arguments import StoredArguments
 from airflow_mirrordb.task.serialization import readable
-from airflow_mirrordb.triggers.asset_state import keep_error, recall, remember, watching
+from airflow_mirrordb.triggers.asset_state import Notice, Teller, notice_of, recall, remember, watching
 from airflow_mirrordb.triggers.changes import (
     ChangeEvent,
     Fault,
@@ -148,6 +148,7 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
         self._kept: Any = None  # a Version; a Position with a cursor
         self._sends_tags = True
         self._told: set[str] = set()
+        self._notices: list[Notice] = []  # of the poll that is made
 
     def check_arguments(self) -> None:
         """Check what is to be stored.
@@ -183,12 +184,17 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
 
     # -- inside ------------------------------------------------------------------------------------
 
-    async def _events(self, observations: AsyncIterator[Observation]) -> AsyncIterator[TriggerEvent]:
+    async def _events(self, polls: AsyncIterator[Observation | Notice]) -> AsyncIterator[TriggerEvent]:
         self.warn_of_unknown()
+        log.info("%s, every %g s", self._watching, self.poll_interval)
         await asyncio.to_thread(_import_hook)  # as in polls(): what was kept needs a part of it
         self._kept = await self._recall()
-        last: Observation | None = None
-        async for observation in observations:
+        last, teller = None, Teller(self)
+        async for observation in polls:
+            if isinstance(observation, Notice):
+                await teller.tell(observation)
+                continue
+            await teller.tell_success()
             if observation is last:
                 continue
             last = observation
@@ -235,14 +241,13 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
     def _watching(self) -> str:
         return watching(self)
 
-    async def polls(self) -> AsyncGenerator[Observation, None]:
+    async def polls(self) -> AsyncGenerator[Observation | Notice, None]:
         """Poll for ever, and yield what each poll found: the same object again while that is unchanged."""
         hook_class = await asyncio.to_thread(_import_hook)  # no DAG file loads it, and it takes 0.2 s
-        from airflow_mirrordb.client.errors import MirrorDBError, NotReadyError
+        from airflow_mirrordb.client.errors import NotReadyError
 
         request = self._request()
-        log.info("%s, every %g s", self._watching, self.poll_interval)
-        failures, last, told = 0, None, None
+        failures, last = 0, None
         while True:
             try:
                 # kept while all is well, and looked up again after a failure: the connection may be changed
@@ -254,31 +259,22 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
                             observation = await self._poll(client, request, last)
                         except NotReadyError as pending:
                             failures, wait = 0, max(self.poll_interval, pending.retry_after or 0.0)
-                            log.info("%s: %s; next poll in %g s", self._watching, pending.message, wait)
+                            text = f"{pending.message}; next poll in {wait:g} s"
+                            yield Notice(message=text, level=logging.INFO)
                             await self.sleep(wait)
                             continue
                         if observation.missing and (last is None or not last.missing):
-                            log.warning("%s: there is nothing (%d)", self._watching, observation.status)
-                        if failures or last is None:  # a triggerer before this one may have failed
-                            await keep_error(self, None)
-                        failures, last, told = 0, observation, None
+                            self._warn(f"there is nothing ({observation.status})")
+                        while self._notices:
+                            yield self._notices.pop(0)
+                        failures, last = 0, observation
                         yield observation
                         await self.sleep(self.poll_interval)
-            except Exception as error:  # nothing would start us again
+            except Exception as error:  # noqa: BLE001  # nothing would start us again; it is told
                 failures += 1
                 wait = self._backoff(failures, getattr(error, "retry_after", None))
-                words = getattr(error, "message", None) or f"{type(error).__name__}: {error}"
-                log.log(
-                    logging.WARNING if getattr(error, "retryable", False) else logging.ERROR,
-                    "%s failed: %s; next poll in %g s",
-                    self._watching,
-                    words,
-                    wait,
-                    exc_info=not isinstance(error, MirrorDBError),
-                )
-                if words != told:
-                    await keep_error(self, words)
-                    told = words
+                notice = notice_of(error, wait)
+            yield notice
             await self.sleep(wait)
 
     def _request(self) -> MirrorDBRequest:
@@ -340,7 +336,9 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
             if response.etag is None
             else "not kept: it holds a secret"
         )
-        self._tell_once("tag", f"the ETag {hidden[:100]!a} is {reason}; the body decides", logging.WARNING)
+        if "tag" not in self._told:
+            self._warn(f"the ETag {hidden[:100]!a} is {reason}; the body decides")
+        self._told.add("tag")
         return None
 
     async def _send(self, client: GenericMirrorDB, request: MirrorDBRequest) -> MirrorDBResponse:
@@ -353,12 +351,12 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
             if request.if_none_match is None or error.status not in _TAG_REFUSED:
                 raise
             self._sends_tags = False
-            log.warning(
-                "%s answered %d to a request with its entity tag; it is asked without from now on",
-                self.endpoint,
-                error.status,
-            )
+            reason = f"answered {error.status} to a request with its entity tag"
+            self._warn(f"{reason}; it is asked without from now on")
         return await client.request(replace(request, if_none_match=None), once=True)
+
+    def _warn(self, message: str) -> None:
+        self._notices.append(Notice(message=message))
 
     def _backoff(self, failures: int, retry_after: float | None) -> float:
         backoff = min(self.poll_interval * 2.0 ** min(failures - 1, 30), LONGEST_BACKOFF)

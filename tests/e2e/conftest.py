@@ -49,6 +49,14 @@ def airflow(folder: Path, backend: BackendProcess, metrics: Metrics) -> Iterator
     home.environment.update(metrics.environment)
     for file in (*CHECKOUT.glob("example_dags/*.py"), *Path(__file__).parent.glob("dags/*.py")):
         shutil.copy(file, home.dags)
+    recipe = (CHECKOUT / "example_dags/recipes/watched_export.py").read_text()
+    for text, more in {  # a poll each minute is too slow for a test, and its backend is another
+        "MirrorDBEventTrigger(": 'mirrordb_conn_id="exports", poll_interval=2, ',
+        'DAG("watched_export", ': 'default_args={"mirrordb_conn_id": "exports"}, ',
+    }.items():
+        assert recipe.count(text) == 1
+        recipe = recipe.replace(text, text + more)
+    (home.dags / "watched_export.py").write_text(recipe)
     with home.running():
         home.wait_for_dags("mirrordb_crud", "mirrordb_pipeline", "missing_record", "busy_backend")
         yield home

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import subprocess
@@ -17,7 +16,6 @@ if not AIRFLOW_V_3_0_PLUS:
     pytest.skip("event triggers came with Airflow 3.0", allow_module_level=True)
 
 from airflow_mirrordb.triggers.event import MirrorDBEventTrigger
-from tests.support.clocks import turns, until
 from tests.support.watching import (
     ADA,
     BOB,
@@ -334,70 +332,6 @@ async def test_the_last_error_lies_with_the_asset_until_a_poll_succeeds(
     await watching.serve(web.Response(status=503), found(ADA))
     assert await watching.events_of(watcher_of("users")) == []
     assert place not in supervisor.kept
-
-
-@since_airflow_3_3
-async def test_many_watchers_share_one_poll(watching: Watching, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Airflow runs one poll for watchers of one endpoint; each fires for what it cares for."""
-    from airflow.triggers.shared_stream import SharedStreamManager
-
-    turn = asyncio.Event()
-
-    async def sleep(_seconds: float) -> None:
-        turn.clear()
-        await turn.wait()
-
-    monkeypatch.setattr(MirrorDBEventTrigger, "sleep", staticmethod(sleep))
-    acme, globex = {"customer": "acme"}, {"customer": "globex"}
-    before, after = orders(1, **acme), [*orders(1, **acme), *orders(2, **globex)]
-    await watching.serve(found(before), found(after))
-    watchers = [
-        trigger(),
-        trigger(cursor="meta.updated"),
-        trigger(cursor="meta.updated", where=globex),
-        trigger(cursor="meta.updated", where=acme),
-    ]
-    manager, events = SharedStreamManager(), {}
-
-    async def follow(number: int, watcher: MirrorDBEventTrigger) -> None:
-        stream = manager.subscribe(trigger_id=number, trigger=watcher, key=watcher.shared_stream_key())
-        async for event in watcher.filter_shared_stream(stream):
-            events[number] = event.payload
-
-    tasks = [asyncio.create_task(follow(number, watcher)) for number, watcher in enumerate(watchers)]
-
-    def all_are_told() -> bool:
-        if len(watching.answers) == 1:
-            turn.set()
-        return len(events) == 3
-
-    await until(all_are_told)
-    await turns(100)  # the fourth is told nothing
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await manager.stop_all()
-
-    assert events == {0: changed(), 1: records(1, 1, 2), 2: records(1, None, 2)}
-    assert watching.lines == ["GET /api/users"] * 2
-
-
-@since_airflow_3_3
-def test_what_is_asked_differently_is_not_shared() -> None:
-    """Watchers share if they look at the same at the same pace, and none asks from its own cursor on."""
-    same = trigger(query={"a": 1, "b": [2]})
-    assert same.shared_stream_key() == trigger(query={"b": [2], "a": 1}).shared_stream_key()
-    others: list[dict[str, Any]] = [
-        {"endpoint": "api/orders"},
-        {"query": {"a": 1}},
-        {"headers": {"A": "1"}},
-        {"paginate": {"style": "link"}},
-        {"mirrordb_conn_id": "elsewhere"},
-        {"poll_interval": 30},
-    ]
-    keys = {trigger(**other).shared_stream_key() for other in [*others, {}]}
-    assert len(keys) == len(others) + 1
-    assert trigger(cursor="at", cursor_param="since").shared_stream_key() is None
 
 
 @pytest.mark.slow
