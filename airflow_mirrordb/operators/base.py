@@ -262,7 +262,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         from airflow_mirrordb.client.retries.retry import WaitNeeded
         from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
         from airflow_mirrordb.task.outcomes.events import success_event
-        from airflow_mirrordb.task.outcomes.log_lines import name_of
+        from airflow_mirrordb.task.outcomes.log_lines import answered, name_of
 
         with MirrorDBHook(self.mirrordb_conn_id, operator=self.operator_name) as hook:
             client = hook.get_conn()
@@ -272,7 +272,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             if to_send is not prepared.request:  # that of an earlier try
                 prepared = client.prepare(to_send)
             if maybe_applied:
-                progress = replace(progress or client.begin(), maybe_applied=True)
+                progress = self._with_past(prepared.request, progress or client.begin())
             if self._goes_straight_to_the_triggerer(prepared):
                 self._defer(context, prepared, progress or client.begin(), "worker_timeout is 0")
             self.log.info("%s", name_of(prepared.request, self.mirrordb_conn_id))
@@ -290,9 +290,18 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             except BaseException:
                 state.take_back_unless_applied()
                 raise
+        self.log.info("%s", answered(event))
         if prepared.repeatable:  # after any error a retry of Airflow's may send it once more
             return self._result(event)
         return self._result_of_the_unrepeatable(event)
+
+    def _with_past(self, request: MirrorDBRequest, progress: Progress) -> Progress:
+        """Return the progress of a write that may have been applied; say so if that was by an earlier try."""
+        from airflow_mirrordb.task.outcomes.log_lines import name_of, sent_again
+
+        if not progress.attempts:
+            self.log.warning("%s: %s", name_of(request, self.mirrordb_conn_id), sent_again(request))
+        return replace(progress, maybe_applied=True)
 
     def _goes_straight_to_the_triggerer(self, prepared: PreparedRequest) -> bool:
         if not self.deferrable:
@@ -364,10 +373,8 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         )
 
     def _result(self, event: Mapping[str, Any]) -> Any:
-        from airflow_mirrordb.task.outcomes.log_lines import answered
         from airflow_mirrordb.task.outcomes.result import checked_result
 
-        self.log.info("%s", answered(event))
         return checked_result(self, event, self.result(event))
 
     def _only_one(self) -> str:

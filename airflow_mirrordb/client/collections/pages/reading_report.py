@@ -40,7 +40,7 @@ class ReadingReport:
         self._pagination, self._clock, self._name = pagination, clock, name
         self._tells_progress = tells_progress
         self._began = clock.monotonic()
-        self._log_at = self._began + LOG_EVERY
+        self._log_at, self._has_logged = self._began + LOG_EVERY, False
         self._records = self._pages = self._filled = 0
         self._total: int | None = None
         self._first: tuple[PageRequest, MirrorDBResponse, Page] | None = None
@@ -75,11 +75,12 @@ class ReadingReport:
             self._log(at_end=False)
 
     def end(self, *, tells_left: bool) -> None:
-        """Write how it ended, and what may be wrong with it.
+        """Write how a long one ended, and what may be wrong with it.
 
         :param tells_left: whether the total got smaller by the records of each page
         """
-        self._log(at_end=True)
+        if self._has_logged:
+            self._log(at_end=True)
         for name in sorted(self._unseen):
             # a flag may be left out where it is false, as ArcGIS does, and there was but one page
             log.log(
@@ -181,6 +182,7 @@ class ReadingReport:
     def _log(self, *, at_end: bool) -> None:
         if not self._tells_progress:
             return
+        self._has_logged = True
         now = self._clock.monotonic()
         self._log_at = now + LOG_EVERY
         seconds = max(now - self._began, 1e-9)
