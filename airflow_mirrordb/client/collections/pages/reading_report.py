@@ -21,6 +21,7 @@ from airflow_mirrordb.client.collections.pages.signs_of_more import (
 )
 from airflow_mirrordb.client.messages.request import MirrorDBRequest
 from airflow_mirrordb.client.messages.response import MirrorDBResponse
+from airflow_mirrordb.media_types import table_type
 
 log = logging.getLogger(__name__)
 
@@ -206,7 +207,7 @@ class ReadingReport:
 def warning_of_pages(request: MirrorDBRequest, response: MirrorDBResponse) -> str | None:
     """Return what to say of a read without ``paginate`` whose answer shows that there are further pages.
 
-    Takes no time if the answer holds no list.
+    Takes no time if the answer holds no list. Of CSV, be it in a file, the headers tell.
     """
     body, headers = response.body, response.headers
     if has_records(body):
@@ -214,6 +215,8 @@ def warning_of_pages(request: MirrorDBRequest, response: MirrorDBResponse) -> st
         signs = signs_to_all(body, headers, request.query, data)
     elif may_be_page(body):
         signs = signs_of_more(body, headers, CERTAIN)
+    elif (body is None or isinstance(body, str)) and table_type(headers.get("Content-Type", "")):
+        signs = signs_of_more(None, headers)
     else:
         return None
     return f"{_named(signs)}; 'paginate' reads all pages" if signs else None
