@@ -222,6 +222,39 @@ async def set_xcom(ti: Any, key: str, value: Any) -> None:
     await task_runner.SUPERVISOR_COMMS.asend(SetXCom(key=key, value=value, **_identity_of(ti)))
 
 
+def kills_triggers() -> bool:
+    """Whether Airflow itself calls the ``on_kill`` of a trigger whose task a person ended."""
+    return bool(AIRFLOW_V_3_3_PLUS)
+
+
+async def task_state(ti: Any) -> str | None:
+    """Return the state of the task of a trigger, as Airflow has it now; None if it was cleared.
+
+    :param ti: the task instance, as the triggerer gives it to a trigger
+    """
+    if not AIRFLOW_V_3_0_PLUS:
+        from asgiref.sync import sync_to_async
+
+        state = await sync_to_async(ti.current_state)()
+        return None if state is None else str(getattr(state, "value", state))
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import GetTaskStates, TaskStatesResult
+
+    is_mapped = ti.map_index is not None and ti.map_index >= 0
+    question = GetTaskStates(
+        dag_id=ti.dag_id,
+        task_ids=[ti.task_id],
+        run_ids=[ti.run_id],
+        map_index=ti.map_index if is_mapped else None,
+    )
+    answer = await task_runner.SUPERVISOR_COMMS.asend(question)
+    if not isinstance(answer, TaskStatesResult):
+        raise RuntimeError(f"Airflow gave no states of tasks, but {answer}")  # noqa: TRY004
+    states = answer.task_states.get(ti.run_id, {})
+    found = states.get(f"{ti.task_id}_{ti.map_index}" if is_mapped else ti.task_id)
+    return None if found is None else str(getattr(found, "value", found))
+
+
 def _identity_of(ti: Any) -> dict[str, Any]:
     return {name: getattr(ti, name) for name in ("dag_id", "run_id", "task_id", "map_index")}
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
         InvalidDataError as InvalidDataError,
         InvalidRequestError as InvalidRequestError,
         InvalidResponseError as InvalidResponseError,
+        JobFailedError as JobFailedError,
+        JobTimeoutError as JobTimeoutError,
         MirrorDBError as MirrorDBError,
         NotFoundError as NotFoundError,
         NotReadyError as NotReadyError,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:  # 'as' tells type checkers that a name is exported
         TLSError as TLSError,
         TransportError as TransportError,
     )
+    from airflow_mirrordb.client.jobs.options import JobOptions as JobOptions
     from airflow_mirrordb.client.messages.full_response import FullResponse as FullResponse
     from airflow_mirrordb.client.messages.request import (
         BodyOptions as BodyOptions,
@@ -89,6 +92,8 @@ _MODULES = {
         "InvalidDataError",
         "InvalidRequestError",
         "InvalidResponseError",
+        "JobFailedError",
+        "JobTimeoutError",
         "MirrorDBError",
         "NotFoundError",
         "NotReadyError",
@@ -102,6 +107,7 @@ _MODULES = {
         "TransportError",
     ),
     "calls.call": ("Attempt",),
+    "jobs.options": ("JobOptions",),
     "messages.full_response": ("FullResponse",),
     "mirrordb": ("GenericMirrorDB",),
     "collections.pages.pagination": ("Pagination",),

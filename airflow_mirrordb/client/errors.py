@@ -24,6 +24,8 @@
     │   └── ServerError              5xx
     ├── InvalidResponseError     a success whose body is too large, not whole, or, of a read, not JSON
     ├── FailedStateError         a resource will never be what a sensor waits for
+    │   └── JobFailedError           a job failed, was cancelled, or is gone
+    ├── JobTimeoutError          a job was not done in time
     ├── InputError               a file that could not be read to be sent, or was changed meanwhile
     ├── OutputError              an answer that could not be written where it should be
     ├── AmbiguousWriteError      a write that may or may not have been applied
@@ -38,7 +40,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from http import HTTPStatus
 from typing import Any, ClassVar
 
 #: What is said of a request that ended because its client did.
@@ -282,6 +283,30 @@ class FailedStateError(MirrorDBError):
 
 
 @dataclass(eq=False, kw_only=True)
+class JobFailedError(FailedStateError):
+    """A remote job failed, was cancelled, or is gone; another one may do better.
+
+    :param job: its endpoint
+    """
+
+    job: str = ""
+    retryable: bool = True
+
+
+@dataclass(eq=False, kw_only=True)
+class JobTimeoutError(MirrorDBError):
+    """A remote job was not done in time.
+
+    :param job: its endpoint
+    :param cancelled: whether it was cancelled; None if there is no request that does
+    """
+
+    job: str = ""
+    cancelled: bool | None = None
+    retryable: bool = True
+
+
+@dataclass(eq=False, kw_only=True)
 class InputError(MirrorDBError):
     """A file that was to be sent could not be read, or was changed; no whole body was sent.
 
@@ -348,35 +373,10 @@ def remedy(name: object, known: Iterable[str], *, cutoff: float = 0.6) -> str:
 
 
 def named(method: str, endpoint: str | None, method_name: str | None, conn_id: str | None) -> str:
-    """Return the name of a request in errors and logs, as ``GET api/users [list] through connection crm``.
-
-    :param endpoint: None where there are many
-    """
-    to = "" if endpoint is None else f" {_printable(endpoint)}"
+    """Return the name of a request in errors and logs, as ``GET api/users [list] through connection crm``."""
     label = f" [{_printable(method_name)}]" if method_name else ""
     through = f" through connection {_printable(conn_id)}" if conn_id else ""
-    return f"{method}{to}{label}{through}"
-
-
-def response_error_class(status: int) -> type[ResponseError]:
-    """Return the class for an HTTP status."""
-    if status in _BY_STATUS:
-        return _BY_STATUS[status]
-    return ServerError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ResponseError
-
-
-_BY_STATUS: dict[int, type[ResponseError]] = {
-    400: InvalidDataError,
-    401: AuthenticationError,
-    403: ForbiddenError,
-    404: NotFoundError,
-    409: ConflictError,
-    410: NotFoundError,
-    412: ConflictError,
-    422: InvalidDataError,
-    428: ConflictError,
-    429: RateLimitError,
-}
+    return f"{method} {_printable(endpoint)}{label}{through}"
 
 
 def _printable(text: str | None) -> str:

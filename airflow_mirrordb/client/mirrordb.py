@@ -7,11 +7,12 @@ import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.client.bodies.requests import data_given, given_body
 from airflow_mirrordb.client.calls.by_name import called
 from airflow_mirrordb.client.calls.call import Note
+from airflow_mirrordb.client.calls.sender import SendOptions
 from airflow_mirrordb.client.collections.bulk import Bulk, BulkOptions, Items
 from airflow_mirrordb.client.collections.bulk_report import BulkReport
 from airflow_mirrordb.client.collections.pages.reader import Reader, collect, pages
@@ -21,6 +22,8 @@ from airflow_mirrordb.client.collections.streams import Sink, Stream
 from airflow_mirrordb.client.connected import Connected
 from airflow_mirrordb.client.endpoints.patterns import Method
 from airflow_mirrordb.client.errors import InvalidRequestError, MirrorDBError, remedy
+from airflow_mirrordb.client.jobs.options import JobOptions, divided
+from airflow_mirrordb.client.jobs.run import JobRun
 from airflow_mirrordb.client.messages.full_response import full_response
 from airflow_mirrordb.client.messages.request import (
     BodyOptions,
@@ -33,6 +36,7 @@ from airflow_mirrordb.client.messages.request import (
 )
 from airflow_mirrordb.client.messages.response import MirrorDBResponse
 from airflow_mirrordb.client.retries.retry import Progress
+from airflow_mirrordb.job_arguments import JobArguments
 from airflow_mirrordb.json_types import NOT_GIVEN
 
 if TYPE_CHECKING:
@@ -43,33 +47,6 @@ log = logging.getLogger(__name__)
 #: Endpoints of which a client says that they have further pages.
 MOST_TOLD = 100
 CALLABLE = ("create_function", "read_function", "update_function", "delete_function")
-
-
-class SendOptions(TypedDict, total=False):
-    """How a request is sent.
-
-    :param progress: where an earlier run, maybe in another process, left off
-    :param wait: False to raise :class:`WaitNeeded` instead of waiting before a further attempt, or for more
-        than a second for its turn (the wait that ``progress`` brings is always done)
-    :param once: True to leave all further attempts to the caller: sends one, and logs no failure. It waits
-        for a turn among ``max_concurrency`` others as any request does, until ``max_elapsed`` is over. For
-        a pause or rate of the connection it waits no more than a second: its error says when to come back.
-    :param sink: takes the answer to a GET: the body as it is after decompression, of any length and kind, or
-        with ``paginate`` the records of one page after the other, as JSON Lines. The response's ``data`` is
-        a :class:`Manifest` then. Nothing but a whole answer is kept; a 304 changes nothing, and has no
-        manifest.
-    :param note: called with the number of attempts, and whether one of them may have been applied, right
-        before each goes over the wire, and when its answer has come; must not raise
-    :param most_bytes: size that pages may have together, without a sink; of more the rest is not read, and
-        the response has the size but no records
-    """
-
-    progress: Progress | None
-    wait: bool
-    once: bool
-    sink: Sink | None
-    note: Note | None
-    most_bytes: float
 
 
 class GenericMirrorDB(Connected):
@@ -192,6 +169,42 @@ class GenericMirrorDB(Connected):
         The other arguments and the errors are those of :meth:`create_function`.
         """
         return await self._data("DELETE", method_name, endpoint, missing_ok=missing_ok, **options)
+
+    async def run_job(
+        self,
+        endpoint: str,
+        data: Any = NOT_GIVEN,
+        *,
+        method_name: str | None = None,
+        sink: Sink | None = None,
+        cancel_on_kill: bool = True,
+        **options: Unpack[JobOptions],
+    ) -> Any:
+        """POST a job, poll until it is done, and return its result, decoded.
+
+        :param endpoint: of the submit
+        :param data: JSON value of the submit; None sends no body
+        :param method_name: label in logs and errors
+        :param sink: takes the result, as in :class:`SendOptions`; its :class:`Manifest` is returned then
+        :param cancel_on_kill: whether the job is cancelled when this call is
+        :param options: see :class:`JobOptions`
+        :raises JobFailedError: if it failed, or is gone
+        :raises JobTimeoutError: if it was not done in time; it was cancelled then, if that is possible
+        :raises InvalidResponseError: if the answer to the submit does not say where the job is, which may run
+
+        The other errors are those of :meth:`request`.
+        """
+        arguments, said = divided({**options, "data": data_given(data, options)})
+        said["method_name"] = method_name
+        run = self.begin_job(request_of("POST", endpoint, said), arguments)
+        return (await run.run(sink, cancel_on_kill=cancel_on_kill)).result
+
+    def begin_job(self, request: MirrorDBRequest, arguments: JobArguments) -> JobRun:
+        """Return what a caller does about one job by itself; see :meth:`run_job`.
+
+        :param request: its submit
+        """
+        return JobRun(self, arguments, request, self._clock, self._reporting.name_of)
 
     async def bulk(self, method: str, items: Items, **options: Unpack[BulkOptions]) -> BulkReport:
         """Send a request per item, a bounded number at a time, and return what became of each.
@@ -359,7 +372,6 @@ class GenericMirrorDB(Connected):
             base_url=sender.base_url,
             clock=self._clock,
             name=self._reporting.name_of(request),
-            most_bytes=self._snapshot.config.max_response_bytes,
             in_pauses=in_pauses,
             tells_progress=not once,  # who polls would fill the log
         )

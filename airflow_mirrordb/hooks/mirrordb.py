@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+import contextvars
+from collections.abc import Coroutine, Iterator, Mapping
+from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_mirrordb.client.bodies.requests import data_given, given_body
@@ -11,6 +13,8 @@ from airflow_mirrordb.client.collections.bulk import BulkOptions, Items
 from airflow_mirrordb.client.collections.bulk_report import BulkReport
 from airflow_mirrordb.client.endpoints.patterns import Method
 from airflow_mirrordb.client.errors import BulkError
+from airflow_mirrordb.client.jobs.options import JobOptions, divided
+from airflow_mirrordb.client.jobs.run import LONGEST_CANCEL
 from airflow_mirrordb.client.messages.request import (
     BodyOptions,
     MirrorDBRequest,
@@ -22,7 +26,7 @@ from airflow_mirrordb.client.messages.request import (
 from airflow_mirrordb.client.retries.retry import Progress
 from airflow_mirrordb.compat import DECISIONS
 from airflow_mirrordb.hooks.blocking import BlockingSendOptions, Sending, items_of, send_items
-from airflow_mirrordb.hooks.connected import ConnectedHook
+from airflow_mirrordb.hooks.connected import ConnectedHook, client_for
 from airflow_mirrordb.hooks.connections import form
 from airflow_mirrordb.hooks.connections.check import check_connection
 from airflow_mirrordb.hooks.output import sink_for
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from airflow_mirrordb.client.calls.call import Note
+    from airflow_mirrordb.client.jobs.places import RemoteJob
+    from airflow_mirrordb.client.jobs.run import JobRun
     from airflow_mirrordb.client.messages.response import MirrorDBResponse
 
 T = TypeVar("T")
@@ -164,6 +170,63 @@ class MirrorDBHook(ConnectedHook):
         The other arguments and the errors are those of :meth:`create`.
         """
         return self._data("DELETE", endpoint, missing_ok=missing_ok, method_name=method_name, **options)
+
+    def run_job(
+        self,
+        endpoint: str,
+        data: Any = NOT_GIVEN,
+        *,
+        output_path: str | None = None,
+        method_name: str | None = None,
+        cancel_on_kill: bool = True,
+        **options: Unpack[JobOptions],
+    ) -> Any:
+        """POST a job, poll until it is done, and return its result, decoded.
+
+        :param output_path: file to write the result to instead, as for :meth:`read`
+        :param cancel_on_kill: whether the job is cancelled when this call is interrupted, as by a time-out of
+            the task
+
+        The other arguments and errors are those of :meth:`GenericMirrorDB.run_job` and :meth:`create`.
+        """
+        client = self.get_conn()
+        arguments, said = divided({**options, "data": data_given(data, options)})
+        run = client.begin_job(request_of("POST", endpoint, {**said, "method_name": method_name}), arguments)
+        prepared = run.prepare()
+        response = self.send(prepared)
+        job = run.begun(response, prepared)
+        sink = sink_for(output_path)
+        if job is None:
+            return self._run(run.at_once(response, prepared, sink=sink)).value().response.result
+        finished = self.run_to_end(run.finish(job, sink=sink, cancel_on_kill=cancel_on_kill))
+        return finished.response.result
+
+    def run_to_end(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine of this hook's client, which is cancelled when the caller is interrupted.
+
+        :raises RuntimeError: if called inside an event loop
+        """
+        self._refuse_event_loop()
+        self.get_conn()
+        assert self._runner is not None  # noqa: S101  # get_conn() made it
+        return self._runner.run(work).value()
+
+    def cancel_job(self, run: JobRun, job: RemoteJob) -> None:
+        """Cancel a job from the handler of a signal, which may have interrupted this hook in anything.
+
+        So it is done in a thread, with a client and an event loop of their own. It takes at most ten seconds.
+
+        :param run: that follows the job
+        """
+        config = self._look_up()
+
+        async def cancel() -> None:
+            async with client_for(self.mirrordb_conn_id, config, self._async_look_up) as client:
+                await client.begin_job(run.common, run.arguments).cancel(job)
+
+        thread = Thread(target=contextvars.copy_context().run, args=(asyncio.run, cancel()), daemon=True)
+        thread.start()
+        thread.join(LONGEST_CANCEL)
 
     def bulk(self, method: str, items: Items, **options: Unpack[BulkOptions]) -> BulkReport:
         """Send a request per item, a bounded number at a time, and return what became of each.

@@ -186,7 +186,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         :raises InvalidRequestError: if an argument was rendered to something it cannot be
         """
 
-    def result(self, event: Mapping[str, Any]) -> Any:
+    def result_of(self, event: Mapping[str, Any]) -> Any:
         """Return the task's result: the data of the answer, or what ``response_filter`` makes of that.
 
         It runs on the worker, wherever the request was sent. What it raises ends the task as an error of
@@ -259,55 +259,62 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
     def _send_noted(
         self, context: Context, request: MirrorDBRequest | None, progress: Progress | None, state: WriteState
     ) -> Any:
-        from airflow_mirrordb.client.retries.retry import WaitNeeded
         from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
         from airflow_mirrordb.task.outcomes.events import success_event
-        from airflow_mirrordb.task.outcomes.log_lines import answered, name_of
 
         with MirrorDBHook(self.mirrordb_conn_id, operator=self.operator_name) as hook:
             client = hook.get_conn()
             prepared = client.prepare(request or self.request(context, client))
-            link(self, context, prepared.url)
-            to_send, maybe_applied = state.begin(prepared.request, repeatable=prepared.repeatable)
-            if to_send is not prepared.request:  # that of an earlier try
-                prepared = client.prepare(to_send)
-            if maybe_applied:
-                progress = self._with_past(prepared.request, progress or client.begin())
-            if self._goes_straight_to_the_triggerer(prepared):
-                self._defer(context, prepared, progress or client.begin(), "worker_timeout is 0")
-            self.log.info("%s", name_of(prepared.request, self.mirrordb_conn_id))
-            try:
-                if _may_go_on_elsewhere(prepared):
-                    response = self._answer_of_a_repeatable(hook, prepared, progress, state.learn)
-                else:
-                    wait, note = not self.deferrable, state.learn
-                    response = hook.send(prepared, progress=progress, wait=wait, note=note)
-                event = success_event(response, prepared.request)
-            except WaitNeeded as handover:
-                if not prepared.repeatable:
-                    state.take_back_unless_applied()
-                self._defer(context, prepared, handover.progress, handover.error.message)
-            except BaseException:
-                state.take_back_unless_applied()
-                raise
-        self.log.info("%s", answered(event))
+            prepared, response = self._sent(context, hook, prepared, progress, state)
+            event = success_event(response, prepared.request)
         if prepared.repeatable:  # after any error a retry of Airflow's may send it once more
             return self._result(event)
         return self._result_of_the_unrepeatable(event)
 
-    def _with_past(self, request: MirrorDBRequest, progress: Progress) -> Progress:
-        """Return the progress of a write that may have been applied; say so if that was by an earlier try."""
-        from airflow_mirrordb.task.outcomes.log_lines import name_of, sent_again
+    def _sent(
+        self,
+        context: Context,
+        hook: MirrorDBHook,
+        prepared: PreparedRequest,
+        progress: Progress | None,
+        state: WriteState,
+    ) -> tuple[PreparedRequest, MirrorDBResponse]:
+        """Send a request, and return it as it was sent, and the answer; or defer the task.
 
-        if not progress.attempts:
-            self.log.warning("%s: %s", name_of(request, self.mirrordb_conn_id), sent_again(request))
-        return replace(progress, maybe_applied=True)
+        :param state: learns what becomes of it
+        """
+        from airflow_mirrordb.client.retries.retry import WaitNeeded
+        from airflow_mirrordb.task.outcomes.log_lines import name_of
+
+        client = hook.get_conn()
+        link(self, context, prepared.url)
+        to_send, maybe_applied = state.begin(prepared.request, repeatable=prepared.repeatable)
+        if to_send is not prepared.request:  # that of an earlier try
+            prepared = client.prepare(to_send)
+        if maybe_applied:
+            progress = replace(progress or client.begin(), maybe_applied=True)
+        if self._goes_straight_to_the_triggerer(prepared):
+            self._defer(context, prepared, progress or client.begin(), "worker_timeout is 0")
+        self.log.info("%s", name_of(prepared.request, self.mirrordb_conn_id))
+        try:
+            if self._may_go_on_elsewhere(prepared):
+                return prepared, self._answer_of_a_repeatable(hook, prepared, progress, state.learn)
+            return prepared, hook.send(
+                prepared, progress=progress, wait=not self.deferrable, note=state.learn
+            )
+        except WaitNeeded as handover:
+            if not prepared.repeatable:
+                state.take_back_unless_applied()
+            self._defer(context, prepared, handover.progress, handover.error.message)
+        except BaseException:
+            state.take_back_unless_applied()
+            raise
 
     def _goes_straight_to_the_triggerer(self, prepared: PreparedRequest) -> bool:
         if not self.deferrable:
             return False
         refuse_sensitive(prepared.request.headers)
-        return _may_go_on_elsewhere(prepared) and not parse_argument(
+        return self._may_go_on_elsewhere(prepared) and not parse_argument(
             "worker_timeout", self.worker_timeout, float
         )
 
@@ -346,7 +353,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments
 
         refuse_changed("output_path", self.output_path)
-        is_sent_there = _may_go_on_elsewhere(prepared)
+        is_sent_there = self._may_go_on_elsewhere(prepared)
         wait = progress.resume_at - time.time()
         self.log.info(
             "%s: %s",
@@ -373,9 +380,11 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         )
 
     def _result(self, event: Mapping[str, Any]) -> Any:
+        from airflow_mirrordb.task.outcomes.log_lines import answered
         from airflow_mirrordb.task.outcomes.result import checked_result
 
-        return checked_result(self, event, self.result(event))
+        self.log.info("%s", answered(event))
+        return checked_result(self, event, self.result_of(event))
 
     def _only_one(self) -> str:
         return f"endpoint: {type(self).__name__} takes one, not a list; map the task over many by expand()"
@@ -383,7 +392,6 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
     def _request(self, method: Method, **arguments: Any) -> MirrorDBRequest:
         return request_of(self, method, **arguments)
 
-
-def _may_go_on_elsewhere(prepared: PreparedRequest) -> bool:
-    """Whether the triggerer may send it: it may be repeated, and is no work, as files are."""
-    return prepared.repeatable and not prepared.is_upload
+    def _may_go_on_elsewhere(self, prepared: PreparedRequest) -> bool:
+        """Whether the triggerer may send it: it may be repeated, and is no work, as files are."""
+        return prepared.repeatable and not prepared.is_upload

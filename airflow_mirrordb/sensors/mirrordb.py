@@ -17,12 +17,12 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES, READ_FIELDS, condition_of, fields_of, poll_of
-from airflow_mirrordb.task.checks import check_names, check_sensor_arguments, naming, refuse_sensitive
-from airflow_mirrordb.task.conditions import (
+from airflow_mirrordb.conditions import (
     Condition,
     path_of,
 )
+from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES, READ_FIELDS, condition_of, fields_of, poll_of
+from airflow_mirrordb.task.checks import check_names, check_sensor_arguments, naming, refuse_sensitive
 from airflow_mirrordb.task.failures import fail, retry_arguments, skipping, time_out, timing_out
 from airflow_mirrordb.task.link import MirrorDBResourceLink, keep_linked, link
 from airflow_mirrordb.task.start import start_in_triggerer
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, RetryPolicy
 
     from airflow_mirrordb.client.errors import MirrorDBError
+    from airflow_mirrordb.client.jobs.polls import PollResult, PollState
     from airflow_mirrordb.client.messages.request import MirrorDBRequest
     from airflow_mirrordb.client.messages.response import MirrorDBResponse
     from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-    from airflow_mirrordb.task.outcomes.polls import PollResult, PollState
 
 #: What its trigger is made with as it is.
 _OWN = ("gone", "field", "equals", "is_in", "changed", "failed", "not_yet", "poke_interval", "timeout")
@@ -227,7 +227,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         try:
             request = self._request()
             if self._last is None:
-                self.log.info("%s", self._waiting())
+                self.log.info("%s, for at most %g s", self._waiting(), self.timeout)
             result = self._last = self._poll(request, self._recall(context), context)
             if result.response is None:
                 self._remember(context, result.state)
@@ -264,7 +264,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
             raise attach_request(error, request) from error.__cause__
 
     def _defer(self, started: float) -> NoReturn:
-        from airflow_mirrordb.task.outcomes.polls import WaitOverError
+        from airflow_mirrordb.client.jobs.polls import WaitOverError
         from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger
 
         assert self._last is not None  # noqa: S101  # the worker polled
@@ -294,17 +294,16 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         )
 
     def _waiting(self) -> str:
-        from airflow_mirrordb.task.outcomes.log_lines import name_of, waiting
+        from airflow_mirrordb.task.outcomes.log_lines import name_of
 
-        name = name_of(self._request(), self.mirrordb_conn_id)
-        return waiting(name, self._condition()[0], self.timeout)
+        return f"{name_of(self._request(), self.mirrordb_conn_id)}: waiting for {self._condition()[0].wanted}"
 
     def _waited_in_vain(self) -> str:
         return self._waited(self._last.in_vain if self._last else "not met in time")
 
     def _waited(self, over: object) -> str:
         """Return what is told of a time-out."""
-        return f"{self._waiting()}: {over}"
+        return f"{self._waiting()}, for at most {self.timeout:g} s: {over}"
 
     def _start_in_triggerer(self, **where: bool) -> None:
         longest = timedelta(seconds=self.timeout + self.poke_interval + GRACE)
@@ -328,7 +327,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         self, started_at: datetime | float, run_duration: Callable[[], float], poke_count: int
     ) -> float:
         """Airflow asks for the wait on a worker here, and would not know of a Retry-After."""
-        from airflow_mirrordb.task.outcomes.polls import WaitOverError
+        from airflow_mirrordb.client.jobs.polls import WaitOverError
 
         interval: float = super()._get_next_poke_interval(started_at, run_duration, poke_count)
         if self._last is None:
@@ -353,8 +352,8 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
 
     def _recall(self, context: Context) -> PollState:
         """Return what is known of the polls before; ``mode="reschedule"`` makes each in a new process."""
+        from airflow_mirrordb.client.jobs.polls import PollState
         from airflow_mirrordb.task.memory import poll_memory
-        from airflow_mirrordb.task.outcomes.polls import PollState
 
         if self.reschedule and not self.deferrable:
             return poll_memory.recall(context, changed=self.changed)

@@ -21,7 +21,7 @@ from airflow_mirrordb.task.serialization import NotStorableError, check_exact
 if TYPE_CHECKING:
     from airflow_mirrordb.client.endpoints.patterns import Method
     from airflow_mirrordb.client.messages.request import MirrorDBRequest
-    from airflow_mirrordb.task.conditions import Condition
+    from airflow_mirrordb.conditions import Condition
 
 T = TypeVar("T")
 
@@ -100,7 +100,7 @@ def check_choice_of_failed(task: Any, condition: object) -> None:
 
     :raises ValueError: tells what is wrong with them
     """
-    from airflow_mirrordb.task.conditions import check_failed
+    from airflow_mirrordb.conditions import check_failed
 
     chosen = (task.gone, task.changed, task.equals is not None, task.is_in is not None, condition is not None)
     check_failed(task.failed, field=task.field, equals=task.equals, is_in=task.is_in, chosen=chosen)
@@ -171,7 +171,7 @@ def condition_of(
     :raises InvalidRequestError: if they are not one condition
     """
     from airflow_mirrordb.client.errors import InvalidRequestError
-    from airflow_mirrordb.task.conditions import Condition, check_statuses, function_at, path_of
+    from airflow_mirrordb.conditions import Condition, check_statuses, function_at, path_of
 
     try:
         path, function = None, given

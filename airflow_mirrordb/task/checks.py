@@ -231,7 +231,7 @@ def check_sensor_arguments(sensor: Any) -> None:
     :raises ValueError: if the arguments are not one condition, or not one that can be deferred, or one cannot
         be meant
     """
-    from airflow_mirrordb.task.conditions import check_choice, check_function, check_path, check_statuses
+    from airflow_mirrordb.conditions import check_choice, check_function, check_path, check_statuses
 
     check_endpoint_argument(sensor.endpoint)
     check_headers_argument(sensor.headers, deferrable=sensor.deferrable)

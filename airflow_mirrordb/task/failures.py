@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import (
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_PACKAGE = f"{__name__.partition('.')[0]}."
 _TIMED_OUT = "Sensor has timed out"  # as BaseSensorOperator.execute() says it
 
 
@@ -56,7 +58,8 @@ def fail(error: MirrorDBError, conn_id: str) -> NoReturn:
 def _leave_one_frame(error: MirrorDBError) -> None:
     """Forget where an error comes from, but for one frame, without which Airflow skips it.
 
-    Its causes forget it as well, if they are the client's own or lie beneath one of the transport.
+    Its causes forget it as well, if they are the client's own or lie beneath one of the transport; of another
+    cause, as what a sensor's ``condition`` raised, the author's own frames are left.
     """
     from airflow_mirrordb.client.errors import MirrorDBError, TransportError
 
@@ -67,10 +70,20 @@ def _leave_one_frame(error: MirrorDBError) -> None:
         one.__traceback__ = None
         hides_library = isinstance(one, TransportError) or not isinstance(one, MirrorDBError)
         forgotten = BaseException if hides_library else MirrorDBError
-        reasons = (one.__cause__, one.__context__)
-        waiting += [it for it in reasons if isinstance(it, forgotten) and id(it) not in seen]
+        for reason in (one.__cause__, one.__context__):
+            if isinstance(reason, forgotten) and id(reason) not in seen:
+                waiting.append(reason)
+            elif reason is not None:
+                reason.__traceback__ = _of_others(reason.__traceback__)
     with suppress(type(error)):
         raise error
+
+
+def _of_others(frames: TracebackType | None) -> TracebackType | None:
+    """Return frames from the first on that is not of this package."""
+    while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+        frames = frames.tb_next
+    return frames
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, TypedDict
 
+from airflow_mirrordb.conditions import same
 from airflow_mirrordb.paths import value_at
-from airflow_mirrordb.task.conditions import same
 from airflow_mirrordb.triggers.order import ORDERS, Order, order_of
 from airflow_mirrordb.triggers.selection import WHOLE, Selection
 

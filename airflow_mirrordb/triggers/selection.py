@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_mirrordb.conditions import check_path
 from airflow_mirrordb.paths import ABSENT, NullInPathError, parse_path, value_at
-from airflow_mirrordb.task.conditions import check_path
 
 EACH = "*"  # in a path: each item of a list, or each value of an object
 

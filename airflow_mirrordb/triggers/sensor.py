@@ -12,13 +12,14 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
 from airflow_mirrordb.client.errors import MirrorDBError
+from airflow_mirrordb.client.jobs.polls import PollResult, PollState, WaitOverError
 from airflow_mirrordb.client.messages.request import MirrorDBRequest, attach_request
 from airflow_mirrordb.client.messages.response import MirrorDBResponse
 from airflow_mirrordb.compat import logger_of_airflow
+from airflow_mirrordb.conditions import Condition
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.sharing import SharedClient
 from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES
-from airflow_mirrordb.task.conditions import Condition
 from airflow_mirrordb.task.control_flow import RaisedEvent, raised_event
 from airflow_mirrordb.task.memory.stored_arguments import StoredArguments, given, restored
 from airflow_mirrordb.task.outcomes.events import (
@@ -29,7 +30,7 @@ from airflow_mirrordb.task.outcomes.events import (
     success_event,
 )
 from airflow_mirrordb.task.outcomes.log_lines import level_of, name_of, not_met
-from airflow_mirrordb.task.outcomes.polls import PollResult, PollState, WaitOverError, judge
+from airflow_mirrordb.task.outcomes.polls import judge
 
 log = logger_of_airflow(__name__)
 
@@ -49,7 +50,7 @@ class MirrorDBSensorTrigger(StoredArguments, BaseTrigger):
 
     :param mirrordb_conn_id: id of a connection of type ``mirrordb``
     :param request: the fields of :class:`~airflow_mirrordb.client.MirrorDBRequest`, or their text
-    :param condition: the fields of :class:`~airflow_mirrordb.task.conditions.Condition`, or their text
+    :param condition: the fields of :class:`~airflow_mirrordb.conditions.Condition`, or their text
     :param state: the fields of :class:`PollState`, or their text
     :param poke_interval: shortest wait between two polls, in seconds
     :param resume_at: unix time before which there must be no poll

@@ -19,10 +19,10 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 import airflow_mirrordb.triggers
 from airflow_mirrordb.client import MirrorDBError, MirrorDBRequest, NotFoundError, Progress
+from airflow_mirrordb.client.jobs.polls import PollState
+from airflow_mirrordb.conditions import Condition
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
-from airflow_mirrordb.task.conditions import Condition
 from airflow_mirrordb.task.outcomes.events import read_event
-from airflow_mirrordb.task.outcomes.polls import PollState
 from airflow_mirrordb.task.serialization import from_text, to_text
 from airflow_mirrordb.triggers.event import MirrorDBEventTrigger
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments

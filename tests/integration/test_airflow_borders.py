@@ -20,13 +20,13 @@ if not AIRFLOW_V_3_3_PLUS:
     pytest.skip("each version of Airflow has borders of its own", allow_module_level=True)
 
 from airflow_mirrordb.client import MirrorDBError, MirrorDBRequest, Progress
+from airflow_mirrordb.client.jobs.polls import PollState
+from airflow_mirrordb.conditions import Condition
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from airflow_mirrordb.task.arguments import fields_of
-from airflow_mirrordb.task.conditions import Condition
 from airflow_mirrordb.task.memory.state import TaskState
 from airflow_mirrordb.task.outcomes.events import event_of, read_event
-from airflow_mirrordb.task.outcomes.polls import PollState
 from airflow_mirrordb.task.serialization import NotStorableError, storable
 from airflow_mirrordb.triggers.changes import Observation
 from airflow_mirrordb.triggers.event import MirrorDBEventTrigger

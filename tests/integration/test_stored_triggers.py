@@ -99,7 +99,7 @@ AFTER: dict[str, str] = {
     SENSOR: (
         r'{"request": "{\"method\":\"GET\",\"endpoint\":\"api/users/7\",\"method_name\":\"fetch\",'
         r'\"protocol\":\"h3\"}", "condition": "{\"field\":\"state\",\"equals\":\"done\",\"for_polls\":1}",'
-        r' "state": "{\"failures\":1,\"seen\":{}}", "deadline": 1900000000.25, "priority": 1, "jitter": 2.5}'
+        r' "state": "{\"failures\":1,\"hints\":{}}", "deadline": 1900000000.25, "priority": 1, "jitter": 2.5}'
     ),
     EVENT: '{"endpoint": "api/users/7", "jitter": 2.5}',
     READ_START: '{"endpoint": "api/users/7", "method_name": "fetch", "jitter": 2.5}',
@@ -111,7 +111,7 @@ AFTER: dict[str, str] = {
 IGNORED = {
     READ: "priority, request.protocol, progress.routes",
     WAIT: "until, request.protocol, progress.routes",
-    SENSOR: "jitter, priority, request.protocol, condition.for_polls, state.seen",
+    SENSOR: "jitter, priority, request.protocol, condition.for_polls, state.hints",
     EVENT: "jitter",
     READ_START: "jitter",
     SENSOR_START: "jitter",

@@ -21,6 +21,7 @@ class Triggerer:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.xcoms: dict[str, Any] = {}
+        self.states: dict[str, str | None] = {}  # of tasks, by their ids
         self.asked: list[str] = []
         self.failing: set[str] = set()
         log_lines_of_triggers(monkeypatch)
@@ -37,11 +38,15 @@ class Triggerer:
     def send(self, message: Any) -> Any:
         """Answer a message: no connection is known but from the environment, and secrets need no answer."""
         from airflow.sdk.exceptions import ErrorType
-        from airflow.sdk.execution_time.comms import ErrorResponse, XComResult
+        from airflow.sdk.execution_time.comms import ErrorResponse, TaskStatesResult, XComResult
 
         kind = type(message).__name__
         if kind == "GetConnection":
             return ErrorResponse(error=ErrorType.CONNECTION_NOT_FOUND, detail={"conn_id": message.conn_id})
+        if kind == "GetTaskStates":
+            if kind in self.failing:
+                raise RuntimeError("the API server is away")
+            return TaskStatesResult(task_states={run_id: dict(self.states) for run_id in message.run_ids})
         value = self._answer(kind, **message.model_dump()) if kind in ("GetXCom", "SetXCom") else None
         return XComResult(key=message.key, value=value) if kind == "GetXCom" else None
 
@@ -59,7 +64,8 @@ class Triggerer:
 
 def log_lines_of_triggers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let caplog see the lines of triggers, which take the way of Airflow's own."""
-    for module in ("airflow_mirrordb.triggers.mirrordb", "airflow_mirrordb.triggers.sensor"):
+    for name in ("mirrordb", "sensor", "job"):
+        module = f"airflow_mirrordb.triggers.{name}"
         monkeypatch.setattr(f"{module}.log", logging.getLogger(module))
 
 

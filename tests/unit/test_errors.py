@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from airflow_mirrordb.client import AmbiguousWriteError, MirrorDBError, NotFoundError, ResponseError, errors
-from airflow_mirrordb.client.errors import response_error_class
+from airflow_mirrordb.client.messages.answer_errors import response_error_class
 
 
 def tree(root: type[MirrorDBError] = MirrorDBError, depth: int = 0) -> list[tuple[int, type[MirrorDBError]]]:
@@ -49,6 +49,8 @@ SAMPLES: dict[str, Any] = {
     "cause": {"type": "ServerError", "message": "m", "status": 500},
     "state": "failed",
     "parts": ["results[1]"],
+    "job": "api/jobs/7",
+    "cancelled": True,
     "report": {"done": 1, "records": [{"status": "done", "response": {"id": 1}}]},
 }
 

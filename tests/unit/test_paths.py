@@ -18,12 +18,13 @@ from hypothesis import given, strategies as st
 
 from airflow_mirrordb.client.collections.pages.arguments import check_page_arguments
 from airflow_mirrordb.client.errors import InvalidRequestError, MirrorDBError
+from airflow_mirrordb.client.jobs.polls import PollState
 from airflow_mirrordb.client.messages.response import MirrorDBResponse, unwrapped
+from airflow_mirrordb.conditions import Condition
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 from airflow_mirrordb.paths import ABSENT, MAX_LENGTH, NullInPathError, PathError, parse_path, value_at
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
-from airflow_mirrordb.task.conditions import Condition
-from airflow_mirrordb.task.outcomes.polls import PollState, judge
+from airflow_mirrordb.task.outcomes.polls import judge
 from airflow_mirrordb.triggers.selection import Selection
 
 JSON = st.recursive(

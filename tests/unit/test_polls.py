@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from airflow_mirrordb.client import RateLimitError
-from airflow_mirrordb.task.conditions import Condition
-from airflow_mirrordb.task.outcomes.polls import PollResult, PollState, judge
+from airflow_mirrordb.client.jobs.polls import PollResult, PollState
+from airflow_mirrordb.conditions import Condition
+from airflow_mirrordb.task.outcomes.polls import judge
 
 
 def not_sent(retry_after: float) -> RateLimitError:

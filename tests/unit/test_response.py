@@ -25,7 +25,7 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.endpoints.patterns import Method
-from airflow_mirrordb.client.errors import response_error_class
+from airflow_mirrordb.client.messages.answer_errors import response_error_class
 from airflow_mirrordb.client.messages.request import prepare
 from airflow_mirrordb.client.messages.response import Answer, interpret
 from airflow_mirrordb.client.retries.write_safety import classify_failure, may_be_applied

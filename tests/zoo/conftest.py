@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.backends import Serve
 from tests.support.clocks import FakeClock
+from tests.support.connections import ConfigFor
 from tests.zoo.emulator import Emulator, Servers
+from tests.zoo.jobs.running import Running
 from tests.zoo.tables import KEY, Api
 
 if TYPE_CHECKING:
@@ -63,3 +66,9 @@ def hook_for(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> HookFor:
         return MirrorDBHook()
 
     return hook_for
+
+
+@pytest.fixture
+def run(serve: Serve, config_for: ConfigFor, clock: FakeClock) -> Running:
+    """Return what runs a job of a backend."""
+    return Running(serve, config_for, clock)

@@ -62,7 +62,7 @@ def redirected(
         return None
     query = f"?{target.raw_query_string}" if target.raw_query_string else ""
     found = f"{target_of(path, config, slash=address.endswith('/'))}{query}"
-    followed = replace(sent, target=found, is_linked=True)
+    followed = replace(sent, target=found, is_linked=True, is_other=to_result)
     return without_body(followed) if to_result else followed
 
 
@@ -89,4 +89,7 @@ def redirected_elsewhere(
     if not is_listed(origin, config.redirect_hosts or ()):
         return None
     headers = CIMultiDict({name: sent.headers[name] for name in _FOR_ANYBODY if name in sent.headers})
-    return replace(without_body(sent), origin=origin, target=target, headers=headers, anonymous=True)
+    is_other = sent.is_other or answer.status == HTTPStatus.SEE_OTHER
+    return replace(
+        without_body(sent), origin=origin, target=target, headers=headers, anonymous=True, is_other=is_other
+    )

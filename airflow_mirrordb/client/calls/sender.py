@@ -8,7 +8,7 @@ import math
 from dataclasses import replace
 from http import HTTPStatus
 from types import TracebackType
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 from uuid import uuid4
 
 from airflow_mirrordb.client.auth.credentials import Credentials
@@ -16,17 +16,16 @@ from airflow_mirrordb.client.calls.call import SHORT_WAIT, Call, Note, Observer,
 from airflow_mirrordb.client.calls.reporting import Reporting
 from airflow_mirrordb.client.calls.route import Route
 from airflow_mirrordb.client.clock import Clock
-from airflow_mirrordb.client.collections.streams import Stream
+from airflow_mirrordb.client.collections.streams import Sink, Stream
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import (
     DISCONNECTED,
     DisconnectedError,
     MirrorDBError,
     ResponseError,
-    response_error_class,
 )
 from airflow_mirrordb.client.limits.throttle import TurnTooLateError
-from airflow_mirrordb.client.messages.answer_errors import response_error
+from airflow_mirrordb.client.messages.answer_errors import response_error, response_error_class
 from airflow_mirrordb.client.messages.request import (
     KEYED,
     MirrorDBRequest,
@@ -50,6 +49,33 @@ NOT_SENT = (
     "The idempotency_key is not sent: the connection has no idempotency_header, which says that its backend"
     " knows a repeated write by its key"
 )
+
+
+class SendOptions(TypedDict, total=False):
+    """How a request is sent.
+
+    :param progress: where an earlier run, maybe in another process, left off
+    :param wait: False to raise :class:`WaitNeeded` instead of waiting before a further attempt, or for more
+        than a second for its turn (the wait that ``progress`` brings is always done)
+    :param once: True to leave all further attempts to the caller: sends one, and logs no failure. It waits
+        for a turn among ``max_concurrency`` others as any request does, until ``max_elapsed`` is over. For
+        a pause or rate of the connection it waits no more than a second: its error says when to come back.
+    :param sink: takes the answer to a GET: the body as it is after decompression, of any length and kind, or
+        with ``paginate`` the records of one page after the other, as JSON Lines. The response's ``data`` is
+        a :class:`Manifest` then. Nothing but a whole answer is kept; a 304 changes nothing, and has no
+        manifest.
+    :param note: called with the number of attempts, and whether one of them may have been applied, right
+        before each goes over the wire, and when its answer has come; must not raise
+    :param most_bytes: size that pages may have together, without a sink; of more the rest is not read, and
+        the response has the size but no records
+    """
+
+    progress: Progress | None
+    wait: bool
+    once: bool
+    sink: Sink | None
+    note: Note | None
+    most_bytes: float
 
 
 class InFlightRequest(CancelScope):

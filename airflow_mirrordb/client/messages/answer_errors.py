@@ -20,11 +20,17 @@ from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.endpoints.patterns import Method
 from airflow_mirrordb.client.endpoints.urls import shown
 from airflow_mirrordb.client.errors import (
+    AuthenticationError,
+    ConflictError,
+    ForbiddenError,
+    InvalidDataError,
     InvalidResponseError,
+    NotFoundError,
     NotReadyError,
+    RateLimitError,
     RefusedError,
     ResponseError,
-    response_error_class,
+    ServerError,
 )
 from airflow_mirrordb.client.messages.request import MirrorDBRequest, attach_request
 from airflow_mirrordb.client.retries.passing import may_pass
@@ -35,6 +41,18 @@ if TYPE_CHECKING:
     from airflow_mirrordb.client.messages.response import Answer
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_BY_STATUS: dict[int, type[ResponseError]] = {
+    400: InvalidDataError,
+    401: AuthenticationError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    409: ConflictError,
+    410: NotFoundError,
+    412: ConflictError,
+    422: InvalidDataError,
+    428: ConflictError,
+    429: RateLimitError,
+}
 _REQUEST_ID_HEADERS = tuple(
     map(istr, ("X-Request-ID", "Request-ID", "X-Correlation-ID", "X-Amzn-RequestId", "CF-Ray"))
 )
@@ -43,6 +61,13 @@ _SLASHES = {
     False: "set the extra 'trailing_slash' if only a slash is missing",
     True: "set the extra 'trailing_slash' to false if only its slash is too many",
 }
+
+
+def response_error_class(status: int) -> type[ResponseError]:
+    """Return the class for an HTTP status."""
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    return ServerError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ResponseError
 
 
 def response_error(

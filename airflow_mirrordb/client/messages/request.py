@@ -136,6 +136,8 @@ class WireRequest:
     :param anonymous: whether it goes to another host than the backend's, which must not know who sends it
     :param is_linked: whether the backend gave its target, as a link or a redirect: its query may be a secret
     :param reads: whether it changes nothing, so that its loss is no loss
+    :param is_other: whether a 303 led to it: another resource, which answers in the place of the one that was
+        asked for (RFC 9110, section 15.4.4)
     """
 
     method: Method
@@ -148,6 +150,7 @@ class WireRequest:
     anonymous: bool = False
     is_linked: bool = False
     reads: bool = False
+    is_other: bool = False
 
     @property
     def url(self) -> URL:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_mirrordb.client.errors import InvalidRequestError
+from airflow_mirrordb.client.jobs.polls import PollState
 from airflow_mirrordb.task.arguments import fields_of
 from airflow_mirrordb.task.memory.state import TaskState
 from airflow_mirrordb.task.memory.stored_arguments import restored
-from airflow_mirrordb.task.outcomes.polls import PollState
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

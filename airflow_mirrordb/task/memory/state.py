@@ -119,6 +119,10 @@ class WriteState:
         if self._noted is not None and not self._maybe_applied:
             self._take_back(self._noted)
 
+    def settle(self) -> None:
+        """Take note that what the write made is known, and remembered elsewhere."""
+        self._unrepeatable = None
+
     @property
     def is_final(self) -> bool:
         """Whether no other try may send the write, since it may have been applied by now."""

@@ -12,10 +12,10 @@ from typing import Any
 from airflow_mirrordb.client import MirrorDBConfig
 from airflow_mirrordb.client.auth import redaction
 from airflow_mirrordb.client.auth.redaction import Redaction
+from airflow_mirrordb.client.jobs import polls
 from airflow_mirrordb.client.messages import response
 from airflow_mirrordb.client.wire.tls import tls_context
 from airflow_mirrordb.hooks.connections.lookup import ConnectionLookUp
-from airflow_mirrordb.task.outcomes import polls
 from tests.integration import (
     test_files_elsewhere as files,
     test_pages_as_one as pages_as_one,

@@ -136,6 +136,7 @@ def followed(
     *,
     rebase: bool,
     redirected: WireRequest | None = None,
+    what: str = "the next page",
 ) -> PageRequest:
     """Return the request of a link, absolute or relative to the page that it was found on.
 
@@ -149,11 +150,12 @@ def followed(
         page is to be asked from the base URL's all the same
     :param redirected: what the page answers, if a redirect led to that: a relative link begins there (RFC
         3986, section 5.1.3)
+    :param what: what is there, for the error
     :raises BadLinkError: if it is no URL, or leads elsewhere
     """
     origin, prefix = base_of(base_url)
     asked_from, found = (origin, sent) if redirected is None else (redirected.origin, redirected.target)
-    parts = _parts_of(reference, asked_from, found, origin, rebase=rebase)
+    parts = _parts_of(reference, asked_from, found, origin, rebase=rebase, what=what)
     path = quote(parts.path, safe=_AS_IT_IS)
     query = f"?{quote(parts.query, safe=_AS_IT_IS)}" if parts.query else ""
     # A backend behind a gateway that adds the prefix does not know of it.
@@ -172,7 +174,9 @@ def followed(
     return PageRequest(request=request, target=target)
 
 
-def _parts_of(reference: str, asked_from: URL, target: str, origin: URL, *, rebase: bool) -> SplitResult:
+def _parts_of(
+    reference: str, asked_from: URL, target: str, origin: URL, *, rebase: bool, what: str
+) -> SplitResult:
     """Return the parts of the URL that a link on a page means, which leads to the backend.
 
     :param asked_from: where the page came from, and ``target`` what was asked for there
@@ -181,17 +185,19 @@ def _parts_of(reference: str, asked_from: URL, target: str, origin: URL, *, reba
     """
     link = _joined(f"{asked_from}{target}", reference)
     if link is None:
-        raise BadLinkError(f"the next page is told as {shortened(shown(reference), 200)!r}, which is no URL")
+        raise BadLinkError(f"{what} is told as {shortened(shown(reference), 200)!r}, which is no URL")
     parts, place = link
     if _address(place) == _address(asked_from) != _address(origin):  # its query may be a signature
         raise BadLinkError(
-            f"a redirect led to {asked_from}, and the next page is there: requests of pages stay at {origin}"
+            f"a redirect led to {asked_from}, and {what} is there: requests for it stay at {origin}"
         )
     if not rebase and _address(place) != _address(origin):
         elsewhere = shortened(str(place), 300)
+        mends = {"the next page": "set 'rebase': True in paginate"}
+        remedy = mends.get(what, "say where by an id of its answer, as job='api/jobs/{id}'")
         raise BadLinkError(
-            f"the next page is at {elsewhere}, and requests stay at {origin}; if that is the same backend"
-            " behind a proxy, set 'rebase': True in paginate"
+            f"{what} is at {elsewhere}, and requests stay at {origin}; if that is the same backend"
+            f" behind a proxy, {remedy}"
         )
     return parts
 

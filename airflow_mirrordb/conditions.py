@@ -1,4 +1,4 @@
-"""What a sensor waits for. Pure, and light: a DAG file that names a condition loads no client."""
+"""What a sensor or a job waits for. Pure, and light: a DAG file that names a condition loads no client."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ class Condition:
     :param changed: whether the field, or the whole body, must differ from what it was at first
     :param function: dotted path of a function of the decoded body that must return something true
     :param failed: values of the field by which the condition will never be met
+    :param running: values of the field with which it may still be met; any other that is neither these nor
+        waited for is one of ``failed``, and so is none at all unless None is among them. All if None
+    :param ignore_case: whether letters of texts are compared in any case
     :param not_yet: statuses that mean "not yet", beside those of what is not there
     :param rendered: names of those of ``equals``, ``is_in`` and ``failed`` that templates made, so that a
         number may have become its text
@@ -48,6 +51,8 @@ class Condition:
     changed: bool = False
     function: str | None = None
     failed: Sequence[Any] | None = None
+    running: Sequence[Any] | None = None
+    ignore_case: bool = False
     not_yet: Sequence[int] = ()
     rendered: Sequence[str] = ()
 
@@ -63,7 +68,8 @@ class Condition:
         )
         if self.field is not None:
             check_path("field", self.field)
-        for name, value in {"equals": self.equals, "is_in": self.is_in, "failed": self.failed}.items():
+        for name in ("equals", "is_in", "failed", "running"):
+            value = getattr(self, name)
             if name != "equals" and value is not None and not isinstance(value, (list, tuple)):
                 raise ValueError(f"{name}: it must be a list, not {type(value).__name__} ({value!r})")
             try:
@@ -88,10 +94,10 @@ class Condition:
         if self.changed:
             return first != self.fingerprint(body)
         if self.field is not None:
-            value = self._value_in(body)
-            name = "equals" if self.is_in is None else "is_in"
-            wanted = [self.equals] if self.is_in is None else self.is_in
-            return any(self._fits(value, candidate, name) for candidate in wanted)
+            value = self.value_in(body)
+            if self.is_in is None:
+                return self._fits(value, self.equals, "equals")
+            return self._is_one_of(value, "is_in")
         return True
 
     def failed_state(self, body: Any) -> Any:
@@ -99,13 +105,21 @@ class Condition:
 
         :raises ValueError: if ``field`` is an expression that cannot be done with this body
         """
-        if self.failed is None or self.field is None:
+        if self.field is None or (self.failed is None and self.running is None):
             return ABSENT
-        value = self._value_in(body)
-        return value if any(self._fits(value, candidate, "failed") for candidate in self.failed) else ABSENT
+        value = self.value_in(body)
+        if self._is_one_of(value, "failed"):
+            return value
+        if self.running is None or self._is_one_of(value, "is_in"):
+            return ABSENT
+        value = None if value is ABSENT else value
+        return ABSENT if self._is_one_of(value, "running") else value
 
-    def _value_in(self, body: Any) -> Any:
-        """Return the value of the field, ``ABSENT`` if there is none."""
+    def value_in(self, body: Any) -> Any:
+        """Return the value of the field, ``ABSENT`` if there is none.
+
+        :raises ValueError: as :meth:`failed_state`
+        """
         path = parse_path(self.field or "")
         try:
             value = path.value_in(body)
@@ -113,7 +127,12 @@ class Condition:
             return ABSENT
         return ABSENT if value is None and path.is_expression else value
 
+    def _is_one_of(self, value: Any, name: str) -> bool:
+        return any(self._fits(value, candidate, name) for candidate in getattr(self, name) or ())
+
     def _fits(self, value: Any, wanted: Any, name: str) -> bool:
+        if self.ignore_case and isinstance(value, str) and isinstance(wanted, str):
+            return value.casefold() == wanted.casefold()
         return same(value, wanted) or (name in self.rendered and same_in_text(value, wanted))
 
     def seen(self, body: Any, shown: Callable[[Any], str]) -> str:
@@ -123,7 +142,7 @@ class Condition:
         """
         if self.field is None:
             return ""
-        value = self._value_in(body)
+        value = self.value_in(body)
         if value is not ABSENT:
             return f"{self.field} is {shown(value)}"
         there = f"; the body has {', '.join(map(str, body))}" if isinstance(body, dict) and body else ""
@@ -148,7 +167,7 @@ class Condition:
         """Return what tells values apart that ``changed`` looks at, short and telling nothing else."""
         if not self.changed:
             return None
-        value = body if self.field is None else self._value_in(body)
+        value = body if self.field is None else self.value_in(body)
         is_null = value is ABSENT and parse_path(self.field or "").is_expression
         text = "null" if is_null else "missing" if value is ABSENT else json.dumps(value, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
