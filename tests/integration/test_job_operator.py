@@ -8,13 +8,13 @@ import logging
 import os
 import signal
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_mirrordb.client import (
@@ -525,6 +525,26 @@ def test_a_hook_runs_a_job(scripted: ScriptedBackend, set_connection: SetConnect
 def test_what_cannot_be_meant_is_said_when_the_dag_is_read(arguments: dict[str, Any], named: str) -> None:
     with pytest.raises((ValueError, MirrorDBError), match=f"task 'task': {named}"):
         job(**arguments)
+
+
+def test_all_that_is_said_of_a_job_is_templated() -> None:
+    """Also what is in braces is left alone, and mapped jobs keep their defaults."""
+    with DAG("d", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)) as dag:
+        operator = job(
+            job="api/{{ run_id }}/{id}",
+            cancel={"method": "PATCH", "data": {"by": "{{ run_id }}", "id": "{id}"}},
+            succeeded=["{{ run_id }}"],
+            poll_interval="{{ 5 }}",
+        )
+        MirrorDBJobOperator.partial(task_id="mapped", endpoint="api/jobs").expand(data=[1, 2])
+    assert all(hasattr(operator, name) for name in operator.template_fields)
+    operator.render_template_fields({"run_id": "r"})
+    assert operator.job == "api/r/{id}"
+    assert operator.cancel == {"method": "PATCH", "data": {"by": "r", "id": "{id}"}}
+    assert (operator.succeeded, operator.poll_interval) == (["r"], "5")
+    mapped = dag.get_task("mapped").unmap({"data": 2})
+    assert isinstance(mapped, MirrorDBJobOperator)
+    assert (mapped.data, mapped.poll_interval, mapped.durable) == (2, 30.0, True)
 
 
 def test_rendered_arguments_are_judged_when_the_task_runs(

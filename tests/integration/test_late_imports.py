@@ -45,6 +45,7 @@ REQUEST = {"method": "GET", "endpoint": "api/users/7", "method_name": "read"}
     [
         ("mirrordb", "MirrorDBTrigger", {"request": REQUEST}),
         ("sensor", "MirrorDBSensorTrigger", {"request": REQUEST, "condition": {"field": "id"}}),
+        ("job", "MirrorDBJobTrigger", {"job": {"endpoint": "api/users/7"}}),
         pytest.param(
             "event",
             "MirrorDBEventTrigger",

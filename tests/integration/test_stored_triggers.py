@@ -20,6 +20,7 @@ if not AIRFLOW_V_3_3_PLUS:
 from airflow.serialization.encoders import encode_trigger
 from airflow.triggers.base import BaseEventTrigger
 
+from airflow_mirrordb.operators.job import MirrorDBJobOperator
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBReadOperator
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from airflow_mirrordb.task.outcomes.events import read_event
@@ -36,6 +37,7 @@ from tests.support.connections import SetConnection
 READ = "airflow_mirrordb.triggers.mirrordb.MirrorDBTrigger"
 WAIT = "airflow_mirrordb.triggers.mirrordb.MirrorDBWaitTrigger"
 SENSOR = "airflow_mirrordb.triggers.sensor.MirrorDBSensorTrigger"
+JOB = "airflow_mirrordb.triggers.job.MirrorDBJobTrigger"
 EVENT = "airflow_mirrordb.triggers.event.MirrorDBEventTrigger"
 READ_START = "airflow_mirrordb.triggers.start.MirrorDBReadStartTrigger"
 SENSOR_START = "airflow_mirrordb.triggers.start.MirrorDBSensorStartTrigger"
@@ -66,6 +68,18 @@ BEFORE: dict[str, str] = {
         r' "mirrordb_conn_id": "mirrordb_default", "poke_interval": 60.0, "resume_at": 0.0,'
         r' "deadline": 1900000000.25, "max_failures": 5, "max_event_bytes": 1048576,'
         r' "operator": "MirrorDBSensor"}'
+    ),
+    JOB: (
+        r'{"mirrordb_conn_id": "mirrordb_default", "request": "{\"method\":\"GET\",\"endpoint\":\"/\",'
+        r"\"method_name\":null,\"data\":null,\"query\":null,\"headers\":null,\"timeout\":null,\"accept\":null,"
+        r'\"full_response\":false}", "arguments": "{\"job\":null,\"state\":\"state\",'
+        r"\"succeeded\":[\"done\"],\"failed\":null,\"running\":null,\"error\":null,\"progress\":null,\"result\":null,\"paginate\":null,"
+        r"\"cancel\":null,\"poll_interval\":0.001,\"timeout\":86400.0,\"max_failures\":5,"
+        r'\"rendered\":[]}", "job": "{\"endpoint\":\"api/users/7\",\"query\":null,\"target\":null,'
+        r'\"values\":{},\"is_monitor\":false,\"submitted\":0.0,\"poll_from\":0.0,\"deadline\":1900000000.25}",'
+        r' "state": "{\"failures\":1,\"first\":null,\"seen\":true}", "resume_at": 0.0,'
+        r' "cancel_on_kill": true, "max_event_bytes": 1048576, "output_path": null, "may_be_file": true,'
+        r' "operator": "MirrorDBJobOperator"}'
     ),
     EVENT: (
         '{"mirrordb_conn_id": "mirrordb_default", "endpoint": "api/users/7", "query": null, "headers": null,'
@@ -101,6 +115,11 @@ AFTER: dict[str, str] = {
         r'\"protocol\":\"h3\"}", "condition": "{\"field\":\"state\",\"equals\":\"done\",\"for_polls\":1}",'
         r' "state": "{\"failures\":1,\"hints\":{}}", "deadline": 1900000000.25, "priority": 1, "jitter": 2.5}'
     ),
+    JOB: (
+        r'{"request": "{\"method\":\"GET\",\"endpoint\":\"/\",\"protocol\":\"h3\"}", "arguments":'
+        r' "{\"state\":\"state\",\"succeeded\":[\"done\"],\"poll_interval\":0.001,\"webhook\":null}", "job":'
+        r' "{\"endpoint\":\"api/users/7\",\"deadline\":1900000000.25,\"region\":1}", "jitter": 2.5}'
+    ),
     EVENT: '{"endpoint": "api/users/7", "jitter": 2.5}',
     READ_START: '{"endpoint": "api/users/7", "method_name": "fetch", "jitter": 2.5}',
     SENSOR_START: (
@@ -112,6 +131,7 @@ IGNORED = {
     READ: "priority, request.protocol, progress.routes",
     WAIT: "until, request.protocol, progress.routes",
     SENSOR: "jitter, priority, request.protocol, condition.for_polls, state.hints",
+    JOB: "jitter, request.protocol, arguments.webhook, job.region",
     EVENT: "jitter",
     READ_START: "jitter",
     SENSOR_START: "jitter",
@@ -137,12 +157,12 @@ def fired(scripted: ScriptedBackend, set_connection: SetConnection, monkeypatch:
     monkeypatch.setattr(MirrorDBEventTrigger, "sleep", staticmethod(at_once))
 
     def fire(class_path: str, row: str) -> Any:
-        if class_path in (SENSOR, SENSOR_START, EVENT):
+        if class_path in (SENSOR, SENSOR_START, EVENT, JOB):
             scripted.answer(200, {"id": 7, "state": "new"})
         scripted.answers += [(200, FOUND, {})] * 100  # a watcher goes on
         return borders.fired(
             asyncio.run(
-                borders.first_event(class_path, row, of_a_deferral=class_path in (READ, WAIT, SENSOR))
+                borders.first_event(class_path, row, of_a_deferral=class_path in (READ, WAIT, SENSOR, JOB))
             )
         ).payload
 
@@ -159,8 +179,9 @@ def result_of(class_path: str, payload: Any) -> Any:
         READ_START: MirrorDBReadOperator,
         SENSOR: MirrorDBSensor,
         SENSOR_START: MirrorDBSensor,
+        JOB: MirrorDBJobOperator,
     }.get(class_path, MirrorDBCreateOperator)
-    if class_path == WAIT:
+    if class_path in (WAIT, JOB):
         arguments["data"] = {"name": "of this try"}
     return task(**arguments).execute_complete(context(), borders.event(payload))
 
