@@ -372,6 +372,7 @@ class GenericMirrorDB(Connected):
             base_url=sender.base_url,
             clock=self._clock,
             name=self._reporting.name_of(request),
+            most_bytes=self._snapshot.config.max_response_bytes,
             in_pauses=in_pauses,
             tells_progress=not once,  # who polls would fill the log
         )

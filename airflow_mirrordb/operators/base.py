@@ -261,12 +261,14 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
     ) -> Any:
         from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
         from airflow_mirrordb.task.outcomes.events import success_event
+        from airflow_mirrordb.task.outcomes.log_lines import answered
 
         with MirrorDBHook(self.mirrordb_conn_id, operator=self.operator_name) as hook:
             client = hook.get_conn()
             prepared = client.prepare(request or self.request(context, client))
             prepared, response = self._sent(context, hook, prepared, progress, state)
             event = success_event(response, prepared.request)
+        self.log.info("%s", answered(event))
         if prepared.repeatable:  # after any error a retry of Airflow's may send it once more
             return self._result(event)
         return self._result_of_the_unrepeatable(event)
@@ -292,16 +294,15 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         if to_send is not prepared.request:  # that of an earlier try
             prepared = client.prepare(to_send)
         if maybe_applied:
-            progress = replace(progress or client.begin(), maybe_applied=True)
+            progress = self._with_past(prepared.request, progress or client.begin())
         if self._goes_straight_to_the_triggerer(prepared):
             self._defer(context, prepared, progress or client.begin(), "worker_timeout is 0")
         self.log.info("%s", name_of(prepared.request, self.mirrordb_conn_id))
         try:
             if self._may_go_on_elsewhere(prepared):
                 return prepared, self._answer_of_a_repeatable(hook, prepared, progress, state.learn)
-            return prepared, hook.send(
-                prepared, progress=progress, wait=not self.deferrable, note=state.learn
-            )
+            wait = not self.deferrable
+            return prepared, hook.send(prepared, progress=progress, wait=wait, note=state.learn)
         except WaitNeeded as handover:
             if not prepared.repeatable:
                 state.take_back_unless_applied()
@@ -309,6 +310,14 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         except BaseException:
             state.take_back_unless_applied()
             raise
+
+    def _with_past(self, request: MirrorDBRequest, progress: Progress) -> Progress:
+        """Return the progress of a write that may have been applied; say so if that was by an earlier try."""
+        from airflow_mirrordb.task.outcomes.log_lines import name_of, sent_again
+
+        if not progress.attempts:
+            self.log.warning("%s: %s", name_of(request, self.mirrordb_conn_id), sent_again(request))
+        return replace(progress, maybe_applied=True)
 
     def _goes_straight_to_the_triggerer(self, prepared: PreparedRequest) -> bool:
         if not self.deferrable:
@@ -322,13 +331,11 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         self, hook: MirrorDBHook, prepared: PreparedRequest, progress: Progress | None, note: Note
     ) -> MirrorDBResponse:
         worker_timeout = parse_argument("worker_timeout", self.worker_timeout, float)
-        if not self.deferrable:
-            return hook.send(prepared, progress=progress, output_path=self.output_path, note=note)
         return hook.send(
             prepared,
             progress=progress,
-            wait=False,
-            cut_off=worker_timeout,
+            wait=not self.deferrable,
+            cut_off=worker_timeout if self.deferrable else None,
             output_path=self.output_path,
             note=note,
         )
@@ -355,11 +362,8 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         refuse_changed("output_path", self.output_path)
         is_sent_there = self._may_go_on_elsewhere(prepared)
         wait = progress.resume_at - time.time()
-        self.log.info(
-            "%s: %s",
-            name_of(prepared.request, self.mirrordb_conn_id),
-            deferred(reason, wait, is_sent_there=is_sent_there),
-        )
+        name = name_of(prepared.request, self.mirrordb_conn_id)
+        self.log.info("%s: %s", name, deferred(reason, wait, is_sent_there=is_sent_there))
         if is_sent_there:
             announce(context["ti"], prepared.request, progress)
         # dag.test() loses the 'kwargs' of defer(): whatever is needed later comes back in the event.
@@ -380,10 +384,8 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         )
 
     def _result(self, event: Mapping[str, Any]) -> Any:
-        from airflow_mirrordb.task.outcomes.log_lines import answered
         from airflow_mirrordb.task.outcomes.result import checked_result
 
-        self.log.info("%s", answered(event))
         return checked_result(self, event, self.result_of(event))
 
     def _only_one(self) -> str:

@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 
 from airflow_mirrordb.body_arguments import NO_RECORDS
 from airflow_mirrordb.bulk_arguments import NEEDS_CONTINUE
+from airflow_mirrordb.client.collections.bulk_log import bulk_name
 from airflow_mirrordb.client.collections.bulk_report import BulkRecord, BulkReport, status_of
 from airflow_mirrordb.client.collections.record_names import RecordNames
 from airflow_mirrordb.client.errors import (
@@ -30,6 +31,7 @@ from airflow_mirrordb.paths import PathError
 from airflow_mirrordb.task.arguments import max_failed_of, parse_argument, refuse_none
 from airflow_mirrordb.task.failures import fail
 from airflow_mirrordb.task.link import link, shared_url
+from airflow_mirrordb.task.outcomes.log_lines import to_send
 from airflow_mirrordb.task.outcomes.result import filtered
 
 if TYPE_CHECKING:
@@ -90,7 +92,10 @@ class _Bulk:
         operator, state = self._operator, self._state
         with MirrorDBHook(operator.mirrordb_conn_id, operator=operator.operator_name) as hook:
             self._prepare(hook)
-            items = [_item(request, at in state.maybe_applied) for at, request in enumerate(self._requests)]
+            self._log_begin()
+            items = [
+                _item(at, request, at in state.maybe_applied) for at, request in enumerate(self._requests)
+            ]
             try:
                 hook.bulk(self._template.method, state.watched(items), **self._options())
             except BulkError as error:
@@ -117,15 +122,25 @@ class _Bulk:
         self._requests, names, repeatable = _prepared(hook, template, key, records, fails=self._fails)
         state.begin(names, repeatable=repeatable)
         valid = [request for request, name in zip(self._requests, names, strict=True) if name]
+        if not names and isinstance(template.endpoint, str):  # to which a record would go
+            valid = [replace(template, data=None)]
         if valid:
             link(self._operator, self._context, _shared_url(hook, valid))
         if self._fails and (state.unknown or state.failed):
             raise self._error()
 
+    def _log_begin(self) -> None:
+        state, request = self._state, self._template
+        if state.left:
+            endpoint = request.endpoint if isinstance(request.endpoint, str) else None
+            name = bulk_name(request.method, endpoint, request.method_name, self._operator.mirrordb_conn_id)
+            log.info("%s: %s", name, to_send(self._requests, len(state.left), len(state.maybe_applied)))
+
     def _options(self) -> dict[str, Any]:
-        operator = self._operator
+        operator, endpoint = self._operator, self._template.endpoint
         options = {
             **_common(self._template),
+            **({"endpoint": endpoint} if isinstance(endpoint, str) else {}),
             "concurrency": parse_argument("concurrency", operator.concurrency, int),
             "on_error": operator.on_error,
             "response_filter": operator.response_filter
@@ -212,8 +227,9 @@ def _max_failed(operator: MirrorDBOperator, *, fails: bool) -> float | None:
     return max_failed
 
 
-def _item(request: MirrorDBRequest, maybe_applied: bool) -> dict[str, Any]:  # a fact
+def _item(position: int, request: MirrorDBRequest, maybe_applied: bool) -> dict[str, Any]:  # a fact
     item = {
+        "position": position,
         "endpoint": request.endpoint,
         "idempotency_key": request.idempotency_key,
         "maybe_applied": maybe_applied,

@@ -146,10 +146,13 @@ class MirrorDBJobOperator(MirrorDBCreateOperator):
     ) -> Any:
         from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
         from airflow_mirrordb.task.outcomes.events import success_event
+        from airflow_mirrordb.task.outcomes.log_lines import answered
 
         with MirrorDBHook(self.mirrordb_conn_id, operator=self.operator_name) as hook:
             done = self._finished(context, hook, request, progress, state)
-        return self._result(success_event(done.response, done.request))
+        event = success_event(done.response, done.request)
+        self.log.info("%s", answered(event))
+        return self._result(event)
 
     def request(self, context: Context, client: GenericMirrorDB) -> MirrorDBRequest:
         request = super().request(context, client)

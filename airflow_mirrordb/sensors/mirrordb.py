@@ -227,7 +227,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         try:
             request = self._request()
             if self._last is None:
-                self.log.info("%s, for at most %g s", self._waiting(), self.timeout)
+                self.log.info("%s", self._waiting())
             result = self._last = self._poll(request, self._recall(context), context)
             if result.response is None:
                 self._remember(context, result.state)
@@ -294,16 +294,17 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         )
 
     def _waiting(self) -> str:
-        from airflow_mirrordb.task.outcomes.log_lines import name_of
+        from airflow_mirrordb.task.outcomes.log_lines import name_of, waiting
 
-        return f"{name_of(self._request(), self.mirrordb_conn_id)}: waiting for {self._condition()[0].wanted}"
+        name = name_of(self._request(), self.mirrordb_conn_id)
+        return waiting(name, self._condition()[0], self.timeout)
 
     def _waited_in_vain(self) -> str:
         return self._waited(self._last.in_vain if self._last else "not met in time")
 
     def _waited(self, over: object) -> str:
         """Return what is told of a time-out."""
-        return f"{self._waiting()}, for at most {self.timeout:g} s: {over}"
+        return f"{self._waiting()}: {over}"
 
     def _start_in_triggerer(self, **where: bool) -> None:
         longest = timedelta(seconds=self.timeout + self.poke_interval + GRACE)

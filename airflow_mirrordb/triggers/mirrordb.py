@@ -10,7 +10,6 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_mirrordb.client.errors import MirrorDBError
 from airflow_mirrordb.client.messages.request import MirrorDBRequest
 from airflow_mirrordb.client.retries.retry import Progress
 from airflow_mirrordb.client.retries.write_safety import depends_on_the_past
@@ -90,17 +89,13 @@ class MirrorDBTrigger(StoredArguments, BaseTrigger):
         request, progress = restored(MirrorDBRequest, self.request), restored(Progress, self.progress)
         async with SharedClient(self.mirrordb_conn_id, self.operator) as client:
             progress = await self._with_past(request, progress)
-            try:
-                response = await client.send(
-                    client.prepare(request),
-                    progress=progress,
-                    sink=sink_for(self.output_path),
-                    note=self._learn,
-                    most_bytes=self.max_event_bytes,
-                )
-            except MirrorDBError as error:
-                log.error("%s", error)  # noqa: TRY400  # its traceback says nothing to who reads a log
-                raise
+            response = await client.send(
+                client.prepare(request),
+                progress=progress,
+                sink=sink_for(self.output_path),
+                note=self._learn,
+                most_bytes=self.max_event_bytes,
+            )
         event = success_event(response, request)
         log.info("%s: %s", name_of(request, self.mirrordb_conn_id), answered(event))
         check_size(event, self.max_event_bytes, or_file=OR_FILE if self.may_be_file else "")

@@ -20,6 +20,7 @@ from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES, condition_of, field
 from airflow_mirrordb.task.checks import refuse_sensitive
 from airflow_mirrordb.task.control_flow import RaisedEvent
 from airflow_mirrordb.task.outcomes.events import SuccessEvent, TimeoutEvent, event_of, read_event
+from airflow_mirrordb.task.outcomes.log_lines import name_of, waiting
 from airflow_mirrordb.task.serialization import HALF_REPLACED, storable
 from airflow_mirrordb.task.templates import RemembersTemplates
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger
@@ -78,7 +79,9 @@ class MirrorDBReadStartTrigger(RemembersTemplates, MirrorDBTrigger):
         if not isinstance(self.endpoint, str):
             message = "endpoint: only a worker reads many; leave start_from_trigger"
             raise InvalidRequestError(message=message, field="endpoint")
-        self.request = fields_of(read_of(self, paginate=self.paginate))
+        request = read_of(self, paginate=self.paginate)
+        log.info("%s", name_of(request, self.mirrordb_conn_id))
+        self.request = fields_of(request)
         return await super()._answer()
 
 
@@ -157,10 +160,13 @@ class MirrorDBSensorStartTrigger(RemembersTemplates, MirrorDBSensorTrigger):
 
     async def _poll_until_met(self) -> SuccessEvent | TimeoutEvent | RaisedEvent:
         refuse_sensitive(self.headers)
-        self.request = fields_of(poll_of(self, judges_body=bool(self.field or self.function or self.changed)))
-        self.condition = fields_of(condition_of(self, self.function)[0])
-        started = self.timeout_after.timestamp() - self.longest if self.timeout_after else self.clock()
+        request = poll_of(self, judges_body=bool(self.field or self.function or self.changed))
+        condition = condition_of(self, self.function)[0]
+        self.request, self.condition = fields_of(request), fields_of(condition)
+        now = self.clock()
+        started = self.timeout_after.timestamp() - self.longest if self.timeout_after else now
         self.deadline = started + self.timeout
+        log.info("%s", waiting(name_of(request, self.mirrordb_conn_id), condition, self.deadline - now))
         return await super()._poll_until_met()
 
     def _first_wait(self) -> float:

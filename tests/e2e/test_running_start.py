@@ -38,5 +38,5 @@ def test_tasks_begin_and_end_without_a_worker(airflow: AirflowHome, backend: Bac
     assert set(tasks) - on_workers == {"ended", "silent", "is_new"}
     for name in tasks.keys() - {"create", "state_of"}:
         sent = airflow.log("started", run_id, name, of_trigger=True)
-        assert " through connection mirrordb_default: " in sent
+        assert " through connection mirrordb_default" in sent
     assert backend.requests("/api/tickets?by=") == ["GET /api/tickets?by=mapped_over 200"]

@@ -157,7 +157,7 @@ async def test_pauses_are_logged_once_with_their_connection(
     async with client_for(backend.base_url, max_attempts=1) as client:
         await asyncio.gather(client.request(READ), client.request(READ), return_exceptions=True)
     lines = [record.getMessage() for record in caplog.records if record.name.endswith("rate_limiter")]
-    assert lines == [f"{backend.base_url}: paused for 30 s by 503 Retry-After"]
+    assert lines == [f"{backend.base_url}: all requests wait for 30 s, after 503 with Retry-After"]
 
 
 async def test_a_refusal_without_a_header_takes_a_short_pause(

@@ -127,6 +127,21 @@ def test_link_of_a_bulk_leads_to_its_collection(
     assert shown(task) == f"{scripted.url}/api/users"
 
 
+@since_3
+def test_link_of_a_bulk_of_nothing_leads_to_where_records_would_go(
+    scripted: ScriptedBackend, set_connection: SetConnection
+) -> None:
+    """Airflow 3.3 shows the section "Extra Links" of each task whose operator has links, be they empty.
+
+    So do ``get_extra_links`` in ``airflow/api_fastapi/core_api/routes/public/extra_links.py``, which names
+    all of the operator's, and the page, which has the heading as soon as there is a name.
+    """
+    set_connection(scripted.url)
+    task = MirrorDBCreateOperator(task_id="t", endpoint="api/users", data=[], bulk=True)
+    task.execute(CONTEXT)
+    assert shown(task) == f"{scripted.url}/api/users"
+
+
 def test_link_is_known_to_airflow() -> None:
     """Its class is registered, and each operator has it; Airflow 2 finds it by that."""
     path = f"{MirrorDBResourceLink.__module__}.{MirrorDBResourceLink.__name__}"

@@ -82,6 +82,22 @@ async def test_a_header_that_the_backend_does_not_know_is_an_error(
             await client.read_function("list", "api/x", paginate={**RANGE, "param": "X-Range"})
 
 
+@pytest.mark.parametrize("more", [{}, {"more": "X-Next"}])
+async def test_the_text_null_is_no_value(serve: Serve, config_for: ConfigFor, more: dict[str, str]) -> None:
+    """Salesforce's last locator is that text (Bulk API 2.0, "Get Results for a Query Job")."""
+
+    def answer(request: web.Request) -> web.Response:
+        at = int(request.query.get("after", 0))
+        following = str(at + 4) if at < 4 else "null"
+        return web.json_response(RECORDS[at : at + 4], headers={"X-Next": following})
+
+    backend = await started(serve, answer)
+    paginate = {"style": "header", "next": "X-Next", "param": "after", "max_pages": 3, **more}
+    async with GenericMirrorDB(config_for(backend.base_url)) as client:
+        assert await client.read_function("list", "api/x", paginate=paginate) == RECORDS
+    assert len(backend.requests) == 2
+
+
 async def test_what_no_header_can_hold_is_not_sent(serve: Serve, config_for: ConfigFor) -> None:
     """A cursor of the backend's makes no second header."""
     cursor = "a\r\nX-Evil: 1"

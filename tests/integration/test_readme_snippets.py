@@ -56,6 +56,7 @@ NEW_OPERATOR = "class MirrorDBArchiveOperator"
 FULL_RESPONSE = '"location":'
 NEW_RESULT = "class MirrorDBExistsOperator"
 PAGES = '"next": "meta.next"'
+CSV = '"next": "Sforce-Locator"'
 BY_BODY = 'endpoint="api/orders/search"'
 GRAPHQL = '"next": "data.orders.pageInfo.endCursor"'
 FILE = "output_path="
@@ -72,6 +73,7 @@ FIXTURE = "def test_my_dag("
 #: What Airflow gives to the templates of a task, with a logical date or without one.
 CONTEXT: Any = {
     "dag_run": SimpleNamespace(start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)),
+    "ti": SimpleNamespace(xcom_pull=lambda _task: {"id": "750R"}),
     "params": {"export": "nightly", "name": "orders"},
 }
 
@@ -109,6 +111,7 @@ def test_every_snippet_has_its_test() -> None:
         OPERATORS,
         HOOK,
         PAGES,
+        CSV,
         BY_BODY,
         GRAPHQL,
         FILE,
@@ -242,6 +245,17 @@ def test_pages(scripted: ScriptedBackend, set_connection: SetConnection) -> None
     (read,) = tasks_of(snippet(PAGES))
     assert run(read) == [1, 2, 3]
     assert scripted.requests == ["GET /api/orders", "GET /api/orders?cursor=c2"]
+
+
+def test_pages_of_csv(scripted: ScriptedBackend, set_connection: SetConnection) -> None:
+    """The locator of each answer asks for the next one, up to the text null."""
+    set_connection(scripted.url, extra={"endpoints": ["GET services/data/{v}/jobs/query/{id}/results"]})
+    headers = {"Content-Type": "text/csv", "Sforce-Locator": "MTAw"}
+    scripted.answers = [(200, b"Id\n1\n", headers), (200, b"Id\n2\n", {**headers, "Sforce-Locator": "null"})]
+    (read,) = tasks_of(snippet(CSV))
+    assert run(read) == [{"Id": "1"}, {"Id": "2"}]
+    path = "GET /services/data/v67.0/jobs/query/750R/results"
+    assert scripted.requests == [path, f"{path}?locator=MTAw"]
 
 
 def test_read_by_a_body(scripted: ScriptedBackend, set_connection: SetConnection) -> None:

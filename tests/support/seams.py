@@ -62,6 +62,11 @@ SEAMS = {
     "airflow_mirrordb.client.bodies.errors.reported": {
         "number of failed parts": "MAX_PARTS",
     },
+    "airflow_mirrordb.client.bodies.tables": {
+        "columns of later pages": "Table._named",
+        "lengths of rows": "Table._checked",
+        "memory of rows": "MAX_EXPANSION",
+    },
     "airflow_mirrordb.client.bodies.texts": {
         "charsets of text": "_CHARSETS",
     },
@@ -95,6 +100,7 @@ SEAMS = {
     },
     "airflow_mirrordb.client.collections.pages.pagination": {
         "length of what tells of the next page": "MAX_TOKEN",
+        "texts of null in headers": "NULL",
         "where relative links begin": "followed",
         "empty pages before the last one": "Pagination._is_last",
     },

@@ -26,7 +26,8 @@ from airflow_mirrordb.client import (
     RateLimitError,
     ServerError,
 )
-from airflow_mirrordb.client.collections.bulk import LOG_EVERY, MOST_LOGGED, Bulk
+from airflow_mirrordb.client.collections.bulk import Bulk
+from airflow_mirrordb.client.collections.bulk_log import LOG_EVERY, MOST_LOGGED
 from airflow_mirrordb.client.messages.request import update_method
 from tests.support.clocks import FakeClock
 
@@ -449,7 +450,7 @@ async def test_progress_is_logged_every_ten_seconds_and_at_the_end(
     await bulk(slowly, clock=clock.as_clock(), concurrency=1, method_name="users", conn_id="crm").run(
         users(50)
     )
-    name = "Bulk of POST [users] through connection crm"
+    name = "Bulk of POST api/users [users] through connection crm"
     assert caplog.messages == [
         f"{name}: 20 records done, 30 not begun, after 10.0 s, 2.0/s, about 15 s left",
         f"{name}: 40 records done, 10 not begun, after 20.0 s, 2.0/s, about 5 s left",
@@ -460,7 +461,7 @@ async def test_progress_is_logged_every_ten_seconds_and_at_the_end(
 async def test_a_failed_record_is_logged_with_its_position(caplog: pytest.LogCaptureFixture) -> None:
     """A person who has to look knows which it was."""
     await bulk(failing({1: AMBIGUOUS}), **TOLERANT).run(users(3))
-    assert "Bulk of POST: record 1 (None) ambiguous: who knows" in caplog.messages
+    assert "Bulk of POST api/users: record 1 ambiguous: who knows" in caplog.messages
 
 
 async def test_many_failures_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:

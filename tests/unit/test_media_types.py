@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from airflow_mirrordb.media_types import check_accept, is_html_type, is_json_type, takes_text
+from airflow_mirrordb.media_types import (
+    check_accept,
+    has_no_names,
+    is_html_type,
+    is_json_type,
+    says_nothing,
+    table_asked_for,
+    table_type,
+    takes_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -77,10 +86,61 @@ def test_what_came(content_type: str, json: bool, html: bool) -> None:
     assert (is_json_type(content_type), is_html_type(content_type)) == (json, html)
 
 
+@pytest.mark.parametrize(
+    ("content_type", "kind"),
+    [
+        ("text/csv", "csv"),
+        ("Text/CSV; charset=utf-8; header=present", "csv"),
+        ("application/csv", "csv"),
+        ("application/vnd.sdmx.data+csv; version=1.0.0", "csv"),  # SDMX REST
+        ("text/tab-separated-values", "tsv"),
+        ("text/plain;format=tsv", "tsv"),  # UniProt
+        ('text/plain; charset=utf-8; format="CSV"', "csv"),
+        ("text/plain;format=flowed", None),
+        ("text/plain", None),
+        ("application/json", None),
+        ("csv", None),
+        ("", None),
+    ],
+)
+def test_which_table_came(content_type: str, kind: str | None) -> None:
+    """The names that IANA and some backends have for tables."""
+    assert table_type(content_type) == kind
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("text/csv", "csv"),
+        ("text/tab-separated-values, text/csv;q=0.5", "tsv"),
+        ("text/csv, */*", None),
+        ("text/csv, application/json", None),
+        (None, None),
+    ],
+)
+def test_whether_only_a_table_is_asked_for(accept: str | None, kind: str | None) -> None:
+    """Then a file of any type is one."""
+    assert table_asked_for(accept) == kind
+
+
+def test_parameters_of_tables() -> None:
+    """RFC 4180, section 3, and types that say no more than that something is a file."""
+    assert [has_no_names(f"text/csv{more}") for more in ("; header=absent", "; header=present", "")] == [
+        True,
+        False,
+        False,
+    ]
+    types = ("", "text/plain; charset=x", "application/octet-stream", "application/xml")
+    assert [says_nothing(it) for it in types] == [True, True, True, False]
+
+
 @given(st.text())
 def test_any_header_can_be_looked_at(text: str) -> None:
     """A backend may send anything."""
     assert isinstance(is_json_type(text), bool)
+    assert table_type(text) in (None, "csv", "tsv")
+    assert isinstance(has_no_names(text), bool)
+    assert isinstance(says_nothing(text), bool)
 
 
 def test_long_headers_take_no_time() -> None:

@@ -449,8 +449,8 @@ def test_changes_are_logged_once_each(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     run = Simulation(RateLimiter(name="https://backend.example.com"), TokenBucket(), 3000, seed=1)
     assert run.refused > 30
-    assert caplog.messages[0] == "https://backend.example.com: paused for 1 s by a refusal"
-    found = [float(line.split("found ")[1].split()[0]) for line in caplog.messages[1:]]
+    assert caplog.messages[0] == "https://backend.example.com: all requests wait for 1 s, after a refusal"
+    found = [float(line.split("slowed down to ")[1].split()[0]) for line in caplog.messages[1:]]
     assert len(found) <= 3
     assert found[-1] == pytest.approx(200, rel=0.15)
 
@@ -460,8 +460,8 @@ def test_the_end_of_a_limit_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     Simulation(RateLimiter(name="https://b.example"), Accident(), 4000, seed=1)
     assert caplog.messages == [
-        "https://b.example: paused for 1 s by a refusal",
-        "https://b.example: found no limit any more",
+        "https://b.example: all requests wait for 1 s, after a refusal",
+        "https://b.example: not slowed down any more",
     ]
 
 

@@ -113,6 +113,9 @@ def test_headers_tell_of_pages_as_well() -> None:
     headers = CIMultiDict([("Link", '<a>; rel="self"'), ("Link", '<b>; rel="next"'), ("X-Next-Page", "2")])
     assert signs_of_more(ROWS, headers) == ["the header Link (style: link)", "the header X-Next-Page"]
     assert signs_of_more(ROWS, {"Link": '<a>; rel="prev"', "X-Next-Page": ""}) == []
+    # developer.salesforce.com, Bulk API 2.0, "Get Results for a Query Job"
+    assert signs_of_more(None, {"Sforce-Locator": "MTAwMDA"}) == ["the header Sforce-Locator"]
+    assert signs_of_more(None, {"Sforce-Locator": "null"}) == []
 
 
 @pytest.mark.parametrize(

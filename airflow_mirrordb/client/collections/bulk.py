@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import replace
@@ -19,13 +18,13 @@ from airflow_mirrordb.bulk_arguments import (
 )
 from airflow_mirrordb.client.bodies.requests import given_body
 from airflow_mirrordb.client.clock import Clock
+from airflow_mirrordb.client.collections.bulk_log import BulkLog
 from airflow_mirrordb.client.collections.bulk_report import BulkRecord, BulkReport, status_of
 from airflow_mirrordb.client.collections.record_names import RecordNames
 from airflow_mirrordb.client.endpoints.patterns import METHODS, READS, Method
 from airflow_mirrordb.client.errors import (
     InvalidRequestError,
     MirrorDBError,
-    one_line,
     remedy,
 )
 from airflow_mirrordb.client.messages.request import (
@@ -41,12 +40,6 @@ from airflow_mirrordb.client.retries.write_safety import may_be_begun_anew
 if TYPE_CHECKING:
     from airflow_mirrordb.client.messages.response import MirrorDBResponse
 
-log = logging.getLogger(__name__)
-
-#: Seconds from one line of progress to the next.
-LOG_EVERY = 10.0
-#: Failures that get a line of their own.
-MOST_LOGGED = 10
 CONCURRENCY = 32
 
 _Operation = Method | Literal["read", "update"]
@@ -57,6 +50,8 @@ _METHODS: dict[str, _Operation] = {
     **{method: method for method in METHODS},
 }
 _COMMON = {"endpoint", "method_name", *RequestOptions.__annotations__}
+#: What an item says beside arguments: that an earlier bulk may have applied it, and its place in that one.
+_OF_CALLER = {"maybe_applied", "position"}
 _MAYBE_APPLIED = Progress(maybe_applied=True)
 _WITH_BODY = {"data", "form", "content_type"}
 _OWN = {
@@ -162,9 +157,7 @@ class Bulk:
         self._common, self._fails = common, on_error == "fail"
         self._concurrency = min(concurrency, max_concurrency)
         self._clock = clock
-        label = f" [{name}]" if (name := common.get("method_name")) else ""
-        through = f" through connection {conn_id}" if conn_id else ""
-        self._name = f"Bulk of {self._operation}{label}{through}"
+        self._log = BulkLog(self._operation, common.get("endpoint"), common.get("method_name"), conn_id)
         self._workers: list[asyncio.Future[None]] = []
         self._stopped = False
         self._crash: BaseException | None = None
@@ -209,8 +202,7 @@ class Bulk:
             raise _bad("items", f"they must be a list or another iterable, not {type(items).__name__}")
         if self.report.total is None and isinstance(items, Sized):
             self.report.total = len(items)
-        self._began = self._clock.monotonic()
-        self._log_at = self._began + LOG_EVERY
+        self._log.begin(self._clock.monotonic())
         self._items: Iterator[Any] = iter(())
         self._waiting, self._all_taken = deque[asyncio.Future[None]](), asyncio.Event()
         self._workers = [asyncio.ensure_future(self._work()) for _ in range(self._concurrency)]
@@ -251,7 +243,7 @@ class Bulk:
         for worker in self._workers:
             if worker.done() and not worker.cancelled() and (interruption := worker.exception()):
                 raise interruption
-        self._log(at_end=True)
+        self._log.end(self._clock.monotonic(), self.report, is_broken=self._crash is not None)
 
     def result(self) -> BulkReport:
         """Return the report of a bulk that has ended.
@@ -306,19 +298,20 @@ class Bulk:
         except MirrorDBError as error:
             status = status_of(error)
             report.note(position, BulkRecord(status=status, error=error))
-            self._log_failure(position, status, error)
+            told = item.get("position", position) if isinstance(item, Mapping) else position
+            self._log.failure(told, report, error)
             if self._fails:
                 self.stop()
-        if self._clock.monotonic() >= self._log_at:
-            self._log()
+        self._log.progress(self._clock.monotonic(), report)
 
     def _request(self, position: int, item: Any) -> tuple[MirrorDBRequest, Progress | None]:
         arguments = {"endpoint": item} if isinstance(item, str) else item
         if not isinstance(arguments, Mapping):
             kind = type(item).__name__
             raise _bad(f"items[{position}]", f"it must be an endpoint or a mapping of arguments, not {kind}")
-        _refuse_unknown(arguments, self._known | {"maybe_applied"}, f"items[{position}].")
+        _refuse_unknown(arguments, self._known | _OF_CALLER, f"items[{position}].")
         said: dict[str, Any] = {**self._common, **arguments}
+        said.pop("position", None)
         progress = _MAYBE_APPLIED if said.pop("maybe_applied", False) else None
         partial, operation = said.pop("partial", False), self._operation
         for name in ("endpoint", "data"):
@@ -344,31 +337,6 @@ class Bulk:
         except Exception as error:
             self._break(error, "response_filter")
             raise
-
-    def _log_failure(self, position: int, status: str, error: MirrorDBError) -> None:
-        """Write the first failures to the log; the error, and the report, tell of all."""
-        if (failed := self.report.failed + self.report.ambiguous) <= MOST_LOGGED:
-            log.warning(
-                "%s: record %d (%s) %s: %s",
-                self._name,
-                position,
-                error.endpoint,
-                status,
-                one_line(error.message),
-            )
-        if failed == MOST_LOGGED:
-            log.warning("%s: records that fail from here on are only counted", self._name)
-
-    def _log(self, *, at_end: bool = False) -> None:
-        now, report = self._clock.monotonic(), self.report
-        self._log_at = now + LOG_EVERY
-        ended, seconds = report.done + report.failed + report.ambiguous, now - self._began
-        facts = [str(report), f"after {seconds:.1f} s"]
-        if seconds >= 1 and ended:
-            facts.append(f"{ended / seconds:.1f}/s")
-            if not at_end and report.total is not None:
-                facts.append(f"about {(report.total - ended) * seconds / ended:,.0f} s left")
-        log.info("%s: %s", self._name, ", ".join(facts))
 
 
 _END = object()

@@ -242,7 +242,7 @@ class RateLimiter:
                 self._rate = min(self._rate, START_RATE)
             self._begin_round(resume_at)
             self._measure(now, has_saved_up=True)
-            self._tell_pause(resume_at - now, "Backoff")
+            self._tell_pause(resume_at - now, "a Backoff header")
         self._log_news()
 
     def _act_upon(self, now: float, asked: float, reason: str) -> None:
@@ -318,7 +318,7 @@ class RateLimiter:
         self._on_trial = 0
         if abs(self._rate - self._told_limit) > WORTH_TELLING * self._rate:
             self._told_limit = self._rate
-            self._news.append(f"found {_rounded(self._rate)} requests/s")
+            self._news.append(f"slowed down to {_rounded(self._rate)} requests/s")
 
     def _measure(self, now: float, *, has_saved_up: bool) -> None:
         """Begin a measurement when the pause is over."""
@@ -338,7 +338,8 @@ class RateLimiter:
         self._next_place = max(self._next_place, self._resume_at)
 
     def _tell_pause(self, seconds: float, reason: str) -> None:
-        self._news.append(f"paused for {_rounded(seconds)} s by {reason}")
+        if seconds >= LEAST_RETRY_AFTER:  # of a shorter one nobody notices anything
+            self._news.append(f"all requests wait for {_rounded(seconds)} s, after {reason}")
 
     def _log_news(self) -> None:
         """Log what has changed; not under the lock, as a handler may take its time."""
@@ -352,7 +353,7 @@ class RateLimiter:
             self._rate = self._limit = math.inf
             if self._measured_from is not None:
                 self._measured_from, self._told_limit = None, math.inf
-                self._news.append("found no limit any more")
+                self._news.append("not slowed down any more")
             self._unlimited = Slot(at=-math.inf, round=self._round)
 
 
@@ -383,8 +384,7 @@ def rate_limiter_for(
     """
     key = (connection, rate_limit, adaptive, longest_pause)
     with _limiters_lock:
-        limiter = _limiters.get(key)
-        if limiter is None:
+        if (limiter := _limiters.get(key)) is None:
             limiter = _limiters[key] = RateLimiter(
                 rate_limit, adaptive=adaptive, longest_pause=longest_pause, name=name
             )

@@ -95,7 +95,7 @@ class Throttle:
         status = answer.status
         wait = wait_asked(answer.headers, status, self._clock.time()) if status in _REFUSALS else None
         if wait is not None or status in _REFUSALS_BY_THEMSELVES:
-            asked, header = (wait.seconds, f" {wait.header}") if wait else (None, "")
+            asked, header = (wait.seconds, f" with {wait.header}") if wait else (None, "")
             self._rate_limiter.refused(self._clock.monotonic(), slot, asked, f"{status}{header}")
             self._rate_limiter.last_refusal = status if self._adaptive else None
         else:

@@ -58,13 +58,14 @@ class MirrorDBResponse:
     :param data: what the decoded JSON body holds in the connection's envelope, or the whole body where
         there is no envelope; None if there is no body; a :class:`~airflow_mirrordb.client.Manifest` of
         what went to a sink
-    :param body: the whole decoded JSON body; of a write whose answer is something else, or where ``accept``
-        asked for that, its text, or None if it is no text
+    :param body: the whole decoded JSON body; of pages all records; of a write whose answer is something
+        else, or where ``accept`` asked for that, its text, or None if it is no text
     :param is_json: whether it was JSON, or nothing at all
     :param pages: answers that the data came in
     :param full: all of it as plain JSON, where ``full_response`` asked for that
     :param redirected: the request that it answers, where a redirect led to that
-    :param size: length of the body in bytes, after decompression; 0 if it went to a sink
+    :param size: length of the body in bytes, after decompression; of pages of CSV that of their records as
+        JSON, which repeat the names of the columns; 0 if it went to a sink
     :param etag: entity tag of the resource (RFC 9110, section 8.8.3); None if there is none, or what the
         backend sent is not one and could not be sent back
     :param request_id: the id under which the backend logged the request, if it says

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.client.bodies.errors.reason_phrases import named_status
@@ -13,11 +13,36 @@ from airflow_mirrordb.client.errors import named
 if TYPE_CHECKING:
     from airflow_mirrordb.client.jobs.polls import PollResult
     from airflow_mirrordb.client.messages.request import MirrorDBRequest
+    from airflow_mirrordb.conditions import Condition
 
 
 def name_of(request: MirrorDBRequest, conn_id: str) -> str:
     """Return the name of a task's request, as ``GET api/users through connection crm``."""
     return named(request.method, request.endpoint, request.method_name, conn_id)
+
+
+def sent_again(request: MirrorDBRequest) -> str:
+    """Return why a write is sent though an earlier try may have been applied."""
+    why = ", and a 404 is a success" if request.method == "DELETE" else " with the same idempotency key"
+    return f"an earlier try may have applied this; it is sent again{why}"
+
+
+def to_send(requests: Sequence[MirrorDBRequest], left: int, maybe_applied: int) -> str:
+    """Return which records of a bulk are sent now, and why not all of them.
+
+    :param left: number of those that did not end in an earlier try
+    :param maybe_applied: number of those of them that an earlier try may have applied
+    """
+    total, first, last = len(requests), requests[0].endpoint, requests[-1].endpoint
+    ends = f", {first} to {last}" if first != last else ""
+    if left == total:
+        return f"{_count(total, 'record')} to send{ends}"
+    told = f"{left:,} of {_count(total, 'record')} to send{ends}; the others ended in an earlier try"
+    if not maybe_applied:
+        return told
+    are = "is" if maybe_applied == 1 else "are"
+    again = sent_again(requests[0]).partition("; it is ")[2]
+    return f"{told}; {maybe_applied:,} may have been applied by it, and {are} {again}"
 
 
 def answered(event: Mapping[str, Any]) -> str:
@@ -44,6 +69,14 @@ def deferred(reason: str, wait: float, *, is_sent_there: bool) -> str:
     why = f"the next attempt is due in {wait:.1f} s" if wait > 0 else reason
     there = "a triggerer sends it" if is_sent_there else "a triggerer waits, and then a worker sends it"
     return f"{why}; the task is deferred until {there}"
+
+
+def waiting(name: str, condition: Condition, seconds: float) -> str:
+    """Return what a sensor waits for, and how long it will at most.
+
+    :param name: of its request
+    """
+    return f"{name}: waiting for {condition.wanted}, for at most {seconds:.6g} s"
 
 
 def not_met(result: PollResult) -> str:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from airflow_mirrordb.client.bodies.tables import Table
 from airflow_mirrordb.client.collections.pages import next_links
-from tests.integration import test_files_elsewhere as files, test_page_ends as ends, test_page_links as links
+from tests.integration import (
+    test_files_elsewhere as files,
+    test_page_ends as ends,
+    test_page_links as links,
+    test_pages_by_header as by_header,
+)
 from tests.support.guards import Guard, nothing
-from tests.unit import test_counted_lists as counted
+from tests.unit import test_counted_lists as counted, test_tables as tables
 
 FOLLOWED = next_links.followed
 
@@ -21,6 +27,14 @@ def followed_from_what_was_asked(*page: Any, redirected: object, **how: Any) -> 
 
 def parameters_of_links(name: str = r"[^\s=;,]*", quoted: str = r"(?:[^\"\\]|\\.)*") -> re.Pattern[str]:
     return re.compile(rf"[^;,]*;\s*({name})\s*(?:=\s*(?:\"({quoted})\\?(?:\"|$)|([^;,]*)))?", re.DOTALL)
+
+
+NAMED = Table._named
+
+
+def whatever_it_begins_with(table: Table, _known: object) -> Any:
+    """In the place of the columns of the first page."""
+    return NAMED(table, None)
 
 
 def header(value: str, url: str | None) -> dict[str, Any]:
@@ -57,6 +71,21 @@ GUARDS: dict[str, Guard] = {
     ),
     "conditions of later pages": Guard(
         without=(), check=links.test_a_condition_of_the_connection_is_that_of_the_first_page
+    ),
+    "texts of null in headers": Guard(
+        without="none", check=by_header.test_the_text_null_is_no_value, arguments={"more": {}}
+    ),
+    # CSV
+    "columns of later pages": Guard(
+        without=whatever_it_begins_with, check=tables.test_all_pages_have_the_same_columns
+    ),
+    "lengths of rows": Guard(
+        without=Table._lines,
+        check=tables.test_what_is_no_table_is_told_by_its_line,
+        arguments={"text": "a,b\n1\n", "words": "line 2 has 1 value"},
+    ),
+    "memory of rows": Guard(
+        without=10**9, check=tables.test_what_they_take_in_memory_is_known, arguments={"name": "short"}
     ),
     # what is counted
     "lists that cannot be counted": Guard(

@@ -8,6 +8,7 @@ from typing import Any
 from airflow_mirrordb.client.collections.pages.counted_lists import UnclearError, counted_list
 from airflow_mirrordb.client.errors import InvalidRequestError, remedy
 from airflow_mirrordb.client.messages.headers import OVERRIDES, RESERVED_HEADERS, TOKEN, header_key
+from airflow_mirrordb.media_types import table_asked_for
 from airflow_mirrordb.paths import PathError, parse_path
 
 #: The styles of pages, and what each of them needs.
@@ -41,6 +42,7 @@ PLACES = ("query", "body", "headers")
 _TEXTS = ("next", "param", "size_param")
 #: Whole numbers, and the least that each may be.
 _NUMBERS = {"first": 0, "size": 1, "concurrency": 1, "max_pages": 1}
+_OF_HEADER = "say a place in a row, as '[-1].id', or the name of a header"
 #: Part of a name that tells what is left: after the first of two pages it equals what came.
 _LEFT = "remaining"
 _OF_STYLES: dict[str, tuple[str, ...]] = {
@@ -82,6 +84,37 @@ def check_place_of_param(arguments: Mapping[str, Any], data: object, unknown: Co
     """
     if data is None and "param_in" not in unknown and arguments.get("param_in") == "body":
         raise _wrong("param_in", "a read without data has no body; give it data, or leave param_in")
+
+
+def check_places_in_tables(
+    arguments: Mapping[str, Any], accept: object, unknown: Collection[str] = ()
+) -> None:
+    """Check that no path leads where CSV has nothing, if only that is asked for: it is the list of its rows.
+
+    :param arguments: of pages, which are right by themselves
+    :param accept: of the read
+    :param unknown: see :func:`check_page_arguments`
+    :raises InvalidRequestError: if one does; names the argument
+    """
+    if not isinstance(accept, str) or table_asked_for(accept) is None or "style" in unknown:
+        return
+    remedies = {"records": "leave it out", **dict.fromkeys(("total", "page_count", "more"), _OF_HEADER)}
+    if arguments["style"] == "body":
+        remedies["next"] = f"{_OF_HEADER}, with the style 'header'"
+    for name, how in remedies.items():
+        place = None if name in unknown else arguments.get(name)
+        if place is None or not begins_with_name(place):
+            continue
+        if how is not _OF_HEADER or "." in place or not TOKEN.fullmatch(place.removeprefix("!")):
+            reason = f"{place!r} is in no page of CSV, which is the list of its rows; {how}"
+            raise _wrong(name, reason)
+
+
+def begins_with_name(place: str) -> bool:
+    """Whether a path goes to a field of the body first, of which a list has none."""
+    path = parse_path(place.removeprefix("!") or place)
+    start = path.head if path.is_expression else path
+    return start is not None and whole_number(start.names[0].removeprefix("-")) is None
 
 
 def whole_number(value: object) -> int | None:

@@ -12,6 +12,7 @@ from airflow_mirrordb.client.collections.pages.arguments import (
     NAMES,
     check_page_arguments,
     check_place_of_param,
+    check_places_in_tables,
     whole_number,
 )
 from airflow_mirrordb.client.collections.pages.next_links import (
@@ -22,6 +23,7 @@ from airflow_mirrordb.client.collections.pages.next_links import (
 )
 from airflow_mirrordb.client.collections.pages.page import Page, found_in_body, kind_of, page_of, unusable
 from airflow_mirrordb.client.collections.pages.places import Place, value_at, with_value
+from airflow_mirrordb.client.collections.pages.signs_of_more import NULL
 from airflow_mirrordb.client.errors import InvalidRequestError
 from airflow_mirrordb.client.messages.request import MirrorDBRequest
 from airflow_mirrordb.client.messages.response import MirrorDBResponse
@@ -53,7 +55,11 @@ class Pagination:
     ``offset``   ``param`` counts records, from ``first`` on
     ============ ==================================================================================
 
-    The end is a page that names no next one (nothing, null, an empty text, ``0`` or ``false``), or whose flag
+    A page is JSON, or CSV where ``accept`` of the read asked for that: the list of its rows, each of them an
+    object by the names in its first line, which every page has.
+
+    The end is a page that names no next one (nothing, null, an empty text, ``0`` or ``false``; in a header
+    also the text ``null``), or whose flag
     ``more`` is false. With ``page`` and ``offset`` it is also the ``total``, the ``page_count``, an empty
     page, or a 404 after the first one. A page that is shorter than others is no end: many backends give at
     most so many records a page, whatever they are asked for, or leave some out after they cut the page.
@@ -263,7 +269,8 @@ class Pagination:
         if self.style == "link":
             return next_link_of(response.headers)
         if self.style == "header":
-            return response.headers.get(str(self.next))
+            value = response.headers.get(str(self.next))
+            return None if value == NULL else value
         found = found_in_body(response, "next", str(self.next))
         return None if found is ABSENT else found
 
@@ -315,4 +322,5 @@ def pagination_of(request: MirrorDBRequest) -> Pagination:
         raise InvalidRequestError(message="paginate: only a read has pages", field="paginate")
     check_page_arguments(request.paginate)
     check_place_of_param(request.paginate or {}, request.data)
+    check_places_in_tables(request.paginate or {}, request.accept)
     return Pagination(**(request.paginate or {}))

@@ -23,6 +23,7 @@ from airflow_mirrordb.client.collections.pages.page import Page, unusable
 from airflow_mirrordb.client.collections.pages.pagination import Pagination, pagination_of
 from airflow_mirrordb.client.collections.pages.reading_report import ReadingReport
 from airflow_mirrordb.client.collections.pages.sender import Sent, is_end
+from airflow_mirrordb.client.collections.pages.tables import TablePages
 from airflow_mirrordb.client.collections.streams import Stream
 from airflow_mirrordb.client.errors import InvalidRequestError, InvalidResponseError, NotFoundError
 from airflow_mirrordb.client.messages.request import MirrorDBRequest, attach_request
@@ -42,6 +43,7 @@ class Reader:
     :param base_url: which every page must lie under
     :param clock: tells when the next progress is due in the log
     :param name: of the request, in the log, without secrets
+    :param most_bytes: length that a page may have
     :param in_pauses: whether the event loop stands still while a page is handed on; nothing is in flight then
     :param tells_progress: whether lines of the log tell how far it is
     """
@@ -50,6 +52,7 @@ class Reader:
     base_url: str
     clock: Clock
     name: str
+    most_bytes: float = math.inf
     in_pauses: bool = False
     tells_progress: bool = True
 
@@ -158,6 +161,8 @@ async def pages(
                 yield response, []
                 return
             try:
+                if not response.is_json:
+                    response = await reading.tables.decoded(response)
                 page, following, guesses = reading.take(current, sent, response)
             except (InvalidRequestError, InvalidResponseError) as error:
                 raise attach_request(error, current.request) from None
@@ -178,6 +183,7 @@ class _Reading:
 
     def __init__(self, reader: Reader, request: MirrorDBRequest) -> None:
         self.pagination: Pagination = pagination_of(request)
+        self.tables = TablePages(self.pagination, request.accept, reader.most_bytes, reader.name)
         self._reader, self._says_where = reader, self.pagination.says_where(request)
         self._report = ReadingReport(
             self.pagination, reader.clock, reader.name, tells_progress=reader.tells_progress

@@ -21,6 +21,7 @@ from airflow_mirrordb.client.collections.pages.signs_of_more import (
 )
 from airflow_mirrordb.client.messages.request import MirrorDBRequest
 from airflow_mirrordb.client.messages.response import MirrorDBResponse
+from airflow_mirrordb.media_types import table_type
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class ReadingReport:
         self._pagination, self._clock, self._name = pagination, clock, name
         self._tells_progress = tells_progress
         self._began = clock.monotonic()
-        self._log_at = self._began + LOG_EVERY
+        self._log_at, self._has_logged = self._began + LOG_EVERY, False
         self._records = self._pages = self._filled = 0
         self._total: int | None = None
         self._first: tuple[PageRequest, MirrorDBResponse, Page] | None = None
@@ -75,11 +76,12 @@ class ReadingReport:
             self._log(at_end=False)
 
     def end(self, *, tells_left: bool) -> None:
-        """Write how it ended, and what may be wrong with it.
+        """Write how a long one ended, and what may be wrong with it.
 
         :param tells_left: whether the total got smaller by the records of each page
         """
-        self._log(at_end=True)
+        if self._has_logged:
+            self._log(at_end=True)
         for name in sorted(self._unseen):
             # a flag may be left out where it is false, as ArcGIS does, and there was but one page
             log.log(
@@ -181,6 +183,7 @@ class ReadingReport:
     def _log(self, *, at_end: bool) -> None:
         if not self._tells_progress:
             return
+        self._has_logged = True
         now = self._clock.monotonic()
         self._log_at = now + LOG_EVERY
         seconds = max(now - self._began, 1e-9)
@@ -204,7 +207,7 @@ class ReadingReport:
 def warning_of_pages(request: MirrorDBRequest, response: MirrorDBResponse) -> str | None:
     """Return what to say of a read without ``paginate`` whose answer shows that there are further pages.
 
-    Takes no time if the answer holds no list.
+    Takes no time if the answer holds no list. Of CSV, be it in a file, the headers tell.
     """
     body, headers = response.body, response.headers
     if has_records(body):
@@ -212,6 +215,8 @@ def warning_of_pages(request: MirrorDBRequest, response: MirrorDBResponse) -> st
         signs = signs_to_all(body, headers, request.query, data)
     elif may_be_page(body):
         signs = signs_of_more(body, headers, CERTAIN)
+    elif (body is None or isinstance(body, str)) and table_type(headers.get("Content-Type", "")):
+        signs = signs_of_more(None, headers)
     else:
         return None
     return f"{_named(signs)}; 'paginate' reads all pages" if signs else None

@@ -29,13 +29,15 @@ _MOST_RECORDS = 10**18
 _SAYS_NEXT = re.compile(r"next|continu|more", re.IGNORECASE)
 #: How a text begins that is a link.
 _LINK = re.compile(r"https?://|[/?]")
+#: What some backends send in a header that has no value, as Salesforce in ``Sforce-Locator``.
+NULL = "null"
 #: What the flag of a name in :data:`_MORE` or :data:`_LAST` says as text.
 _SAID = {"true": True, "yes": True, "y": True, "false": False, "no": False, "n": False}
 #: Texts by which a flag says no: those that documented APIs send (a boolean as text in a header; ``N`` of
 #: ``cont-yn``, openapi.kiwoom.com, and of ``tr_cont``, openapi.ls-sec.co.kr). Any other text is yes, also
 #: ``F``, by which ``tr_cont`` of apiportal.koreainvestment.com says that there is more: to read one page too
 #: many loses nothing.
-_NO = frozenset({"", "0", "false", "no", "n"})
+_NO = frozenset({"", "0", "false", "no", "n", NULL})
 #: Most that one message names.
 MOST = 5
 #: How sure a sign is: a name that has other meanings, too, as ``token``; one that says "next"; a flag, a
@@ -62,7 +64,7 @@ _MORE = re.compile(
 _OF_WORK = re.compile(r"(?:is_?)?done$", re.IGNORECASE)
 _LAST = re.compile(r"^(?:is)?_?last(?:_?page)?$|^(?:is_?)?done$|^end_?of_?(?:stream|list)$", re.IGNORECASE)
 _HEADER = re.compile(
-    r"next.{0,4}(?:page|link|ur[il]|cursor|token|offset|marker|key)|^(?:x-)?next$|cursor|continuation",
+    r"next.{0,4}(?:page|link|ur[il]|cursor|token|offset|marker|key)|^(?:x-)?next$|cursor|continuation|-locator$",
     re.IGNORECASE,  # not Next.js's own, as x-nextjs-cache
 )
 _TOTAL = re.compile(
@@ -127,7 +129,11 @@ def signs_of_more(body: Any, headers: Mapping[str, str], least: int = HINT) -> l
 
 def _signs_of_more(fields: Iterable[_Field], headers: Mapping[str, str], least: int) -> list[str]:
     found = ["the header Link (style: link)"] if next_link_of(headers) else []
-    found += [f"the header {name}" for name, value in headers.items() if _may_be_header(name) and value]
+    found += [
+        f"the header {name}"
+        for name, value in headers.items()
+        if _may_be_header(name) and value not in ("", NULL)
+    ]
     for place, name, value in fields:
         if not _may_tell(name):
             continue
