@@ -44,7 +44,8 @@ class Connected:
         conn_id: str | None = None,
     ) -> None:
         config = config if isinstance(config, MirrorDBConfig) else MirrorDBConfig.model_validate(config)
-        self._snapshot = Snapshot(config=config, registry=EndpointRegistry(declared=config.endpoints))
+        registry = EndpointRegistry(declared=config.endpoints, of_connection=conn_id is not None)
+        self._snapshot = Snapshot(config=config, registry=registry)
         self._clock = clock
         self._routes = Routes(clock, share_connections=share_connections)
         self._redaction = Redaction(secrets(config))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.messages.making import told
-from tests.messages.mistakes import MISTAKES, Mistake
+from tests.messages.mistakes import Mistake
+from tests.messages.page import PAGE
 
 #: Characters that need one reading.
 MOST = 420
@@ -15,7 +16,7 @@ MOST = 420
     "mistake",
     [
         pytest.param(mistake, id=f"{title}: {name}")
-        for title, mistakes in MISTAKES.items()
+        for title, mistakes in PAGE.items()
         for name, mistake in mistakes.items()
     ],
 )

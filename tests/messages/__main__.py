@@ -11,9 +11,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="mirrordb-") as home:
         os.environ["AIRFLOW_HOME"] = home  # before Airflow is imported
         from tests.messages.making import told
-        from tests.messages.mistakes import MISTAKES
+        from tests.messages.page import PAGE
 
-        for title, mistakes in MISTAKES.items():
+        for title, mistakes in PAGE.items():
             print(f"\n{title}\n{'=' * len(title)}")
             for name, mistake in mistakes.items():
                 print(f"\n- {name}\n  {told(mistake)}")

@@ -456,6 +456,23 @@ def test_a_refusal_shows_what_is_registered() -> None:
     assert "registered: 'api/{resource}', " in refusal(PREDEFINED, "GET", "orders").message
 
 
+def test_a_read_by_a_body_is_told_first_how_a_get_takes_its_parameters() -> None:
+    """Of Airflow's ``HttpOperator`` "data" are the parameters of a GET; here the pattern would send a POST."""
+    refused = refusal(EndpointRegistry(declared=("users",)), "QUERY", "users")
+    assert refused.reason.startswith("data of a read is its body, and the parameters of a GET are 'query'")
+    assert "as a POST; register 'QUERY users' to allow it" in refused.message
+
+
+@pytest.mark.parametrize(
+    ("of_connection", "where"),
+    [(True, "in the extra 'endpoints'"), (False, "by register_endpoint(), or in the setting 'endpoints'")],
+)
+def test_a_refusal_says_where_patterns_are_registered(of_connection: bool, where: str) -> None:
+    """A client alone has settings, no extras."""
+    registry = EndpointRegistry(declared=("api/orders",), of_connection=of_connection)
+    assert f"register 'users' to allow it, {where}; registered" in refusal(registry, "GET", "users").message
+
+
 def test_a_refusal_shows_no_more_than_a_person_reads() -> None:
     """However many patterns there are, and however long."""
     many = EndpointRegistry(declared=tuple(f"api/{'x' * 1000}{number}" for number in range(1000)))

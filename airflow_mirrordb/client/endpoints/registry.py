@@ -43,6 +43,17 @@ _PREDEFINED = {
     "api/{resource}/{id}/{sub}": Rule(COLLECTION, re.compile(f"api/{_RESOURCE}/{_WORD}/{_WORD}")),
 }
 
+#: Where patterns are registered: of a client alone, and of an Airflow connection.
+_PLACES = {
+    False: "by register_endpoint(), or in the setting 'endpoints'",
+    True: "in the extra 'endpoints'",
+}
+#: Other clients take the parameters of a GET as its data.
+_READ_BY_A_BODY = (
+    "data of a read is its body, and the parameters of a GET are 'query', as query={'limit': 20};"
+    " a read with data is sent only where a QUERY pattern says that it changes nothing there, as a POST"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointRegistry:
@@ -51,11 +62,13 @@ class EndpointRegistry:
     :param declared: the patterns of the connection; None stands for the predefined ones, any
         resource ``api/{resource}``, its items and sub-collections, of segments ``[A-Za-z0-9_-]+``
     :param added: the patterns registered at run time
+    :param of_connection: whether the patterns come from an Airflow connection, for the words of an error
     :raises ConfigError: if a pattern is malformed; names it and says why
     """
 
     declared: tuple[str, ...] | None = None
     added: tuple[str, ...] = ()
+    of_connection: bool = False
     _rules: tuple[Rule, ...] = field(init=False, repr=False, compare=False)
     _allowed: dict[tuple[str, str], str] = field(init=False, repr=False, compare=False, default_factory=dict)
 
@@ -97,14 +110,15 @@ class EndpointRegistry:
                 break
         else:
             suggestion = self._suggestion(method, path)
-            raise _refused(method, endpoint, self._reason(method, path), suggestion, self.patterns)
+            reason, where = self._reason(method, path), _PLACES[self.of_connection]
+            raise _refused(method, endpoint, reason, suggestion, where, self.patterns)
         if len(self._allowed) >= _MOST_REMEMBERED:
             self._allowed.clear()
         return self._allowed.setdefault((method, endpoint), endpoint if plain else encode_endpoint(endpoint))
 
     def _reason(self, method: str, path: str) -> str:
         if method == "QUERY":
-            return "a read with data is sent only where a QUERY pattern says that it changes nothing there"
+            return _READ_BY_A_BODY
         methods = {allowed for rule in self._rules if rule.matches(path) for allowed in rule.methods}
         if methods:
             return f"{method} is not registered for it, only {', '.join(sorted(methods))}"
@@ -135,9 +149,14 @@ def _is_plain(endpoint: str) -> bool:
 
 
 def _refused(
-    method: str, endpoint: str, reason: str, pattern: str | None = None, registered: Sequence[str] = ()
+    method: str,
+    endpoint: str,
+    reason: str,
+    pattern: str | None = None,
+    where: str = "",
+    registered: Sequence[str] = (),
 ) -> EndpointNotAllowedError:
-    remedy = f"; register {pattern!r} to allow it, in the extra 'endpoints'" if pattern else ""
+    remedy = f"; register {pattern!r} to allow it, {where}" if pattern else ""
     known = f"; registered: {_shown(registered)}" if registered else ""
     return EndpointNotAllowedError(
         message=f"the endpoint is not allowed: {reason}{remedy}{known}",

@@ -1,0 +1,8 @@
+"""All mistakes of the page that ``poe messages`` prints, by its headings."""
+
+from __future__ import annotations
+
+from tests.messages.habits import HABITS
+from tests.messages.mistakes import MISTAKES
+
+PAGE = {**MISTAKES, **HABITS}
