@@ -457,7 +457,7 @@ def test_a_refusal_shows_what_is_registered() -> None:
 
 
 def test_a_read_by_a_body_is_told_first_how_a_get_takes_its_parameters() -> None:
-    """Of Airflow's ``HttpOperator`` "data" are the parameters of a GET; here the pattern would send a POST."""
+    """``HttpOperator`` takes the parameters of a GET as data; here the pattern would send a POST."""
     refused = refusal(EndpointRegistry(declared=("users",)), "QUERY", "users")
     assert refused.reason.startswith("data of a read is its body, and the parameters of a GET are 'query'")
     assert "as a POST; register 'QUERY users' to allow it" in refused.message
