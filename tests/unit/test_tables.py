@@ -27,18 +27,25 @@ def records_of(text: str, **options: Any) -> Rows:
 
 #: No text that is decoded has a NUL, nor half of a surrogate pair.
 TEXTS = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=5)
+LINES = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0\r\n"), max_size=5)
+
+
+def written_as(quoting: int, texts: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[int, list[list[str]]]]:
+    rows = st.lists(st.lists(texts, min_size=2, max_size=2), max_size=5)
+    return st.tuples(st.just(quoting), rows)
 
 
 @given(
-    st.lists(st.lists(TEXTS, min_size=2, max_size=2), max_size=5),
+    # before Python 3.13 a line break that is not that of the lines is not quoted, and so is lost
+    written_as(csv.QUOTE_ALL, TEXTS) | written_as(csv.QUOTE_MINIMAL, LINES),
     st.sampled_from(",;\t|^`"),
     st.sampled_from(["\n", "\r\n", "\r"]),
-    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
 )
 def test_what_the_module_csv_writes_is_read(
-    rows: list[list[str]], delimiter: str, line_break: str, quoting: Any
+    written_rows: tuple[Any, list[list[str]]], delimiter: str, line_break: str
 ) -> None:
     """With all delimiters that Salesforce has, and any line breaks."""
+    quoting, rows = written_rows
     written = io.StringIO(newline="")
     writer = csv.writer(written, delimiter=delimiter, lineterminator=line_break, quoting=quoting)
     writer.writerows([["Id", "Name"], *rows])
@@ -96,6 +103,16 @@ def test_what_is_no_table_is_told_by_its_line(text: str, words: str) -> None:
     """Nothing is guessed: a value at another name would be wrong in silence."""
     with pytest.raises(TableError, match=words):
         records_of(text)
+
+
+@given(st.text(st.sampled_from('ab,;"\t\r\n \ufeff')), st.booleans())
+def test_any_text_is_a_table_or_is_refused(text: str, is_tabbed: bool) -> None:
+    """A backend may send anything."""
+    try:
+        rows = records_of(text, is_tabbed=is_tabbed)
+    except TableError:
+        return
+    assert len({tuple(row) for row in rows}) <= 1
 
 
 def test_a_table_without_names_has_those_of_the_page_before() -> None:
@@ -159,4 +176,4 @@ def test_what_people_store_is_read_up_to_the_limit(name: str) -> None:
     """Whatever it takes in memory, a body of ``max_response_bytes`` is read; a sparse one may be too much."""
     if name != "pairs":
         assert records_of(ROWS[name], most_bytes=len(ROWS[name].encode()))
-    assert records_of(ROWS[name], most_bytes=3 * len(ROWS[name]))
+    assert records_of(ROWS[name], most_bytes=5 * len(ROWS[name]))
