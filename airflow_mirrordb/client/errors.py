@@ -373,10 +373,7 @@ def remedy(name: object, known: Iterable[str], *, cutoff: float = 0.6) -> str:
 
 
 def named(method: str, endpoint: str | None, method_name: str | None, conn_id: str | None) -> str:
-    """Return the name of a request in errors and logs, as ``GET api/users [list] through connection crm``.
-
-    :param endpoint: None where there are many
-    """
+    """Return the name of a request, or of several, as ``GET api/users [list] through connection crm``."""
     to = "" if endpoint is None else f" {_printable(endpoint)}"
     label = f" [{_printable(method_name)}]" if method_name else ""
     through = f" through connection {_printable(conn_id)}" if conn_id else ""

@@ -22,6 +22,7 @@ from airflow_mirrordb.client.jobs.places import RemoteJob
 from airflow_mirrordb.client.jobs.polls import PollResult, PollState, judge
 from airflow_mirrordb.client.messages.request import MirrorDBRequest, PreparedRequest, attach_request
 from airflow_mirrordb.client.messages.response import MirrorDBResponse
+from airflow_mirrordb.conditions import Condition
 from airflow_mirrordb.job_arguments import AZURE, JobArguments, is_empty
 from airflow_mirrordb.paths import ABSENT, PathError, value_at
 
@@ -60,6 +61,7 @@ class JobWatch:
     ) -> None:
         self._client, self._arguments, self._request = client, arguments, request
         self._clock, self._name_of, self._told = clock, name_of, ""
+        self._criteria: tuple[JobArguments, Condition] | None = None
         self.body: Any = None
         """What the last poll that was answered found, decoded."""
 
@@ -95,7 +97,7 @@ class JobWatch:
                 found = f"answered {outcome.status}, where a 303 led to"
                 return PollResult(state=state, found=found, response=outcome)
         result = self._judged(job, outcome, state, now)
-        if result.response is not None and self._arguments_of(job).error_decides:
+        if result.response is not None and self._criteria_of(job)[0].error_decides:
             self._refuse_error(job, result.response)
         self._tell(job, result, outcome, now)
         return result
@@ -106,19 +108,21 @@ class JobWatch:
 
     # -- inside ----------------------------------------------------------------------------------
 
-    def _arguments_of(self, job: RemoteJob) -> JobArguments:
-        """Return how a job is judged: a monitor of Azure's has their states, unless others are said."""
-        if job.is_monitor and self._arguments.state is None:
-            return replace(self._arguments, **AZURE)
-        return self._arguments
+    def _criteria_of(self, job: RemoteJob) -> tuple[JobArguments, Condition]:
+        """Return how the job is judged: a monitor of Azure's by their states, unless others are said."""
+        if self._criteria is None:
+            is_azures = job.is_monitor and self._arguments.state is None
+            arguments = replace(self._arguments, **AZURE) if is_azures else self._arguments
+            self._criteria = arguments, arguments.condition
+        return self._criteria
 
     def _judged(self, job: RemoteJob, outcome: Outcome, state: PollState, now: float) -> PollResult:
         """Return what a poll means; the errors are those of :meth:`poll`."""
-        arguments = self._arguments_of(job)
+        arguments, condition = self._criteria_of(job)
         try:
             return judge(
                 outcome,
-                arguments.condition,
+                condition,
                 state,
                 max_failures=arguments.max_failures,
                 now=now,
@@ -141,7 +145,7 @@ class JobWatch:
         is_late = state.seen or now - job.submitted > FIRST_SECONDS
         if isinstance(outcome, NotFoundError) and is_late:
             raise self._failed(job, None, "", f"the job is gone ({outcome.message})") from outcome
-        if self._arguments_of(job).state is None and outcome.status in _OF_JOB:
+        if self._criteria_of(job)[0].state is None and outcome.status in _OF_JOB:
             raise self._failed(job, outcome.status, "", f"the job failed: {outcome.message}") from outcome
 
     def _refuse_error(self, job: RemoteJob, response: MirrorDBResponse) -> None:
@@ -153,7 +157,7 @@ class JobWatch:
             raise self._failed(job, True, words)  # the state
 
     def _failed(self, job: RemoteJob, state: Any, words: str, message: str = "") -> JobFailedError:
-        field = self._arguments_of(job).state or ""
+        field = self._criteria_of(job)[0].state or ""
         if not message:
             is_told = state is None or (isinstance(state, str | int) and not isinstance(state, bool))
             message = f"the job failed: its {field} is {state!r:.200}" if is_told else "the job failed"
@@ -167,7 +171,7 @@ class JobWatch:
     def _words(self, job: RemoteJob, outcome: Outcome) -> str:
         """Return what ``error`` finds in the body of a job, as one text; nothing if there is none."""
         response = outcome if isinstance(outcome, MirrorDBResponse) else getattr(outcome, "response", None)
-        found = ABSENT if response is None else _at(response.data, self._arguments_of(job).error)
+        found = ABSENT if response is None else _at(response.data, self._criteria_of(job)[0].error)
         return "" if is_empty(found) else problem_of(found)[1] or repr(found)[:MAX_PROGRESS]
 
     def _tell(self, job: RemoteJob, result: PollResult, outcome: Outcome, now: float) -> None:
