@@ -21,7 +21,7 @@ from airflow_mirrordb.client.errors import (
     InvalidRequestError,
     MirrorDBError,
 )
-from airflow_mirrordb.client.messages.request import MirrorDBRequest
+from airflow_mirrordb.client.messages.request import KEYED, MirrorDBRequest
 from airflow_mirrordb.compat import DECISIONS
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.json_types import is_list
@@ -152,9 +152,12 @@ class _Bulk:
         return options if self._fails else {**options, "max_failed": 1.0}
 
     def _error(self) -> BulkError:
-        error = _whole(self._requests, self._state).error(self._max_failed)
+        report = _whole(self._requests, self._state)
+        error = report.error(self._max_failed)
         if _is_blind(self._state):
             error.retryable = False
+        if report.done and self._template.method in KEYED and not error.retryable:
+            error.message += "; clearing the task would send the records that are done again"
         return error
 
 

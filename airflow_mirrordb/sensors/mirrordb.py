@@ -221,14 +221,16 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         :raises MirrorDBError: if it was one passing failure too many
         """
         from airflow_mirrordb.client.errors import MirrorDBError
+        from airflow_mirrordb.client.jobs.polls import PollState
         from airflow_mirrordb.task.outcomes.events import success_event
         from airflow_mirrordb.task.outcomes.log_lines import level_of, not_met
 
         try:
             request = self._request()
-            if self._last is None:
+            state = self._recall(context)
+            if state is None:
                 self.log.info("%s", self._waiting())
-            result = self._last = self._poll(request, self._recall(context), context)
+            result = self._last = self._poll(request, state or PollState(), context)
             if result.response is None:
                 self._remember(context, result.state)
                 self.log.log(level_of(result), "%s", not_met(result))
@@ -351,14 +353,13 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
     def _most_failures(self) -> int | None:
         return None if self.silent_fail else self.max_failures
 
-    def _recall(self, context: Context) -> PollState:
+    def _recall(self, context: Context) -> PollState | None:
         """Return what is known of the polls before; ``mode="reschedule"`` makes each in a new process."""
-        from airflow_mirrordb.client.jobs.polls import PollState
         from airflow_mirrordb.task.memory import poll_memory
 
         if self.reschedule and not self.deferrable:
             return poll_memory.recall(context, changed=self.changed)
-        return self._last.state if self._last else PollState()
+        return self._last.state if self._last else None
 
     def _remember(self, context: Context, state: PollState) -> None:
         from airflow_mirrordb.task.memory import poll_memory

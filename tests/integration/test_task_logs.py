@@ -19,6 +19,7 @@ from airflow_mirrordb.operators.mirrordb import (
     MirrorDBDeleteOperator,
     MirrorDBReadOperator,
 )
+from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from airflow_mirrordb.triggers import start
 from airflow_mirrordb.triggers.start import MirrorDBReadStartTrigger, MirrorDBSensorStartTrigger
 from tests.integration.test_operators import first_event, run
@@ -35,7 +36,8 @@ def told(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> C
     """Return our lines so far, without durations, and forget them."""
     caplog.set_level("INFO")
     name = "airflow_mirrordb.operators"  # Airflow 3 gives them loggers past caplog
-    monkeypatch.setattr(MirrorDBOperator, "log", logging.getLogger(name))
+    for task in (MirrorDBOperator, MirrorDBSensor):
+        monkeypatch.setattr(task, "log", logging.getLogger(name))
     monkeypatch.setattr(start, "log", logging.getLogger(start.__name__))
 
     def lines() -> list[str]:
@@ -194,6 +196,28 @@ def test_a_retry_of_what_was_refused_is_no_news(
     assert told()[0] == f"POST api/users {THROUGH}"
 
 
+@since_3_3
+def test_a_rescheduled_sensor_says_once_what_it_waits_for(
+    scripted: ScriptedBackend, set_connection: SetConnection, told: Callable[[], list[str]]
+) -> None:
+    """Each poll is a process of its own, and the time was not given anew."""
+    set_connection(scripted.url)
+    tries, looks = Tries(), []
+    for state in ("new", "new", "done"):
+        scripted.answer(200, {"state": state})
+        sensor = MirrorDBSensor(
+            task_id="t", endpoint="api/users/7", field="state", equals="done", timeout=60, mode="reschedule"
+        )
+        sensor.poke(tries.context())
+        looks += told()
+    assert looks == [
+        f"GET api/users/7 {THROUGH}: waiting for state to be 'done', for at most … s",
+        "Not met yet: answered 200, state is 'new'",
+        "Not met yet: answered 200, state is 'new'",
+        "Met: answered 200, state is 'done'",
+    ]
+
+
 # -- many records --------------------------------------------------------------------------------
 
 
@@ -241,6 +265,20 @@ def test_a_bulk_of_nothing_says_so(
     task.execute(Tries().context())
     (line,) = told()
     assert line.endswith(f"{THROUGH}: the list is empty, so nothing was sent")
+
+
+@pytest.mark.parametrize("status", [422, 429])
+def test_who_is_about_to_clear_a_bulk_knows_what_that_sends(
+    scripted: ScriptedBackend, set_connection: SetConnection, status: int
+) -> None:
+    """A cleared task begins anew, and what it created exists twice then; a retry sends what is left."""
+    set_connection(scripted.url, extra={"max_attempts": 1})
+    wait = {"Retry-After": "0"} if status == 429 else {}
+    scripted.answers = [(201, {}, {}), (status, None, wait)]
+    with pytest.raises((BulkError, AirflowFailException)) as raised:
+        bulk([{"n": n} for n in range(2)]).execute(Tries().context())
+    warned = "; clearing the task would send the records that are done again" in str(raised.value)
+    assert warned is (status == 422)
 
 
 @since_3_3

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 NAME = "mirrordb_sensor"
 
 
-def recall(context: Context, *, changed: bool) -> PollState:
-    """Return what is known of the polls before.
+def recall(context: Context, *, changed: bool) -> PollState | None:
+    """Return what is known of the polls before; None if nothing is.
 
     :param changed: whether the sensor compares with the first of them
     :raises InvalidRequestError: if it does, and nothing can be remembered
@@ -26,7 +26,8 @@ def recall(context: Context, *, changed: bool) -> PollState:
     if not kept.works and changed:
         message = "changed: with mode='reschedule' it needs Airflow 3.3; use deferrable=True or mode='poke'"
         raise InvalidRequestError(message=message, field="changed")
-    return restored(PollState, kept.recall(NAME) or {})
+    fields = kept.recall(NAME)
+    return None if fields is None else restored(PollState, fields)
 
 
 def remember(context: Context, state: PollState) -> None:

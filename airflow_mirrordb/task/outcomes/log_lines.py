@@ -76,7 +76,7 @@ def waiting(name: str, condition: Condition, seconds: float) -> str:
 
     :param name: of its request
     """
-    return f"{name}: waiting for {condition.wanted}, for at most {seconds:.6g} s"
+    return f"{name}: waiting for {condition.wanted}, for at most {round(seconds, 1):g} s"
 
 
 def not_met(result: PollResult) -> str:
