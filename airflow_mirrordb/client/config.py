@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qsl, unquote
 
 from pydantic import (
     BaseModel,
@@ -33,7 +31,9 @@ from airflow_mirrordb.client.setting_types import (
     Integer,
     Number,
     Patterns,
+    Proxy,
     SuccessStatuses,
+    TokenUrl,
     Verify,
 )
 from airflow_mirrordb.client.setting_words import problem_of
@@ -47,8 +47,10 @@ MASK = "***"
 
 HALF_A_PAIR = "it holds half of a surrogate pair, which no encoding can send"
 MAX_ENVELOPES = 10
-#: In the names of credentials, which RFC 6749, section 2.3.1 keeps out of the URL of a token endpoint.
-_CREDENTIALS = re.compile(r"secret|passw|token|key|credential|assertion|signature", re.IGNORECASE)
+#: What each kind of authentication sends. Basic credentials need one of two, so they are not here.
+_SENDS = {"bearer": ("api_key",), "api_key": ("api_key",), "oauth2": ("oauth_url", "login", "api_key")}
+#: Settings that say something of one kind of authentication alone.
+_OF_ONE_KIND = {"oauth_url": "oauth2", "scope": "oauth2", "key_name": "api_key"}
 
 
 def is_unicode(text: str) -> bool:
@@ -58,21 +60,6 @@ def is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _check_credentials(user: str, password: str) -> None:
-    """Check the parts of a URL that become basic credentials (RFC 7617, section 2).
-
-    :raises ValueError: with the reason
-    """
-    try:
-        user, password = unquote(user, errors="strict"), unquote(password, errors="strict")
-    except UnicodeDecodeError:
-        raise ValueError("user and password must be UTF-8 in percent-encoding") from None
-    if ":" in user:
-        raise ValueError("a user name of basic authentication has no colon (RFC 7617, section 2)")
-    if CONTROL.search(user) or CONTROL.search(password):
-        raise ValueError("user or password hold a line break or another control character")
 
 
 #: Settings whose value is in no message: it is a secret, or may hold one.
@@ -134,7 +121,7 @@ class MirrorDBConfig(BaseModel):
     """How the key is sent; by default ``basic`` with a login, ``bearer`` with only a key, else ``none``."""
     key_name: HeaderName = "X-API-Key"
     """Header that carries the key when ``auth_type`` is ``api_key``."""
-    oauth_url: str | None = None
+    oauth_url: TokenUrl | None = None
     """URL of the authorization server's token endpoint, for ``oauth2``."""
     scope: str | None = None
     """Scope that is asked for with ``oauth2``; several are separated by spaces."""
@@ -181,7 +168,7 @@ class MirrorDBConfig(BaseModel):
     """Path of the client's private key, if it is not in the same file."""
     client_key_passphrase: SecretStr | None = None
     """Passphrase of the client's private key."""
-    proxy: SecretStr | None = None
+    proxy: Proxy | None = None
     """URL of an HTTP proxy; may hold credentials."""
     headers: Headers = Field(default_factory=dict)
     """Headers for every request, without credentials."""
@@ -225,38 +212,6 @@ class MirrorDBConfig(BaseModel):
     def _check_text(cls, value: str | bool | None) -> str | bool | None:
         if isinstance(value, str) and CONTROL.search(value):
             raise ValueError("it holds a line break or another control character")
-        return value
-
-    @field_validator("proxy")
-    @classmethod
-    def _check_proxy(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            url = value.get_secret_value()
-            parts = split_url(url)
-            has_rest = parts.path not in ("", "/") or any(character in url for character in "?# ")
-            if parts.scheme not in ("http", "https") or not parts.hostname or has_rest:
-                raise ValueError(
-                    "it must be a URL without path and query, as http://user:password@proxy.example.com:3128;"
-                    " a blank, '/', '?' or '#' of a password is written as %20, %2F, %3F or %23"
-                )
-            origin_of(parts)
-            _check_credentials(parts.username or "", parts.password or "")
-        return value
-
-    @field_validator("oauth_url")
-    @classmethod
-    def _check_oauth_url(cls, value: str | None) -> str | None:
-        if value is not None:
-            parts = split_url(value)
-            if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-                raise ValueError(
-                    "it must be a URL without credentials, as https://login.example.com/oauth/token"
-                )
-            if any(_CREDENTIALS.search(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
-                raise ValueError("credentials do not belong in the URL; use login and password")
-            if parts.fragment:  # RFC 6749, section 3.2
-                raise ValueError("it must have no '#'")
-            origin_of(parts)
         return value
 
     @field_validator("endpoints")
@@ -309,14 +264,30 @@ class MirrorDBConfig(BaseModel):
             raise _wrong("client_key", "it needs client_cert as well")
         if self.auth == "basic" and ":" in (self.login or ""):
             raise _wrong("login", "a user name of basic authentication has no colon (RFC 7617, section 2)")
-        if self.auth == "oauth2" and not (self.oauth_url and self.login and self.api_key):
-            raise _wrong("auth_type", "oauth2 needs oauth_url, a login (client id) and a key (client secret)")
+        self._check_authentication()
         own = {"key_name": RESERVED_HEADERS - {"authorization"}}
         own["idempotency_header"] = RESERVED_HEADERS | {header_key(self.key_name)}
         for field, names in own.items():
             if header_key(getattr(self, field) or "") in names:
                 raise _wrong(field, "the client sets this header itself")
         return self
+
+    def _check_authentication(self) -> None:
+        """Refuse a kind of authentication that lacks what it sends, or what only another kind would use.
+
+        :raises ConfigError: names what is missing, or what would have no effect
+        """
+        sends = _SENDS.get(self.auth, ())
+        if self.auth == "basic" and not self.api_key:  # a backend may take a user without a password
+            sends = ("login",)
+        missing = [name for name in sends if not getattr(self, name)]
+        if missing:
+            needs = f"it is missing, and auth_type {self.auth!r} needs it"
+            raise ConfigError(message="; ".join(f"{name}: {needs}" for name in missing), field=missing[0])
+        for name, kind in _OF_ONE_KIND.items():
+            is_given = getattr(self, name) != type(self).model_fields[name].default
+            if is_given and self.auth_type is None:  # one that was chosen may stand beside what others use
+                raise _wrong(name, f"it goes with auth_type {kind!r}, which is not set")
 
     @model_validator(mode="wrap")  # the last one, so that it is around all others
     @classmethod

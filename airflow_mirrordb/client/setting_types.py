@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated
+from urllib.parse import parse_qsl, unquote
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from airflow_mirrordb.client.endpoints.patterns import METHODS
 from airflow_mirrordb.client.endpoints.redirect_hosts import checked_host
-from airflow_mirrordb.client.messages.headers import TOKEN
+from airflow_mirrordb.client.endpoints.urls import origin_of, split_url
+from airflow_mirrordb.client.messages.headers import CONTROL, TOKEN
+
+#: In the names of credentials, which RFC 6749, section 2.3.1 keeps out of the URL of a token endpoint.
+_CREDENTIALS = re.compile(r"secret|passw|token|key|credential|assertion|signature", re.IGNORECASE)
 
 
 def _as_list(value: object) -> object:
@@ -66,6 +72,47 @@ def _as_verify(value: object) -> object:
     return words.get(value.lower(), value) if isinstance(value, str) else value
 
 
+def _checked_proxy(value: SecretStr) -> SecretStr:
+    url = value.get_secret_value()
+    parts = split_url(url)
+    has_rest = parts.path not in ("", "/") or any(character in url for character in "?# ")
+    if parts.scheme not in ("http", "https") or not parts.hostname or has_rest:
+        raise ValueError(
+            "it must be a URL without path and query, as http://user:password@proxy.example.com:3128;"
+            " a blank, '/', '?' or '#' of a password is written as %20, %2F, %3F or %23"
+        )
+    origin_of(parts)
+    _check_credentials(parts.username or "", parts.password or "")
+    return value
+
+
+def _check_credentials(user: str, password: str) -> None:
+    """Check the parts of a URL that become basic credentials (RFC 7617, section 2).
+
+    :raises ValueError: with the reason
+    """
+    try:
+        user, password = unquote(user, errors="strict"), unquote(password, errors="strict")
+    except UnicodeDecodeError:
+        raise ValueError("user and password must be UTF-8 in percent-encoding") from None
+    if ":" in user:
+        raise ValueError("a user name of basic authentication has no colon (RFC 7617, section 2)")
+    if CONTROL.search(user) or CONTROL.search(password):
+        raise ValueError("user or password hold a line break or another control character")
+
+
+def _checked_token_url(value: str) -> str:
+    parts = split_url(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise ValueError("it must be a URL without credentials, as https://login.example.com/oauth/token")
+    if any(_CREDENTIALS.search(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
+        raise ValueError("credentials do not belong in the URL; use login and password")
+    if parts.fragment:  # RFC 6749, section 3.2
+        raise ValueError("it must have no '#'")
+    origin_of(parts)
+    return value
+
+
 Integer = Annotated[int, BeforeValidator(_no_boolean)]
 Number = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
 HeaderName = Annotated[str, Field(pattern=rf"^{TOKEN.pattern}$")]
@@ -77,4 +124,6 @@ ErrorStatuses = Annotated[frozenset[Annotated[Integer, Field(ge=400, le=599)]], 
 SuccessStatuses = Annotated[
     frozenset[Annotated[Integer, Field(ge=201, le=299)]], BeforeValidator(_as_statuses)
 ]
+Proxy = Annotated[SecretStr, AfterValidator(_checked_proxy)]
+TokenUrl = Annotated[str, AfterValidator(_checked_token_url)]
 AnyCase = BeforeValidator(_as_method)

@@ -18,7 +18,7 @@ WORDS = ("c4nary", "PASSw0rd", "49152")
 
 
 def settings(field: str, url: str) -> dict[str, Any]:
-    return {"base_url": "http://backend.example", field: url}
+    return {"base_url": "http://backend.example", "auth_type": "none", field: url}
 
 
 def shown(error: BaseException | None) -> str:

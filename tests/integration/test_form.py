@@ -61,6 +61,9 @@ STORED: dict[str, Any] = {
     "headers": {"X-Tenant": "acme", "X-Say": 'a "word"'},
 }
 
+#: What has no use without a field, and is refused.
+NEED = {"client_cert": {"client_key"}, "auth_type": {"key_name", "oauth_url", "scope"}}
+
 
 @dataclass
 class Stored:
@@ -157,7 +160,7 @@ def test_untouched_form_keeps_every_setting() -> None:
 @pytest.mark.parametrize("name", STORED)
 def test_one_field_may_be_changed_later(name: str) -> None:
     """Clearing one field gives its default and leaves the others alone."""
-    needed = {"client_cert": {"client_key"}}.get(name, set())
+    needed = NEED.get(name, set())
     sent = shown(form_of(STORED))
     for cleared in {name, *needed}:
         sent[cleared] = ""
@@ -190,7 +193,7 @@ def test_standard_fields() -> None:
 def test_examples_are_valid() -> None:
     """What an empty field shows as an example may be typed into it."""
     examples = CONNECTION_TYPE["ui-field-behaviour"]["placeholders"]
-    extra = {name: text for name, text in examples.items() if name in DECLARED}
+    extra = {"auth_type": "none", **{name: text for name, text in examples.items() if name in DECLARED}}
     assert config(extra) != config({})
     for name, field in DECLARED.items():
         for example in cast("list[str]", field["schema"].get("examples", [])):

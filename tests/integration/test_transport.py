@@ -145,6 +145,7 @@ async def test_certificates_that_nobody_checks_are_warned_of_each_time(
     async with GenericMirrorDB(config_for("http://127.0.0.1:1", verify=False)):
         pass
     secret = {"oauth_url": "https://127.0.0.1:1/?tenant=c4nary", "proxy": "https://u:c4nary@127.0.0.1:1"}
+    secret["auth_type"] = "none"
     async with GenericMirrorDB(config_for("http://127.0.0.1:1", verify=False, **secret)):
         pass
     warned = [record for record in caplog.records if "are not verified" in record.getMessage()]

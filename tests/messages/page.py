@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from tests.messages.connections import CONNECTIONS
 from tests.messages.habits import HABITS
 from tests.messages.mistakes import MISTAKES
 
-PAGE = {**MISTAKES, **HABITS}
+PAGE = {**MISTAKES, **CONNECTIONS, **HABITS}

@@ -141,8 +141,10 @@ SEAMS = {
     },
     "airflow_mirrordb.client.config": {
         "odd hosts": "split_url",
-        "credentials that no proxy takes": "_check_credentials",
         "masked settings": "MirrorDBConfig.masked",
+    },
+    "airflow_mirrordb.client.setting_types": {
+        "credentials that no proxy takes": "_check_credentials",
         "credentials in the URL of the token endpoint": "_CREDENTIALS",
     },
     "airflow_mirrordb.client.forking": {

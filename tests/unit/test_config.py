@@ -55,6 +55,10 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
+#: Chosen, so that what one kind of authentication uses may stand beside it.
+CHOSEN = {name: {"auth_type": "none"} for name in ("key_name", "oauth_url", "scope")}
+
+
 def config(**settings: Any) -> MirrorDBConfig:
     return MirrorDBConfig(**{"base_url": URL, **settings})
 
@@ -134,7 +138,7 @@ def test_a_blank_key_is_no_key(blank: str | None) -> None:
         ("endpoints", ("api/users",), ("api/users",)),
         ("headers", '{"X-Team": "data"}', {"X-Team": "data"}),
         ("headers", {"X-Team": "data"}, {"X-Team": "data"}),
-        ("auth_type", "api_key", "api_key"),
+        ("auth_type", "none", "none"),
         ("idempotency_header", "Idempotency-Key", "Idempotency-Key"),
         ("test_endpoint", "api/health", "api/health"),
         ("login", " user ", "user"),
@@ -147,7 +151,7 @@ def test_a_blank_key_is_no_key(blank: str | None) -> None:
 )
 def test_the_form_of_a_value_is_read_leniently(field: str, given: object, value: object) -> None:
     """Strings for numbers and booleans, JSON text or words for lists, JSON text for mappings."""
-    assert getattr(config(**{field: given}), field) == value
+    assert getattr(config(**CHOSEN.get(field, {}), **{field: given}), field) == value
 
 
 @pytest.mark.parametrize(
@@ -251,7 +255,7 @@ def test_the_form_of_a_value_is_read_leniently(field: str, given: object, value:
 )
 def test_a_wrong_value_is_an_error_that_names_the_field(field: str, wrong: object) -> None:
     """Never a guess, never another kind of exception; the message begins with the field."""
-    error = problem(**{field: wrong})
+    error = problem(**CHOSEN.get(field, {}), **{field: wrong})
     assert error.field == field
     assert field.removesuffix("s") in error.message
     assert "pydantic" not in error.message.lower()
@@ -299,6 +303,63 @@ def test_a_login_with_a_colon_cannot_be_basic() -> None:
     """The colon would move a part of the user into the password."""
     assert problem(login="a:b", api_key=KEY).field == "login"
     assert config(login="a:b", api_key=KEY, auth_type="bearer").auth == "bearer"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "kind"),
+    [
+        ("oauth_url", "https://login.example/token", "oauth2"),
+        ("scope", "users.read", "oauth2"),
+        ("key_name", "X-Token", "api_key"),
+    ],
+)
+def test_what_one_kind_of_authentication_uses_needs_that_kind(setting: str, value: str, kind: str) -> None:
+    """Else a client secret would go to the backend, and a key into another header than the one named.
+
+    RFC 6749, section 2.3 has the client's secret for the authorization server alone.
+    """
+    error = problem(login="id", api_key=KEY, **{setting: value})
+    assert (error.field, error.message) == (
+        setting,
+        f"{setting}: it goes with auth_type {kind!r}, which is not set",
+    )
+    for chosen in ("none", "bearer", "basic"):  # by somebody who tries one after the other
+        assert (
+            getattr(config(login="id", api_key=KEY, auth_type=chosen, **{setting: value}), setting) == value
+        )
+
+
+def test_the_default_of_a_setting_of_another_kind_is_none_that_was_given() -> None:
+    """All settings of a client are those of another one."""
+    assert config(**{**dict(config(api_key=KEY)), "timeout": 7}).auth == "bearer"
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "missing"),
+    [
+        ("bearer", {}, ["api_key"]),
+        ("bearer", {"login": "ada"}, ["api_key"]),
+        ("api_key", {"key_name": "X-Token"}, ["api_key"]),
+        ("basic", {}, ["login"]),
+        ("oauth2", {}, ["oauth_url", "login", "api_key"]),
+        ("oauth2", {"login": "id", "api_key": KEY}, ["oauth_url"]),
+        ("oauth2", {"oauth_url": "https://login.example/token", "api_key": KEY}, ["login"]),
+        ("oauth2", {"oauth_url": "https://login.example/token", "login": "id"}, ["api_key"]),
+    ],
+)
+def test_a_kind_of_authentication_needs_what_it_sends(
+    kind: str, given: dict[str, str], missing: list[str]
+) -> None:
+    """What is missing is named, and nothing else: without it no request would be authenticated."""
+    error = problem(auth_type=kind, **given)
+    needs = f"it is missing, and auth_type {kind!r} needs it"
+    assert (error.field, error.message) == (missing[0], "; ".join(f"{name}: {needs}" for name in missing))
+
+
+@pytest.mark.parametrize("given", [{"login": "key"}, {"api_key": "password"}])
+def test_basic_credentials_may_be_half_empty(given: dict[str, str]) -> None:
+    """Stripe takes the key as user, and others it as password (docs.stripe.com/api/authentication)."""
+    assert config(auth_type="basic", **given).auth == "basic"
 
 
 @pytest.mark.parametrize(

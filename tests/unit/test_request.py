@@ -168,8 +168,6 @@ def test_a_body_says_that_it_is_json() -> None:
         ({"api_key": "k", "auth_type": "api_key"}, "X-API-Key", "k"),
         ({"api_key": "k", "auth_type": "api_key", "key_name": "Authorization"}, "Authorization", "k"),
         ({"api_key": "k", "auth_type": "none"}, "Authorization", None),
-        ({"auth_type": "bearer"}, "Authorization", None),
-        ({"auth_type": "basic"}, "Authorization", None),
     ],
 )
 def test_the_key_is_sent_as_the_connection_says(

@@ -24,6 +24,8 @@ MAX_OF_OTHER_TYPES = 80
 _PREFIX = "extra__mirrordb__"  # of extras that Airflow's older forms saved
 _NO_COMMENT = re.compile(r"[^ -~]|[()\\]")  # what would have to be quoted in a comment
 _STANDARD_FIELDS = {"base_url": "Host", "login": "Login", "api_key": "Password"}
+# A message may tell of several settings; each of its parts begins with the name of one.
+_PART = re.compile(rf"(?P<start>^|; )(?P<name>{'|'.join(MirrorDBConfig.model_fields)}): ")
 
 
 class ConnectionLike(Protocol):
@@ -75,19 +77,18 @@ def _config_from(connection: ConnectionLike, *, ignore_unknown: bool) -> MirrorD
 def _explained(error: ConfigError, connection: ConnectionLike) -> ConfigError:
     """Return an error that names the connection, and its field or extra as its form does."""
     error.conn_id = connection.conn_id
-    standard, prefix = _STANDARD_FIELDS.get(error.field), f"{error.field}: "
-    if standard and error.message.startswith(prefix):
-        error.message = f"{standard}: {error.message.removeprefix(prefix)}"
-    elif error.field in MirrorDBConfig.model_fields and not standard:
-        error.message = f"extra {error.message}"
-    else:
-        error.message = error.message.replace("unknown setting", "unknown extra", 1)
+    error.message = _PART.sub(_named, error.message).replace("unknown setting", "unknown extra")
     if connection.conn_type != "mirrordb":
         error.message = (
             f"its type is {connection.conn_type!r}, and should be 'mirrordb' (MirrorDB);"
             f" {shortened(error.message, MAX_OF_OTHER_TYPES)}"
         )
     return error
+
+
+def _named(part: re.Match[str]) -> str:
+    name = part["name"]
+    return f"{part['start']}{_STANDARD_FIELDS.get(name, f'extra {name}')}: "
 
 
 def base_url(host: str | None, schema: str | None, port: int | None) -> str:
