@@ -22,7 +22,7 @@
     │   ├── RefusedError             a 2xx whose body tells of an error, at error_path
     │   ├── RateLimitError           429
     │   └── ServerError              5xx
-    ├── InvalidResponseError     a success whose body is too large, not whole, or, of a read, not JSON
+    ├── InvalidResponseError     a success whose body is too large, not whole, a page, or, of a read, not JSON
     ├── FailedStateError         a resource will never be what a sensor waits for
     │   └── JobFailedError           a job failed, was cancelled, or is gone
     ├── JobTimeoutError          a job was not done in time
@@ -259,7 +259,7 @@ class ServerError(ResponseError):
 class InvalidResponseError(MirrorDBError):
     """A success (the request was applied) whose body is too large, not whole, or, of a read, not JSON.
 
-    :param status: HTTP status of the answer
+    :param status: HTTP status of the answer; a ``retryable`` page (HTML) tells nothing of a write
     :param request_id: the id under which the backend logged the request
     """
 

@@ -17,6 +17,7 @@ from airflow_mirrordb.client.errors import (
     InvalidResponseError,
     MirrorDBError,
 )
+from airflow_mirrordb.client.retries.write_safety import is_page_for_write
 from airflow_mirrordb.task.memory.state import LARGEST, TaskState
 from airflow_mirrordb.task.serialization import NotStorableError, to_text
 
@@ -194,7 +195,7 @@ class BulkState:
         """Add what is kept of a record that has ended; nothing if the next try may know nothing of it."""
         assert record is not None  # noqa: S101  # it has ended
         error = record.error
-        if isinstance(error, InvalidResponseError) and not self._reads:
+        if isinstance(error, InvalidResponseError) and not self._reads and not is_page_for_write(error):
             row.applied.append(name)
         elif error is None:
             if self._has_room(row, record.response):

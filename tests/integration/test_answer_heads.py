@@ -284,7 +284,7 @@ async def test_what_follows_a_whole_answer_costs_the_connection_alone(
     ("content_type", "body", "result"),
     [
         ("text/plain", b"ok", "ok"),
-        ("text/html; charset=iso-8859-1", b"<p>\xe9</p>", "<p>é</p>"),
+        ("text/html; charset=iso-8859-1", b"\xe9<p>", "é<p>"),
         ("application/zip", b"PK\x03\x04\x00", None),
     ],
 )

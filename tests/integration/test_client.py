@@ -126,7 +126,7 @@ async def test_a_201_with_a_location_is_not_followed(
 
 
 async def test_a_page_is_no_data(answering: Answering, config_for: ConfigFor) -> None:
-    """A login page with status 200 is an error to a read; a create was done, and the page is its result."""
+    """A login page with status 200 is an error to a read; by 201 a create was done, whose result it is."""
     pages = [web.Response(status=status, text="<html>", content_type="text/html") for status in (200, 201)]
     backend = await answering(*pages)
     async with GenericMirrorDB(config_for(backend.base_url)) as client:

@@ -166,6 +166,11 @@ ANSWERS = {
         answers=((200, b"<html><head><title>Sign in</title></head></html>", {"Content-Type": "text/html"}),),
         says=("200", "Sign in", "base URL"),
     ),
+    "a login in the place of an answer to a write": Mistake(
+        does=creates(),
+        answers=((200, b"<html><head><title>Sign in</title></head></html>", {"Content-Type": "text/html"}),),
+        says=("200", "Sign in", "may or may not have been applied", "login", "accept='text/html'"),
+    ),
     "CSV": Mistake(
         does=reads(),
         answers=((200, b"a,b\n1,2\n", {"Content-Type": "text/csv"}),),

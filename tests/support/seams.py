@@ -170,6 +170,7 @@ SEAMS = {
     "airflow_mirrordb.client.messages.response": {
         "304 after a write": "_is_success",
         "pages that were not asked for": "is_unasked_page",
+        "pages that tell nothing of a write": "is_page_instead",
         "what is not ready": "is_pending",
         "304 that nobody asked for": "_is_conditional",
         "memory of decoded bodies": "decoded_size",

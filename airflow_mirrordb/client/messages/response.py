@@ -43,6 +43,8 @@ SUCCESS = range(200, 300)
 #: Statuses that say that a resource is not there; who had it once says 410 (RFC 9110, section 15.5.11).
 GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _CONTENT_TYPE, _ETAG = istr("Content-Type"), istr("ETag")  # looked up in half the time
+#: 2xx that say that a write was applied, or taken.
+_TELLING = (HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
 APPLIED = "; the write itself was applied"
 #: Bytes of an answer by which it is known to be a page.
 MAX_PAGE = 2**14
@@ -252,18 +254,18 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
         try:
             return decode(body), True
         except (ValueError, RecursionError) as fault:
-            if not request.reads:
+            if not request.reads and not is_page_instead(answer.status, answer.headers, answer.body, request):
                 return text_from(answer.body, content_type), False
-            passes = is_web_page(answer.headers, answer.body)
+            passes = not request.reads or is_web_page(answer.headers, answer.body)
             reason = (
                 f"the body of {len(answer.body):,} bytes is not JSON (content type"
                 f" {shortened(content_type, 200)!r}): {fault_in(body, fault)};"
-                f" {_remedy(content_type, passes=passes)}"
+                f" {_remedy(content_type, passes=passes, reads=request.reads)}"
             )
     if request.any_body and not _should_be_json(answer, content_type):
         return None, False
     error = InvalidResponseError(
-        message=f"{answer.status}, but {reason}{'' if request.reads else APPLIED}",
+        message=f"{answer.status}, but {reason}{'' if request.reads or passes else APPLIED}",
         status=answer.status,
         request_id=request_id_of(answer.headers),
         maybe_applied=not request.reads,
@@ -273,34 +275,50 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
 
 
 def check_for_page(status: int, headers: Mapping[str, str], body: bytes, request: MirrorDBRequest) -> None:
-    """Check that the answer of a read is no page (HTML) where other text was asked for.
+    """Check that an answer is no page (HTML) where something else was asked for.
 
     :param body: its beginning
-    :raises InvalidResponseError: if it is one
+    :raises InvalidResponseError: if it is one; of a write, if nobody knows by it what became of that
     """
-    if not request.reads or not is_unasked_page(headers, body, request.accept):
+    if not is_page_instead(status, headers, body, request):
         return
     content_type = headers.get(_CONTENT_TYPE, "none")
     words = words_of_page(text_from(body[:MAX_PAGE], content_type) or "")[1]
+    wanted = "" if request.accept is None else f", and not {request.accept!r:.200}"
     raise attach_request(
         InvalidResponseError(
             message=f"{status}, but the answer is a page (content type {shortened(content_type, 200)!r}), as"
-            f" gateways send for a failure, and not {request.accept!r:.200}: {shortened(words, 200)!r}; if a"
-            " page is wanted, accept must name its type, as text/html",
+            f" gateways send for a failure or a login{wanted}: {shortened(words, 200)!r}; if a page is"
+            " wanted, accept must name its type, as text/html",
             status=status,
             request_id=request_id_of(headers),
+            maybe_applied=not request.reads,
             retryable=True,
         ),
         request,
     )
 
 
-def _remedy(content_type: str, *, passes: bool) -> str:
+def is_page_instead(status: int, headers: Mapping[str, str], body: bytes, request: MirrorDBRequest) -> bool:
+    """Return whether an answer is a page that may be that of a gateway, in the place of the backend's own.
+
+    A gateway that wants a login lets no write through. 201 and 202 say themselves what became of one
+    (RFC 9110, sections 15.3.2 and 15.3.3), whatever comes along.
+
+    :param body: its beginning
+    """
+    is_told = not request.reads and status in _TELLING
+    return not is_told and is_unasked_page(headers, body, request.accept)
+
+
+def _remedy(content_type: str, *, passes: bool, reads: bool) -> str:
     """Return what to do about a body that is not JSON.
 
     :param passes: whether it is a page, as of a proxy or a login
     """
     if passes:
+        if not reads:
+            return "is a login wanted, or the base URL wrong? accept='text/html' takes a page"
         return "look whether the base URL and the endpoint are right, and whether the backend wants a login"
     media_type = content_type.partition(";")[0].strip()
     named = f"={media_type!r}" if _MEDIA_TYPE.fullmatch(media_type) else ""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from airflow_mirrordb.client.config import MirrorDBConfig
-from airflow_mirrordb.media_types import is_html_type, takes_page
+from airflow_mirrordb.media_types import is_html_type, is_json_type, takes_page
 
 #: 4xx that say nothing against the request itself: a time-out, a lock that somebody else holds (RFC 4918,
 #: section 11.3), too early, too many.
@@ -42,16 +42,17 @@ def is_web_page(headers: Mapping[str, str], body: bytes) -> bool:
 
 
 def is_unasked_page(headers: Mapping[str, str], body: bytes, accept: str | None) -> bool:
-    """Return whether an answer is a page for people where other text was asked for, as ``text/csv``.
+    """Return whether an answer is a page for people where something else was asked for, as ``text/csv``.
 
-    It calls itself HTML, or nothing, and looks like that: many frameworks call each text HTML that an author
-    gives no type.
+    It calls itself HTML and looks like that: many frameworks call each text HTML that an author gives no
+    type. Or it calls itself nothing, or JSON, and begins as a page does.
 
     :param body: its beginning
+    :param accept: what was asked for; None for JSON
     """
-    if accept is None or takes_page(accept):
+    if accept is not None and takes_page(accept):
         return False
-    content_type = headers.get("Content-Type")
-    if content_type is None:
-        return _PAGE.match(body.removeprefix(BOM_UTF8)) is not None
-    return is_html_type(content_type) and body.removeprefix(BOM_UTF8).lstrip().startswith(b"<")
+    content_type, text = headers.get("Content-Type"), body.removeprefix(BOM_UTF8)
+    if content_type is None or is_json_type(content_type):
+        return _PAGE.match(text) is not None
+    return is_html_type(content_type) and text.lstrip().startswith(b"<")

@@ -21,6 +21,7 @@ from airflow_mirrordb.client.messages.response import APPLIED, SUCCESS, Answer
 from airflow_mirrordb.client.retries.retry import NOT_APPLIED_STATUSES, Progress
 from airflow_mirrordb.client.retries.wait_headers import retry_after
 
+UNKNOWN = "the write may or may not have been applied"
 _AFTER_AN_ACTION = (HTTPStatus.FOUND, HTTPStatus.SEE_OTHER)  # redirects to what came of it
 
 
@@ -71,7 +72,9 @@ def classify_failure(
     connection was never made, or it refused for now, as by 423, 425, 429, or a 4xx or 503 with Retry-After.
     Any other failure that may hide a success is an :class:`AmbiguousWriteError`. So is a conflict that an
     earlier attempt may have caused, or a 2xx to a create or PATCH whose body tells of one. Where an answer
-    began that is a success, only the result is lost: an :class:`InvalidResponseError`.
+    began that is a success, only the result is lost: an :class:`InvalidResponseError`. A page (HTML) in the
+    place of an answer tells nothing: a login does not pass by itself, so that the client sends nothing again,
+    and who may repeat the write learns that from the error.
 
     :param error: of an attempt; its ``maybe_applied`` says whether the backend may have applied that one
     :param maybe_applied: whether an attempt before it may have been applied
@@ -79,7 +82,8 @@ def classify_failure(
     if sent.reads:
         return error
     status = error.status if isinstance(error, ResponseError) else None
-    told = isinstance(error, InvalidResponseError | RefusedError)  # what became of it
+    is_page = is_page_for_write(error)
+    told = isinstance(error, InvalidResponseError | RefusedError) and not is_page  # what became of it
     hides_success = error.maybe_applied and not told
     conflicts = maybe_applied and status in (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
     duplicates = maybe_applied and isinstance(error, RefusedError) and sent.method in KEYED
@@ -89,7 +93,17 @@ def classify_failure(
         return ambiguous(error, request)
     elif hides_success and not sent.repeatable:
         return _without_answer(error, request)
+    if is_page:
+        error.message = f"{UNKNOWN} ({error.message})"
     return error
+
+
+def is_page_for_write(error: MirrorDBError) -> bool:
+    """Whether a page (HTML) came in the place of the answer to a write, and nobody knows what became of that.
+
+    All other answers to a write that cannot be used say that it was applied, and are final.
+    """
+    return isinstance(error, InvalidResponseError) and error.maybe_applied and error.retryable
 
 
 def may_be_begun_anew(request: MirrorDBRequest, *, sends_keys: bool) -> bool:
@@ -127,7 +141,7 @@ def ambiguous(error: MirrorDBError, request: MirrorDBRequest) -> AmbiguousWriteE
         if request.method == "POST" and _LOOKS_LIKE_A_READ.search(request.endpoint):
             pattern = f"QUERY {request.endpoint}"
             advice += f", and if it only reads, so could a read with data, on the pattern {pattern!r}"
-    unknown = f"the write may or may not have been applied ({error.message})"
+    unknown = f"{UNKNOWN} ({error.message})"
     return AmbiguousWriteError(
         message=f"{unknown}; look before you repeat it{advice}",
         method=request.method,

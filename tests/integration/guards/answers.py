@@ -36,6 +36,7 @@ from tests.integration import (
     test_page_signs as signs_of_pages,
     test_pages as paginated,
     test_pages_as_one as pages_as_one,
+    test_pages_of_gateways as gateways,
     test_passing_answers as passing,
     test_proxy as proxies,
     test_ranges as ranges,
@@ -83,6 +84,11 @@ GUARDS: dict[str, Guard] = {
         without=lambda *_: False,
         check=accepted.test_a_page_that_was_not_asked_for_is_an_error,
         arguments={"mode": {}, "headers": {"Content-Type": "text/html"}, "to_file": True},
+    ),
+    "pages that tell nothing of a write": Guard(
+        without=lambda *_: False,
+        check=gateways.test_a_write_that_a_page_answers_is_ambiguous,
+        arguments={"name": "create", "accept": None, "content_type": "text/html"},
     ),
     # forks
     "connections of the parent": Guard(
