@@ -17,20 +17,9 @@ from airflow_mirrordb.json_types import NOT_GIVEN, is_list
 from airflow_mirrordb.task.arguments import check_choice_of_failed, max_failed_of
 from airflow_mirrordb.task.templates import has_template
 
-#: What other HTTP clients and operators call our arguments.
-_ELSEWHERE = {
-    "json": "data",
-    "body": "data",
-    "payload": "data",
-    "url": "endpoint",
-    "path": "endpoint",
-    "http_conn_id": "mirrordb_conn_id",
-    "conn_id": "mirrordb_conn_id",
-    "pagination_function": "paginate",
-    "response_check": "error_path of the connection",
-}
 #: In an endpoint that has none of these nothing is wrong that could be seen without its connection.
 _ODD = frozenset("\\?#%:")
+_ANY = ("self", "args", "kwargs")
 _SENSITIVE = (
     "auth",
     "token",
@@ -69,27 +58,28 @@ def check_names(operator: type, given: Mapping[str, Any]) -> None:
 
     :raises TypeError: names one that does not exist, and the nearest one that does
     """
-    own, others = _arguments(operator)
-    unknown = min(given.keys() - others, default=None)
-    if unknown is None:
-        return
-    import difflib  # few DAG files need it
+    own, others = arguments(operator)
+    unknown = min(given.keys() - others - own.keys(), default=None)
+    if unknown is not None:
+        from airflow_mirrordb.task.mistakes.argument_names import unknown_argument
 
-    near = difflib.get_close_matches(unknown, sorted(own | others), n=1)
-    meant = _ELSEWHERE.get(unknown) or (near[0] if near else "")
-    remedy = f"; did you mean {meant!r}?" if meant else ""
-    raise TypeError(f"{operator.__name__} has no argument {unknown!r}{remedy}")
+        raise TypeError(unknown_argument(operator, unknown, given[unknown], own=own, others=others))
 
 
 @functools.cache
-def _arguments(operator: type) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the names of what our constructors of an operator take, and of what those of others do."""
-    own, others = set[str](), set[str]()
-    for kind in operator.__mro__:
-        if "__init__" in vars(kind):
-            names = inspect.signature(vars(kind)["__init__"]).parameters.keys() - {"self", "args", "kwargs"}
-            (own if kind.__module__.startswith("airflow_mirrordb.") else others).update(names)
-    return frozenset(own), frozenset(others)
+def arguments(kind: type) -> tuple[Mapping[str, None], frozenset[str]]:
+    """Return what our constructors of a class take, its own first, and what those of others do, by name."""
+    own, others = dict[str, None](), set[str]()
+    for base in kind.__mro__:
+        if "__init__" in vars(base):
+            names = [
+                name for name in inspect.signature(vars(base)["__init__"]).parameters if name not in _ANY
+            ]
+            if base.__module__.startswith("airflow_mirrordb."):
+                own.update(dict.fromkeys(names))
+            else:
+                others.update(names)
+    return own, frozenset(others - own.keys())
 
 
 def check_endpoint_argument(endpoint: object) -> None:

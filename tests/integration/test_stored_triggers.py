@@ -282,8 +282,23 @@ def test_tasks_that_start_in_the_triggerer_store_no_defaults() -> None:
 )
 def test_an_author_who_misspells_an_argument_is_told(make: Callable[..., Any]) -> None:
     """Only the triggerer ignores an argument: where Airflow asks what to store, it is an error."""
-    with pytest.raises(TypeError, match="has no argument pol_interval"):
+    with pytest.raises(TypeError, match="has no argument 'pol_interval'"):
         encode_trigger(make(pol_interval=5))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        ("interval", "poll_interval"),
+        ("poke_interval", "poll_interval"),
+        ("conn_id", "mirrordb_conn_id"),
+        ("json_path", "field"),
+    ],
+)
+def test_a_watcher_tells_what_was_meant(wrong: str, meant: str) -> None:
+    """A sensor waits by ``poke_interval``, a watcher by ``poll_interval``."""
+    with pytest.raises(TypeError, match=f"has no argument '{wrong}'; did you mean '{meant}'"):
+        encode_trigger(MirrorDBEventTrigger(endpoint="api/users", **{wrong: 5}))  # type: ignore[arg-type]
 
 
 def test_a_subclass_may_take_any_argument() -> None:

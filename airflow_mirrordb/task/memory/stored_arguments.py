@@ -56,10 +56,13 @@ class StoredArguments:
 
         :raises TypeError: if an argument is not known; a trigger that runs ignores those of other versions
         """
-        if self._unknown and self.trigger_id is None:
-            raise TypeError(f"{type(self).__name__} has no argument {' and no '.join(self._unknown)}")
-        self.check_arguments()
         made_by: Callable[..., Any] = type(self)
+        if self._unknown and self.trigger_id is None:
+            from airflow_mirrordb.task.mistakes.argument_names import unknown_argument
+
+            known = defaults_of(made_by).keys()
+            raise TypeError(unknown_argument(type(self), self._unknown[0], None, own=known))
+        self.check_arguments()
         arguments = {}
         for name, default in defaults_of(made_by).items():
             value = getattr(self, name)

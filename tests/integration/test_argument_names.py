@@ -1,0 +1,146 @@
+"""What is said of an argument that an operator, the sensor or the watcher does not have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_mirrordb.client.calls import argument_names
+from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.messages.request import BodyOptions, RequestOptions
+from airflow_mirrordb.operators.job import MirrorDBJobOperator
+from airflow_mirrordb.operators.mirrordb import (
+    MirrorDBCreateOperator,
+    MirrorDBDeleteOperator,
+    MirrorDBReadOperator,
+    MirrorDBUpdateOperator,
+)
+from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
+from airflow_mirrordb.task.checks import arguments
+from airflow_mirrordb.task.mistakes.argument_names import _OF_SOME, _SENDS, unknown_argument
+
+CREATE, READ = MirrorDBCreateOperator, MirrorDBReadOperator
+UPDATE, DELETE = MirrorDBUpdateOperator, MirrorDBDeleteOperator
+JOB, SENSOR = MirrorDBJobOperator, MirrorDBSensor
+KINDS = (CREATE, READ, UPDATE, DELETE, JOB, SENSOR)
+
+
+def told(kind: type[BaseOperator], **wrong: Any) -> str:
+    """Return what is said of an argument when the DAG is read."""
+    given: dict[str, Any] = {"endpoint": "api/users/7"}
+    if kind in (CREATE, UPDATE, JOB):
+        given["data"] = {}
+    with pytest.raises(TypeError) as caught:
+        kind(task_id="load", **given, **wrong)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "says"),
+    [
+        # HttpOperator: one operator for all methods
+        (READ, {"method": "POST"}, "it sends GET; POST is sent by MirrorDBCreateOperator"),
+        (READ, {"method": "GET"}, "it always sends GET"),
+        (UPDATE, {"method": "PATCH"}, "for PATCH say partial=True"),
+        (CREATE, {"method": "patch"}, "PATCH is sent by MirrorDBUpdateOperator with partial=True"),
+        (
+            DELETE,
+            {"method": "HEAD"},
+            "it sends DELETE; there are operators for GET, POST, PUT, PATCH, DELETE",
+        ),
+        (JOB, {"method": "PUT"}, "it sends POST; PUT is sent by MirrorDBUpdateOperator"),
+        (SENSOR, {"method": "POST"}, "it sends GET; POST is sent by"),
+        (READ, {"auth_type": "basic"}, "in the connection, by its extra auth_type"),
+        (READ, {"extra_options": {}}, "in the connection, by its extra timeout, verify and proxy"),
+        (READ, {"retry_args": {}}, "in the connection, by its extra max_attempts"),
+        (READ, {"response_check": print}, "in the connection, by its extra error_path"),
+        (READ, {"pagination_function": print}, "did you mean 'paginate'?"),
+        (READ, {"log_response": True}, "it is the task's result"),
+        (READ, {"http_conn_id": "x"}, "did you mean 'mirrordb_conn_id'?"),
+        # HttpSensor
+        (SENSOR, {"request_params": {}}, "did you mean 'query'?"),
+        (SENSOR, {"response_check": print}, "did you mean 'condition'?"),
+        (SENSOR, {"response_error_codes_allowlist": ["404"]}, "did you mean 'not_yet'?"),
+        # requests, httpx, and clients of single backends
+        (READ, {"timeout": 60}, "did you mean 'request_timeout'?"),
+        (READ, {"token": "x"}, "in the connection, by its field Password"),
+        (READ, {"verify": False}, "in the connection, by its extra verify"),
+        (READ, {"filter": "x"}, "as query={'filter': ...}; 'response_filter' keeps a part of the answer"),
+        (READ, {"page_size": 3}, "as query={'page_size': ...}; 'paginate' reads all pages"),
+        (UPDATE, {"limit": 3}, "a parameter of the URL goes into 'query', as query={'limit': ...}"),
+        (UPDATE, {"etag": '"v7"'}, "did you mean 'if_match'?"),
+        (READ, {"etag": '"v7"'}, "in the result of full_response=True"),
+        (UPDATE, {"patch": True}, "did you mean 'partial'?"),
+        (CREATE, {"patch": True}, "'partial' is an argument of MirrorDBUpdateOperator"),
+        (DELETE, {"ignore_missing": True}, "did you mean 'missing_ok'?"),
+        (DELETE, {"data": {}}, "a DELETE has no body"),
+        (CREATE, {"paginate": {}}, "'paginate' is an argument of what reads a collection"),
+        (CREATE, {"text": "{}"}, "did you mean 'data'?"),
+        (READ, {"output_file": "/x"}, "did you mean 'output_path'?"),
+        (CREATE, {"file": "/x"}, "did you mean 'input_path'?"),
+        (READ, {"user_id": 7}, "has no argument 'user_id'; it has data, paginate, output_path, "),
+        # what this package has elsewhere
+        (READ, {"poll_interval": 60}, "MirrorDBSensor waits for a resource"),
+        (SENSOR, {"poll_interval": 60}, "did you mean 'poke_interval'?"),
+        (SENSOR, {"value": "DONE"}, "did you mean 'equals'?"),
+        (SENSOR, {"failed_states": ["F"]}, "did you mean 'failed'?"),
+        (JOB, {"success_states": ["F"]}, "did you mean 'succeeded'?"),
+        (JOB, {"interval": 60}, "did you mean 'poll_interval'?"),
+        (JOB, {"status_url": 1}, "did you mean 'job'?"),
+        # slips
+        (READ, {"qurey": {}}, "did you mean 'query'?"),
+        (READ, {"retry": 3}, "did you mean 'retries'?"),
+    ],
+)
+def test_what_was_meant_is_told(kind: type[BaseOperator], wrong: dict[str, Any], says: str) -> None:
+    """The names are those of the HTTP provider's reference (operators, sensors), of requests and of httpx."""
+    message = told(kind, **wrong)
+    assert message.startswith(f"task 'load': {kind.__name__} has no argument {next(iter(wrong))!r}")
+    assert says in message
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(READ, "methodology"), (UPDATE, "matching"), (READ, "wait_timeout_s"), (CREATE, "insert_all")],
+)
+def test_far_guesses_are_not_offered(kind: type[BaseOperator], name: str) -> None:
+    """Who follows one makes another mistake, without a word: ``method_name`` for ``method`` is a label."""
+    message = told(kind, **{name: 1})
+    assert "did you mean" not in message
+    assert ", endpoint, mirrordb_conn_id, " in message
+
+
+def test_the_jobs_own_arguments_are_arguments() -> None:
+    """``timeout`` and ``poll_interval`` mean a job there."""
+    JOB(task_id="j", endpoint="api/jobs", data={}, timeout=600, poll_interval=60, result="api/jobs/{id}/rows")
+
+
+def test_what_is_offered_is_there() -> None:
+    """A table is no better than the names in it."""
+    options = {*BodyOptions.__annotations__, *RequestOptions.__annotations__}
+    ours = set[str]().union(options, *(arguments(kind)[0] for kind in KINDS))
+    airflows = {"poke_interval", "retries"}
+    assert {name for names in argument_names._MEANT.values() for name in names} <= ours | airflows
+    extras = {part for name in argument_names._OF_CONNECTION.values() for part in name.split(", ")}
+    named = {word for place in extras for word in place.split(" and ")}
+    assert named - {"Login", "Password", "Host"} <= set(MirrorDBConfig.model_fields)
+    for name, classes in _OF_SOME.items():
+        for kind in KINDS:
+            if kind.__name__ in classes:
+                assert name in arguments(kind)[0]
+
+
+def test_a_method_is_told_of_every_operator() -> None:
+    """An operator that sends another one is here, too."""
+    assert {kind.__name__ for kind in KINDS} <= _SENDS.keys()
+
+
+def test_a_class_of_a_users_own_is_its_base() -> None:
+    """Its own arguments are its affair."""
+
+    class Users(MirrorDBReadOperator):
+        pass
+
+    assert "it sends GET; POST" in unknown_argument(Users, "method", "POST", own=())
