@@ -25,11 +25,11 @@ from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES, parse_argument, ref
 from airflow_mirrordb.task.checks import (
     check_accept_argument,
     check_bulk_arguments,
+    check_constants,
     check_endpoint_argument,
     check_filter_argument,
     check_headers_argument,
     check_names,
-    check_size_argument,
     naming,
     refuse_sensitive,
 )
@@ -139,7 +139,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
     ) -> None:
         with naming(kwargs.get("task_id")):
             check_names(type(self), kwargs)
-            check_size_argument(max_event_bytes)
+            check_constants(max_event_bytes, deferrable=deferrable)
             check_filter_argument(response_filter)
             check_accept_argument(accept)
             check_bulk_arguments(on_error, concurrency, max_failed)

@@ -15,6 +15,7 @@ from airflow_mirrordb.operators.base import MirrorDBOperator
 from airflow_mirrordb.task.arguments import BODY_FIELDS, parse_argument, read_of, request_of
 from airflow_mirrordb.task.checks import (
     check_body_arguments,
+    check_flags,
     check_paginate_argument,
     check_path_arguments,
     naming,
@@ -139,6 +140,7 @@ class MirrorDBReadOperator(MirrorDBOperator):
         with naming(self.task_id):
             check_paginate_argument(paginate, data)
             check_path_arguments(output_path=output_path)
+            check_flags(start_from_trigger=start_from_trigger, end_from_trigger=end_from_trigger)
         self.data = data
         self.paginate = paginate
         self.output_path = output_path

@@ -22,7 +22,13 @@ from airflow_mirrordb.conditions import (
     path_of,
 )
 from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES, READ_FIELDS, condition_of, fields_of, poll_of
-from airflow_mirrordb.task.checks import check_names, check_sensor_arguments, naming, refuse_sensitive
+from airflow_mirrordb.task.checks import (
+    check_constants,
+    check_names,
+    check_sensor_arguments,
+    naming,
+    refuse_sensitive,
+)
 from airflow_mirrordb.task.failures import fail, retry_arguments, skipping, time_out, timing_out
 from airflow_mirrordb.task.link import MirrorDBResourceLink, keep_linked, link
 from airflow_mirrordb.task.start import start_in_triggerer
@@ -148,6 +154,14 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
     ) -> None:
         with naming(kwargs.get("task_id")):
             check_names(type(self), kwargs)
+            check_constants(
+                max_event_bytes,
+                gone=gone,
+                changed=changed,
+                deferrable=deferrable,
+                start_from_trigger=start_from_trigger,
+                end_from_trigger=end_from_trigger,
+            )
         super().__init__(**retry_arguments(retry_policy), **kwargs)
         self.endpoint = endpoint
         self.mirrordb_conn_id = mirrordb_conn_id

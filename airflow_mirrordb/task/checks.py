@@ -192,13 +192,26 @@ def check_accept_argument(accept: object) -> None:
         raise ValueError(f"accept: {error}") from None
 
 
-def check_size_argument(max_event_bytes: object) -> None:
-    """Check a ``max_event_bytes``, which is no template, when the DAG is read.
+def check_constants(max_event_bytes: object, **flags: object) -> None:
+    """Check arguments that are no templates, when the DAG is read.
 
-    :raises ValueError: if it is no number of bytes
+    :param flags: as for :func:`check_flags`
+    :raises ValueError: if one is not what it must be
     """
+    check_flags(**flags)
     if not isinstance(max_event_bytes, int) or max_event_bytes < 1:
         raise ValueError(f"max_event_bytes: it must be a number of bytes above 0, not {max_event_bytes!r}")
+
+
+def check_flags(**flags: object) -> None:
+    """Check flags that are no templates: the text ``False`` would count as true.
+
+    :param flags: by their names; None counts as false
+    :raises ValueError: names one that is no flag
+    """
+    for name, value in flags.items():
+        if value not in (True, False, None):
+            raise ValueError(f"{name}: it must be True or False, not {value!r:.200}")
 
 
 def check_bulk_arguments(on_error: object, concurrency: object, max_failed: object) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_mirrordb.job_arguments import JobArguments
 from airflow_mirrordb.task.arguments import parse_argument, plain_if_json
-from airflow_mirrordb.task.checks import check_paginate_argument, check_path_arguments
+from airflow_mirrordb.task.checks import check_flags, check_paginate_argument, check_path_arguments
 from airflow_mirrordb.task.templates import has_template
 
 #: The arguments of an operator that say how its job is followed.
@@ -43,6 +43,7 @@ def check_job_arguments(task: Any) -> None:
     :raises ValueError: names an argument that cannot be meant
     :raises InvalidRequestError: if ``paginate`` is wrong
     """
+    check_flags(cancel_on_kill=task.cancel_on_kill, durable=task.durable)
     given = {name: getattr(task, name) for name in JOB_FIELDS}
     JobArguments(**{name: _known(name, value) for name, value in given.items()})
     check_paginate_argument(task.paginate, None)

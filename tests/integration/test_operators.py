@@ -30,12 +30,14 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.devserver import DevServer
 from airflow_mirrordb.operators.base import MirrorDBOperator
+from airflow_mirrordb.operators.job import MirrorDBJobOperator
 from airflow_mirrordb.operators.mirrordb import (
     MirrorDBCreateOperator,
     MirrorDBDeleteOperator,
     MirrorDBReadOperator,
     MirrorDBUpdateOperator,
 )
+from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from airflow_mirrordb.task.outcomes.events import read_event
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger
 from tests.support.backends import ScriptedBackend, silent_backend
@@ -514,6 +516,7 @@ def test_operators_are_airflow_operators() -> None:
         {"response_filter": ["rows"]},
         {"on_error": "ignore"},
         {"concurrency": 0},
+        {"deferrable": "False"},
     ],
 )
 def test_arguments_that_are_no_templates_are_checked_at_once(
@@ -523,3 +526,22 @@ def test_arguments_that_are_no_templates_are_checked_at_once(
     with pytest.raises(ValueError, match=next(iter(wrong))):
         make(**wrong)
     make(on_error="{{ params.on_error }}", concurrency="{{ params.concurrency }}")
+
+
+@pytest.mark.parametrize(
+    ("operator", "flag"),
+    [
+        *((MirrorDBReadOperator, flag) for flag in ("deferrable", "start_from_trigger", "end_from_trigger")),
+        *((MirrorDBJobOperator, flag) for flag in ("deferrable", "cancel_on_kill", "durable")),
+        *((MirrorDBSensor, flag) for flag in ("deferrable", "start_from_trigger", "end_from_trigger")),
+        *((MirrorDBSensor, flag) for flag in ("gone", "changed")),
+    ],
+)
+@pytest.mark.parametrize("text", ["False", "{{ params.wait }}"])
+def test_a_text_is_no_flag_where_no_template_is_rendered(operator: type, flag: str, text: str) -> None:
+    """The text False is true to Python (its reference, "Truth Value Testing"): the task would defer."""
+    given: dict[str, Any] = {"task_id": "t", "endpoint": "api/jobs/7"}
+    if operator is MirrorDBJobOperator:
+        given |= {"job": {}, "data": {}, "state": "state", "succeeded": ["DONE"]}
+    with pytest.raises(ValueError, match=f"task 't': {flag}: it must be True or False, not '{text}'"):
+        operator(**given, **{flag: text})
