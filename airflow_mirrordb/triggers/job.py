@@ -132,17 +132,13 @@ class MirrorDBJobTrigger(StoredArguments, BaseTrigger):
         request = self._request_of(job)
         async with SharedClient(self.mirrordb_conn_id, self.operator) as client:
             run = client.begin_job(request, restored(JobArguments, self.arguments))
-            try:
-                done = await run.finish(
-                    job,
-                    restored(PollState, self.state),
-                    resume_at=self.resume_at,
-                    sink=sink_for(self.output_path),
-                    most_bytes=self.max_event_bytes,
-                )
-            except MirrorDBError as error:
-                log.error("%s", error)  # noqa: TRY400  # its traceback says nothing to who reads a log
-                raise
+            done = await run.finish(
+                job,
+                restored(PollState, self.state),
+                resume_at=self.resume_at,
+                sink=sink_for(self.output_path),
+                most_bytes=self.max_event_bytes,
+            )
         event = success_event(done.response, done.request)
         log.info("%s: %s", name_of(done.request, self.mirrordb_conn_id), answered(event))
         check_size(event, self.max_event_bytes, or_file=OR_FILE if self.may_be_file else "")

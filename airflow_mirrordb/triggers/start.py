@@ -166,7 +166,8 @@ class MirrorDBSensorStartTrigger(RemembersTemplates, MirrorDBSensorTrigger):
         now = self.clock()
         started = self.timeout_after.timestamp() - self.longest if self.timeout_after else now
         self.deadline = started + self.timeout
-        log.info("%s", waiting(name_of(request, self.mirrordb_conn_id), condition, self.deadline - now))
+        left = max(0.0, self.deadline - now)
+        log.info("%s", waiting(name_of(request, self.mirrordb_conn_id), condition, left))
         return await super()._poll_until_met()
 
     def _first_wait(self) -> float:

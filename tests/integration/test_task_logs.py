@@ -7,13 +7,15 @@ import json
 import logging
 import re
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_mirrordb.client import BulkError, ServerError
+from airflow_mirrordb.client import BulkError, JobFailedError, ServerError
 from airflow_mirrordb.operators.base import MirrorDBOperator
+from airflow_mirrordb.operators.job import MirrorDBJobOperator
 from airflow_mirrordb.operators.mirrordb import (
     MirrorDBCreateOperator,
     MirrorDBDeleteOperator,
@@ -104,6 +106,45 @@ def test_an_error_is_told_by_the_worker_alone(
         run(MirrorDBReadOperator(task_id="t", endpoint="api/users", deferrable=True, worker_timeout=0))
     (line,) = told()
     assert "is deferred until a triggerer sends it" in line
+
+
+def test_a_failed_job_is_told_by_the_worker_alone(
+    scripted: ScriptedBackend, set_connection: SetConnection, triggerer: object, told: Callable[[], list[str]]
+) -> None:
+    """As any error that the triggerer met."""
+    set_connection(scripted.url)
+    scripted.answer(202, {}, Location="/api/jobs/1")
+    for state in ("running", "failed"):
+        scripted.answer(200, {"state": state})
+    states: dict[str, Any] = {"state": "state", "succeeded": ["done"], "failed": ["failed"]}
+    job = MirrorDBJobOperator(
+        task_id="t",
+        endpoint="api/jobs",
+        data={},
+        poll_interval=0.01,
+        deferrable=True,
+        worker_timeout=0,
+        **states,
+    )
+    with pytest.raises(JobFailedError, match=f"GET api/jobs/1 {THROUGH}: the job failed"):
+        run(job)
+    assert not scripted.answers
+    assert "the job failed" not in "".join(told())
+
+
+@pytest.mark.usefixtures("triggerer", "told")
+def test_a_sensor_that_begins_too_late_polls_once(
+    scripted: ScriptedBackend, set_connection: SetConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No triggerer was there before; the time that is left is not below zero."""
+    set_connection(scripted.url)
+    scripted.answer(200, {"state": "new"})
+    trigger = MirrorDBSensorStartTrigger(
+        endpoint="api/users/7", field="state", equals="done", timeout=60, longest=61
+    )
+    trigger.timeout_after = datetime.now(timezone.utc) - timedelta(hours=1)
+    asyncio.run(first_event(trigger))
+    assert "waiting for state to be 'done', for at most 0 s" in caplog.text
 
 
 def test_a_task_without_a_worker_says_what_is_asked(
