@@ -199,7 +199,7 @@ ANSWERS = {
     "a list somewhere else": Mistake(
         does=reads(paginate={"style": "page", "param": "page", "records": "items"}),
         answers=((200, {"rows": [1]}, {}),),
-        says=("'items'", "lists at rows"),
+        says=("paginate.records", "'items'", "lists at rows", "'records': 'rows'"),
     ),
     "records where the body is the list": Mistake(
         does=reads(paginate={"style": "page", "param": "page", "records": "items"}),
@@ -219,6 +219,24 @@ PLACES = {
         does=reads(paginate={"style": "page", "param": "page", "records": "rows", "total": "total"}),
         answers=((200, {"rows": [1], "total": 3}, {}), (200, {"rows": [], "total": 3}, {})),
         says=("after 1 records", "3 in all", "'total'"),
+    ),
+    "a page number that counts records": Mistake(
+        does=reads(paginate={"style": "page", "param": "offset", "records": "rows"}),
+        answers=tuple((200, {"rows": [{"id": n} for n in range(at, at + 9)]}, {}) for at in (0, 1)),
+        says=("does 'offset' count records", "'offset'"),
+    ),
+    "a cursor that the backend does not know": Mistake(
+        does=reads(paginate={"style": "body", "next": "next", "param": "curs", "records": "rows"}),
+        answers=((200, {"rows": [{"id": 1}], "next": "b"}, {}),) * 2,
+        says=("in a circle", "'curs' (paginate.param)"),
+    ),
+    "the header Link by its name": Mistake(
+        does=reads(paginate={"style": "header", "next": "Link"}),
+        says=("paginate.next", "{'style': 'link'}"),
+    ),
+    "pages of no style": Mistake(
+        does=reads(paginate={}),
+        says=("paginate.style", "link, header, body, page, offset"),
     ),
     "a next page on another host": Mistake(
         does=reads(paginate={"style": "body", "next": "next", "records": "rows"}),

@@ -65,7 +65,7 @@ def check_page_arguments(arguments: object, unknown: Collection[str] = ()) -> No
         if name not in NAMES:
             raise _wrong(str(name), f"unknown argument; {remedy(name, NAMES)}")
     if "style" not in arguments:
-        raise _wrong("style", "it is missing")
+        raise _wrong("style", f"it is missing; it is one of {', '.join(NEEDED)}")
     given = {name for name, value in arguments.items() if value is not None or name in unknown}
     known = {name: value for name, value in arguments.items() if value is not None and name not in unknown}
     if "style" not in unknown:
@@ -138,6 +138,8 @@ def _check_style(style: object, known: Mapping[str, Any], given: Collection[str]
             raise _wrong(name, f"it goes with the style {' or '.join(styles)}, not {style!r}")
     if style == "header" and "next" in known and not TOKEN.fullmatch(str(known["next"])):
         raise _wrong("next", f"{known['next']!r} is no name of a header")
+    if style == "header" and str(known.get("next")).lower() == "link":
+        raise _wrong("next", "the header Link is what the style 'link' reads: {'style': 'link'}")
     if style == "body" and "next" in known:
         _check_path("next", known["next"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,27 @@ def ids_of(records: list[Any]) -> list[Any]:
     return [] if name is None else [record.get(name) for record in records if isinstance(record, dict)]
 
 
+def comes_again(page: Page, before: list[Any]) -> bool:
+    """Whether a page has the records of the one before, and not such that are equal anyway, as numbers."""
+    return page.records == before and any(isinstance(item, dict | list) for item in page.records[:1])
+
+
+def has_equals(records: list[Any]) -> bool:
+    """Whether some records of a page are equal."""
+    return len({json.dumps(record, sort_keys=True) for record in records}) < len(records)
+
+
+def overlap_of(records: list[Any], before: list[Any]) -> int:
+    """Return how many records of a page came on the one before, all but the first of that.
+
+    So begins each page where what should count pages counts records.
+    """
+    most = min(len(records), len(before) - 1)
+    if most < 1 or not isinstance(records[0], dict | list) or records[0] == before[0]:
+        return 0
+    return most if records[:most] == before[1 : 1 + most] else 0
+
+
 def _records_of(pagination: Pagination, response: MirrorDBResponse) -> list[Any]:
     if pagination.records is None:
         found = response.data
@@ -83,9 +105,11 @@ def _records_of(pagination: Pagination, response: MirrorDBResponse) -> list[Any]
         return []
     keys = shortened(f" with {', '.join(map(str, body))}", 200) if isinstance(body, dict) else ""
     lists = shortened(f"; there are lists at {', '.join(others)}", 300) if others else ""
+    lists += f", as 'records': {others[0]!r:.200}" if others else ""
     if isinstance(body, list):
         lists = "; leave 'records' out: the body itself is the list"
-    raise unusable(response, f"{place} is no list of records; the body is {kind_of(body)}{keys}{lists}")
+    reason = f"{place} is no list of records; the body is {kind_of(body)}{keys}{lists}"
+    raise unusable(response, f"paginate.records: {reason}")
 
 
 def _tell_of_nothing(pagination: Pagination, response: MirrorDBResponse) -> None:

@@ -7,7 +7,6 @@ Requests ahead of it are guesses, begun early; one that turns out wrong is given
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
@@ -19,7 +18,7 @@ from typing import Any
 
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.pages.next_links import PageRequest
-from airflow_mirrordb.client.collections.pages.page import Page, unusable
+from airflow_mirrordb.client.collections.pages.page import Page, comes_again, has_equals, overlap_of, unusable
 from airflow_mirrordb.client.collections.pages.pagination import Pagination, pagination_of
 from airflow_mirrordb.client.collections.pages.reading_report import ReadingReport
 from airflow_mirrordb.client.collections.pages.sender import Sent, is_end
@@ -57,6 +56,10 @@ class Reader:
     tells_progress: bool = True
 
 
+_CIRCLE = "the next page is one that was read before: the pages go in a circle"
+#: Records in a row that came before, but for the first of a page, by which it is sure that pages overlap: of
+#: less, as many may have been added meanwhile.
+_OVERLAP = 4
 #: Pages that tell how many records a page has that is not the last one.
 _ENOUGH = 2
 
@@ -191,6 +194,7 @@ class _Reading:
         self._seen: set[str] = set()
         self._before: list[Any] = []
         self._received = self._longest = self._skipped = self._filled = self._count = 0
+        self._overlap = 0
         self._must_go_on = self._came_again = self._tells_left = False
         self._total: int | None = None
         self._last: MirrorDBResponse | None = None
@@ -229,9 +233,7 @@ class _Reading:
         if following is not None and following.key in self._seen:
             came_anew = self._position == self._total and not self._came_again
             if page.count and not (self._is_complete and came_anew):
-                raise unusable(
-                    response, "the next page is one that was read before: the pages go in a circle"
-                )
+                raise unusable(response, f"{_CIRCLE}{self._doubt_of_param}")
             following = None
         if following is None:
             return page, None, []
@@ -279,7 +281,9 @@ class _Reading:
                 f"the collection ended after {self._position:,} records, and has {self._total:,} in all, says"
                 f" {self.pagination.total!r}",
             )
-        self._report.end(tells_left=self._tells_left)
+        self._report.end(
+            tells_left=self._tells_left, starts_elsewhere=starts_elsewhere or bool(self._skipped)
+        )
 
     def _note_total(self, page: Page) -> None:
         """Note the total, and whether it gets smaller by what comes: then it tells what is left.
@@ -295,15 +299,29 @@ class _Reading:
         Pages of records that are equal among themselves may be equal, too, if something else tells the end.
         """
         is_bounded = page.total is not None or page.page_count is not None
-        is_same = _comes_again(page, self._before)
-        if self.pagination.is_counted and is_same and not (is_bounded and _has_equals(page.records)):
+        is_same = comes_again(page, self._before)
+        if self.pagination.is_counted and is_same and not (is_bounded and has_equals(page.records)):
             raise unusable(
                 response,
                 "the page is the same as the one before: does the backend know 'param'? If it gives the last"
                 " page again and again, say 'total', 'page_count' or 'more'",
             )
         self._came_again |= is_same
+        overlap = overlap_of(page.records, self._before) if self.pagination.style == "page" else 0
+        self._overlap = self._overlap + overlap if overlap else 0
+        if self._overlap >= _OVERLAP:
+            reason = f"the page begins with the second record of the one before: {self._question}"
+            raise unusable(response, reason)
         self._before = page.records
+
+    @property
+    def _question(self) -> str:
+        return f"does {self.pagination.param!r} count records? The style is 'offset' then"
+
+    @property
+    def _doubt_of_param(self) -> str:
+        param = self.pagination.param
+        return f"; does the backend know {param!r} (paginate.param)?" if param else ""
 
     @property
     def _position(self) -> int:
@@ -326,11 +344,6 @@ def _tells_of_another(page: Page) -> bool:
     return bool(page.more) or page.page_count is not None
 
 
-def _comes_again(page: Page, before: list[Any]) -> bool:
-    """Whether a page has the records of the one before, and not such that are equal anyway, as numbers."""
-    return page.records == before and any(isinstance(item, dict | list) for item in page.records[:1])
-
-
 def _is_left(before: int | None, page: Page, count: int) -> bool:
     """Whether a total got smaller by what came on the page before, or on this one.
 
@@ -340,10 +353,6 @@ def _is_left(before: int | None, page: Page, count: int) -> bool:
     if page.total is None or before is None or page.total >= before:
         return False
     return before - page.total in (count, page.count)
-
-
-def _has_equals(records: list[Any]) -> bool:
-    return len({json.dumps(record, sort_keys=True) for record in records}) < len(records)
 
 
 async def collect(

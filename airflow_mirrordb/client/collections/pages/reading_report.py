@@ -10,6 +10,7 @@ from airflow_mirrordb.client.collections.pages.page import Page, ids_of
 from airflow_mirrordb.client.collections.pages.pagination import Pagination
 from airflow_mirrordb.client.collections.pages.signs_of_more import (
     CERTAIN,
+    HEADER,
     MOST,
     NAMED,
     has_records,
@@ -18,6 +19,7 @@ from airflow_mirrordb.client.collections.pages.signs_of_more import (
     signs_of_more,
     signs_of_total,
     signs_to_all,
+    totals_in,
 )
 from airflow_mirrordb.client.messages.request import MirrorDBRequest
 from airflow_mirrordb.client.messages.response import MirrorDBResponse
@@ -27,6 +29,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds from one line of progress to the next.
 LOG_EVERY = 10.0
+#: What backends count up to is a multiple of this, as the 10,000 of Elasticsearch.
+_CAP = 1_000
 
 
 class ReadingReport:
@@ -44,8 +48,11 @@ class ReadingReport:
         self._log_at, self._has_logged = self._began + LOG_EVERY, False
         self._records = self._pages = self._filled = 0
         self._total: int | None = None
+        self._totals = set[int]()
+        self._longest = 0
         self._first: tuple[PageRequest, MirrorDBResponse, Page] | None = None
         self._last: tuple[PageRequest, MirrorDBResponse, Page] | None = None
+        self._last_filled: MirrorDBResponse | None = None
         self._ids: list[str] = []
         self._same_ids = False
         self._had_next = False
@@ -70,15 +77,19 @@ class ReadingReport:
         else:
             self._tells_next = self._pagination.tells_next(response)
             self._had_next |= self._tells_next is not None
+        if page.count:
+            self._longest, self._last_filled = max(self._longest, page.count), response
+            self._totals |= set() if page.total is None else {page.total}
         if page.count or self._pages == 1:  # any number may be the total of an empty page
             self._unseen -= {name for name in self._unseen if getattr(page, name) is not None}
         if self._clock.monotonic() >= self._log_at:
             self._log(at_end=False)
 
-    def end(self, *, tells_left: bool) -> None:
+    def end(self, *, tells_left: bool, starts_elsewhere: bool) -> None:
         """Write how a long one ended, and what may be wrong with it.
 
         :param tells_left: whether the total got smaller by the records of each page
+        :param starts_elsewhere: whether it was not read from its beginning
         """
         if self._has_logged:
             self._log(at_end=True)
@@ -106,6 +117,7 @@ class ReadingReport:
                 self._name,
                 self._pagination.total,
             )
+        self._warn_of_another_total(starts_elsewhere=starts_elsewhere)
         if self._first is None or self._last is None or self._last[2].more is False:
             return
         if self._pagination.is_counted:
@@ -114,6 +126,47 @@ class ReadingReport:
             self._warn_of_no_next(*self._first)
         elif not self._tells_next:
             self._warn_of_another_next(self._last[1])
+
+    def _warn_of_another_total(self, *, starts_elsewhere: bool) -> None:
+        """Warn if each page tells of the same number in all, and another number was read.
+
+        More come again where pages overlap; many thousands may be as far as a backend counts. Fewer is what a
+        wrong ``next`` or ``param`` reads, if it was not the backend that said that there is no next page.
+        """
+        counts, is_known = self._pagination.is_counted, self._pagination.total is not None
+        for place, number in self._told_totals().items():
+            if counts and self._records > number > self._longest and number % _CAP:
+                how = f"; does {self._pagination.param!r} count records? The style is 'offset' then"
+                log.warning(
+                    "%s: %s records were read, and %r says that there are %s: some may have come twice%s",
+                    self._name,
+                    f"{self._records:,}",
+                    place,
+                    f"{number:,}",
+                    how if self._pagination.style == "page" else "",
+                )
+            is_end_told = not (counts or self._tells_next) or (self._last and self._last[2].more is False)
+            if self._records < number and not (is_known or starts_elsewhere or is_end_told):
+                log.warning(
+                    "%s: the collection ended after %s records, and %r says that there are %s: if that is so,"
+                    " 'next' or 'param' of 'paginate' is wrong; 'total': %r makes an error of it",
+                    self._name,
+                    f"{self._records:,}",
+                    place,
+                    f"{number:,}",
+                    place.removeprefix(HEADER),
+                )
+
+    def _told_totals(self) -> dict[str, int]:
+        """Return what the first and the last page with records tell alike of how many there are in all."""
+        if self._pagination.total is not None:
+            return {self._pagination.total: min(self._totals)} if len(self._totals) == 1 else {}
+        if self._first is None or self._last_filled is None:
+            return {}
+        first, last = (
+            totals_in(response.body, response.headers) for response in (self._first[1], self._last_filled)
+        )
+        return {place: number for place, number in first.items() if last.get(place) == number}
 
     def _warn_of_early_end(self, request: PageRequest, response: MirrorDBResponse, page: Page) -> None:
         """Warn if the last page, to which the total or the number of pages led, tells of another one."""

@@ -21,6 +21,8 @@ _DEPTH = 4  # data.orders.pageInfo.hasNextPage
 _KEYS = 200
 #: How many fields of a body are looked at in all.
 _FIELDS = 5_000
+#: How a header is named among signs.
+HEADER = "the header "
 #: Characters of a name that are looked at and shown; those of fields are shorter.
 _NAME = 100
 #: The largest number that may be one of records; what is beyond it means something else.
@@ -77,6 +79,8 @@ _SURE_TOTAL = re.compile(
     r"^_*(?:total(?:_?(?:count|size|results|records|items|elements|entries|rows|hits))?|num_?found)$",
     re.IGNORECASE,
 )
+#: Of objects that tell of a page, or hold its records.
+_OF_PAGE = re.compile(r"meta|pag|info|cursor|data|result|response|collection|hits", re.IGNORECASE)
 _PAGE_COUNT = re.compile(r"^(?:total_?pages|num_?pages|page_?count|pages_?total|last_?page)$", re.IGNORECASE)
 _PAGE_COUNT_HEADERS = ("X-Total-Pages", "X-WP-TotalPages")
 #: Arguments by which who asks says which part of a collection he wants.
@@ -225,6 +229,19 @@ def _signs_of_counting(body: Any, fields: list[_Field], headers: Mapping[str, st
     found = [f"{place}: {value}" for place, value in told if (number_told(value) or 0) > records]
     found += [f"{place}: {value}" for place, value in pages if (number_told(value) or 0) > 1]
     return [sign[:_SHOWN] for sign in found]
+
+
+def totals_in(body: Any, headers: Mapping[str, str]) -> dict[str, int]:
+    """Return where an answer tells how many records there are in all, by names that mean nothing else.
+
+    Only what lies beside the records, or among what is told of the page, is of them.
+    """
+    told = {f"{HEADER}{name}": number_told(headers.get(name)) for name in _TOTAL_HEADERS}
+    for place, name, value in _fields(body):
+        above = place[: -len(name)]
+        if _SURE_TOTAL.match(name) and (not above or _OF_PAGE.search(above)):
+            told[place] = number_told(value)
+    return {place: number for place, number in told.items() if number}
 
 
 def number_told(value: object) -> int | None:
