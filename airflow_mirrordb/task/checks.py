@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -17,8 +18,8 @@ from airflow_mirrordb.json_types import NOT_GIVEN, is_list
 from airflow_mirrordb.task.arguments import check_choice_of_failed, max_failed_of
 from airflow_mirrordb.task.templates import has_template
 
-#: In an endpoint that has none of these nothing is wrong that could be seen without its connection.
-_ODD = frozenset("\\?#%:")
+#: In an endpoint without any of it nothing is wrong that could be seen without its connection.
+_ODD = re.compile(r"\A\Z|\A/|//|/\Z|[\\?#%:]")
 _ANY = ("self", "args", "kwargs")
 _SENSITIVE = (
     "auth",
@@ -89,7 +90,7 @@ def check_endpoint_argument(endpoint: object) -> None:
     """
     if not isinstance(endpoint, str) or has_template(endpoint):
         return
-    if endpoint.startswith("/") or not _ODD.isdisjoint(endpoint):
+    if _ODD.search(endpoint):
         from airflow_mirrordb.client.endpoints.paths import decode_endpoint
 
         try:

@@ -28,6 +28,7 @@ _MAPPINGS = ("query", "headers", "form", "files")  # which say nothing when they
 _VALUES = ("data", "form")  # in which an empty text is a value
 _EXPRESSION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _DELIMITERS = frozenset("/?&=")  # between the parts of a path, a query or a form
+_EMPTY_NAME = re.compile(r"\A/|//|/\Z")
 _MARK = re.compile("\ue000([0-9]+)\ue001")  # stands for an expression, in private-use characters
 
 
@@ -122,12 +123,19 @@ class RemembersTemplates(Templated):
 
 
 def _refuse_lost_names(template: Any, value: Any, place: str = "endpoint") -> None:
-    """Refuse an endpoint of whose names nothing but a slash is left: written so, that is the base URL."""
+    """Refuse an endpoint of whose names one is empty, or all: a slash that is left of it is the base URL."""
     if is_list(template) and is_list(value):
         for index, (item, rendered) in enumerate(zip(template, value, strict=False)):
             _refuse_lost_names(item, rendered, f"{place}[{index}]")
     elif isinstance(template, str) and value == "/" != template and _EXPRESSION.sub("", template) == value:
         raise _error(place, template)
+    elif isinstance(template, str) and isinstance(value, str):
+        has_empty_name = _EMPTY_NAME.search(value) and not _EMPTY_NAME.search(_EXPRESSION.sub("x", template))
+        if has_empty_name and value != "/":
+            from airflow_mirrordb.client.errors import InvalidRequestError
+
+            what = f"{template!r:.200} rendered to {value!r:.200}, in which a name is empty"
+            raise InvalidRequestError(message=f"{place}: {what}, as a missing id is", field=place)
 
 
 def has_template(value: object) -> bool:

@@ -89,6 +89,8 @@ async def test_a_lost_id_sends_nothing(answering: Answering, config_for: ConfigF
     config = config_for(backend.base_url, endpoints=["DELETE /", "api/users", "DELETE {all:path}"])
     async with GenericMirrorDB(config) as client:
         for endpoint in ("api/users/", "", "//", "api//", " "):
-            with pytest.raises(EndpointNotAllowedError, match=r"refused|an empty segment|leading slash"):
+            with pytest.raises(
+                EndpointNotAllowedError, match=r"refused|is empty|empty name|ends with a slash|leading slash"
+            ):
                 await client.delete_function(None, endpoint)
     assert backend.requests == []

@@ -342,7 +342,7 @@ def test_registered_endpoint_holds_for_the_hook(
         ({"extra": {"timeout": True}}, "timeout", "not a boolean"),
         ({"extra": {"verify": "***"}}, "verify", "masked value"),
         ({"extra": {"base_url": "http://x"}}, "base_url", "the connection's field 'Host'"),
-        ({"extra": {"endpoints": ["api//x"]}}, "endpoints", "empty segment"),
+        ({"extra": {"endpoints": ["api//x"]}}, "endpoints", "empty name"),
         ({"host": ""}, "host", "it is missing"),
         ({"host": "ftp://127.0.0.1"}, "base_url", "must be http or https"),
         ({"host": "http://user:word@127.0.0.1"}, "base_url", "use login and password"),

@@ -55,6 +55,26 @@ def test_lost_names_do_not_become_the_base_url(
     assert backend.requests == []
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "place"),
+    [
+        ("users/{{ id }}", "endpoint: 'users/{{ id }}' rendered to 'users/', in which a name is empty"),
+        ("users/{{ id }}/orders", "endpoint: 'users/{{ id }}/orders' rendered to 'users//orders'"),
+        ("{{ id }}/orders", "endpoint: '{{ id }}/orders' rendered to '/orders'"),
+        (["users/7", "users/{{ id }}"], r"endpoint\[1\]: 'users/{{ id }}' rendered to 'users/'"),
+    ],
+)
+def test_the_template_of_an_empty_name_is_named(backend: ScriptedBackend, endpoint: Any, place: str) -> None:
+    """Who reads the error sees which of them to mend, and nothing is sent."""
+    with DAG("dag", schedule=None):
+        task = MirrorDBReadOperator(task_id="t", endpoint=endpoint, data={}, concurrency=1)
+    given: Any = {**context(), "id": ""}
+    task.render_template_fields(given)
+    with pytest.raises(AirflowFailException, match=place):
+        task.execute(context())
+    assert backend.requests == []
+
+
 LOST = [
     *("orders/None", "None", "None/items", "Orders(None)", "Orders('None')", "Orders(OrderID=None,ItemNo=1)"),
     *("books/None:archive", "products/None.json", "projects/group%2FNone", "projects/None%2fproject"),

@@ -62,7 +62,7 @@ def test_a_base_url_is_normalised(given: str, url: str) -> None:
         ("https://example.com:http", "ort"),
         ("https://example.com/../admin", "'.'"),
         ("https://example.com/%2e%2e/admin", "percent-encoding"),
-        ("https://example.com/a//b", "empty segment"),
+        ("https://example.com/a//b", "empty name"),
         ("https://exa mple.com", "host"),
         ("https://exam\nple.com", "host"),
         ("https://exam\tple.com", "host"),

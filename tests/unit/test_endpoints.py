@@ -129,9 +129,10 @@ def test_declared_patterns_replace_the_predefined_ones_and_added_ones_join_them(
 @pytest.mark.parametrize(
     ("endpoint", "reason"),
     [
-        ("", "empty segment"),
-        ("api/users/", "trailing slash"),
-        ("api//users", "empty segment"),
+        ("", "it is empty; the base URL itself is '/'"),
+        ("api/users/", "it ends with a slash, as before an empty id: write 'api/users' "),
+        ("api//users", "an empty name between two slashes"),
+        ("api/users//", "an empty name between two slashes"),
         ("/api/users", "without a leading slash"),
         ("//evil.example/api", "without a leading slash"),
         ("https://evil.example/api/users", "not a URL"),
@@ -141,7 +142,7 @@ def test_declared_patterns_replace_the_predefined_ones_and_added_ones_join_them(
         ("api/users#top", "'?' and '#'"),
         ("api/users\\7", "backslashes"),
         ("api/users%5C7", "percent-encoding"),
-        ("api/users/%2f", "empty segment"),
+        ("api/users/%2f", "an empty name beside a slash in percent-encoding"),
         ("api/users%252f7", "percent-encoding"),
         ("api/users/100%", "'%25'"),
         ("api/users/%zz", "'%25'"),
@@ -263,6 +264,24 @@ def test_a_method_that_is_not_registered_is_refused_with_those_that_are() -> Non
     assert refusal(PREDEFINED, "PUT", "api/users").reason == "PUT is not registered for it, only GET, POST"
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_in_an_endpoint_is_told_and_not_to_be_registered(method: str) -> None:
+    """Patterns may begin with one, and endpoints do not: registered, it would be a path of no backend."""
+    refused = refusal(PREDEFINED, "GET", f"{method} api/users")
+    assert refused.pattern is None
+    assert refused.reason == "it begins with a method, which is none of its names: write 'api/users'"
+    assert EndpointRegistry(declared=("{all:path}",)).path_for("GET", "GET started") == "GET%20started"
+
+
+@pytest.mark.parametrize("endpoint", ["api/users/7,api/users/8", "api/users/7, api/users/8"])
+def test_several_endpoints_in_one_text_are_told_to_be_a_list(endpoint: str) -> None:
+    """Where each of them is allowed; a comma is a character of names as well (RFC 3986, section 3.3)."""
+    refused = refusal(PREDEFINED, "DELETE", endpoint)
+    assert refused.pattern is None
+    assert refused.reason == "for several endpoints give a list, as ['api/users/7', 'api/users/8']"
+    assert refusal(PREDEFINED, "DELETE", "api/users/7,8").pattern == "api/users"
+
+
 def test_an_unknown_method_gets_no_suggestion() -> None:
     """No pattern can allow HEAD, so none is suggested."""
     assert refusal(PREDEFINED, "HEAD", "api/users").pattern is None
@@ -271,9 +290,11 @@ def test_an_unknown_method_gets_no_suggestion() -> None:
 @pytest.mark.parametrize(
     ("pattern", "reason"),
     [
-        ("", "empty segment"),
-        ("   ", "empty segment"),
-        ("api/users/", "trailing slash"),
+        ("", "it is empty"),
+        ("   ", "it is empty"),
+        ("api/users/", "it ends with a slash, as before an empty id: write 'api/users' "),
+        ("api/users/{id}/", "write 'api/users/{id}' "),
+        ("api//users", "an empty name between two slashes"),
         ("/api/users", "leading slash"),
         ("api/../users", "'.' and '..'"),
         ("api/%2e%2e/users", "in percent-encoding"),

@@ -33,13 +33,14 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/|(?:https?|wss?|ftp|file):|[^/]*:[^
 _STRUCTURE = frozenset("/\\%?#;")
 
 
-def decode_endpoint(endpoint: str) -> str:
+def decode_endpoint(endpoint: str, *, written: str | None = None) -> str:
     """Return a decoded endpoint, a relative path whose meaning is beyond doubt; "" for the base URL.
 
     Percent-escapes are decoded once; a character that a path cannot hold as it is may be given
     either way. A slash that is percent-encoded becomes ``ENCODED_SLASH``, for patterns to decide on.
     Everything else that servers or proxies are known to read differently is refused.
 
+    :param written: what its author wrote, for the words of an error; a pattern has placeholders
     :raises ValueError: with the reason
     """
     if not isinstance(endpoint, str):
@@ -48,6 +49,8 @@ def decode_endpoint(endpoint: str) -> str:
         raise ValueError(f"it is longer than {MAX_ENDPOINT_LENGTH:,} characters")
     if endpoint == BASE_URL:
         return ""
+    if not endpoint:
+        raise ValueError(f"it is empty; the base URL itself is {BASE_URL!r}")
     if endpoint.startswith("/"):
         raise ValueError("it must be relative to the connection's base URL, without a leading slash")
     if "\\" in endpoint:
@@ -61,7 +64,22 @@ def decode_endpoint(endpoint: str) -> str:
             "it must be relative to the connection's base URL, not a URL of its own"
             " (in a name that only looks like one ':' is written '%3A')"
         )
+    _refuse_empty_names(written or endpoint)
     return "/".join(_decode_segment(segment) for segment in endpoint.split("/"))
+
+
+def _refuse_empty_names(endpoint: str) -> None:
+    """Refuse an endpoint, or a pattern, with an empty name, which is what an empty id looks like.
+
+    :raises ValueError: says where it is, and what would be right
+    """
+    if "//" in endpoint:
+        raise ValueError("it has an empty name between two slashes, which is what an empty id looks like")
+    if endpoint.endswith("/"):
+        raise ValueError(
+            f"it ends with a slash, as before an empty id: write {endpoint[:-1]!r:.200} (for a backend that"
+            " wants the slash set the extra 'trailing_slash')"
+        )
 
 
 def encode_endpoint(endpoint: str) -> str:
@@ -108,10 +126,7 @@ def _decode_segment(segment: str) -> str:
         return segment
     names = [_decode(name) for name in _ESCAPED_SLASH.split(segment)]
     if "" in names:
-        raise ValueError(
-            "an empty segment is what an empty id looks like, and a trailing slash is one (the base URL"
-            f" itself is {BASE_URL!r}; backends that want a trailing slash: set the extra 'trailing_slash')"
-        )
+        raise ValueError("it has an empty name beside a slash in percent-encoding (%2F)")
     return ENCODED_SLASH.join(names)
 
 

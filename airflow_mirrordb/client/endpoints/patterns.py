@@ -124,7 +124,7 @@ def _expression(template: str) -> str:
     if template == BASE_URL:
         return ""
     _refuse_foreign_placeholders(template)
-    literals = decode_endpoint(_PLACEHOLDER.sub("x", template)).split("/")
+    literals = decode_endpoint(_PLACEHOLDER.sub("x", template), written=template).split("/")
     parts = template.split("/")
     if any(":path}" in part for part in parts[:-1]):
         raise ValueError("{name:path} may only stand at the end")

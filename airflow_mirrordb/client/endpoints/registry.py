@@ -109,12 +109,27 @@ class EndpointRegistry:
             if method in rule.methods and rule.matches(path):
                 break
         else:
+            if other := self._other_endpoint(method, path):
+                raise _refused(method, endpoint, other)
             suggestion = self._suggestion(method, path)
             reason, where = self._reason(method, path), _PLACES[self.of_connection]
             raise _refused(method, endpoint, reason, suggestion, where, self.patterns)
         if len(self._allowed) >= _MOST_REMEMBERED:
             self._allowed.clear()
         return self._allowed.setdefault((method, endpoint), endpoint if plain else encode_endpoint(endpoint))
+
+    def _other_endpoint(self, method: str, path: str) -> str:
+        """Return what must be another endpoint, if a pattern for this one would not help; else nothing."""
+        word, blank, rest = path.partition(" ")
+        if blank and word.upper() in METHODS:
+            return f"it begins with a method, which is none of its names: write {rest.strip()!r:.200}"
+        several = [part.strip() for part in path.split(",")]
+        if len(several) > 1 and all(self._allows(method, part) for part in several):
+            return f"for several endpoints give a list, as {several[:2]!r:.200}"
+        return ""
+
+    def _allows(self, method: str, path: str) -> bool:
+        return any(method in rule.methods and rule.matches(path) for rule in self._rules)
 
     def _reason(self, method: str, path: str) -> str:
         if method == "QUERY":

@@ -24,8 +24,8 @@ MAX_OF_OTHER_TYPES = 80
 _PREFIX = "extra__mirrordb__"  # of extras that Airflow's older forms saved
 _NO_COMMENT = re.compile(r"[^ -~]|[()\\]")  # what would have to be quoted in a comment
 _STANDARD_FIELDS = {"base_url": "Host", "login": "Login", "api_key": "Password"}
-# A message may tell of several settings; each of its parts begins with the name of one.
-_PART = re.compile(rf"(?P<start>^|; )(?P<name>{'|'.join(MirrorDBConfig.model_fields)}): ")
+# A message may tell of several settings; each of its parts begins with the name of one, or with a pattern.
+_PART = re.compile(rf"(^|; )((?:{'|'.join(MirrorDBConfig.model_fields)})(?=: )|endpoint pattern(?= '))")
 
 
 class ConnectionLike(Protocol):
@@ -87,8 +87,8 @@ def _explained(error: ConfigError, connection: ConnectionLike) -> ConfigError:
 
 
 def _named(part: re.Match[str]) -> str:
-    name = part["name"]
-    return f"{part['start']}{_STANDARD_FIELDS.get(name, f'extra {name}')}: "
+    start, name = part.groups()
+    return f"{start}{_STANDARD_FIELDS.get(name, f'extra {name}')}"
 
 
 def base_url(host: str | None, schema: str | None, port: int | None) -> str:
