@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Coroutine, Iterator, Mapping
+import logging
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from airflow_mirrordb.client.messages.response import MirrorDBResponse
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 class MirrorDBHook(ConnectedHook):
@@ -211,22 +214,25 @@ class MirrorDBHook(ConnectedHook):
         assert self._runner is not None  # noqa: S101  # get_conn() made it
         return self._runner.run(work).value()
 
-    def cancel_job(self, run: JobRun, job: RemoteJob) -> None:
-        """Cancel a job from the handler of a signal, which may have interrupted this hook in anything.
+    def cancel_job(self, run: JobRun, job: RemoteJob) -> str:
+        """Cancel a job from the handler of a signal, which may have interrupted this thread in anything.
 
-        So it is done in a thread, with a client and an event loop of their own. It takes at most ten seconds.
+        So it is done in another one, with a client and an event loop of their own. It takes at most ten
+        seconds; Airflow kills the process of a task that a person ended after five.
 
         :param run: that follows the job
+        :return: in words what became of that, as it is logged
         """
-        config = self._look_up()
+        config, found = self._look_up(), [f"it may still run: no answer within {LONGEST_CANCEL:g} s"]
 
         async def cancel() -> None:
             async with client_for(self.mirrordb_conn_id, config, self._async_look_up) as client:
-                await client.begin_job(run.common, run.arguments).cancel(job)
+                found.append((await client.begin_job(run.common, run.arguments).cancel(job))[1])
 
-        thread = Thread(target=contextvars.copy_context().run, args=(asyncio.run, cancel()), daemon=True)
-        thread.start()
-        thread.join(LONGEST_CANCEL)
+        # in a thread of its own: this one may hold a lock of the log, for which the cancel must not wait
+        _begin(log.info, "The task is ended, so its job %s is cancelled", job.endpoint)
+        _begin(asyncio.run, cancel()).join(LONGEST_CANCEL)
+        return found[-1]
 
     def bulk(self, method: str, items: Items, **options: Unpack[BulkOptions]) -> BulkReport:
         """Send a request per item, a bounded number at a time, and return what became of each.
@@ -341,3 +347,10 @@ class MirrorDBHook(ConnectedHook):
 
     def _data(self, method: Method, endpoint: str, **options: Any) -> Any:
         return self.request(request_of(method, endpoint, options)).result
+
+
+def _begin(function: Callable[..., object], *arguments: Any) -> Thread:
+    """Begin a function in a thread that does not keep the process, and that logs as this one does."""
+    thread = Thread(target=contextvars.copy_context().run, args=(function, *arguments), daemon=True)
+    thread.start()
+    return thread

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from airflow.providers.common.compat.sdk import AirflowException
+
 from airflow_mirrordb.job_arguments import POLL_INTERVAL, TIMEOUT
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator
 from airflow_mirrordb.task.arguments import fields_of, parse_argument, refuse_changed
@@ -86,6 +88,8 @@ class MirrorDBJobOperator(MirrorDBCreateOperator):
     _run: JobRun | None = None
     _job: RemoteJob | None = None
     _generation = 0
+    _is_ended = False
+    _cancel_words = ""
 
     def __init__(
         self,
@@ -132,14 +136,21 @@ class MirrorDBJobOperator(MirrorDBCreateOperator):
             check_job_arguments(self)
 
     def on_kill(self) -> None:
-        """Cancel the job; called in the handler of a signal, or after a time-out of the task."""
-        if self._run is None or self._job is None or self._run.was_cancelled:
+        """Cancel the job; called in the handler of a signal, or after a time-out of the task.
+
+        Airflow lets the task go on until it kills its process. So nothing is submitted after this, and a job
+        whose submit is on its way is cancelled when its answer comes.
+        """
+        self._is_ended = True
+        if self._run is None or self._job is None or self._run.was_cancelled or self._cancel_words:
             return
         if not self.cancel_on_kill:
-            self.log.info("The job %s is left running, since cancel_on_kill is False", self._job.endpoint)
+            self._cancel_words = "it is left running, since cancel_on_kill is False"
+            self.log.info("The job %s: %s", self._job.endpoint, self._cancel_words)
             return
         assert self._hook is not None  # noqa: S101  # it sent the submit
-        self._hook.cancel_job(self._run, self._job)
+        self._cancel_words = "it is being cancelled"  # what a further signal finds meanwhile
+        self._cancel_words = self._hook.cancel_job(self._run, self._job)
 
     def _send_noted(
         self, context: Context, request: MirrorDBRequest | None, progress: Progress | None, state: WriteState
@@ -177,8 +188,11 @@ class MirrorDBJobOperator(MirrorDBCreateOperator):
         seen: PollResult | None = None
         if memory.job is not None:
             run = client.begin_job(self.request(context, client), arguments)
+            self._note_job(hook, run, memory.job)
             seen = self._joined(hook, run, memory)
         while memory.job is None:
+            if self._is_ended:
+                raise AirflowException("the task was ended before it submitted a job")
             self._generation = memory.generation
             run = client.begin_job(request or self.request(context, client), arguments)
             prepared, response = self._sent(context, hook, run.prepare(), progress, state)
@@ -187,10 +201,23 @@ class MirrorDBJobOperator(MirrorDBCreateOperator):
                 return hook.run_to_end(run.at_once(response, prepared, sink=sink_for(self.output_path)))
             memory.remember(job)
             state.settle()
+            self._note_job(hook, run, job)
             request = progress = None
             if memory.may_be_replayed:
                 seen = self._joined(hook, run, memory)
         return self._followed(context, hook, run, memory.job, seen)
+
+    def _note_job(self, hook: MirrorDBHook, run: JobRun, job: RemoteJob) -> None:
+        """Let the job be cancelled when the task is ended.
+
+        :raises AirflowException: if it was ended already; the job is cancelled
+        """
+        self._hook, self._run, self._job = hook, run, job
+        if self._is_ended:
+            self.on_kill()
+            raise AirflowException(
+                f"the task was ended before it followed its job {job.endpoint}: {self._cancel_words}"
+            )
 
     def _joined(self, hook: MirrorDBHook, run: JobRun, memory: JobMemory) -> PollResult | None:
         """Look at the job of an earlier try, and return what was found; None if it has failed or is gone."""
@@ -202,6 +229,7 @@ class MirrorDBJobOperator(MirrorDBCreateOperator):
             seen = hook.run_to_end(run.poll(memory.job, PollState()))
         except JobFailedError as error:
             self.log.info("The job of an earlier try is over, so another one is submitted: %s", error)
+            self._job = None
             memory.begin_anew()
             return None
         self.log.info("The job of an earlier try is joined: %s", memory.job.endpoint)
@@ -211,11 +239,11 @@ class MirrorDBJobOperator(MirrorDBCreateOperator):
         self, context: Context, hook: MirrorDBHook, run: JobRun, job: RemoteJob, seen: PollResult | None
     ) -> Finished:
         """Return a job when it is done; or defer the task."""
+        from airflow_mirrordb.client.errors import JobFailedError
         from airflow_mirrordb.client.jobs.run import StillRunning
         from airflow_mirrordb.hooks.output import sink_for
 
         link(self, context, run.url_of(job))
-        self._hook, self._run, self._job = hook, run, job
         leave_at = math.inf
         if self.deferrable:
             worker_timeout = parse_argument("worker_timeout", self.worker_timeout, float)
@@ -231,6 +259,12 @@ class MirrorDBJobOperator(MirrorDBCreateOperator):
             done = hook.run_to_end(work)
         except StillRunning as running:
             self._defer_job(run, job, running)
+        except JobFailedError as error:
+            if self._cancel_words:
+                error.message = (
+                    f"{error.message}; the task was ended before, and its job: {self._cancel_words}"
+                )
+            raise
         self._job = None
         return done
 

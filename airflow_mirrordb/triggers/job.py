@@ -26,6 +26,8 @@ log = logger_of_airflow(__name__)
 
 #: State of a task whose trigger runs, or is about to run in another triggerer.
 DEFERRED = "deferred"
+#: States in which a person may leave a task, other than clearing it.
+ENDED = frozenset({"failed", "success", "skipped", "removed"})
 
 
 class MirrorDBJobTrigger(StoredArguments, BaseTrigger):
@@ -120,7 +122,8 @@ class MirrorDBJobTrigger(StoredArguments, BaseTrigger):
                 "%s: the job is not cancelled, since its task is still deferred: a triggerer goes on", name
             )
             return
-        log.info("%s: the job is cancelled, since its task is %s", name, state or "cleared")
+        ended = state if state in ENDED else f"cleared, and {state or 'not scheduled yet'}"
+        log.info("%s: the job is cancelled, since its task is %s", name, ended)
         try:
             async with SharedClient(self.mirrordb_conn_id, self.operator) as client:
                 await client.begin_job(request, restored(JobArguments, self.arguments)).cancel(job)

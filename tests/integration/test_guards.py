@@ -20,6 +20,7 @@ from tests.integration.guards import (
     airflow_borders,
     answers,
     confidentiality,
+    jobs,
     large_bodies,
     pages,
     requests_sent,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from tests.support.connections import ConfigFor, SetConnection
     from tests.support.triggering import Triggerer
 
-PARTS = (requests_sent, writes, answers, pages, large_bodies, confidentiality, airflow_borders)
+PARTS = (requests_sent, writes, jobs, answers, pages, large_bodies, confidentiality, airflow_borders)
 GUARDS = {name: guard for part in PARTS for name, guard in part.GUARDS.items()}
 
 

@@ -295,6 +295,10 @@ SEAMS = {
         "answers of a bulk": "storable",
         "errors of a bulk": "readable",
     },
+    "airflow_mirrordb.operators.job": {
+        "ends of tasks on workers": "MirrorDBJobOperator.on_kill",
+        "ends of tasks that submit": "MirrorDBJobOperator._note_job",
+    },
     "airflow_mirrordb.operators.bulk_state": {
         "lists without what may have been applied": "BulkState._outcomes",
         "what was in flight in a killed try": "BulkState._last_begun",
@@ -315,6 +319,9 @@ SEAMS = {
     },
     "airflow_mirrordb.task.start": {
         "arguments of a start in the triggerer": "check_exact",
+    },
+    "airflow_mirrordb.task.memory.job_memory": {
+        "jobs that a task remembers": "JobMemory._note",
     },
     "airflow_mirrordb.task.memory.state": {
         "other data under the key of an earlier try": "content_of",
@@ -348,6 +355,10 @@ SEAMS = {
     "airflow_mirrordb.triggers.event": {
         "events of a watcher": "readable",
         "entity tags that a backend refuses": "_TAG_REFUSED",
+    },
+    "airflow_mirrordb.triggers.job": {
+        "states of tasks whose triggers are ended": "task_state",
+        "ends of deferred tasks": "MirrorDBJobTrigger.on_kill",
     },
     "airflow_mirrordb.triggers.mirrordb": {
         "size of events": "check_size",

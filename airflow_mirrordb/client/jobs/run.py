@@ -258,7 +258,10 @@ class JobRun:
         until = Progress(deadline=self._clock.time() + LONGEST_CANCEL)
         try:
             page = await self._place_of_cancel(said, job)
-            sending = self._client.send(linked(self._client, page), progress=until)
+            prepared = linked(self._client, page)
+            # a second one finds the job cancelled, so it is repeated even where writes are not
+            prepared = replace(prepared, wire=replace(prepared.wire, repeatable=True))
+            sending = self._client.send(prepared, progress=until)
             response = await asyncio.wait_for(sending, LONGEST_CANCEL)
         except ResponseError as error:
             if error.status in _OVER:
