@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from typing import Any
 
@@ -81,6 +82,9 @@ def test_crud_runs_on_worker_and_triggerer(airflow: AirflowHome, backend: Backen
         on_worker = airflow.log("mirrordb_crud", run_id, task_id)  # also if no triggerer ever comes
         assert f"{request} through connection mirrordb_default: worker_timeout is 0; the task is" in on_worker
         assert "is deferred until a triggerer sends it" in on_worker
+        shown = airflow.shown_log("mirrordb_crud", run_id, task_id)
+        came = [line for line in shown if re.search(r"\b20[014] [A-Z][A-Za-z ]+ in [\d.e-]+ s", line)]
+        assert [line.startswith(f"{request} through connection") for line in came] == [True]  # said once
     assert airflow.log("mirrordb_crud", run_id, "read", of_trigger=True) == ""
 
 

@@ -278,6 +278,12 @@ class AirflowHome:
             if (".trigger." in path.name) is of_trigger
         )
 
+    def shown_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> list[str]:
+        """Return the lines that a task's page shows of a try: those of worker and triggerer together."""
+        task = f"dags/{dag_id}/dagRuns/{_quoted(run_id)}/taskInstances/{task_id}"
+        content = self.rest("GET", f"{task}/logs/{try_number}")["content"]
+        return [line["event"] for line in content]
+
     def files_with(self, text: str) -> list[str]:
         """Return the names of all files of this Airflow whose bytes hold a text; logs and database too."""
         files = (path for path in self.folder.rglob("*") if path.is_file())
