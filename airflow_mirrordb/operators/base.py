@@ -23,6 +23,7 @@ from airflow_mirrordb.compat import DECISIONS
 from airflow_mirrordb.json_types import is_list
 from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES, parse_argument, refuse_changed, request_of
 from airflow_mirrordb.task.checks import (
+    WORKER_TIMEOUT,
     check_accept_argument,
     check_bulk_arguments,
     check_constants,
@@ -129,7 +130,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         full_response: bool | str = False,
         response_filter: Callable[[Any], Any] | str | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        worker_timeout: float | str = 5.0,
+        worker_timeout: float | str = WORKER_TIMEOUT,
         max_event_bytes: int = MAX_EVENT_BYTES,
         concurrency: int | str = 32,
         on_error: str = "fail",

@@ -16,7 +16,7 @@ from airflow.providers.common.compat.sdk import AirflowException
 from airflow_mirrordb.job_arguments import POLL_INTERVAL, TIMEOUT
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator
 from airflow_mirrordb.task.arguments import fields_of, parse_argument, refuse_changed
-from airflow_mirrordb.task.checks import naming
+from airflow_mirrordb.task.checks import check_written, naming
 from airflow_mirrordb.task.job_arguments import JOB_FIELDS, check_job_arguments, job_arguments_of
 from airflow_mirrordb.task.link import link
 
@@ -134,6 +134,7 @@ class MirrorDBJobOperator(MirrorDBCreateOperator):
         self.durable = durable
         with naming(self.task_id):
             check_job_arguments(self)
+        check_written(self, MirrorDBJobOperator)
 
     def on_kill(self) -> None:
         """Cancel the job; called in the handler of a signal, or after a time-out of the task.

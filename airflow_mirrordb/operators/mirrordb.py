@@ -18,6 +18,7 @@ from airflow_mirrordb.task.checks import (
     check_flags,
     check_paginate_argument,
     check_path_arguments,
+    check_written,
     naming,
 )
 from airflow_mirrordb.task.idempotency_keys import key_of, payload_of
@@ -66,6 +67,7 @@ class _BodyOperator(MirrorDBOperator):
         self.content_type = content_type
         self.idempotency_key = idempotency_key
         self.bulk = bulk
+        check_written(self, _BodyOperator)
 
 
 class MirrorDBCreateOperator(_BodyOperator):
@@ -159,6 +161,7 @@ class MirrorDBReadOperator(MirrorDBOperator):
                 start_from_trigger=start_from_trigger,
                 end_from_trigger=end_from_trigger,
             )
+        check_written(self, MirrorDBReadOperator)
 
     def request(self, context: Context, client: GenericMirrorDB) -> MirrorDBRequest:
         return read_of(self, paginate=self.paginate)
@@ -188,6 +191,7 @@ class MirrorDBUpdateOperator(_BodyOperator):
         super().__init__(**kwargs)
         self.partial = partial  # type: ignore[assignment]  # hides a class method that instances have no use for
         self.if_match = if_match
+        check_written(self, MirrorDBUpdateOperator)
 
     def request(self, context: Context, client: GenericMirrorDB) -> MirrorDBRequest:
         partial = parse_argument("partial", self.partial, bool)
@@ -210,6 +214,7 @@ class MirrorDBDeleteOperator(MirrorDBOperator):
         super().__init__(**kwargs)
         self.missing_ok = missing_ok
         self.if_match = if_match
+        check_written(self, MirrorDBDeleteOperator)
 
     def request(self, context: Context, client: GenericMirrorDB) -> MirrorDBRequest:
         missing_ok = parse_argument("missing_ok", self.missing_ok, bool)

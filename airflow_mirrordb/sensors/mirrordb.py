@@ -26,6 +26,7 @@ from airflow_mirrordb.task.checks import (
     check_constants,
     check_names,
     check_sensor_arguments,
+    check_written,
     naming,
     refuse_sensitive,
 )
@@ -186,6 +187,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
         self.max_event_bytes = max_event_bytes
         with naming(self.task_id):
             check_sensor_arguments(self)
+        check_written(self, MirrorDBSensor)
         if start_from_trigger or end_from_trigger:
             self._start_in_triggerer(start_from_trigger=start_from_trigger, end_from_trigger=end_from_trigger)
 

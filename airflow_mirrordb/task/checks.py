@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,8 +17,10 @@ from typing import Any
 from airflow_mirrordb.bulk_arguments import NEEDS_CONTINUE, ON_ERROR, ON_ERROR_WANTED
 from airflow_mirrordb.json_types import NOT_GIVEN, is_list
 from airflow_mirrordb.task.arguments import check_choice_of_failed, max_failed_of
-from airflow_mirrordb.task.templates import has_template
+from airflow_mirrordb.task.templates import MAX_DEPTH, has_template
 
+#: Default of ``worker_timeout``, in seconds.
+WORKER_TIMEOUT = 5.0
 #: In an endpoint without any of it nothing is wrong that could be seen without its connection.
 _ODD = re.compile(r"\A\Z|\A/|//|/\Z|[\\?#%:]")
 _ANY = ("self", "args", "kwargs")
@@ -258,6 +261,49 @@ def check_sensor_arguments(sensor: Any) -> None:
     if sensor.max_failures < 1:
         raise ValueError(f"max_failures must be at least 1, not {sensor.max_failures}")
     check_choice_of_failed(sensor, sensor.condition)
+
+
+def check_written(task: Any, done: type) -> None:
+    """Check all that the author of a task wrote, when the constructor that he called is done.
+
+    It warns of ``params`` that no template uses, and of a ``worker_timeout`` where nothing is handed over.
+
+    :param done: the class whose constructor is done; unless that is the last one, nothing is checked
+    :raises ValueError: names the argument, and the place in it of what can be no value
+    """
+    if type(task).__init__ is not done.__init__:  # type: ignore[misc]  # a class and its base may have the same
+        return
+    with naming(task.task_id):
+        for name in task.template_fields:
+            _check_value(name, getattr(task, name))
+    params = getattr(task, "params", None)
+    if params and task.has_dag() and (own := [name for name in params if name not in task.dag.params]):
+        from airflow_mirrordb.task.mistakes.unused import warn_of_params
+
+        warn_of_params(task, own)
+    if not task.deferrable and getattr(task, "worker_timeout", WORKER_TIMEOUT) != WORKER_TIMEOUT:
+        from airflow_mirrordb.task.mistakes.unused import warn_of_worker_timeout
+
+        warn_of_worker_timeout(task)
+
+
+def _check_value(place: str, value: object, depth: int = 0) -> None:
+    if isinstance(value, str):
+        return
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{place}: JSON has no {value!r}; use None")
+    elif isinstance(value, Mapping):
+        for name, item in value.items() if depth < MAX_DEPTH else ():
+            inside = f"{place}.{name}" if place.startswith("data") else f"{place}[{name!r}]"
+            _check_value(inside, item, depth + 1)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value) if depth < MAX_DEPTH else ():
+            _check_value(f"{place}[{index}]", item, depth + 1)
+    elif hasattr(value, "task_id") and hasattr(value, "output"):
+        raise ValueError(f"{place}: it is the task {value.task_id!r}, not its result, which is its .output")
+    elif hasattr(value, "expand") and hasattr(value, "function"):
+        raise ValueError(f"{place}: it is a task that is not called; call it, as {value.function.__name__}()")
 
 
 def refuse_sensitive(headers: Mapping[str, str] | None) -> None:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow.providers.common.compat.sdk import DAG  # noqa: TID251  # params are warned of in a DAG
+
 from airflow_mirrordb.operators.mirrordb import (
+    MirrorDBCreateOperator,
     MirrorDBDeleteOperator,
     MirrorDBReadOperator,
     MirrorDBUpdateOperator,
@@ -10,12 +17,41 @@ from airflow_mirrordb.operators.mirrordb import (
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from tests.messages.mistakes import Mistake, extra, make, reads
 
+
+def make_in_dag(operator: type, **arguments: Any) -> Callable[[str], Any]:
+    def in_dag(conn_id: str) -> None:
+        with DAG("messages", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)):
+            make(operator, **arguments)(conn_id)
+
+    return in_dag
+
+
 #: What ``HttpOperator`` and ``HttpHook`` of Airflow's HTTP provider take, and requests or httpx.
 OTHER_CLIENTS = {
     "parameters of a GET as its data": Mistake(
         does=reads("users", data={"limit": 1}),
         connection=extra(endpoints="users"),
         says=("data of a read is its body", "query={'limit': 20}", "'QUERY users'", "extra 'endpoints'"),
+    ),
+    "requests' parameters of the URL": Mistake(
+        does=make_in_dag(MirrorDBReadOperator, endpoint="api/users", params={"limit": 2}),
+        says=("task 'load'", "params are Airflow's", "query={'limit': 2}"),
+    ),
+    "a task in the place of its result": Mistake(
+        does=make(
+            MirrorDBCreateOperator,
+            endpoint="api/users",
+            data=MirrorDBReadOperator(task_id="user", endpoint="api/users/7"),
+        ),
+        says=("data", "it is the task 'user', not its result", ".output"),
+    ),
+    "NaN in the data of a task": Mistake(
+        does=make(MirrorDBCreateOperator, endpoint="api/users", data={"price": float("nan")}),
+        says=("data.price", "JSON has no nan", "None"),
+    ),
+    "the worker's time-out of a task that stays there": Mistake(
+        does=make(MirrorDBReadOperator, endpoint="api/users", worker_timeout=60),
+        says=("worker_timeout has no effect without deferrable=True", "request_timeout"),
     ),
     "HttpOperator's method of another operator": Mistake(
         does=make(MirrorDBReadOperator, endpoint="api/users", method="POST"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from itertools import count
 from urllib.parse import urlsplit
 
@@ -31,7 +32,9 @@ def told(mistake: Mistake) -> str:
     os.environ[variable] = json.dumps(connection)
     backend.answers = [*mistake.answers]
     try:
-        mistake.does(conn_id)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            mistake.does(conn_id)
     except Exception as error:  # noqa: BLE001  # whichever it is
         return str(error)
     else:
