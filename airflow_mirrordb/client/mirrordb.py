@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -228,10 +228,10 @@ class GenericMirrorDB(Connected):
         self._routes.any()
         config = self._snapshot.config
 
-        async def send(request: MirrorDBRequest, **how: Unpack[SendOptions]) -> MirrorDBResponse:
+        def send(request: MirrorDBRequest, **how: Unpack[SendOptions]) -> Awaitable[MirrorDBResponse]:
             prepared = self.prepare(request)
             prepared.check_backend(config.base_url)
-            return await self.send(prepared, **how)
+            return self.send(prepared, **how)
 
         return Bulk(
             send,

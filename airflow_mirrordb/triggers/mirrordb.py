@@ -28,7 +28,7 @@ from airflow_mirrordb.task.outcomes.events import (
     event_of,
     success_event,
 )
-from airflow_mirrordb.task.outcomes.log_lines import answered, name_of
+from airflow_mirrordb.task.outcomes.log_lines import AnswerLine
 
 log = logger_of_airflow(__name__)  # a trigger's own takes longer, since it is made for one line
 
@@ -86,9 +86,10 @@ class MirrorDBTrigger(StoredArguments, BaseTrigger):
         self._maybe_applied = maybe_applied
 
     async def _answer(self) -> SuccessEvent:
-        request, progress = restored(MirrorDBRequest, self.request), restored(Progress, self.progress)
+        request = restored(MirrorDBRequest, self.request)
         async with SharedClient(self.mirrordb_conn_id, self.operator) as client:
-            progress = await self._with_past(request, progress)
+            begun = restored(Progress, self.progress) if self.progress else client.begin()
+            progress = await self._with_past(request, begun)
             response = await client.send(
                 client.prepare(request),
                 progress=progress,
@@ -97,7 +98,7 @@ class MirrorDBTrigger(StoredArguments, BaseTrigger):
                 most_bytes=self.max_event_bytes,
             )
         event = success_event(response, request)
-        log.info("%s: %s", name_of(request, self.mirrordb_conn_id), answered(event))
+        log.info("%s", AnswerLine(request, self.mirrordb_conn_id, event))
         check_size(event, self.max_event_bytes, or_file=OR_FILE if self.may_be_file else "")
         return event
 

@@ -26,6 +26,12 @@ class Scope(CancelScope):
     def reason(self) -> Exception:
         return Ended()
 
+    def note_begin(self) -> None:
+        pass
+
+    def note_end(self) -> None:
+        pass
+
 
 async def forever() -> None:
     await asyncio.get_running_loop().create_future()

@@ -120,6 +120,13 @@ class Call:
     :param note: as in :class:`SendOptions`
     """
 
+    maybe_applied = False
+    """Whether the write may have been applied by now."""
+    _number = 0
+    _is_begun = False
+    _redirected: WireRequest | None = None
+    _elsewhere: WireRequest | None = None  # where a file lies
+
     def __init__(
         self,
         *,
@@ -142,10 +149,7 @@ class Call:
         self._clock, self._started = clock, clock.monotonic()
         self.deadline, (self._longest_wait, self._longest_pause) = deadline, longest_waits
         self._stream, self._observe, self._note = stream, observe, note
-        self._number, self._progress, self.maybe_applied = 0, progress, False
-        self._is_begun = False
-        self._redirected: WireRequest | None = None
-        self._elsewhere: WireRequest | None = None  # where a file lies
+        self._progress = progress
 
     def __str__(self) -> str:
         """Return the name of the request in logs."""

@@ -7,7 +7,6 @@ import logging
 import math
 from dataclasses import replace
 from http import HTTPStatus
-from types import TracebackType
 from typing import TypedDict, TypeVar
 from uuid import uuid4
 
@@ -106,17 +105,13 @@ class InFlightRequest(CancelScope):
     def reason(self) -> Exception:
         return attach_request(DisconnectedError(message=DISCONNECTED, retryable=False), self._request)
 
-    def __enter__(self) -> None:
-        super().__enter__()
+    def note_begin(self) -> None:
         self._in_flight.add(self)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def note_end(self) -> None:
         self._in_flight.discard(self)
         if self._end is not None and not self._end.done():
             self._end.set_result(None)
-        super().__exit__(kind, error, traceback)
 
 
 class Sender:

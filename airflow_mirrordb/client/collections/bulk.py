@@ -144,6 +144,7 @@ class Bulk:
         self.report: BulkReport = common.pop("report", None) or BulkReport()
         self._operation = _operation(method)
         self._known = _COMMON | _OWN[self._operation]
+        self._known_of_items = self._known | _OF_CALLER
         _refuse_unknown(common, self._known, "")
         if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
             raise _bad("concurrency", f"it must be a whole number of at least 1, not {concurrency!r}")
@@ -309,7 +310,7 @@ class Bulk:
         if not isinstance(arguments, Mapping):
             kind = type(item).__name__
             raise _bad(f"items[{position}]", f"it must be an endpoint or a mapping of arguments, not {kind}")
-        _refuse_unknown(arguments, self._known | _OF_CALLER, f"items[{position}].")
+        _refuse_unknown(arguments, self._known_of_items, f"items[{position}].")
         said: dict[str, Any] = {**self._common, **arguments}
         said.pop("position", None)
         progress = _MAYBE_APPLIED if said.pop("maybe_applied", False) else None

@@ -18,6 +18,7 @@ class ConcurrencyLimit:
     """
 
     def __init__(self, most: int) -> None:
+        self._loop = asyncio.get_running_loop()
         self._free = most  # 0 while anybody waits: what is free goes to the first in the line
         self._line: OrderedDict[_Waiter, None] = OrderedDict()
         self._deadlines = Deadlines()
@@ -38,7 +39,7 @@ class ConcurrencyLimit:
             return True
         if within <= 0:
             return False
-        waiter = _Waiter()
+        waiter = _Waiter(self._loop.create_future())
         self._line[waiter] = None
         self._deadlines.enter(waiter, within)
         try:
@@ -67,8 +68,8 @@ class _Waiter:
 
     __slots__ = ("outcome",)
 
-    def __init__(self) -> None:
-        self.outcome: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    def __init__(self, outcome: asyncio.Future[bool]) -> None:
+        self.outcome = outcome
 
     @property
     def may_go(self) -> bool:

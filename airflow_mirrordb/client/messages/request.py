@@ -23,7 +23,7 @@ from airflow_mirrordb.client.errors import (
     MirrorDBError,
     remedy,
 )
-from airflow_mirrordb.client.messages.request_headers import has_plain_headers, headers_of, plain_headers
+from airflow_mirrordb.client.messages.request_headers import add_headers, has_plain_headers, plain_headers
 from airflow_mirrordb.client.messages.request_target import base_of, query_of, target_of
 from airflow_mirrordb.client.uploads.sources import LocalFile, OpenSource
 from airflow_mirrordb.client.uploads.upload import Upload
@@ -294,7 +294,8 @@ def _headers_and_body(
 ) -> tuple[Headers, bytes | Upload | None]:
     if plain is not None and has_plain_headers(request):
         return plain, None
-    headers = headers_of(request, config, is_keyed=request.method in KEYED)
+    headers = (plain or plain_headers(config)).copy()
+    add_headers(headers, request, config, is_keyed=request.method in KEYED)
     envelope = None if request.method == "QUERY" else config.request_envelope
     return headers, body_of(request, envelope, headers, open_source)
 

@@ -59,13 +59,14 @@ def has_plain_headers(request: MirrorDBRequest) -> bool:
     return own == _NOTHING
 
 
-def headers_of(request: MirrorDBRequest, config: MirrorDBConfig, *, is_keyed: bool) -> CIMultiDict[str]:
-    """Return the headers of a request, but for those of its body, of its credentials and of the connection.
+def add_headers(
+    headers: CIMultiDict[str], request: MirrorDBRequest, config: MirrorDBConfig, *, is_keyed: bool
+) -> None:
+    """Add the headers of a request's own to the plain ones, but for those of its body.
 
     :param is_keyed: whether an idempotency key goes with its method
     :raises InvalidRequestError: if one of them cannot be sent, or is not the caller's to set; names it
     """
-    headers = plain_headers(config).copy()
     if request.headers is not None:
         _add_own(request.headers, config, headers)
     if request.accept is not None:
@@ -78,7 +79,6 @@ def headers_of(request: MirrorDBRequest, config: MirrorDBConfig, *, is_keyed: bo
         key = checked_key(request.idempotency_key)
         if config.idempotency_header and is_keyed:
             headers[config.idempotency_header] = key
-    return headers
 
 
 def _add_own(own: Mapping[str, str], config: MirrorDBConfig, headers: CIMultiDict[str]) -> None:

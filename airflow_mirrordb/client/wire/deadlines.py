@@ -39,14 +39,24 @@ class CancelScope(ABC):
     def reason(self) -> Exception:
         """Return what is raised in the place of the cancellation."""
 
+    @abstractmethod
+    def note_begin(self) -> None:
+        """Tell whoever may cancel it that it runs."""
+
+    @abstractmethod
+    def note_end(self) -> None:
+        """Tell whoever may cancel it that it has been left."""
+
     def __enter__(self) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # asyncio runs nothing else
         self._task, self._cancelled_before, self.is_cancelled = task, _cancellations(task), False
+        self.note_begin()
 
     def __exit__(
         self, _type: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
+        self.note_end()
         if not self.is_cancelled:
             return
         if sys.version_info >= (3, 11):
@@ -126,12 +136,8 @@ class _Within(CancelScope):
     def reason(self) -> Exception:
         return asyncio.TimeoutError()
 
-    def __enter__(self) -> None:
-        super().__enter__()
+    def note_begin(self) -> None:
         self._deadlines.enter(self, self._seconds)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def note_end(self) -> None:
         self._deadlines.leave(self)
-        super().__exit__(kind, error, traceback)

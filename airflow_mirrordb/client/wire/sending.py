@@ -34,23 +34,27 @@ class Sending:
     made whole, so that no backend takes it for all of the body.
     """
 
+    body: bytes | None = None
+    """What goes out with the head."""
+    is_upload = False
+    """Whether it has to be opened, and closed."""
+    is_whole = True
+    """Whether all was handed to asyncio, which may have lost it with the connection."""
+    is_answered_early = False
+    """Whether a success came of a write that is not sent whole yet: nobody knows its outcome."""
+    _upload: OpenUpload | None = None
+    _task: asyncio.Future[None] | None = None
+    _sent = 0  # of an upload
+    _protocol: Handler | None = None
+    _is_late = False  # its last bytes went out behind the head of the answer
+    _error: MirrorDBError | None = None
+
     def __init__(self, request: WireRequest) -> None:
         self._request = request
-        self._upload: OpenUpload | None = None
-        self._task: asyncio.Future[None] | None = None
-        self._sent = 0  # of an upload
-        self._protocol: Handler | None = None
-        self._is_late = False  # its last bytes went out behind the head of the answer
-        self._error: MirrorDBError | None = None
-        body = request.body
-        self.is_upload = isinstance(body, Upload)
-        """Whether it has to be opened, and closed."""
-        self.body = None if isinstance(body, Upload) else body
-        """What goes out with the head."""
-        self.is_whole = True
-        """Whether all was handed to asyncio, which may have lost it with the connection."""
-        self.is_answered_early = False
-        """Whether a success came of a write that is not sent whole yet: nobody knows its outcome."""
+        if isinstance(request.body, Upload):
+            self.is_upload = True
+        else:
+            self.body = request.body
 
     async def open(self) -> None:
         """Open the files of an upload.
@@ -90,6 +94,10 @@ class Sending:
         return {CONTENT_LENGTH: str(len(self.body or b""))}
 
     @property
+    def _is_long(self) -> bool:
+        return self._upload is not None or len(self.body or b"") > LEAST_WATCHED
+
+    @property
     def unsent(self) -> str:
         """How much of a body went out, as the end of a message; nothing if all of it did."""
         early = "; it answered before it had the whole body" if self.is_answered_early else ""
@@ -112,8 +120,7 @@ class Sending:
         """Return what goes out with the head, and send the rest once the caller waits for the answer."""
         if isinstance(connection.protocol, Handler):
             self._protocol = connection.protocol
-            is_long = self._upload is not None or len(self.body or b"") > LEAST_WATCHED
-            self._protocol.is_watched = is_long and not self._request.reads
+            self._protocol.is_watched = not self._request.reads and self._is_long
         if self._upload is not None:
             self._task = asyncio.ensure_future(self._send(self._upload, connection))
         return self.body

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Hashable
+from collections.abc import Awaitable, Hashable
 from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -80,12 +80,12 @@ class ConnectionLookUp:
         self._hook, self._conn_id, self._ignore_unknown = hook, conn_id, ignore_unknown
         self._last: _LookUp | None = None
 
-    async def config(self) -> MirrorDBConfig:
+    def config(self) -> Awaitable[MirrorDBConfig]:
         """Return the configuration that the connection describes, or did some seconds ago.
 
         :raises ConfigError: if the connection is wrong
         """
-        return await self._shared(SHARED_FOR)
+        return self._shared(SHARED_FOR)
 
     async def credentials(self, base_url: str) -> dict[str, Any]:
         """Return the connection's credentials as they are now, since those of :meth:`config` were refused.

@@ -87,8 +87,7 @@ class StoredArguments:
 
     def warn_of_unknown(self) -> None:
         """Write one line to the log of the task, if this version ignores something that was stored."""
-        stored = {name: getattr(self, name) for name in self.fields_of_arguments}
-        warn_of_unknown(stored, self.fields_of_arguments, self._unknown)
+        warn_of_unknown(vars(self), self.fields_of_arguments, self._unknown)
 
 
 def given(argument: Mapping[str, Any] | str | None) -> dict[str, Any]:
@@ -107,10 +106,11 @@ def restored(kind: Callable[..., T], fields: Mapping[str, Any]) -> T:
 
     :raises TypeError: if a field without a default is missing
     """
-    known = defaults_of(kind)
-    if fields.keys() <= known.keys():  # as nearly always
+    try:
         return kind(**fields)
-    return kind(**{name: value for name, value in fields.items() if name in known})
+    except TypeError:  # only then, since to look costs something
+        known = defaults_of(kind)
+        return kind(**{name: value for name, value in fields.items() if name in known})
 
 
 def without_defaults(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

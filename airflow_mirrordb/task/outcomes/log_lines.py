@@ -45,6 +45,21 @@ def to_send(requests: Sequence[MirrorDBRequest], left: int, maybe_applied: int) 
     return f"{told}; {maybe_applied:,} may have been applied by it, and {are} {again}"
 
 
+class AnswerLine:
+    """The line of a trigger's log that tells of an answer; made into text only where it is written.
+
+    :param event: see :func:`answered`
+    """
+
+    __slots__ = ("_conn_id", "_event", "_request")
+
+    def __init__(self, request: MirrorDBRequest, conn_id: str, event: Mapping[str, Any]) -> None:
+        self._request, self._conn_id, self._event = request, conn_id, event
+
+    def __str__(self) -> str:
+        return f"{name_of(self._request, self._conn_id)}: {answered(self._event)}"
+
+
 def answered(event: Mapping[str, Any]) -> str:
     """Return what came: its status, how long it took, how much it is, and how many attempts were made before.
 
