@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -12,11 +13,13 @@ from pydantic import (
     ModelWrapValidatorHandler,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from airflow_mirrordb.client.endpoints.paths import decode_endpoint, quote_path
+from airflow_mirrordb.client.endpoints.patterns import METHODS
 from airflow_mirrordb.client.endpoints.registry import EndpointRegistry
 from airflow_mirrordb.client.endpoints.urls import MAX_URL_LENGTH, origin_of, split_url
 from airflow_mirrordb.client.errors import ConfigError
@@ -49,6 +52,8 @@ HALF_A_PAIR = "it holds half of a surrogate pair, which no encoding can send"
 MAX_ENVELOPES = 10
 #: What each kind of authentication sends. Basic credentials need one of two, so they are not here.
 _SENDS = {"bearer": ("api_key",), "api_key": ("api_key",), "oauth2": ("oauth_url", "login", "api_key")}
+#: A token as it is in a header (RFC 6750, section 2.1), or with the name of that.
+_HAS_SCHEME = re.compile(r"\s*(?:authorization\s*:\s*)?bearer\s", re.IGNORECASE)
 #: Settings that say something of one kind of authentication alone.
 _OF_ONE_KIND = {"oauth_url": "oauth2", "scope": "oauth2", "key_name": "api_key"}
 
@@ -78,6 +83,9 @@ class MirrorDBConfig(BaseModel):
     The form of the values is read leniently: ``None`` and ``""`` stand for the default, numbers and
     booleans may be strings, lists and mappings may be JSON text, and lists words between commas or
     white space. The meaning is not: an unknown name, or a value outside its limits, is an error.
+
+    Who gives some of them in fields of other names says so by the context of ``model_validate``, as
+    ``{"api_key": "Password"}``, for the words of an error.
 
     :raises ConfigError: names the setting, what is wrong with it, and the nearest valid name
     """
@@ -224,6 +232,11 @@ class MirrorDBConfig(BaseModel):
     @classmethod
     def _check_test_endpoint(cls, value: str | None) -> str | None:
         if value is not None:
+            word, _, endpoint = value.partition(" ")
+            if endpoint and word.upper() in METHODS:
+                raise ValueError(f"it is read, by GET: write {endpoint.strip()!r:.200}, without a method")
+            if "?" in value:
+                raise ValueError(f"it has no query: write {value.partition('?')[0]!r:.200}")
             decode_endpoint(value)
         return value
 
@@ -284,6 +297,9 @@ class MirrorDBConfig(BaseModel):
         if missing:
             needs = f"it is missing, and auth_type {self.auth!r} needs it"
             raise ConfigError(message="; ".join(f"{name}: {needs}" for name in missing), field=missing[0])
+        key = self.api_key.get_secret_value() if self.api_key else ""
+        if self.auth == "bearer" and _HAS_SCHEME.match(key):
+            raise _wrong("api_key", "it begins with 'Bearer', which is put before it: give the token alone")
         for name, kind in _OF_ONE_KIND.items():
             is_given = getattr(self, name) != type(self).model_fields[name].default
             if is_given and self.auth_type is None:  # one that was chosen may stand beside what others use
@@ -291,12 +307,14 @@ class MirrorDBConfig(BaseModel):
 
     @model_validator(mode="wrap")  # the last one, so that it is around all others
     @classmethod
-    def _explain(cls, values: Any, handler: ModelWrapValidatorHandler[MirrorDBConfig]) -> MirrorDBConfig:
+    def _explain(
+        cls, values: Any, handler: ModelWrapValidatorHandler[MirrorDBConfig], info: ValidationInfo
+    ) -> MirrorDBConfig:
         try:
             return handler(cls._blank_is_default(values))
         except ValidationError as error:
-            known = cls.model_fields
-            problems = [problem_of(item, known, _UNSEEN) for item in error.errors()]
+            known, fields = cls.model_fields, info.context or {}
+            problems = [problem_of(item, known, _UNSEEN, fields) for item in error.errors()]
             field = str(next((item["loc"][0] for item in error.errors() if item["loc"]), ""))
         # not in the handler: the error would keep pydantic's as its context, which holds the input
         raise ConfigError(message="; ".join(dict.fromkeys(problems)), field=field)

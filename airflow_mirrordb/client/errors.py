@@ -362,13 +362,10 @@ class BulkError(MirrorDBError):
     _tells_what_is_applied: ClassVar[bool] = True
 
 
-def remedy(name: object, known: Iterable[str], *, cutoff: float = 0.6) -> str:
-    """Return what a message advises about a name that is not known: the nearest one, or all.
-
-    :param cutoff: how alike the nearest one must be, from 0 to 1
-    """
+def remedy(name: object, known: Iterable[str]) -> str:
+    """Return what a message advises about a name that is not known: the nearest one, or all."""
     known = list(known)
-    near = difflib.get_close_matches(str(name), known, n=1, cutoff=cutoff)
+    near = difflib.get_close_matches(str(name), known, n=1)
     return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
 
 

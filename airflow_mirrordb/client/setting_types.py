@@ -68,14 +68,24 @@ def _no_boolean(value: object) -> object:
 
 
 def _as_verify(value: object) -> object:
+    if not isinstance(value, str) and value not in (True, False):  # 1 and 0 are these as well
+        raise ValueError(f"it must be true, false or the path of a CA file or folder, not {value!r:.100}")
     words = dict.fromkeys(("true", "yes", "1"), True) | dict.fromkeys(("false", "no", "0"), False)
     return words.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def _checked_header_name(value: str) -> str:
+    if not TOKEN.fullmatch(value):
+        raise ValueError("it must be the name of a header, as Idempotency-Key, without blanks and colons")
+    return value
 
 
 def _checked_proxy(value: SecretStr) -> SecretStr:
     url = value.get_secret_value()
     parts = split_url(url)
     has_rest = parts.path not in ("", "/") or any(character in url for character in "?# ")
+    if parts.scheme.startswith("socks"):
+        raise ValueError("SOCKS is not spoken; it must be an HTTP proxy, as http://proxy.example.com:3128")
     if parts.scheme not in ("http", "https") or not parts.hostname or has_rest:
         raise ValueError(
             "it must be a URL without path and query, as http://user:password@proxy.example.com:3128;"
@@ -115,7 +125,7 @@ def _checked_token_url(value: str) -> str:
 
 Integer = Annotated[int, BeforeValidator(_no_boolean)]
 Number = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
-HeaderName = Annotated[str, Field(pattern=rf"^{TOKEN.pattern}$")]
+HeaderName = Annotated[str, AfterValidator(_checked_header_name)]
 Headers = Annotated[Mapping[HeaderName, str], BeforeValidator(_as_mapping)]
 Patterns = Annotated[tuple[str, ...] | None, BeforeValidator(_as_patterns)]
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(checked_host)], ...] | None, BeforeValidator(_as_list)]

@@ -333,7 +333,13 @@ def test_registered_endpoint_holds_for_the_hook(
     ("fields", "named", "reason"),
     [
         ({"extra": {"max_attempt": 3}}, "max_attempt", "did you mean 'max_attempts'"),
-        ({"extra": {"colour": "red"}}, "colour", "unknown extra 'colour'; known are"),
+        (
+            {"extra": {"colour": "red"}},
+            "colour",
+            "unknown extra 'colour'; known are adaptive_rate, auth_type, b",
+        ),
+        ({"extra": {"max_wait_time": 1, "timeout": "x"}, "login": "a\nb"}, "login", "Login: it holds a line"),
+        ({"extra": {"timeout": "x"}, "login": "a\nb"}, "login", "; extra timeout: it must be a number"),
         (
             {"extra": {"max_attempts": "many"}},
             "max_attempts",

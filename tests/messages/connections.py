@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.messages.mistakes import Mistake, extra, reads
+from tests.messages.mistakes import Mistake, extra, reads, tests
 
 #: How the key is sent.
 AUTHENTICATION = {
@@ -21,6 +21,11 @@ AUTHENTICATION = {
         connection={"password": "", **extra(auth_type="bearer")},
         says=("connection crm", "Password: it is missing", "auth_type 'bearer' needs it"),
     ),
+    "a token with its scheme": Mistake(
+        does=reads(),
+        connection={"password": "Bearer k1"},
+        says=("connection crm", "Password: it begins with 'Bearer'", "give the token alone"),
+    ),
     "oauth2 without a client id and a URL": Mistake(
         does=reads(),
         connection=extra(auth_type="oauth2"),
@@ -28,4 +33,59 @@ AUTHENTICATION = {
     ),
 }
 
-CONNECTIONS: dict[str, dict[str, Mistake]] = {"How the key is sent": AUTHENTICATION}
+#: Names and values that are right elsewhere.
+EXTRAS = {
+    "the retries of other clients": Mistake(
+        does=reads(),
+        connection=extra(retries=3),
+        says=("connection crm", "unknown extra 'retries'", "'max_attempts'"),
+    ),
+    "the token as an extra": Mistake(
+        does=reads(), connection=extra(token="k1"), says=("unknown extra 'token'", "field 'Password'")
+    ),
+    "the nearest name is no extra": Mistake(
+        does=reads(), connection=extra(apikey="k1"), says=("unknown extra 'apikey'", "field 'Password'")
+    ),
+    "the schema as an extra": Mistake(
+        does=reads(), connection=extra(schema="http"), says=("unknown extra 'schema'", "field 'Schema'")
+    ),
+    "a version as an extra": Mistake(
+        does=reads(), connection=extra(version="v1"), says=("'version'", "the end of", "field 'Host'")
+    ),
+    "no check of certificates": Mistake(
+        does=reads(), connection=extra(insecure=True), says=("'insecure'", "'verify': false")
+    ),
+    "a header whose value is a number": Mistake(
+        does=reads(), connection=extra(headers={"X-A": 1}), says=("extra headers: 'X-A'", "must be text")
+    ),
+    "a header's name with a blank": Mistake(
+        does=reads(),
+        connection=extra(idempotency_header="Idempotency Key"),
+        says=("extra idempotency_header", "name of a header", "without blanks"),
+    ),
+    "a class of statuses": Mistake(
+        does=reads(),
+        connection=extra(retry_statuses="5xx"),
+        says=("extra retry_statuses", "[500, 502, 503]", "'5xx'"),
+    ),
+    "a number as verify": Mistake(
+        does=reads(), connection=extra(verify=3), says=("extra verify", "path of a CA file", "not 3")
+    ),
+    "a SOCKS proxy": Mistake(
+        does=reads(),
+        connection=extra(proxy="socks5://127.0.0.1:1080"),
+        says=("extra proxy", "SOCKS is not spoken", "HTTP proxy"),
+    ),
+    "a query in the test endpoint": Mistake(
+        does=tests,
+        connection=extra(test_endpoint="api/users?limit=1"),
+        says=("extra test_endpoint", "no query", "write 'api/users'"),
+    ),
+    "a method in the test endpoint": Mistake(
+        does=tests,
+        connection=extra(test_endpoint="POST api/users"),
+        says=("extra test_endpoint", "GET", "write 'api/users'"),
+    ),
+}
+
+CONNECTIONS: dict[str, dict[str, Mistake]] = {"How the key is sent": AUTHENTICATION, "Extras": EXTRAS}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from airflow_mirrordb.client import ConfigError, MirrorDBConfig, RetryPolicy
+from airflow_mirrordb.client import ConfigError, MirrorDBConfig, RetryPolicy, setting_words
 
 URL = "https://example.com"
 KEY = "k3y-that-nobody-may-see"
@@ -261,6 +262,47 @@ def test_a_wrong_value_is_an_error_that_names_the_field(field: str, wrong: objec
     assert "pydantic" not in error.message.lower()
 
 
+@pytest.mark.parametrize(
+    ("field", "wrong", "words"),
+    [
+        ("headers", {"X-Team": 7}, "headers: 'X-Team': it must be text"),
+        ("headers", {"X Team": "a"}, "headers: 'X Team': it must be the name of a header"),
+        ("idempotency_header", "Idempotency Key", "it must be the name of a header, as Idempotency-Key"),
+        ("retry_statuses", "5xx", "it must be a list of statuses, as [500, 502, 503], not '5xx'"),
+        ("retry_statuses", "all", "it must be a list of statuses, as [500, 502, 503], not 'all'"),
+        ("retry_statuses", 503, "it must be a list of statuses, as [500, 502, 503], not 503"),
+        ("retry_statuses", "399", "it must be greater than or equal to 400, not '399'"),
+        ("verify", 3, "verify: it must be true, false or the path of a CA file or folder, not 3"),
+        ("proxy", "socks5://127.0.0.1:1080", "proxy: SOCKS is not spoken; it must be an HTTP proxy"),
+        ("test_endpoint", "api/users?limit=1", "test_endpoint: it has no query: write 'api/users'"),
+        ("test_endpoint", "POST api/users", "test_endpoint: it is read, by GET: write 'api/users'"),
+        ("test_endpoint", "GET api/users", "test_endpoint: it is read, by GET: write 'api/users'"),
+    ],
+)
+def test_what_a_value_must_be_is_told(field: str, wrong: object, words: str) -> None:
+    """In one part, by the name of the setting and of the place in it, with what would be right."""
+    message = problem(**{field: wrong}).message
+    assert words in message
+    assert message.count(f"{field}: ") == 1
+
+
+@pytest.mark.parametrize("key", ["Bearer k3y", "bearer k3y", " Bearer\tk3y", "Authorization: Bearer k3y"])
+def test_a_token_brings_no_scheme_of_its_own(key: str) -> None:
+    """It would be sent as ``Bearer Bearer ...``; a token has no blanks (RFC 6750, section 2.1).
+
+    In a header of its own, or as a password, it may be any text.
+    """
+    error = problem(api_key=key)
+    assert (error.field, "it begins with 'Bearer'" in error.message, "k3y" in error.message) == (
+        "api_key",
+        True,
+        False,
+    )
+    assert config(api_key=key, auth_type="api_key", key_name="Authorization").auth == "api_key"
+    assert config(api_key=key, login="ada").auth == "basic"
+    assert config(api_key="Token k3y").auth == "bearer"
+
+
 def test_all_problems_are_told_at_once() -> None:
     """Who mends a connection wants to do it once."""
     error = problem(max_attempts=0, timeout="soon", max_atempts=3)
@@ -290,6 +332,51 @@ def test_a_misspelt_name_names_the_nearest(name: str, nearest: str) -> None:
     """An unknown setting is an error, not a header and not ignored."""
     error = problem(**{name: "x"})
     assert (error.field, error.message) == (name, f"unknown setting {name!r}; did you mean {nearest!r}?")
+
+
+#: Names of requests, httpx, urllib3, tenacity and RFC 6749, that a near spelling of ours would mislead.
+ELSEWHERE = [
+    ("retries", "that is 'max_attempts' here"),
+    ("retry", "that is 'max_attempts' here"),
+    ("max_retries", "that is 'max_attempts' here"),
+    ("maxRetries", "that is 'max_attempts' here"),
+    ("status_forcelist", "that is 'retry_statuses' here"),
+    ("token_url", "that is 'oauth_url' here"),
+    ("client_id", "that is 'login' here"),
+    ("client-secret", "that is 'api_key' here"),
+    ("username", "that is 'login' here"),
+    ("auth", "that is 'auth_type' here"),
+    ("bearer", "that is 'api_key' here"),
+    ("verify_ssl", "that is 'verify' here"),
+    ("ca", "that is 'verify' here"),
+    ("insecure", "that is 'verify': false here"),
+    ("cert", "that is 'client_cert' here"),
+    ("read_timeout", "that is 'timeout' here"),
+    ("schema", "that is 'base_url' here"),
+    ("version", "that is the end of 'base_url' here"),
+]
+
+
+@pytest.mark.parametrize(("name", "words"), ELSEWHERE)
+def test_a_name_of_another_client_is_told_as_ours(name: str, words: str) -> None:
+    """Its nearest spelling is another setting, as client_cert is of client_secret."""
+    assert problem(**{name: "x"}).message == f"unknown setting {name!r}; {words}"
+
+
+def test_each_name_of_another_client_is_one_of_ours() -> None:
+    """No name of ours is among them, none stands for two, and what each stands for exists."""
+    ours = set(MirrorDBConfig.model_fields)
+    names = [name for names in setting_words._ELSEWHERE.values() for name in names.split()]
+    assert len(names) == len(set(names))
+    assert not ours & set(names)
+    for words in setting_words._ELSEWHERE:
+        assert len(ours & set(re.findall("[a-z_]+", words))) == 1
+
+
+@pytest.mark.parametrize("name", ["sauce", "versions", "prefixes_of", "time", "schemas"])
+def test_no_far_name_is_guessed(name: str) -> None:
+    """A wrong guess is followed, and leads to another error or to nothing."""
+    assert "did you mean" not in problem(**{name: "x"}).message
 
 
 def test_a_name_like_no_other_lists_those_that_are_known() -> None:

@@ -24,6 +24,7 @@ MAX_OF_OTHER_TYPES = 80
 _PREFIX = "extra__mirrordb__"  # of extras that Airflow's older forms saved
 _NO_COMMENT = re.compile(r"[^ -~]|[()\\]")  # what would have to be quoted in a comment
 _STANDARD_FIELDS = {"base_url": "Host", "login": "Login", "api_key": "Password"}
+_FIELDS = {**_STANDARD_FIELDS, "host": "Host", "password": "Password", "port": "Port", "schema": "Schema"}
 # A message may tell of several settings; each of its parts begins with the name of one, or with a pattern.
 _PART = re.compile(rf"(^|; )((?:{'|'.join(MirrorDBConfig.model_fields)})(?=: )|endpoint pattern(?= '))")
 
@@ -70,7 +71,8 @@ def _config_from(connection: ConnectionLike, *, ignore_unknown: bool) -> MirrorD
             "base_url": base_url(connection.host, connection.schema, connection.port),
             "login": connection.login,
             "api_key": connection.password,
-        }
+        },
+        context=_FIELDS,
     )
 
 
