@@ -12,6 +12,14 @@ MAX_FAILED_WANTED = "it must be a whole number of records, or a share from 0.0 t
 NEEDS_CONTINUE = "it needs on_error='continue'; else the first failure ends the bulk"
 
 
+def shared_target(endpoint: object, records: object = "several") -> str:
+    """Return what is wrong with full updates that all go to one endpoint (RFC 9110, section 9.3.4)."""
+    return (
+        f"{endpoint!r:.200} is one resource, which {records} records of an update would overwrite in any"
+        " order; give an endpoint for each, as ['users/1', 'users/2']"
+    )
+
+
 def is_max_failed(value: object) -> TypeGuard[float]:
     """Whether a value says how many records may fail: a whole number, or as a float a share of all."""
     if isinstance(value, float):

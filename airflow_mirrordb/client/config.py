@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from airflow_mirrordb.client.endpoints.paths import decode_endpoint, quote_path
+from airflow_mirrordb.client.endpoints.paths import decode_endpoint, quote_path, refuse_placeholders
 from airflow_mirrordb.client.endpoints.patterns import METHODS
 from airflow_mirrordb.client.endpoints.registry import EndpointRegistry
 from airflow_mirrordb.client.endpoints.urls import MAX_URL_LENGTH, origin_of, split_url
@@ -238,6 +238,7 @@ class MirrorDBConfig(BaseModel):
             if "?" in value:
                 raise ValueError(f"it has no query: write {value.partition('?')[0]!r:.200}")
             decode_endpoint(value)
+            refuse_placeholders(value)
         return value
 
     @field_validator("response_envelope", "error_path")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, TaskDeferred
 
 from airflow_mirrordb.body_arguments import NO_RECORDS
-from airflow_mirrordb.bulk_arguments import NEEDS_CONTINUE
+from airflow_mirrordb.bulk_arguments import NEEDS_CONTINUE, shared_target
 from airflow_mirrordb.client.collections.bulk_log import bulk_name
 from airflow_mirrordb.client.collections.bulk_report import BulkRecord, BulkReport, status_of
 from airflow_mirrordb.client.collections.record_names import RecordNames
@@ -176,12 +176,9 @@ def records_of(operator: MirrorDBOperator, template: MirrorDBRequest) -> list[di
         raise _bad("output_path", "a file takes one answer, and there are many")
     if bulk and not is_list(data):
         raise _bad("data", f"with bulk=True it is a list of records, not {type(data).__name__}")
-    if not is_list(endpoint):
-        endpoints: Sequence[str] = [endpoint] * len(data)
-    elif bulk and len(endpoint) != len(data):
+    if bulk and is_list(endpoint) and len(endpoint) != len(data):
         raise _bad("data", f"there are {len(data)} records for {len(endpoint)} endpoints")
-    else:
-        endpoints = endpoint
+    endpoints = endpoint if is_list(endpoint) else _one_for_all(template)
     for each in endpoints:
         refuse_none(each)
     if template.method in ("GET", "DELETE"):
@@ -190,6 +187,17 @@ def records_of(operator: MirrorDBOperator, template: MirrorDBRequest) -> list[di
     if bulk and None in bodies:
         raise _bad(f"data[{bodies.index(None)}]", "it is None, and would send no body")
     return [{"endpoint": each, "data": body} for each, body in zip(endpoints, bodies, strict=True)]
+
+
+def _one_for_all(template: MirrorDBRequest) -> list[str]:
+    """Return the one endpoint of a task as often as there are records.
+
+    :raises InvalidRequestError: if each record would replace what the one before made there
+    """
+    endpoint, records = template.endpoint, len(template.data)
+    if template.method == "PUT" and records > 1:
+        raise _bad("endpoint", shared_target(endpoint, records))
+    return [endpoint] * records
 
 
 class _Filter:

@@ -18,6 +18,7 @@ from airflow_mirrordb.task.checks import (
     check_flags,
     check_paginate_argument,
     check_path_arguments,
+    check_target_argument,
     check_written,
     naming,
 )
@@ -182,6 +183,9 @@ class MirrorDBUpdateOperator(_BodyOperator):
     :param bulk: True if ``data`` is a list of records, each of them a request's, to as many endpoints in
         the list ``endpoint``; else all get the same ``data`` (templated)
 
+    :raises ValueError: as for :class:`MirrorDBCreateOperator`; or if with ``bulk`` several records are to
+        replace the resource of one endpoint
+
     The other arguments are those of :class:`MirrorDBOperator`.
     """
 
@@ -189,6 +193,8 @@ class MirrorDBUpdateOperator(_BodyOperator):
 
     def __init__(self, *, partial: bool | str = False, if_match: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        with naming(self.task_id):
+            check_target_argument(self, partial=partial)
         self.partial = partial  # type: ignore[assignment]  # hides a class method that instances have no use for
         self.if_match = if_match
         check_written(self, MirrorDBUpdateOperator)

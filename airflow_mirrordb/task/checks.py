@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from airflow_mirrordb.bulk_arguments import NEEDS_CONTINUE, ON_ERROR, ON_ERROR_WANTED
+from airflow_mirrordb.bulk_arguments import NEEDS_CONTINUE, ON_ERROR, ON_ERROR_WANTED, shared_target
 from airflow_mirrordb.json_types import NOT_GIVEN, is_list
 from airflow_mirrordb.task.arguments import check_choice_of_failed, max_failed_of
 from airflow_mirrordb.task.templates import MAX_DEPTH, has_template
@@ -22,7 +22,7 @@ from airflow_mirrordb.task.templates import MAX_DEPTH, has_template
 #: Default of ``worker_timeout``, in seconds.
 WORKER_TIMEOUT = 5.0
 #: In an endpoint without any of it nothing is wrong that could be seen without its connection.
-_ODD = re.compile(r"\A\Z|\A/|//|/\Z|[\\?#%:]")
+_ODD = re.compile(r"\A\Z|\A/|//|/\Z|[\\?#%:{<]")
 _ANY = ("self", "args", "kwargs")
 _SENSITIVE = (
     "auth",
@@ -87,17 +87,22 @@ def arguments(kind: type) -> tuple[Mapping[str, None], frozenset[str]]:
 
 
 def check_endpoint_argument(endpoint: object) -> None:
-    """Check the endpoint that a task's author wrote, as far as that can be done without the connection.
+    """Check the endpoints that a task's author wrote, as far as that can be done without the connection.
 
+    :param endpoint: one, or a list
     :raises ValueError: if no endpoint can be written so
     """
+    if is_list(endpoint):
+        for each in endpoint:
+            check_endpoint_argument(each)
     if not isinstance(endpoint, str) or has_template(endpoint):
         return
     if _ODD.search(endpoint):
-        from airflow_mirrordb.client.endpoints.paths import decode_endpoint
+        from airflow_mirrordb.client.endpoints.paths import decode_endpoint, refuse_placeholders
 
         try:
             decode_endpoint(endpoint)
+            refuse_placeholders(endpoint)
         except ValueError as error:
             raise ValueError(f"endpoint: {endpoint!r:.200}: {error}") from None
 
@@ -230,6 +235,18 @@ def check_bulk_arguments(on_error: object, concurrency: object, max_failed: obje
     is_template = isinstance(max_failed, str) and "{" in max_failed
     if not is_template and max_failed_of(max_failed) is not None and on_error == "fail":
         raise ValueError(f"max_failed: {NEEDS_CONTINUE}")
+
+
+def check_target_argument(update: Any, *, partial: object) -> None:
+    """Check that full updates of many records do not all go to one endpoint, where these are constants.
+
+    :raises ValueError: if they do
+    """
+    data, endpoint = update.data, update.endpoint
+    if update.bulk is not True or partial is not False or not is_list(data) or len(data) <= 1:
+        return
+    if isinstance(endpoint, str) and not has_template(endpoint):
+        raise ValueError(f"endpoint: {shared_target(endpoint, len(data))}")
 
 
 def check_sensor_arguments(sensor: Any) -> None:

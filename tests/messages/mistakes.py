@@ -210,6 +210,18 @@ ANSWERS = {
 
 #: What a backend answers where pages or states are looked for.
 PLACES = {
+    "many updates of one endpoint": Mistake(
+        does=lambda _: MirrorDBUpdateOperator(task_id="t", endpoint="users/7", data=[{}, {}], bulk=True),
+        says=("endpoint", "'users/7'", "2 records", "['users/1', 'users/2']"),
+    ),
+    "a placeholder where its value should be": Mistake(
+        does=reads("api/users/{user_id}"),
+        says=("'{user_id}' is a placeholder", "f'users/{user_id}'"),
+    ),
+    "a placeholder as others write it": Mistake(
+        does=lambda _: MirrorDBReadOperator(task_id="t", endpoint="users/:id"),
+        says=("task 't'", "endpoint", "':id' is a placeholder", "f'users/{user_id}'"),
+    ),
     "a cursor without the parameter that takes it": Mistake(
         does=reads(paginate={"style": "body", "next": "next", "records": "rows"}),
         answers=((200, {"rows": [1], "next": "MjA="}, {}),),

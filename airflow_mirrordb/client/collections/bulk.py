@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +15,7 @@ from airflow_mirrordb.bulk_arguments import (
     ON_ERROR_WANTED,
     OnError,
     is_max_failed,
+    shared_target,
 )
 from airflow_mirrordb.client.bodies.requests import given_body
 from airflow_mirrordb.client.clock import Clock
@@ -165,6 +166,7 @@ class Bulk:
         self._culprit = ""  # who raised that
         self._sends_keys, self._conn_id = sends_keys, conn_id
         self._writes = self._operation not in (*READS, "read")
+        self._replaced = 0
         self._is_repeatable = True  # what was begun so far, by who begins the bulk anew
 
     async def run(self, items: Items) -> BulkReport:
@@ -203,6 +205,8 @@ class Bulk:
             raise _bad("items", f"they must be a list or another iterable, not {type(items).__name__}")
         if self.report.total is None and isinstance(items, Sized):
             self.report.total = len(items)
+        if isinstance(items, list | tuple):
+            self._refuse_shared_target(items)
         self._log.begin(self._clock.monotonic())
         self._items: Iterator[Any] = iter(())
         self._waiting, self._all_taken = deque[asyncio.Future[None]](), asyncio.Event()
@@ -324,12 +328,40 @@ class Bulk:
         elif operation == "update":
             operation = self._update_method(given_body(said), partial=partial)
         method = operation
+        if method == "PUT" and "endpoint" not in arguments:
+            self._replaced += 1
+            if self._replaced > 1:  # as of an iterator, whose items nobody knew before
+                raise _bad(f"items[{position}].endpoint", shared_target(said["endpoint"]))
         request = MirrorDBRequest(method=method, **said)
         if "idempotency_key" not in arguments and (key := request.idempotency_key) is not None:
             key = f"{checked_key(key)}-{self._names.of(request)}" if method in KEYED else None
             request = replace(request, idempotency_key=key)
         self._is_repeatable &= may_be_begun_anew(request, sends_keys=self._sends_keys)
         return request, progress
+
+    def _refuse_shared_target(self, items: Sequence[Any]) -> None:
+        """Refuse several full updates that all go to the endpoint of the bulk: one would be left of them.
+
+        An item that says its endpoint itself is meant so. Other iterables are not known before.
+
+        :raises InvalidRequestError: if there are such updates; nothing was sent
+        """
+        endpoint = self._common.get("endpoint")
+        if endpoint is None or self._operation not in ("update", "PUT"):
+            return
+        said = [
+            {**self._common, **item} for item in items if isinstance(item, Mapping) and "endpoint" not in item
+        ]
+        if len(said) > 1 and all(self._replaces(arguments) for arguments in said[:2]):
+            raise _bad("endpoint", shared_target(endpoint, len(said)))
+
+    def _replaces(self, arguments: Mapping[str, Any]) -> bool:
+        if self._operation == "PUT":
+            return True
+        if arguments.get("data") is None and arguments.get("form") is None:
+            return False  # which is refused elsewhere
+        partial = arguments.get("partial", False)
+        return self._update_method(given_body(arguments), partial=partial) == "PUT"
 
     def _filtered(self, response: Any) -> Any:
         assert self._filter is not None  # noqa: S101  # asked before

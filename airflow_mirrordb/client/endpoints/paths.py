@@ -29,6 +29,9 @@ _SAFE = "/!$&'()*,=:@"
 _ESCAPED_RESERVED = re.compile(r"(%(?:2[1467-9AaCcFf]|3[AaDd]|40))")
 # What a person, and a lenient reader, takes for a URL: a scheme, or user and password.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/|(?:https?|wss?|ftp|file):|[^/]*:[^/]*@", re.IGNORECASE)
+# A segment that is a placeholder: of Express and Rails, of Flask, and of patterns here, which is also what is
+# left of a template, or a formatted string, of which half was forgotten.
+_PLACEHOLDER = re.compile(r":[A-Za-z_]\w*|<(?:\w+:)?[A-Za-z_]\w*>|[^{}]*\{ *[A-Za-z_][\w .:'\"\[\]]*\}[^{}]*")
 # What means more than itself in a path, once a reader has brought its characters into a normal form.
 _STRUCTURE = frozenset("/\\%?#;")
 
@@ -80,6 +83,19 @@ def _refuse_empty_names(endpoint: str) -> None:
             f"it ends with a slash, as before an empty id: write {endpoint[:-1]!r:.200} (for a backend that"
             " wants the slash set the extra 'trailing_slash')"
         )
+
+
+def refuse_placeholders(endpoint: str) -> None:
+    """Refuse an endpoint with a placeholder, which is sent as it is, and met 404, or something of that name.
+
+    :raises ValueError: names the placeholder, and what would be right
+    """
+    for segment in endpoint.split("/"):
+        if _PLACEHOLDER.fullmatch(segment):
+            raise ValueError(
+                f"{segment!r} is a placeholder, which only a pattern has; an endpoint has the value in its"
+                f" place, as by f'users/{{user_id}}' (a name that is meant so is written {quote(segment)!r})"
+            )
 
 
 def encode_endpoint(endpoint: str) -> str:

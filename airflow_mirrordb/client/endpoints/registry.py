@@ -15,6 +15,7 @@ from airflow_mirrordb.client.endpoints.paths import (
     MAX_ENDPOINT_LENGTH,
     decode_endpoint,
     encode_endpoint,
+    refuse_placeholders,
 )
 from airflow_mirrordb.client.endpoints.patterns import (
     COLLECTION,
@@ -103,6 +104,8 @@ class EndpointRegistry:
         try:
             plain = _is_plain(endpoint)
             path = endpoint if plain else decode_endpoint(endpoint)
+            if not plain:
+                refuse_placeholders(endpoint)
         except ValueError as error:
             raise _refused(method, shortened(str(endpoint), 200), str(error)) from None
         for rule in self._rules:
