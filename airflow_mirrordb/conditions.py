@@ -7,6 +7,7 @@ import inspect
 import json
 import math
 import pkgutil
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
@@ -18,6 +19,7 @@ from airflow_mirrordb.paths import ABSENT, NullInPathError, PathError, parse_pat
 MAX_NUMBER = 400
 _RENDERED = {"True": True, "False": False}  # as a template writes what JSON writes in small letters
 _ERROR_STATUSES = range(400, 600)
+_DOTTED = re.compile(r"[^\W\d]\w*(?:[.:][^\W\d]\w*)+")
 SHOWN_NULL = 'field="runs[-1].error == `null`"'
 
 
@@ -33,7 +35,8 @@ class Condition:
     :param equals: value that the field must have
     :param is_in: values of which the field must have one
     :param changed: whether the field, or the whole body, must differ from what it was at first
-    :param function: dotted path of a function of the decoded body that must return something true
+    :param function: dotted path of a function of the decoded body that must return something true; where
+        whoever judges has it already, also what it is called
     :param failed: values of the field by which the condition will never be met
     :param running: values of the field with which it may still be met; any other that is neither these nor
         waited for is one of ``failed``, and so is none at all unless None is among them. All if None
@@ -134,19 +137,6 @@ class Condition:
         if self.ignore_case and isinstance(value, str) and isinstance(wanted, str):
             return value.casefold() == wanted.casefold()
         return same(value, wanted) or (name in self.rendered and same_in_text(value, wanted))
-
-    def seen(self, body: Any, shown: Callable[[Any], str]) -> str:
-        """Return in words what a body has in the field that is waited for; nothing if there is no field.
-
-        :param shown: returns a value as it may be told
-        """
-        if self.field is None:
-            return ""
-        value = self.value_in(body)
-        if value is not ABSENT:
-            return f"{self.field} is {shown(value)}"
-        there = f"; the body has {', '.join(map(str, body))}" if isinstance(body, dict) and body else ""
-        return f"has no {self.field}{there:.200}"
 
     @property
     def wanted(self) -> str:
@@ -318,11 +308,16 @@ def plain(function: Any) -> Callable[[Any], object]:
 
 
 def check_function(condition: object, *, by_path: bool) -> None:
-    """Check what is given as a condition, unless it is a path: that is looked up where it is called.
+    """Check what is given as a condition; a path is looked up where it is called.
 
     :param by_path: whether another process must find it by its path
-    :raises ValueError: as :func:`plain` and :func:`path_of`
+    :raises ValueError: if it is a text, and no path; and as :func:`plain` and :func:`path_of`
     """
+    if isinstance(condition, str) and not _DOTTED.fullmatch(condition):
+        raise ValueError(
+            f"condition: {condition!r:.200} is no path of a function, as my_module.is_done; an expression"
+            " goes into field, as field=\"status == 'DONE'\" with equals=True"
+        )
     if condition is not None and not isinstance(condition, str):
         function = plain(condition)
         if by_path:
@@ -348,6 +343,15 @@ def path_of(function: Callable[[Any], object]) -> str:
         f"condition: the triggerer cannot import {name or function!r}; put it at the top of a module (not of"
         " the DAG file) and give it or its dotted path, or set deferrable=False"
     )
+
+
+def title_of(function: Callable[[Any], object]) -> str:
+    """Return what a function is called, and where it is, for who waits for it."""
+    name = getattr(function, "__qualname__", type(function).__qualname__).rpartition(".")[2]
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return name
+    return f"{name} (line {code.co_firstlineno} of {code.co_filename.rpartition('/')[2]})"
 
 
 def same_in_text(value: Any, other: Any) -> bool:

@@ -171,14 +171,14 @@ def condition_of(
     :raises InvalidRequestError: if they are not one condition
     """
     from airflow_mirrordb.client.errors import InvalidRequestError
-    from airflow_mirrordb.conditions import Condition, check_statuses, function_at, path_of
+    from airflow_mirrordb.conditions import Condition, check_statuses, function_at, path_of, title_of
 
     try:
         path, function = None, given
         if isinstance(function, str):
             path, function = function, function_at(function)
-        elif function and by_path:
-            path = path_of(function)
+        elif function:
+            path = path_of(function) if by_path else title_of(function)
         check_choice_of_failed(task, given)
         condition = Condition(
             gone=task.gone,

@@ -143,6 +143,15 @@ def has_template(value: object) -> bool:
     return _EXPRESSION.search(value) is not None if isinstance(value, str) else _makes_a_value(value)
 
 
+def template_in(value: object) -> str | None:
+    """Return the first text with an expression in a value; None if there is none."""
+    items = value.values() if isinstance(value, Mapping) else value if is_list(value) else ()
+    for item in items:
+        if (found := template_in(item)) is not None:
+            return found
+    return value if isinstance(value, str) and _EXPRESSION.search(value) else None
+
+
 def _error(place: str, given: Any) -> Exception:
     from airflow_mirrordb.client.errors import InvalidRequestError
 

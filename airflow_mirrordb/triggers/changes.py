@@ -95,7 +95,10 @@ class Version:
             return cls(etag=None, fingerprint=None)
         selected = selection.of(observation.data)
         if not selected:
+            from airflow_mirrordb.client.bodies.missing import there_instead
+
             message = f"field: there is nothing at {selection.field!r}; it will be an event when it comes"
+            message += f"; {there_instead(selection.field or '', observation.data)}"
             tell(Fault(kind="no field", message=message, level=logging.WARNING))
         text = json.dumps(selected[0], sort_keys=True) if selected else "missing"
         return cls(etag=observation.etag, fingerprint=hashlib.sha256(text.encode()).hexdigest()[:32])
@@ -174,7 +177,7 @@ def advanced(
     found_order = order_of(values, before)
     if found_order is None:
         if records:
-            tell(_no_order(cursor, values))
+            tell(_no_order(cursor, values) if values else _no_cursor(cursor, observation.data, records[0]))
         return kept or Position(), None
     order, keys = found_order
     if None in keys:
@@ -217,9 +220,25 @@ def _first_of_order(keys: Sequence[Any]) -> int:
     return next(number for number, key in enumerate(keys) if key is not None)
 
 
+def _no_cursor(cursor: str, body: Any, record: Any) -> Fault:
+    """Return that no record has a cursor, and what they have; or that the body is one, with a list in it."""
+    from airflow_mirrordb.client.bodies.missing import described, there_instead
+
+    lists = (
+        [name for name, value in body.items() if isinstance(value, list)] if isinstance(body, dict) else []
+    )
+    if lists:
+        pages = f"paginate={{'style': 'link', 'records': {lists[0]!r}}}, or the style of its pages"
+        message = (
+            f"the body is no list of records; {described(body, 'it')}; for those at {lists[0]!r} say {pages}"
+        )
+    else:
+        there = there_instead(cursor, record, whole="the first of them")
+        message = f"no record has a text or a number at {cursor!r}; {there}"
+    return Fault(kind="no cursor", message=f"cursor: {message}")
+
+
 def _no_order(cursor: str, values: Sequence[str | float]) -> Fault:
-    if not values:
-        return Fault(kind="no cursor", message=f"cursor: no record has a text or a number at {cursor!r}")
     samples = " and ".join(f"{value!r:.100}" for value in dict.fromkeys([values[0], values[-1]]))
     return Fault(
         kind="no order",

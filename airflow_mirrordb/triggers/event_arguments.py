@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from airflow_mirrordb.json_types import as_plain
 from airflow_mirrordb.paths import PathError, parse_path
 from airflow_mirrordb.task.arguments import holds_none
-from airflow_mirrordb.task.checks import check_accept_argument, refuse_sensitive
+from airflow_mirrordb.task.checks import check_accept_argument, check_endpoint_argument, refuse_sensitive
 from airflow_mirrordb.task.serialization import check_exact
+from airflow_mirrordb.task.templates import template_in
 from airflow_mirrordb.triggers.selection import check_selection
 
 if TYPE_CHECKING:
@@ -32,11 +33,7 @@ def check_event_arguments(trigger: MirrorDBEventTrigger) -> None:
     :raises InvalidRequestError: if a header looks like a secret, or ``paginate`` is wrong
     :raises ValueError: if an argument is of a wrong type, or they contradict each other
     """
-    if not trigger.endpoint:
-        raise ValueError("endpoint: say what is watched, as 'api/orders'")
-    if holds_none(str(trigger.endpoint)):
-        raise ValueError(f"endpoint: {trigger.endpoint!r} holds 'None', as an f-string with a None does")
-    _check_kinds(trigger)
+    _check_target(trigger)
     if not 1 <= trigger.poll_interval < math.inf:
         raise ValueError(f"poll_interval: it must be at least 1 second, not {trigger.poll_interval}")
     if trigger.headers:
@@ -60,6 +57,20 @@ def check_event_arguments(trigger: MirrorDBEventTrigger) -> None:
     check_accept_argument(trigger.accept)
     check_selection(trigger.selection, cursor=trigger.cursor)
     _check_is_kept(trigger)
+
+
+def _check_target(trigger: MirrorDBEventTrigger) -> None:
+    if not trigger.endpoint:
+        raise ValueError("endpoint: say what is watched, as 'api/orders'")
+    if holds_none(str(trigger.endpoint)):
+        raise ValueError(f"endpoint: {trigger.endpoint!r} holds 'None', as an f-string with a None does")
+    _check_kinds(trigger)
+    for name in ("mirrordb_conn_id", "endpoint", "query", "headers"):
+        if (template := template_in(getattr(trigger, name))) is not None:
+            raise ValueError(
+                f"{name}: {template!r:.200}: Airflow renders no templates of a watcher; write the value"
+            )
+    check_endpoint_argument(trigger.endpoint)
 
 
 def _check_kinds(trigger: MirrorDBEventTrigger) -> None:

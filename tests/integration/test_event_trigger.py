@@ -196,6 +196,13 @@ async def test_connection_may_come_later(
         ({"endpoint": ["api/users"]}, r"endpoint: it must be a string, not \['api/users'\]"),
         ({"query": "a=1"}, "query: it must be a mapping, not 'a=1'"),
         ({"cursor": 7}, "cursor: it must be a string, not 7"),
+        ({"endpoint": "/api/users"}, r"endpoint: '/api/users': .* without a leading slash"),
+        ({"endpoint": "api/users?a=1"}, r"endpoint: 'api/users\?a=1': .* the argument 'query'"),
+        (
+            {"endpoint": "api/{{ ds }}"},
+            r"endpoint: 'api/{{ ds }}': Airflow renders no templates of a watcher",
+        ),
+        ({"query": {"day": ["{{ ds }}"]}}, r"query: '{{ ds }}': Airflow renders no templates of a watcher"),
         ({"endpoint": f"api/{None}"}, "endpoint: 'api/None' holds 'None'"),
         ({"query": {"ids": {1}}}, "query: set has no JSON type"),
         ({"query": {"max": float("nan")}}, "query: Out of range float"),

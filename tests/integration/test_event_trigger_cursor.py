@@ -90,13 +90,32 @@ async def test_cursor_goes_back_as_it_came(watching: Watching) -> None:
     ]
 
 
+async def test_a_list_in_an_object_is_told(watching: Watching, caplog: pytest.LogCaptureFixture) -> None:
+    """Most backends give a collection in an object, beside what tells of its pages."""
+    page = found({"rows": orders(1), "meta": {"total": 1}})
+
+    assert await watching.events([page, found({"rows": orders(1, 2), "meta": {"total": 2}})], **CURSOR) == []
+    assert (
+        "cursor: the body is no list of records; it has rows, meta; for those at 'rows' say"
+        " paginate={'style': 'link', 'records': 'rows'}, or the style of its pages"
+    ) in caplog.text
+
+
+async def test_a_list_in_an_object_is_read_as_that_says(watching: Watching) -> None:
+    """What the line above advises works, on a backend without links too."""
+    answers = [found({"rows": orders(1)}), found({"rows": orders(1, 2)})]
+    paginate = {"style": "link", "records": "rows"}
+
+    assert await watching.events(answers, paginate=paginate, **CURSOR) == [records(1, 1, 2)]
+
+
 @pytest.mark.parametrize(
     ("bodies", "events", "told"),
     [
         (
             [orders(1), [{"id": 1}], [{"id": 1}], orders(2)],
             [records(1, 1, 2)],
-            ["cursor: no record has a text or a number at 'meta.updated'"],
+            ["cursor: no record has a text or a number at 'meta.updated'; the first of them has id"],
         ),
         (
             [orders(1), orders(at("10:00"), 1), orders(at("11:00"), 1), orders(1, 2)],

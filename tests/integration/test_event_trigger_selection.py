@@ -58,6 +58,14 @@ async def test_field_that_is_not_there_is_told_once(
 
     assert await watching.events(answers, field="b") == [changed()]
     assert caplog.text.count("field: there is nothing at 'b'") == 1
+    assert "it will be an event when it comes; the body has a" in caplog.text
+
+
+async def test_field_of_a_list_is_told(watching: Watching, caplog: pytest.LogCaptureFixture) -> None:
+    """The field is of the body, and that is a list: nothing at all lies at a name there."""
+    await watching.events([found([{"id": 1, "state": "new"}])], field="state")
+    assert "there is nothing at 'state'; " in caplog.text
+    assert "; the body is a list of 1, and its items have id, state" in caplog.text
 
 
 @since_airflow_3_3

@@ -14,7 +14,9 @@ from airflow_mirrordb.client.errors import (
     NotReadyError,
     RefusedError,
     ResponseError,
+    one_line,
 )
+from airflow_mirrordb.client.jobs.findings import found_in
 from airflow_mirrordb.client.messages.response import GONE, MirrorDBResponse
 from airflow_mirrordb.client.retries.wait_headers import retry_after
 from airflow_mirrordb.conditions import Condition
@@ -121,7 +123,7 @@ def judge(
         is_gone = condition.gone and outcome.status in GONE
         return PollResult(
             state=replace(state, failures=0, seen=state.seen or isinstance(outcome, NotReadyError)),
-            found=outcome.message,
+            found=f"{outcome.message}{_asked_for(outcome)}",
             response=_nothing(outcome) if is_gone else None,
             wait=outcome.retry_after or 0.0,
         )
@@ -156,12 +158,22 @@ def _judge_answer(
         raise MirrorDBError(message=message) from error
     if failed is not ABSENT:
         raise _failed(condition, failed, words_of_failure(response.body), hide)
-    found = ", ".join(
-        filter(None, (f"answered {response.status}", condition.seen(body, lambda value: _shown(value, hide))))
-    )
+    told = found_in(condition, body, lambda value: _shown(value, hide))
     if holds:
-        return PollResult(state=state, found=found, response=response)
+        met = told if condition.function is None else ""
+        return PollResult(state=state, found=_joined(response, met), response=response)
+    found = _joined(response, told)
     return PollResult(state=state, found=found, wait=retry_after(response.headers, now) or 0.0)
+
+
+def _asked_for(error: ResponseError) -> str:
+    """Return which URL was asked for, where nothing is: its path may be wrong."""
+    url = getattr(error, "url", None)
+    return f" (asked for {one_line(url)})" if url else ""
+
+
+def _joined(response: MirrorDBResponse, told: str) -> str:
+    return f"answered {response.status}{', ' if told else ''}{told}"
 
 
 def _judge_failure(error: MirrorDBError, state: PollState, max_failures: int | None) -> PollResult:
@@ -176,6 +188,8 @@ def _judge_failure(error: MirrorDBError, state: PollState, max_failures: int | N
     failures = state.failures + (not is_paused)
     if max_failures is not None and failures >= max_failures:
         error.attempts = failures
+        if failures > 1:
+            error.message += "; polls failed max_failures times in a row"
         raise error
     state = replace(state, failures=failures)
     return PollResult(state=state, found=error.message, wait=wait)

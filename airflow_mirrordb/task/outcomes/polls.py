@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException
 
-from airflow_mirrordb.client.errors import MirrorDBError
+from airflow_mirrordb.client.errors import MirrorDBError, ResponseError
 from airflow_mirrordb.client.jobs import polls
 from airflow_mirrordb.client.jobs.polls import PollResult, PollState
 from airflow_mirrordb.client.messages.response import MirrorDBResponse
@@ -28,12 +28,17 @@ def judge(
         number of failures is too many
     """
     decisions = DECISIONS if max_failures is None else (AirflowException,)
-    return polls.judge(
-        outcome,
-        condition,
-        state,
-        max_failures=max_failures,
-        decisions=decisions,
-        setbacks=(AirflowException,),
-        **options,
-    )
+    try:
+        return polls.judge(
+            outcome,
+            condition,
+            state,
+            max_failures=max_failures,
+            decisions=decisions,
+            setbacks=(AirflowException,),
+            **options,
+        )
+    except ResponseError as error:
+        if error.retryable and error.attempts > 1:
+            error.message += f"; not_yet=[{error.status}] waits until the time-out"
+        raise
