@@ -261,10 +261,12 @@ class InvalidResponseError(MirrorDBError):
 
     :param status: HTTP status of the answer; a ``retryable`` page (HTML) tells nothing of a write
     :param request_id: the id under which the backend logged the request
+    :param too_large: whether the body is larger than ``max_response_bytes``
     """
 
     status: int = 0
     request_id: str | None = None
+    too_large: bool = False
     _tells_what_is_applied: ClassVar[bool] = True
 
 

@@ -169,6 +169,15 @@ def test_no_key_is_called_rejected_where_none_is_sent(
             ),
         ),
         (200, b"OK", {"Content_Type": "text/plain"}, "Reached, key not checked: Test endpoint gave no JSON"),
+        (
+            200,
+            b"[" + b"1," * 9_999 + b"1]",
+            {},
+            (
+                "Reached, key not checked: the answer of Test endpoint is larger than Largest answer (10,000"
+                " bytes). Set Test endpoint to one item, or raise that. (GET {url} answered 200, but the body"
+            ),
+        ),
     ],
 )
 def test_an_answer_of_the_test_endpoint_that_shows_no_key(
@@ -180,7 +189,8 @@ def test_an_answer_of_the_test_endpoint_that_shows_no_key(
     words: str,
 ) -> None:
     """Nothing but what a read would take proves that the connection works."""
-    set_connection(scripted.url, password="s3cret", extra={"test_endpoint": "api/users"})
+    extra = {"test_endpoint": "api/users", "max_response_bytes": 10_000}
+    set_connection(scripted.url, password="s3cret", extra=extra)
     scripted.answer(status, body, **headers)
     assert failure().startswith(words.format(url=f"{scripted.url}/api/users"))
     assert len(scripted.requests) == 1
@@ -219,7 +229,7 @@ def test_a_test_endpoint_that_is_not_registered(set_connection: SetConnection) -
             {},
             (
                 "Token URL not found: the authorization server is there, but has nothing at that path."
-                " Check Token URL. (the authorization server refused a token: 404 Not Found"
+                " Check Token URL. (the authorization server answered 404 Not Found (asked for http"
             ),
         ),
         (
@@ -298,7 +308,8 @@ def test_https_at_a_plain_server(scripted: ScriptedBackend, set_connection: SetC
     message = failure()
     assert message.startswith("TLS failed. (the TLS handshake with https://127.0.0.1:")
     assert message.endswith(
-        "; no TLS is spoken there: if it is plain http, say http in Host or Schema, else check the port)"
+        "; no TLS is spoken there: if it is plain http, say http in Host or Schema (in the URI of a"
+        " connection as its path, mirrordb://HOST:PORT/http), else check the port)"
     )
 
 
@@ -389,7 +400,7 @@ async def test_a_certificate_of_the_proxy_is_not_called_that_of_the_backend(
 def test_a_file_of_a_certificate_that_is_not_there(set_connection: SetConnection) -> None:
     """It is a wrong setting, which the message names."""
     set_connection("https://127.0.0.1:1", extra={"client_cert": "/no/such/file.pem"})
-    assert failure().startswith("client_cert, client_key: cannot be loaded: ")
+    assert failure().startswith("client_cert: '/no/such/file.pem' cannot be read here: No such file")
 
 
 @contextmanager

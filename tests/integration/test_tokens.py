@@ -84,7 +84,8 @@ async def test_what_is_no_token_is_never_sent(
         with pytest.raises(AuthenticationError) as caught:
             await client.create_function("create", "api/users", {})
     words = "the authorization server answered 200, but without an access_token that can be sent"
-    assert (caught.value.message, caught.value.retryable) == (words, False)
+    asked = f" (asked for {token_server.base_url}/token, the oauth_url)"
+    assert (caught.value.message, caught.value.retryable) == (f"{words}{asked}", False)
     assert (len(token_server.requests), token_server.fetched) == (1, 1)
 
 
@@ -119,7 +120,7 @@ async def test_a_token_of_another_type_is_not_used(
     """Section 7.1: a client must not use a token whose type it does not understand."""
     token_server.tokens = answer(200, token(token_type=kind).decode())
     async with GenericMirrorDB(oauth(config_for, token_server)) as client:
-        with pytest.raises(AuthenticationError, match=r"with a token_type other than Bearer$"):
+        with pytest.raises(AuthenticationError, match=r"with a token_type other than Bearer \(asked"):
             await client.read_function("read", "api/users")
     assert len(token_server.requests) == 1
 
@@ -232,6 +233,19 @@ async def test_the_words_of_an_error(
     async with GenericMirrorDB(oauth(config_for, token_server)) as client:
         with pytest.raises(MirrorDBError, match=f"the authorization server refused a token: {words}"):
             await client.read_function("read", "api/users")
+
+
+@pytest.mark.parametrize("status", [403, 404, 503])
+async def test_who_refuses_no_token_may_be_no_token_endpoint(
+    config_for: ConfigFor, token_server: TokenServer, status: int
+) -> None:
+    """A refusal is 400 or 401 (section 5.2); of any other answer the URL is told, and who says it."""
+    token_server.tokens = answer(status)
+    async with GenericMirrorDB(oauth(config_for, token_server, max_attempts=1)) as client:
+        with pytest.raises(MirrorDBError) as caught:
+            await client.read_function("read", "api/users")
+    assert caught.value.message.startswith(f"the authorization server answered {status} ")
+    assert f" (asked for {token_server.base_url}/token, the oauth_url)" in caught.value.message
 
 
 async def test_a_refusal_says_when_to_come_back(config_for: ConfigFor, token_server: TokenServer) -> None:

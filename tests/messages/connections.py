@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import certifi
+
 from tests.messages.mistakes import Mistake, extra, reads, tests
 
 #: How the key is sent.
@@ -88,4 +90,36 @@ EXTRAS = {
     ),
 }
 
-CONNECTIONS: dict[str, dict[str, Mistake]] = {"How the key is sent": AUTHENTICATION, "Extras": EXTRAS}
+#: What is behind Host, and in files.
+PLACES = {
+    "https at a port of http, by a task": Mistake(
+        does=reads(), connection={"schema": "https"}, says=("no TLS is spoken", "mirrordb://HOST:PORT/http")
+    ),
+    "a certificate that is not there": Mistake(
+        does=tests,
+        connection={"schema": "https", **extra(client_cert="/no/such.pem")},
+        says=("client_cert: '/no/such.pem'", "No such file"),
+    ),
+    "a certificate without its key": Mistake(
+        does=tests,
+        connection={"schema": "https", **extra(client_cert=certifi.where())},
+        says=("client_cert: ", "no private key", "set client_key"),
+    ),
+    "a test endpoint that gives too much": Mistake(
+        does=tests,
+        connection=extra(test_endpoint="api/users", max_response_bytes=10),
+        answers=((200, list(range(100)), {}),),
+        says=("key not checked", "larger than Largest answer (10 bytes)", "Test endpoint to one item"),
+    ),
+    "a pattern for one path, and an item of it": Mistake(
+        does=reads("users/7"),
+        connection=extra(endpoints="GET users"),
+        says=("'GET users' is that path alone, no item of it", "register 'users'"),
+    ),
+}
+
+CONNECTIONS: dict[str, dict[str, Mistake]] = {
+    "How the key is sent": AUTHENTICATION,
+    "Extras": EXTRAS,
+    "Places and files": PLACES,
+}

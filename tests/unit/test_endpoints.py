@@ -264,6 +264,15 @@ def test_a_method_that_is_not_registered_is_refused_with_those_that_are() -> Non
     assert refusal(PREDEFINED, "PUT", "api/users").reason == "PUT is not registered for it, only GET, POST"
 
 
+@pytest.mark.parametrize("pattern", ["GET users", "get users", "POST users"])
+def test_a_pattern_with_a_method_is_told_to_be_no_resource(pattern: str) -> None:
+    """Who wrote one for a resource sees why its items are not allowed, in capitals or not."""
+    reason = refusal(EndpointRegistry(declared=("orders", pattern)), "GET", "users/7").reason
+    assert reason == f"no registered pattern matches it: {pattern!r} is that path alone, no item of it"
+    other = refusal(EndpointRegistry(declared=(pattern,)), "GET", "orders/7").reason
+    assert other == "no registered pattern matches it"
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_in_an_endpoint_is_told_and_not_to_be_registered(method: str) -> None:
     """Patterns may begin with one, and endpoints do not: registered, it would be a path of no backend."""

@@ -38,6 +38,7 @@ SAMPLES: dict[str, Any] = {
     "reason": "no pattern",
     "pattern": "POST api/users",
     "sent": True,
+    "too_large": True,
     "status": 520,
     "code": "E7",
     "detail": "wörds",

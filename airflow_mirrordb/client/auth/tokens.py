@@ -38,6 +38,8 @@ SHORTEST_LIFETIME = 1.0
 #: Bytes of an answer that are read for a token: many times more than any header can carry.
 MAX_ANSWER = 2**20
 
+#: Statuses by which a token is refused (RFC 6749, section 5.2); others may be those of another server.
+_REFUSALS = (400, 401)
 _VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")  # RFC 6749, appendix A.12
 _SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
@@ -92,7 +94,7 @@ async def fetch_token(
         raise _refusal(answer, body, config, now)
     if answer.broken is not None:
         raise answer.broken
-    return _token_of(answer, body, now)
+    return _token_of(answer, body, config, now)
 
 
 def _body_of(answer: Answer) -> dict[str, Any]:
@@ -107,7 +109,7 @@ def _body_of(answer: Answer) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _token_of(answer: Answer, body: Mapping[str, Any], now: float) -> Token:
+def _token_of(answer: Answer, body: Mapping[str, Any], config: MirrorDBConfig, now: float) -> Token:
     """Return the token of a success, which may be any 2xx: many servers say that they created one.
 
     :raises AuthenticationError: if there is none, or it is not known how to use it
@@ -124,7 +126,8 @@ def _token_of(answer: Answer, body: Mapping[str, Any], now: float) -> Token:
         lifetime = _lifetime(body.get("expires_in"))
         return Token(value=value, renew_at=now + lifetime - min(EARLY, lifetime / 10))
     _, words = _words(body)
-    message = f"the authorization server answered {answer.status}, {reason}{': ' if words else ''}{words}"
+    told = f"{reason}{': ' if words else ''}{words}{_asked_for(config)}"
+    message = f"the authorization server answered {answer.status}, {told}"
     raise AuthenticationError(message=message, status=answer.status)
 
 
@@ -143,10 +146,18 @@ def _lifetime(value: object) -> float:
 def _refusal(answer: Answer, body: Mapping[str, Any], config: MirrorDBConfig, now: float) -> ResponseError:
     code, words = _words(body)
     error = status_error(answer, config, now=now, code=code, detail=words)
-    error.message = f"the authorization server refused a token: {error.message}"
+    if answer.status in _REFUSALS:
+        error.message = f"the authorization server refused a token: {error.message}"
+    else:
+        error.message = f"the authorization server answered {error.message}{_asked_for(config)}"
     if answer.status in REDIRECTS:
         error.message += "; the redirect was not followed: set oauth_url to where it leads"
     return error
+
+
+def _asked_for(config: MirrorDBConfig) -> str:
+    """Return which URL was asked for a token, which may not be that of a token endpoint, and who says it."""
+    return f" (asked for {shown(config.oauth_url or '')}, the oauth_url)"
 
 
 def _words(body: Mapping[str, Any]) -> tuple[str | None, str]:

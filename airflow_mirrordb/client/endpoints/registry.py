@@ -144,7 +144,17 @@ class EndpointRegistry:
             return (
                 "a slash in percent-encoding is refused, save in a segment that a pattern calls {name:quoted}"
             )
+        if pattern := self._pattern_above(path):
+            return (
+                f"no registered pattern matches it: {_shortened(pattern)} is that path alone, no item of it"
+            )
         return "no registered pattern matches it"
+
+    def _pattern_above(self, path: str) -> str:
+        """Return a pattern with a method for what is right above a path; nothing if there is none."""
+        above = path.rpartition("/")[0]
+        exact = (pattern for pattern in self.patterns if " " in pattern.strip())
+        return next((it for it in exact if any(rule.matches(above) for rule in parse_pattern(it))), "")
 
     def _suggestion(self, method: str, path: str) -> str | None:
         """Return a pattern that would allow the request, and no more than its author is likely to mean."""

@@ -40,6 +40,8 @@ from airflow_mirrordb.media_types import is_html_type, is_json_type, takes_text
 from airflow_mirrordb.paths import ABSENT, PathError, parse_path
 
 SUCCESS = range(200, 300)
+#: Why a body is not read to its end, in :attr:`Answer.refused`.
+TOO_LONG = "the body is longer than max_response_bytes"
 #: Statuses that say that a resource is not there; who had it once says 410 (RFC 9110, section 15.5.11).
 GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _CONTENT_TYPE, _ETAG = istr("Content-Type"), istr("ETag")  # looked up in half the time
@@ -264,14 +266,21 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
             )
     if request.any_body and not _should_be_json(answer, content_type):
         return None, False
+    raise _unreadable(answer, request, reason, passes=passes)
+
+
+def _unreadable(
+    answer: Answer, request: MirrorDBRequest, reason: str, *, passes: bool
+) -> InvalidResponseError:
     error = InvalidResponseError(
         message=f"{answer.status}, but {reason}{'' if request.reads or passes else APPLIED}",
         status=answer.status,
         request_id=request_id_of(answer.headers),
         maybe_applied=not request.reads,
         retryable=passes,
+        too_large=answer.refused == TOO_LONG,
     )
-    raise attach_request(error, request)
+    return attach_request(error, request)
 
 
 def check_for_page(status: int, headers: Mapping[str, str], body: bytes, request: MirrorDBRequest) -> None:

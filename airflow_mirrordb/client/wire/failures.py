@@ -28,18 +28,23 @@ from airflow_mirrordb.client.wire.aiohttp.private import UnparsableError
 _QUOTED = re.compile(r":?\s*(?:\bbytearray\()?\bb['\"].*", re.DOTALL)
 
 #: What mends a certificate that was refused, by OpenSSL's code for why (``X509_V_ERR_*`` in x509_vfy.h).
+_SET_VERIFY = (
+    "set the extra 'verify' (Verify certificate in the form) to the file of the authority that issued it"
+)
 _CERTIFICATE_MENDS = {
-    **dict.fromkeys(
-        (2, 18, 19, 20, 21, 27),
-        "set the extra 'verify' (Verify certificate in the form) to the file of the authority that issued it",
-    ),
+    **dict.fromkeys((2, 18, 19, 20, 21, 27), _SET_VERIFY),
     9: "check the clock of this machine, and then the certificate",
     10: "whoever runs that server has to renew it, unless the clock of this machine is wrong",
     **dict.fromkeys((62, 64), "use the name that the certificate is for"),
 }
 #: OpenSSL's words for bytes in the place of a handshake that are none of TLS, as those of an HTTP answer.
 _NO_TLS = ("wrong version number", "record layer failure", "unknown protocol", "http request")
-_NO_TLS_MEND = "no TLS is spoken there: if it is plain http, say http in Host or Schema, else check the port"
+_NO_TLS_MEND = (
+    "no TLS is spoken there: if it is plain http, say http in Host or Schema (in the URI of a connection as"
+    " its path, mirrordb://HOST:PORT/http), else check the port"
+)
+#: What mends a connection over plain http that was closed before anything ever came on one.
+NO_ANSWER_MEND = "; if it speaks https, say so in Host or Schema"
 _NO_CERTIFICATE = (
     "it may want a client certificate: set the extras 'client_cert' and 'client_key' (Client certificate and"
     " Client key in the form)"
@@ -66,6 +71,7 @@ def own_error(  # noqa: PLR0911  # one a kind
     sent: bool,
     now: float,
     through_proxy: bool = False,
+    verify: bool | str = True,
 ) -> TransportError | None:
     """Return the client's error for one of aiohttp's; None if it is none of those.
 
@@ -73,11 +79,13 @@ def own_error(  # noqa: PLR0911  # one a kind
     :param sent: whether there was a connection to send it on
     :param now: unix time, for a Retry-After that is a date
     :param through_proxy: whether there is a proxy between
+    :param verify: the setting by which certificates were checked
     """
     origin = str(backend)
     no_connection = f"cannot connect to {origin}{' through the proxy' if through_proxy else ''}"
     if isinstance(error, aiohttp.ClientSSLError | ssl.SSLCertVerificationError):
-        return _tls_error(error, "the proxy" if through_proxy and _is_elsewhere(error, backend) else origin)
+        is_proxy = through_proxy and _is_elsewhere(error, backend)
+        return _tls_error(error, "the proxy" if is_proxy else origin, verify)
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL):
         passes = not isinstance(error, aiohttp.InvalidURL)  # a host that only looks like an address
         return ConnectError(message=f"{no_connection}: {_words(error)}", retryable=passes)
@@ -100,12 +108,18 @@ def own_error(  # noqa: PLR0911  # one a kind
     return None
 
 
-def _tls_error(error: aiohttp.ClientSSLError | ssl.SSLCertVerificationError, server: str) -> TLSError:
+def _tls_error(
+    error: aiohttp.ClientSSLError | ssl.SSLCertVerificationError, server: str, verify: bool | str
+) -> TLSError:
     """Return the error of a handshake that failed; the next one would fail alike, unless it broke off."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
         reason = getattr(error, "certificate_error", error)
         words = getattr(reason, "verify_message", "") or str(reason)
         mend = _CERTIFICATE_MENDS.get(getattr(reason, "verify_code", 0), "")
+        if mend == _SET_VERIFY and isinstance(verify, str):
+            mend = (
+                f"no authority in the extra 'verify' ({verify!r:.200}) issued it: name the file of that one"
+            )
         told = f"{words.rstrip('.')}{'; ' if mend else ''}{mend}"
         return TLSError(message=f"the certificate of {server} was refused: {told}", retryable=False)
     words = _words(error)

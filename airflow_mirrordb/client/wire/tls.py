@@ -38,14 +38,41 @@ def tls_context(
         try:
             context.load_cert_chain(client_cert, client_key, password=lambda: passphrase or "")
         except (OSError, ValueError) as error:
-            raise ConfigError(
-                message=f"client_cert, client_key: cannot be loaded: {error}", field="client_cert"
-            ) from error
+            raise _unloadable(error, client_cert, client_key) from error
     return context
 
 
 # Another thread may hold a lock of OpenSSL's in the middle of a handshake when this process is forked
 os.register_at_fork(after_in_child=tls_context.cache_clear)
+
+
+def _unloadable(error: Exception, client_cert: str, client_key: str | None) -> ConfigError:
+    """Return which file of a client's certificate is at fault, and why.
+
+    OpenSSL says for most of them ``PEM lib``. The labels are those of RFC 7468, sections 5, 10 and 11, and
+    the older ones of OpenSSL.
+    """
+    texts = dict[str, bytes]()
+    for field, path in (("client_cert", client_cert), ("client_key", client_key or client_cert)):
+        try:
+            texts[field] = Path(path).read_bytes()
+        except (OSError, ValueError) as unreadable:
+            reason = getattr(unreadable, "strerror", None) or unreadable
+            return ConfigError(message=f"{field}: {path!r} cannot be read here: {reason}", field=field)
+    key_file = client_key or client_cert
+    if b"-----BEGIN CERTIFICATE-----" not in texts["client_cert"]:
+        field, reason = "client_cert", f"{client_cert!r} holds no certificate in PEM format"
+    elif b"PRIVATE KEY-----" not in texts["client_key"]:
+        own = "client_key" if client_key else "client_cert"
+        mend = "" if client_key else ": add it to the file, or set client_key"
+        field, reason = own, f"{key_file!r} holds no private key in PEM format{mend}"
+    elif "KEY_VALUES_MISMATCH" in str(error):
+        field, reason = "client_key", f"the key in {key_file!r} is not that of the certificate"
+    elif b"ENCRYPTED" in texts["client_key"]:
+        field, reason = "client_key_passphrase", f"it does not open the key in {key_file!r}"
+    else:
+        field, reason = "client_cert", f"{client_cert!r} and its key cannot be loaded: {error}"
+    return ConfigError(message=f"{field}: {reason}", field=field)
 
 
 def _context(verify: bool | str) -> ssl.SSLContext:

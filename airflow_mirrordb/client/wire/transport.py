@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 
 from aiohttp.hdrs import CONTENT_ENCODING
+from yarl import URL
 
 from airflow_mirrordb.client.bodies import compression
 from airflow_mirrordb.client.bodies.errors.excerpts import MAX_READ
@@ -17,7 +18,7 @@ from airflow_mirrordb.client.collections.streams import Stream
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import DISCONNECTED, DisconnectedError, TransportError
 from airflow_mirrordb.client.messages.request import WireRequest
-from airflow_mirrordb.client.messages.response import SUCCESS, Answer, is_pending
+from airflow_mirrordb.client.messages.response import SUCCESS, TOO_LONG, Answer, is_pending
 from airflow_mirrordb.client.wire.aiohttp.heads import head_of
 from airflow_mirrordb.client.wire.aiohttp.private import (
     Connection,
@@ -34,7 +35,7 @@ from airflow_mirrordb.client.wire.body_ends import (
     unasked_part,
 )
 from airflow_mirrordb.client.wire.deadlines import Deadlines
-from airflow_mirrordb.client.wire.failures import forget_credentials, own_error
+from airflow_mirrordb.client.wire.failures import NO_ANSWER_MEND, forget_credentials, own_error
 from airflow_mirrordb.client.wire.pool import (
     Connections,
     SharedConnections,
@@ -49,7 +50,6 @@ log = logging.getLogger(__name__)
 #: How a request is left that somebody ends, also when its time is over in the same moment.
 _ENDED = (asyncio.CancelledError, asyncio.TimeoutError)
 _NO_PROOF: Mapping[str, str] = {}
-TOO_LONG = "the body is longer than max_response_bytes"
 
 
 class _Received:
@@ -90,7 +90,7 @@ class Transport:
         self._open()
         self._deadlines = Deadlines()
         self._sending = 0
-        self._retired = False
+        self._retired = self._has_answered = False
         self.closing = False
         """Set by who is about to cancel all requests: they end with :class:`DisconnectedError` then."""
 
@@ -132,7 +132,7 @@ class Transport:
             own = self._failure(error, request, seconds, sent=received.connection is not None)
             if own is None:
                 raise
-            return _cut_off(received, own, error, request, sending)
+            return _cut_off(received, own, error, request, sending, self._mend_of_silence(request))
         finally:
             if received.connection is not None:
                 received.connection.close()  # unless it was released
@@ -184,7 +184,7 @@ class Transport:
         if begin is not None:
             begin()
         response = await exchange(received.connection, head, sending.start(received.connection))
-        received.response = response
+        received.response, self._has_answered = response, True
         sending.note_answer(response.status)
         received.refused = unasked_part(response, request) or await self._read(
             response, received.pieces, stream, reads=request.reads
@@ -213,12 +213,19 @@ class Transport:
             sent=sent,
             now=self._clock.time(),
             through_proxy=self._config.proxy is not None,
+            verify=self._config.verify,
         )
         if own and not sent and isinstance(error, asyncio.TimeoutError):
             own.message += "".join(
                 connections.interrupted_step() for connections, _ in self._connections.values()
             )
         return own
+
+    def _mend_of_silence(self, request: WireRequest) -> str:
+        """Return what may mend a connection that ended before any answer; nothing if one ever came."""
+        is_plain = request.origin.scheme == "http" and self._config.proxy is None
+        is_silent = is_plain and not self._has_answered
+        return NO_ANSWER_MEND if is_silent and request.origin == URL(self._config.base_url).origin() else ""
 
     async def _read(
         self, response: Response, pieces: list[bytes], stream: Stream | None, *, reads: bool
@@ -267,11 +274,17 @@ def _blame_storage(received: _Received, seconds: float, sending: Sending, stream
 
 
 def _cut_off(
-    received: _Received, own: TransportError, error: BaseException, request: WireRequest, sending: Sending
+    received: _Received,
+    own: TransportError,
+    error: BaseException,
+    request: WireRequest,
+    sending: Sending,
+    mend_of_silence: str,
 ) -> Answer:
     """Return what came of an answer before an error, whose status decides what was done.
 
     :param own: the client's error for it
+    :param mend_of_silence: what is told if the connection was closed without an answer
     :raises TransportError: if no status came
     """
     response = received.response
@@ -280,6 +293,7 @@ def _cut_off(
         sending.note_answer(status)
     own.message += sending.unsent
     if status is None:
+        own.message += mend_of_silence if isinstance(own, DisconnectedError) else ""
         raise own from error
     own.status, own.__cause__ = None if sending.is_answered_early else status, error
     if response is None and isinstance(error, UnparsableError) and not request.reads:

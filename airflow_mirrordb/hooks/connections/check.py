@@ -55,6 +55,10 @@ _MEANINGS: dict[type[MirrorDBError], str] = {
     ResponseError: "Reached, key not checked: Test endpoint gave no success. Set Test endpoint to one that"
     " can be read.",
 }
+_TOO_LARGE = (
+    "Reached, key not checked: the answer of Test endpoint is larger than Largest answer ({most:,} bytes)."
+    " Set Test endpoint to one item, or raise that."
+)
 _ELSEWHERE = (
     "Reached, key not checked: Test endpoint leads elsewhere. Check Test endpoint, Trailing slash, and Host."
 )
@@ -159,7 +163,10 @@ def _meaning(error: MirrorDBError, config: MirrorDBConfig) -> str:
     words = next((words for kind, words in meanings.items() if isinstance(error, kind)), "It failed.")
     if isinstance(error, ResponseError) and error.status in REDIRECTS and not is_token:
         words = _ELSEWHERE
+    if isinstance(error, InvalidResponseError) and error.too_large:
+        words = _TOO_LARGE
     return words.format(
+        most=config.max_response_bytes,
         auth=config.auth,
         endpoint=config.test_endpoint,
         server=server,
