@@ -167,6 +167,7 @@ class ConnectedHook(BaseHook):
     def _look_up(self) -> MirrorDBConfig:
         self._refuse_event_loop()
         if self._config is None:
+            self._async_look_up.begin_own()
             connection = self.get_connection(self.mirrordb_conn_id)
             self._config = self._with_user_agent(
                 config_from(connection, ignore_unknown=self.ignore_unknown_extras)

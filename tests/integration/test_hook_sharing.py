@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -217,6 +218,62 @@ async def test_a_refused_key_is_looked_up_again_once_for_all(
     await asyncio.gather(*(hook.__aexit__(None, None, None) for hook in hooks))
     assert len(look_ups) == 2
     assert len(backend.requests) == 40
+
+
+@pytest.fixture
+def rotating(scripted: ScriptedBackend, set_connection: SetConnection) -> Callable[[str], None]:
+    """Change the key, at the backend and in the connection."""
+    keys = [""]
+
+    def answer(_path: str, _sent: bytes) -> tuple[int, Any, dict[str, str]]:
+        taken = scripted.headers[-1].get("Authorization") == f"Bearer {keys[0]}"
+        return (200, {}, {}) if taken else (401, None, {})
+
+    scripted.next_answer = answer  # type: ignore[method-assign]
+
+    def rotate(key: str) -> None:
+        keys[0] = key
+        set_connection(scripted.url, password=key)
+
+    return rotate
+
+
+def sent_keys(scripted: ScriptedBackend) -> list[str]:
+    return [headers["Authorization"].removeprefix("Bearer ") for headers in scripted.headers]
+
+
+def test_what_is_older_than_the_key_that_failed_is_not_used(
+    scripted: ScriptedBackend, rotating: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One hook has looked up the second key again; the third one of the next hook is newer than that."""
+    monkeypatch.setattr("airflow_mirrordb.hooks.connections.lookup.FRESH_FOR", 3600)
+    rotating("key-1")
+    with MirrorDBHook() as hook:
+        hook.read("api/users")
+        rotating("key-2")
+        hook.read("api/users")
+    rotating("key-3")
+    with MirrorDBHook() as hook:
+        hook.read("api/users")
+        rotating("key-4")
+        assert hook.read("api/users") == {}
+    assert sent_keys(scripted) == ["key-1", "key-1", "key-2", "key-3", "key-3", "key-4"]
+
+
+async def test_a_key_that_was_changed_again_meanwhile_is_looked_up_again(
+    scripted: ScriptedBackend, rotating: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another hook looked up just now is newer than the key here, and old by now."""
+    monkeypatch.setattr("airflow_mirrordb.hooks.connections.lookup.FRESH_FOR", 3600)
+    rotating("key-1")
+    async with MirrorDBHook() as first, MirrorDBHook() as second:
+        await first.read_function("read", "api/users")
+        rotating("key-2")
+        await second.read_function("read", "api/users")
+        rotating("key-3")
+        assert await first.create_function("create", "api/users", {}) == {}
+        assert await second.read_function("read", "api/users") == {}
+    assert sent_keys(scripted) == ["key-1", "key-1", "key-2", "key-1", "key-2", "key-3", "key-2", "key-3"]
 
 
 async def test_a_key_that_stays_wrong_fails(

@@ -51,6 +51,8 @@ log = logging.getLogger(__name__)
 
 _UNAUTHORIZED = HTTPStatus.UNAUTHORIZED  # to look a member of an enum up takes longer than to compare it
 
+#: How often credentials are renewed in one attempt.
+MOST_RENEWALS = 2
 #: Characters of a URL in an error.
 MAX_URL = 500
 #: Seconds that any attempt gets, however near the deadline: who asks wants an answer.
@@ -109,7 +111,7 @@ class Call:
     :param wire: as it is sent
     :param snapshot: the settings that hold for it
     :param route: the way to the backend
-    :param credentials: what proves who sends; renewed once in each attempt, if they are refused
+    :param credentials: what proves who sends; renewed in each attempt, if they are refused
     :param reporting: names the request in logs, and hides secrets there
     :param clock: what it tells the time by
     :param progress: what came of it in an earlier run
@@ -168,10 +170,8 @@ class Call:
             if headers is None:
                 headers = await self._credentials.headers(config, transport)
             answer = await self._answer(headers)
-            if (answer.status == _UNAUTHORIZED and self._elsewhere is None) and (
-                fresh := await self._credentials.renewed(headers, config, transport, self._renewals)
-            ):
-                answer = await self._answer(fresh)  # a 401 was not applied: a write may go out again
+            if answer.status == _UNAUTHORIZED:
+                answer = await self._answer_to_others(headers, answer)
             return self._interpret(answer)
         except TurnTooLateError as late:
             late.progress = progress
@@ -179,6 +179,27 @@ class Call:
         except MirrorDBError as error:
             error.maybe_applied |= self.maybe_applied
             raise
+
+    async def _answer_to_others(self, used: Mapping[str, str], answer: Answer) -> Answer:
+        """Send the request with other credentials, if there are any, and return the last answer.
+
+        A 401 was not applied, so that a write may go out again. What was found may be old by then: another
+        one looked it up, or the key was changed once more. It is looked up a second time, then, but for
+        tokens, which are always new.
+
+        :param used: headers that were refused
+        :param answer: the 401
+        """
+        config, transport = self._snapshot.config, self._route.transport
+        for _ in range(1 if config.auth == "oauth2" else MOST_RENEWALS):
+            if answer.status != _UNAUTHORIZED or self._elsewhere is not None:
+                break
+            fresh = await self._credentials.renewed(used, config, transport, self._renewals)
+            if fresh is None:
+                break
+            used, self._renewals = fresh, self._credentials.renewals
+            answer = await self._answer(fresh)
+        return answer
 
     async def only_attempt(self, progress: Progress) -> MirrorDBResponse:
         """Make one attempt; the caller decides whether there is another."""

@@ -10,6 +10,7 @@ import functools
 from collections.abc import Awaitable, Hashable
 from contextvars import Context
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Literal
 
 from airflow_mirrordb.client.auth.schemes import secrets
@@ -26,9 +27,13 @@ SHARED_FOR = 10.0
 FRESH_FOR = 1.0
 
 
+#: Numbers of look-ups, in the order in which they begin: one with a higher number is not older.
+_numbers = count(1)
+
+
 @dataclass(eq=False)
 class _LookUp:
-    """A look-up, done or on its way, and the loop's time at which it began.
+    """A look-up, done or on its way, the loop's time at which it began, and its number among all look-ups.
 
     It drops its task and its event when they are done: they would keep the event loop for as long as the
     look-up is known.
@@ -38,6 +43,7 @@ class _LookUp:
     task: asyncio.Task[MirrorDBConfig] | None
     config: MirrorDBConfig | None = None
     ended: asyncio.Event | None = field(default_factory=asyncio.Event)
+    number: int = field(default_factory=lambda: next(_numbers))
 
     def __post_init__(self) -> None:
         assert self.task is not None  # noqa: S101  # it begins now
@@ -78,7 +84,11 @@ class ConnectionLookUp:
 
     def __init__(self, hook: type[Any], conn_id: str, *, ignore_unknown: bool) -> None:
         self._hook, self._conn_id, self._ignore_unknown = hook, conn_id, ignore_unknown
-        self._last: _LookUp | None = None
+        self._newest = 0  # number of the newest look-up that the hook knows the outcome of
+
+    def begin_own(self) -> None:
+        """Note that the hook now looks the connection up by itself: all other look-ups so far are older."""
+        self._newest = next(_numbers)
 
     def config(self) -> Awaitable[MirrorDBConfig]:
         """Return the configuration that the connection describes, or did some seconds ago.
@@ -90,10 +100,12 @@ class ConnectionLookUp:
     async def credentials(self, base_url: str) -> dict[str, Any]:
         """Return the connection's credentials as they are now, since those of :meth:`config` were refused.
 
+        A look-up of another hook serves, too, if it was made just now, and later than that of :meth:`config`.
+
         :param base_url: of the backend that they are for
         :raises ConfigError: if the connection is wrong, or now leads to another backend
         """
-        config = await self._shared(FRESH_FOR, other_than=self._last)
+        config = await self._shared(FRESH_FOR, newer_than=self._newest)
         if config.base_url != base_url:
             message = (
                 f"host: connection {self._conn_id!r} now names another backend, whose key is not for this one"
@@ -101,20 +113,20 @@ class ConnectionLookUp:
             raise ConfigError(message=message, field="host")
         return {"login": config.login, "api_key": config.api_key}
 
-    async def _shared(self, longest: float, other_than: _LookUp | None = None) -> MirrorDBConfig:
+    async def _shared(self, longest: float, newer_than: int = 0) -> MirrorDBConfig:
         loop = asyncio.get_running_loop()
         look_ups, key = _look_ups.here(), (self._hook, self._conn_id, self._ignore_unknown)
         look_up = look_ups.get(key)
         if (
             look_up is None
-            or look_up is other_than
+            or look_up.number <= newer_than
             or look_up.failed
             or loop.time() - look_up.began >= longest
         ):
             # in a context of its own: it outlives the task that happens to ask first
             task = Context().run(loop.create_task, self._look_up())
             look_up = look_ups[key] = _LookUp(loop.time(), task)
-        self._last = look_up
+        self._newest = look_up.number
         if look_up.config is not None:
             return look_up.config
         looking, ended = look_up.task, look_up.ended
