@@ -149,6 +149,19 @@ def kept_link(key: str, ti_key: Any) -> str:
     return XCom.get_value(key=key, ti_key=ti_key) or ""
 
 
+async def link_when_deferred(key: str, name: str, ti: Any) -> str:
+    """Return the link that a task had when it was deferred, inside a trigger; empty if that is not known.
+
+    :param key: under which :func:`keep_link` keeps it
+    :param name: of the link's class, under which Airflow 3 keeps it (``BaseOperatorLink.xcom_key``)
+    :param ti: the task instance, as the triggerer gives it to a trigger
+    """
+    if has_xcom_backend():  # what is stored may be anything
+        return ""
+    found = await get_xcom(ti, f"_link_{name}" if AIRFLOW_V_3_0_PLUS else key)
+    return found.strip('"') if isinstance(found, str) else ""
+
+
 def has_retry_policies() -> bool:
     """Whether a policy may say how a task's failures are retried."""
     return bool(AIRFLOW_V_3_3_PLUS)

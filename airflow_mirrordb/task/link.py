@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink
 
-from airflow_mirrordb.compat import keep_link, kept_link
+from airflow_mirrordb.compat import keep_link, kept_link, link_when_deferred
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -38,6 +38,14 @@ def link(task: Any, context: Context, url: str) -> None:
     """Let the task's link lead to a URL."""
     setattr(task, KEY, url)
     keep_link(KEY, url, context)
+
+
+async def linked_when_deferred(ti: Any) -> str:
+    """Return where the link of a deferred task leads, inside its trigger; empty if that is not known.
+
+    :param ti: the task instance, as the triggerer gives it to a trigger
+    """
+    return await link_when_deferred(KEY, MirrorDBResourceLink.__name__, ti)
 
 
 def shared_url(first: str, last: str) -> str:

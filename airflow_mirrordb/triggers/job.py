@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_mirrordb.client.errors import MirrorDBError
 from airflow_mirrordb.client.jobs.places import RemoteJob
 from airflow_mirrordb.client.jobs.polls import PollState
 from airflow_mirrordb.client.messages.request import MirrorDBRequest
@@ -18,6 +17,7 @@ from airflow_mirrordb.hooks.output import sink_for
 from airflow_mirrordb.hooks.sharing import SharedClient
 from airflow_mirrordb.job_arguments import JobArguments
 from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES
+from airflow_mirrordb.task.link import linked_when_deferred
 from airflow_mirrordb.task.memory.stored_arguments import StoredArguments, given, restored
 from airflow_mirrordb.task.outcomes.events import OR_FILE, SuccessEvent, check_size, event_of, success_event
 from airflow_mirrordb.task.outcomes.log_lines import answered, name_of
@@ -27,7 +27,7 @@ log = logger_of_airflow(__name__)
 #: State of a task whose trigger runs, or is about to run in another triggerer.
 DEFERRED = "deferred"
 #: States in which a person may leave a task, other than clearing it.
-ENDED = frozenset({"failed", "success", "skipped", "removed"})
+ENDED = frozenset({"failed", "success", "skipped", "upstream_failed", "removed"})
 
 
 class MirrorDBJobTrigger(StoredArguments, BaseTrigger):
@@ -111,24 +111,39 @@ class MirrorDBJobTrigger(StoredArguments, BaseTrigger):
             log.info("%s: the job is left running, since cancel_on_kill is False", name)
             return
         try:
-            state = await task_state(self.task_instance)
+            end = await self._end_of_task(job)
         except Exception as error:  # noqa: BLE001  # whatever Airflow's processes raise
             log.warning(
                 "%s: the job is not cancelled, since the state of its task is not known: %s", name, error
             )
             return
-        if state == DEFERRED:
+        if end is None:
             log.info(
                 "%s: the job is not cancelled, since its task is still deferred: a triggerer goes on", name
             )
             return
-        ended = state if state in ENDED else f"cleared, and {state or 'not scheduled yet'}"
-        log.info("%s: the job is cancelled, since its task is %s", name, ended)
+        log.info("%s: the job is cancelled, since its task is %s", name, end)
         try:
             async with SharedClient(self.mirrordb_conn_id, self.operator) as client:
                 await client.begin_job(request, restored(JobArguments, self.arguments)).cancel(job)
-        except MirrorDBError as error:
-            log.warning("%s: the job may still run: %s", name, error)
+        except Exception as error:  # noqa: BLE001  # also what Airflow raises when it looks the connection up
+            log.warning("%s: the job may still run, since its cancel failed: %s", name, error)
+
+    async def _end_of_task(self, job: RemoteJob) -> str | None:
+        """Return in words how a person ended the task; None if it still waits for this job.
+
+        One that was cleared may be deferred already when its trigger is told to end, for its next job.
+        """
+        state = await task_state(self.task_instance)
+        if state in ENDED:
+            return state
+        if state != DEFERRED:
+            return f"cleared, and {state or 'not scheduled yet'}"
+        url = await linked_when_deferred(self.task_instance)
+        async with SharedClient(self.mirrordb_conn_id, self.operator) as client:
+            run = client.begin_job(self._request_of(job), restored(JobArguments, self.arguments))
+            is_other = url and url != run.url_of(job)
+        return f"cleared, and waits for another job, {url}" if is_other else None
 
     async def _done(self) -> SuccessEvent:
         job = restored(RemoteJob, self.job)

@@ -6,11 +6,13 @@ the process five seconds later.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
 from airflow_mirrordb.client import JobFailedError, JobTimeoutError
 from tests.integration.test_job_operator import (
@@ -18,12 +20,14 @@ from tests.integration.test_job_operator import (
     Tries,
     begun_long_ago,
     job,
+    killed_trigger,
     state,
     submitted,
     tries,  # noqa: F401  # a fixture
 )
 from tests.support.backends import ScriptedBackend
 from tests.support.connections import SetConnection
+from tests.support.triggering import Triggerer
 
 pytestmark = pytest.mark.usefixtures("triggerer")
 
@@ -143,3 +147,28 @@ def test_a_cancel_is_repeated_where_writes_are_not(
         tries.run(job())
     assert late.value.cancelled is True
     assert scripted.requests.count(CANCEL) == 2
+
+
+@pytest.mark.skipif(not AIRFLOW_V_3_0_PLUS, reason="there the state comes from the database")
+@pytest.mark.parametrize("waits_for", [7, 8, None])
+def test_a_cleared_task_that_is_deferred_again_is_told_from_one_that_moved(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    triggerer: Triggerer,
+    caplog: pytest.LogCaptureFixture,
+    waits_for: int | None,
+) -> None:
+    """By the job that its link leads to, which Airflow keeps at a deferral, and empties before each try.
+
+    ``BaseOperatorLink.xcom_key`` names where. A busy triggerer tells a trigger late of its end.
+    """
+    caplog.set_level("INFO")
+    set_connection(scripted.url)
+    trigger = killed_trigger(scripted)
+    triggerer.states["task"] = "deferred"
+    if waits_for is not None:
+        triggerer.xcoms["_link_MirrorDBResourceLink"] = f"{scripted.url}/api/jobs/{waits_for}"
+    scripted.answer(200, {})
+    asyncio.run(trigger.on_kill())
+    assert (CANCEL in scripted.requests) is (waits_for == 8)
+    assert ("is cleared, and waits for another job, " in caplog.text) is (waits_for == 8)

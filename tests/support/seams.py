@@ -91,7 +91,7 @@ SEAMS = {
     },
     "airflow_mirrordb.client.collections.pages.reader": {
         "totals that tell what is left": "_is_left",
-        "pages that come again": "_comes_again",
+        "pages that come again": "comes_again",
         "pages that were told": "_tells_of_another",
         "404 of other hosts": "is_end",
     },
@@ -358,6 +358,7 @@ SEAMS = {
     },
     "airflow_mirrordb.triggers.job": {
         "states of tasks whose triggers are ended": "task_state",
+        "jobs that cleared tasks wait for": "linked_when_deferred",
         "ends of deferred tasks": "MirrorDBJobTrigger.on_kill",
     },
     "airflow_mirrordb.triggers.mirrordb": {

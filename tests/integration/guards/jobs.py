@@ -38,6 +38,10 @@ async def failed(_task: Any) -> str:
     return "failed"
 
 
+async def no_link(_task: Any) -> str:
+    return ""
+
+
 GUARDS: dict[str, Guard] = {
     "jobs that a task remembers": Guard(
         without=nothing,
@@ -71,6 +75,11 @@ if AIRFLOW_V_3_0_PLUS:  # the database tells older ones the state of a task
             without=failed,
             check=jobs.test_a_deferred_job_is_cancelled_only_when_a_person_ended_the_task,
             arguments={"task_state": "deferred", "cancels": False},
+        ),
+        "jobs that cleared tasks wait for": Guard(
+            without=no_link,
+            check=kills.test_a_cleared_task_that_is_deferred_again_is_told_from_one_that_moved,
+            arguments={"waits_for": 8},
         ),
         "ends of deferred tasks": Guard(
             without=nothing_to_await,
