@@ -226,7 +226,5 @@ def not_ready(answer: Answer, *, now: float) -> NotReadyError:
 
 def request_id_of(headers: Mapping[str, str]) -> str | None:
     """Return the id under which the backend logged a request, if an answer says."""
-    for name in _REQUEST_ID_HEADERS:
-        if found := headers.get(name):
-            return shortened(encodable(found), 200)
-    return None
+    found = next(filter(None, map(headers.get, _REQUEST_ID_HEADERS)), None)
+    return None if found is None else shortened(encodable(found), 200)
