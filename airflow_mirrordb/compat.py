@@ -33,6 +33,14 @@ _MASKERS = (
 _SERDES = ("airflow.sdk.serde", "airflow.serialization.serde")  # before Airflow 3.2
 
 
+def has_storage(scheme: str) -> bool:
+    """Whether storages of a scheme can be had: of a provider, or by ``attach()`` in this process; blocks."""
+    io = "airflow.sdk.io" if AIRFLOW_V_3_0_PLUS else "airflow.io"
+    attached = getattr(import_module(f"{io}.store"), "_STORE_CACHE", {})
+    has_fs: Callable[[str], bool] = import_module(io).has_fs
+    return any(store.protocol == scheme for store in attached.values()) or has_fs(scheme)
+
+
 def logger_of_airflow(name: str) -> Any:
     """Return a logger of the kind that the installed Airflow has itself, for what logs a line a request.
 

@@ -30,7 +30,7 @@ from airflow_mirrordb.hooks.blocking import BlockingSendOptions, Sending, items_
 from airflow_mirrordb.hooks.connected import ConnectedHook, client_for
 from airflow_mirrordb.hooks.connections import form
 from airflow_mirrordb.hooks.connections.check import check_connection
-from airflow_mirrordb.hooks.output import sink_for
+from airflow_mirrordb.hooks.output import check_storage, sink_for
 from airflow_mirrordb.json_types import NOT_GIVEN
 
 if TYPE_CHECKING:
@@ -192,6 +192,7 @@ class MirrorDBHook(ConnectedHook):
 
         The other arguments and errors are those of :meth:`GenericMirrorDB.run_job` and :meth:`create`.
         """
+        check_storage(output_path)
         client = self.get_conn()
         arguments, said = divided({**options, "data": data_given(data, options)})
         run = client.begin_job(request_of("POST", endpoint, {**said, "method_name": method_name}), arguments)
@@ -299,6 +300,7 @@ class MirrorDBHook(ConnectedHook):
         :raises MirrorDBError: see :meth:`GenericMirrorDB.request`
         :raises RuntimeError: if called inside an event loop
         """
+        check_storage(output_path)
         client = self.get_conn()
         sending = Sending(prepared, progress or client.begin(), cut_off, note)
         sent = client.send(

@@ -104,6 +104,20 @@ def sink_for(output_path: str | None) -> OutputFile | None:
     return None if output_path is None else OutputFile(output_path)
 
 
+def check_storage(output_path: str | None) -> None:
+    """Check that the storage of an ``output_path`` is known, before anything is sent; blocks.
+
+    :raises InvalidRequestError: if not; names the provider to install
+    """
+    if output_path is None:
+        return
+    try:
+        storages.check_provider(output_path)
+    except ValueError as error:
+        message = f"output_path: {output_path!r}: {error}"
+        raise InvalidRequestError(message=message, field="output_path") from None
+
+
 def _plain_file(path: str) -> str:
     """Return the path of a file on a disk without links: a rename would replace a link, not what it leads to.
 

@@ -16,6 +16,7 @@ from fsspec.spec import AbstractBufferedFile
 
 from airflow_mirrordb.client.collections.streams import BYTES_A_SECOND
 from airflow_mirrordb.client.uploads.storage_failures import is_answered, words_of
+from airflow_mirrordb.compat import has_storage
 from airflow_mirrordb.storage_paths import key_of
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,13 @@ log = logging.getLogger(__name__)
 #: Storages whose files have names of their own, so that a rename replaces exactly one and shows nothing
 #: half-written: by the schemes of their paths. Their copies go through a shell, or through this process.
 _RENAMING = frozenset({"arrow_hdfs", "dbfs", "ftp", "hdfs", "sftp", "smb", "ssh", "webhdfs"})
+#: The providers that know a kind of storage, by the schemes of its paths, with what they need for that.
+_PROVIDERS = {
+    **dict.fromkeys(("s3", "s3a", "s3n"), "amazon[s3fs]"),
+    **dict.fromkeys(("gs", "gcs"), "google"),
+    **dict.fromkeys(("abfs", "abfss", "adl"), "microsoft-azure"),
+    **dict.fromkeys(("sftp", "ssh"), "sftp[sshfs]"),
+}
 #: Seconds that a copy within a storage has, and more for more bytes: within those that the end of a file has.
 LEAST_TIME = 30.0
 #: Seconds between two looks at a copy that is not done; they double, up to the second number.
@@ -32,13 +40,26 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
 def find(path: str) -> tuple[Any, str]:
     """Return the storage of a path, by its connection, and the path within it.
 
-    :raises ValueError: if another name would come of it
+    :raises ValueError: if another name would come of it, or no provider knows the storage
     """
+    check_provider(path)
     place = ObjectStoragePath(path)
     key, found = key_of(path), place.path
     if not found.endswith(key) and str(PurePosixPath(found)) != str(PurePosixPath(key)):
         raise ValueError(f"it would be {found!r} there; give the file another name")
     return place.fs, found
+
+
+def check_provider(path: str) -> None:
+    """Check that Airflow knows the kind of storage of a path; blocks, but asks nobody elsewhere.
+
+    :raises ValueError: names the provider that knows it, as far as that is known
+    """
+    scheme, has_scheme, _ = path.partition("://")
+    if has_scheme and not has_storage(scheme):
+        provider = _PROVIDERS.get(scheme)
+        remedy = f"; install 'apache-airflow-providers-{provider}'" if provider else ""
+        raise ValueError(f"no provider that is installed knows storages of {scheme!r}{remedy}")
 
 
 def time_for(size: int) -> float:

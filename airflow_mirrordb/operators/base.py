@@ -211,7 +211,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
                 return send_all(self, context)
             return self._send(context)
         except MirrorDBError as error:
-            fail(error, self.mirrordb_conn_id)
+            fail(error, self.mirrordb_conn_id, self)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
         """Go on where a trigger left off: return the answer, raise the error, or send the request now."""
@@ -233,7 +233,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             WriteState(context).take_back_after_trigger(error)
             raise error
         except MirrorDBError as error:
-            fail(error, self.mirrordb_conn_id)
+            fail(error, self.mirrordb_conn_id, self)
 
     def _send(
         self,
@@ -249,7 +249,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             try:
                 return self._send_noted(context, request, progress, state)
             except MirrorDBError as error:
-                fail(error, self.mirrordb_conn_id)
+                fail(error, self.mirrordb_conn_id, self)
         except (AirflowException, TaskDeferred):
             raise
         except BaseException as interruption:  # may come anywhere in there, as a time-out of the task

@@ -181,9 +181,10 @@ class MirrorDBJobOperator(MirrorDBCreateOperator):
         state: WriteState,
     ) -> Finished:
         """Return the job when it is done, joined or submitted; or defer the task."""
-        from airflow_mirrordb.hooks.output import sink_for
+        from airflow_mirrordb.hooks.output import check_storage, sink_for
         from airflow_mirrordb.task.memory.job_memory import JobMemory
 
+        check_storage(self.output_path)
         client, arguments = hook.get_conn(), job_arguments_of(self)
         memory = JobMemory(context, durable=self.durable, keyed=client.sends_keys)
         seen: PollResult | None = None

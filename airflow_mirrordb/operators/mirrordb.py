@@ -151,17 +151,18 @@ class MirrorDBReadOperator(MirrorDBOperator):
             from airflow_mirrordb.task.start import start_in_triggerer
 
             self.deferrable, self.worker_timeout = True, 0
-            start_in_triggerer(
-                self,
-                "airflow_mirrordb.triggers.start.MirrorDBReadStartTrigger",
-                {
-                    "paginate": paginate,
-                    "output_path": output_path,
-                    "max_event_bytes": self.max_event_bytes,
-                },
-                start_from_trigger=start_from_trigger,
-                end_from_trigger=end_from_trigger,
-            )
+            with naming(self.task_id):
+                start_in_triggerer(
+                    self,
+                    "airflow_mirrordb.triggers.start.MirrorDBReadStartTrigger",
+                    {
+                        "paginate": paginate,
+                        "output_path": output_path,
+                        "max_event_bytes": self.max_event_bytes,
+                    },
+                    start_from_trigger=start_from_trigger,
+                    end_from_trigger=end_from_trigger,
+                )
         check_written(self, MirrorDBReadOperator)
 
     def request(self, context: Context, client: GenericMirrorDB) -> MirrorDBRequest:

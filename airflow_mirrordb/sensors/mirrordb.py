@@ -189,7 +189,10 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
             check_sensor_arguments(self)
         check_written(self, MirrorDBSensor)
         if start_from_trigger or end_from_trigger:
-            self._start_in_triggerer(start_from_trigger=start_from_trigger, end_from_trigger=end_from_trigger)
+            with naming(self.task_id):
+                self._start_in_triggerer(
+                    start_from_trigger=start_from_trigger, end_from_trigger=end_from_trigger
+                )
 
     def execute(self, context: Context) -> Any:
         """Poll until the condition is met, or once and then defer; return the decoded body."""

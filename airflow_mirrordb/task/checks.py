@@ -298,7 +298,8 @@ def check_written(task: Any, done: type) -> None:
         from airflow_mirrordb.task.mistakes.unused import warn_of_params
 
         warn_of_params(task, own)
-    if not task.deferrable and getattr(task, "worker_timeout", WORKER_TIMEOUT) != WORKER_TIMEOUT:
+    wait = getattr(task, "worker_timeout", WORKER_TIMEOUT)
+    if not task.deferrable and wait != WORKER_TIMEOUT and not has_template(wait):
         from airflow_mirrordb.task.mistakes.unused import warn_of_worker_timeout
 
         warn_of_worker_timeout(task)

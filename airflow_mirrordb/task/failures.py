@@ -38,7 +38,7 @@ def retry_arguments(policy: Any) -> dict[str, Any]:
     return {"retry_policy": policy or MirrorDBRetryPolicy()}
 
 
-def fail(error: MirrorDBError, conn_id: str) -> NoReturn:
+def fail(error: MirrorDBError, conn_id: str, task: Any = None) -> NoReturn:
     """End a task: Airflow's retries help only against what passes by itself.
 
     Airflow writes the error and its causes to the log. Their frames inside the client and aiohttp, some sixty
@@ -46,8 +46,13 @@ def fail(error: MirrorDBError, conn_id: str) -> NoReturn:
     the author's, as of a sensor's ``condition``, stay.
 
     :param conn_id: id of its connection, which the error tells
+    :param task: whose arguments may mend it
     """
     error.conn_id = conn_id
+    if task is not None:
+        from airflow_mirrordb.task.mistakes.advice import advise
+
+        advise(task, error)
     log.debug("Where the error comes from", exc_info=error)
     _leave_one_frame(error)
     if error.retryable:

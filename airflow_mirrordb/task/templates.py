@@ -29,6 +29,7 @@ _VALUES = ("data", "form")  # in which an empty text is a value
 _EXPRESSION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _DELIMITERS = frozenset("/?&=")  # between the parts of a path, a query or a form
 _EMPTY_NAME = re.compile(r"\A/|//|/\Z")
+_KEY, _TASK = re.compile(r"key='([^']+)'"), re.compile(r"task_ids='([^']+)'")
 _MARK = re.compile("\ue000([0-9]+)\ue001")  # stands for an expression, in private-use characters
 
 
@@ -157,9 +158,22 @@ def _error(place: str, given: Any) -> Exception:
 
     message = (
         f"{place}: {given!r:.200} rendered to nothing, as a missing XCom, an upstream task that returned None"
-        " or an unknown name does; without what was given it would be another request"
+        f" or an unknown name does; without what was given it would be another request{_of_item(given)}"
     )
     return InvalidRequestError(message=message, field=place)
+
+
+def _of_item(given: Any) -> str:
+    """Return that an item of a task's output is an XCom of another key, and no field of its result."""
+    text = given if isinstance(given, str) else str(given) if hasattr(given, "resolve") else ""
+    key, task = (pattern.search(text) for pattern in (_KEY, _TASK))
+    if not key or not task or key[1] == "return_value":
+        return ""
+    field = f"{{{{ ti.xcom_pull('{task[1]}')['{key[1]}'] }}}}"
+    return (
+        f"; .output[{key[1]!r}] is the XCom of that key, which the task {task[1]!r} has not; a field of its"
+        f" result is {field}"
+    )
 
 
 def _templatable(value: Any, depth: int = 0) -> Any:

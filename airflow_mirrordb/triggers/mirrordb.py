@@ -15,7 +15,7 @@ from airflow_mirrordb.client.retries.retry import Progress
 from airflow_mirrordb.client.retries.write_safety import depends_on_the_past
 from airflow_mirrordb.compat import logger_of_airflow
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-from airflow_mirrordb.hooks.output import sink_for
+from airflow_mirrordb.hooks.output import check_storage, sink_for
 from airflow_mirrordb.hooks.sharing import SharedClient
 from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES, fields_of
 from airflow_mirrordb.task.memory.stored_arguments import StoredArguments, given, restored, warn_of_unknown
@@ -87,6 +87,8 @@ class MirrorDBTrigger(StoredArguments, BaseTrigger):
 
     async def _answer(self) -> SuccessEvent:
         request = restored(MirrorDBRequest, self.request)
+        if self.output_path is not None:
+            await asyncio.to_thread(check_storage, self.output_path)
         async with SharedClient(self.mirrordb_conn_id, self.operator) as client:
             begun = restored(Progress, self.progress) if self.progress else client.begin()
             progress = await self._with_past(request, begun)

@@ -12,6 +12,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_mirrordb.client import (
+    InvalidRequestError,
     MirrorDBError,
     MirrorDBRequest,
     NotFoundError,
@@ -94,7 +95,7 @@ def test_pages_are_the_same_lines_in_every_mode(
         ([(404, {"detail": "gone"})], "{target}", NotFoundError, False),
         ([(500, None)] * 5, "{target}", ServerError, True),
         ([(200, {})], "{target}/below", OutputError, False),
-        ([(200, {})], "nosuch://bucket/export", OutputError, False),
+        ([], "nosuch://bucket/export", InvalidRequestError, False),
     ],
 )
 def test_failures_are_the_same_in_every_mode(

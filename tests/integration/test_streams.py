@@ -462,7 +462,7 @@ async def test_a_ring_of_causes_has_an_end(raw_server: RawServer, config_for: Co
     [
         ("{folder}", "IsADirectoryError: it is a folder"),
         ("{file}/export.json", "FileExistsError|NotADirectoryError"),
-        ("nosuch://bucket/export.json", "ValueError: .*filesystem.*nosuch"),
+        ("nosuch://bucket/export.json", "ValueError: no provider .*nosuch"),
         ("{folder}/" + "a" * 300 + "/export.json", "OSError: .*File name too long"),
     ],
 )

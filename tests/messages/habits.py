@@ -45,6 +45,24 @@ OTHER_CLIENTS = {
         ),
         says=("data", "it is the task 'user', not its result", ".output"),
     ),
+    "a comma too many in the data of a task": Mistake(
+        does=lambda conn_id: make(MirrorDBCreateOperator, endpoint="api/users", data='{"name": "Ada",}')(
+            conn_id
+        ).execute({}),
+        says=("data", "a comma before the end of a list or an object", "line 1, column 15"),
+    ),
+    "a file that is relative to nothing": Mistake(
+        does=make(MirrorDBReadOperator, endpoint="api/users", output_path="out.json"),
+        says=("output_path", "give the whole path", "'/data/users.csv'"),
+    ),
+    "a storage that no provider knows": Mistake(
+        does=reads("api/users", output_path="s3://bucket/users.json"),
+        says=("output_path", "no provider that is installed knows", "apache-airflow-providers-amazon[s3fs]"),
+    ),
+    "an expression as the condition of a sensor": Mistake(
+        does=make(MirrorDBSensor, endpoint="api/users/7", condition="state == 'DONE'"),
+        says=("condition", "is no path of a function", "goes into field", "equals=True"),
+    ),
     "NaN in the data of a task": Mistake(
         does=make(MirrorDBCreateOperator, endpoint="api/users", data={"price": float("nan")}),
         says=("data.price", "JSON has no nan", "None"),

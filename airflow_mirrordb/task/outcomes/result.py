@@ -10,8 +10,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from airflow_mirrordb.client.bodies.missing import described, stop_of
 from airflow_mirrordb.compat import has_xcom_backend, serialize_object
-from airflow_mirrordb.paths import ABSENT, PathError, value_at
+from airflow_mirrordb.paths import ABSENT, PathError, nodes_of, parse_path, value_at
 from airflow_mirrordb.task.outcomes.events import OR_FILE, check_size, unusable
 from airflow_mirrordb.task.serialization import HALF_REPLACED, NotStorableError, storable
 
@@ -28,9 +29,23 @@ def filtered_result(task: Any, event: Mapping[str, Any]) -> Any:
     :raises Exception: what it raises if it is a function
     """
     try:
-        return filtered(task.response_filter, event["data"])
+        kept = filtered(task.response_filter, event["data"])
     except PathError as error:
         raise unusable(event, str(error)) from None
+    if kept == [] and isinstance(task.response_filter, str):
+        _warn_of_nothing(task, event["data"])
+    return kept
+
+
+def _warn_of_nothing(task: Any, data: Any) -> None:
+    """Warn of an expression that finds nothing in all of a list, unless it leaves items out by itself."""
+    path = parse_path(task.response_filter)
+    if path.tree is None or any(node["type"] == "filter_projection" for node in nodes_of(path.tree)):
+        return
+    items = data if path.head is None else path.head.value_in(data)
+    if isinstance(items, list) and items:
+        there = described(items, "that")
+        task.log.warning("response_filter: %r keeps nothing; %s", task.response_filter, there)
 
 
 def filtered(response_filter: Callable[[Any], Any] | str | None, data: Any) -> Any:
@@ -50,10 +65,18 @@ def filtered(response_filter: Callable[[Any], Any] | str | None, data: Any) -> A
     except PathError as error:
         raise PathError(f"response_filter: {error}") from None
     if kept is ABSENT:
-        raise PathError(
-            f"response_filter: there is nothing at {response_filter!r:.200} of {_described(data)}"
-        )
+        raise PathError(f"response_filter: {_nothing_at(response_filter, data)}")
     return kept
+
+
+def _nothing_at(path: str, data: Any) -> str:
+    """Return that a path finds nothing in an answer, and what is there."""
+    place, value, rest = stop_of(path, data)
+    told = f"there is nothing at {path!r:.200} of {_described(data)}"
+    if isinstance(value, list) and value and rest and not rest[0].lstrip("-").isdecimal():
+        each = f"{place}[].{'.'.join(rest)}"
+        return f"{told}; {place or 'it'} is a list of {len(value)}, of whose items {each!r:.200} takes it"
+    return f"{told}; {described(value, place)}" if place else told
 
 
 def _described(data: Any) -> str:
