@@ -196,6 +196,11 @@ ANSWERS = {
         answers=((301, None, {"Location": "/api/users/"}),),
         says=("301", "trailing_slash"),
     ),
+    "a redirect to another place": Mistake(
+        does=creates(),
+        answers=((301, None, {"Location": "/v2/users/"}),),
+        says=("301", "'/v2/users/'", "change the base URL in Host, or the endpoint"),
+    ),
     "a list somewhere else": Mistake(
         does=reads(paginate={"style": "page", "param": "page", "records": "items"}),
         answers=((200, {"rows": [1]}, {}),),

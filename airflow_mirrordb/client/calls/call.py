@@ -226,6 +226,7 @@ class Call:
                 self._note_fact(self._progress.maybe_applied)
             self._explain(error, answer)
             self._raise_classified(error)
+        self._reporting.of_settings(self._request, response, self._snapshot.config)
         if not response.is_json and self._request.reads:
             if self._request.any_body:
                 log.info("%s: the answer is not JSON; 'accept' would make its text the result", str(self))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from multidict import istr
 
@@ -71,9 +71,13 @@ def response_error_class(status: int) -> type[ResponseError]:
 
 
 def response_error(
-    answer: Answer, config: MirrorDBConfig, *, now: float, method: Method = "GET"
+    answer: Answer, config: MirrorDBConfig, *, now: float, request: MirrorDBRequest | None = None
 ) -> ResponseError:
-    """Return the error that an answer to a method stands for, with what it says of it."""
+    """Return the error that an answer stands for, with what it says of it.
+
+    :param request: what it answers; None if that was a GET of the base URL
+    """
+    method: Method = request.method if request else "GET"
     body = in_utf8(answer.body, answer.headers.get("Content-Type", ""), errors="replace")
     complete = not answer.refused and answer.broken is None
     code, detail = problem_from(body, status=answer.status, complete=complete)
@@ -82,7 +86,7 @@ def response_error(
     error = status_error(answer, config, now=now, code=code, detail=detail)
     if answer.status in REDIRECTS:
         location = answer.headers.get("Location", "nowhere")
-        place, remedy = shortened(shown(location), 500), _mend_of_redirect(location, config, method)
+        place, remedy = shortened(shown(location), 500), _mend_of_redirect(location, config, request)
         error.message += f"; the redirect to {place!r} was not followed ({remedy})"
     if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
         error.message += f"; {_allowed(answer.headers, method)}"
@@ -126,17 +130,24 @@ def _asked_for(headers: Mapping[str, str], sent: str) -> str:
     return f"; it asks for {challenge!r} by WWW-Authenticate" if is_told else ""
 
 
-def _mend_of_redirect(location: str, config: MirrorDBConfig, method: Method) -> str:
+def _mend_of_redirect(location: str, config: MirrorDBConfig, request: MirrorDBRequest | None) -> str:
     """Return which setting heeds a redirect."""
     path, is_elsewhere = re.split("[?#]", location)[0], False
     with suppress(ValueError):
         address = urlsplit(location).netloc
         is_elsewhere = bool(address) and address != urlsplit(config.base_url).netloc
-    if is_elsewhere and method == "GET":
+    if is_elsewhere and (request is None or request.method == "GET"):
         return "if a file lies there, set the extra 'redirect_hosts', else change the base URL in Host"
-    if not is_elsewhere and path.endswith("/") is not config.trailing_slash:
+    is_same = request is None or _is_same(path, request.endpoint)
+    if is_same and not is_elsewhere and path.endswith("/") is not config.trailing_slash:
         return _SLASHES[config.trailing_slash]
     return "change the base URL in Host, or the endpoint"
+
+
+def _is_same(path: str, endpoint: str) -> bool:
+    """Whether a redirect leads to what was asked for, but for slashes, as far as its path tells."""
+    there, asked = (f"/{unquote(place).strip('/')}" for place in (path, endpoint))
+    return there.endswith(asked) or asked.endswith(there)
 
 
 def _allowed(headers: Mapping[str, str], method: Method) -> str:

@@ -141,7 +141,7 @@ def interpret(
         raise attach_request(not_ready(answer, now=now), request)
     if not _is_success(answer.status, request, config):
         if not _is_gone(answer.status, request, maybe_applied=maybe_applied):
-            raise attach_request(response_error(answer, config, now=now, method=request.method), request)
+            raise attach_request(response_error(answer, config, now=now, request=request), request)
         body, is_json = None, True
     elif answer.broken is not None:
         raise attach_request(answer.broken, request)

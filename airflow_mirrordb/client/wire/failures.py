@@ -43,6 +43,9 @@ _NO_TLS_MEND = (
     "no TLS is spoken there: if it is plain http, say http in Host or Schema (in the URI of a connection as"
     " its path, mirrordb://HOST:PORT/http), else check the port"
 )
+#: What aiohttp says of a body that was cut off, around it an error with the status 400, which nobody sent.
+_RECEIVED = re.compile(r"\(received (\d{1,18}) of (\d{1,18}) bytes\)")
+_PARSER_ERROR = re.compile(r"<\w+: 400, message=(['\"])(.+)\1>")
 #: What mends a connection over plain http that was closed before anything ever came on one.
 NO_ANSWER_MEND = "; if it speaks https, say so in Host or Schema"
 _NO_CERTIFICATE = (
@@ -196,4 +199,10 @@ def _timed_out(origin: str, timeout: float, *, sent: bool) -> TransportError:
 
 def _words(error: BaseException) -> str:
     reason = getattr(error, "os_error", None) or getattr(error, "message", None) or error
-    return str(reason) or type(reason).__name__
+    words = str(reason) or type(reason).__name__
+    if not isinstance(error, aiohttp.ClientPayloadError):
+        return words
+    if counts := _RECEIVED.search(words):
+        return f"{int(counts[1]):,} of {int(counts[2]):,} bytes came"
+    inner = _PARSER_ERROR.search(words)
+    return inner[2] if inner else words
