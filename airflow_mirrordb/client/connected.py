@@ -19,6 +19,7 @@ from airflow_mirrordb.client.calls.sender import Sender
 from airflow_mirrordb.client.clock import SYSTEM_CLOCK, Clock
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.endpoints.registry import EndpointRegistry
+from airflow_mirrordb.client.errors import ConfigError
 from airflow_mirrordb.client.uploads.sources import LocalFile, OpenSource
 
 if TYPE_CHECKING:
@@ -87,7 +88,12 @@ class Connected:
         config, patterns = self._snapshot.config, self._snapshot.registry.patterns
         if config.base_url.endswith("/api") and any(pattern.startswith("api/") for pattern in patterns):
             log.warning("The base URL ends in '/api' and so do patterns begin: requests go to '…/api/api/…'")
-        self._routes.open(config)
+        try:
+            self._routes.open(config)
+        except ConfigError as error:  # of a file that only this machine lacks
+            if self._reporting.conn_id:
+                error.conn_id, error.message = self._reporting.conn_id, f"extra {error.message}"
+            raise
         self._credentials.connect()
 
     async def disconnect(self) -> None:

@@ -14,7 +14,7 @@ _WANTED = {
     "int": "it must be a whole number",
     "float": "it must be a number",
     "bool": "it must be true or false",
-    "string": "it must be text",
+    "string": "it must be text, in quotes",
     "frozen": "it must be a list of statuses, as [500, 502, 503]",
     "tuple": "it must be a list",
     "list": "it must be a list",

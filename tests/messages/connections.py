@@ -96,9 +96,9 @@ PLACES = {
         does=reads(), connection={"schema": "https"}, says=("no TLS is spoken", "mirrordb://HOST:PORT/http")
     ),
     "a certificate that is not there": Mistake(
-        does=tests,
+        does=reads(),
         connection={"schema": "https", **extra(client_cert="/no/such.pem")},
-        says=("client_cert: '/no/such.pem'", "No such file"),
+        says=("connection crm", "extra client_cert: '/no/such.pem'", "No such file"),
     ),
     "a certificate without its key": Mistake(
         does=tests,

@@ -265,7 +265,7 @@ def test_a_wrong_value_is_an_error_that_names_the_field(field: str, wrong: objec
 @pytest.mark.parametrize(
     ("field", "wrong", "words"),
     [
-        ("headers", {"X-Team": 7}, "headers: 'X-Team': it must be text"),
+        ("headers", {"X-Team": 7}, "headers: 'X-Team': it must be text, in quotes"),
         ("headers", {"X Team": "a"}, "headers: 'X Team': it must be the name of a header"),
         ("idempotency_header", "Idempotency Key", "it must be the name of a header, as Idempotency-Key"),
         ("retry_statuses", "5xx", "it must be a list of statuses, as [500, 502, 503], not '5xx'"),
