@@ -39,7 +39,7 @@ class Condition:
         whoever judges has it already, also what it is called
     :param failed: values of the field by which the condition will never be met
     :param running: values of the field with which it may still be met; any other that is neither these nor
-        waited for is one of ``failed``, and so is none at all unless None is among them. All if None
+        waited for is one of ``failed``. All if None
     :param ignore_case: whether letters of texts are compared in any case
     :param not_yet: statuses that mean "not yet", beside those of what is not there
     :param rendered: names of those of ``equals``, ``is_in`` and ``failed`` that templates made, so that a
@@ -113,9 +113,8 @@ class Condition:
         value = self.value_in(body)
         if self._is_one_of(value, "failed"):
             return value
-        if self.running is None or self._is_one_of(value, "is_in"):
+        if self.running is None or value is ABSENT or value is None or self._is_one_of(value, "is_in"):
             return ABSENT
-        value = None if value is ABSENT else value
         return ABSENT if self._is_one_of(value, "running") else value
 
     def value_in(self, body: Any) -> Any:

@@ -148,7 +148,9 @@ class JobArguments:
     @property
     def error_decides(self) -> bool:
         """Whether something at ``error`` says that a job which is over has failed."""
-        return self.error is not None and any(state is True for state in self.succeeded or ())
+        return self.error is not None and any(
+            str(state).casefold() == "true" for state in self.succeeded or ()
+        )
 
 
 #: How a status monitor of Azure's tells its state (Microsoft REST API Guidelines, "Long-Running Operations").

@@ -14,8 +14,8 @@ from airflow_mirrordb.client.collections.bulk import BulkOptions, Items
 from airflow_mirrordb.client.collections.bulk_report import BulkReport
 from airflow_mirrordb.client.endpoints.patterns import Method
 from airflow_mirrordb.client.errors import BulkError
+from airflow_mirrordb.client.jobs.cancel import LONGEST_CANCEL
 from airflow_mirrordb.client.jobs.options import JobOptions, divided
-from airflow_mirrordb.client.jobs.run import LONGEST_CANCEL
 from airflow_mirrordb.client.messages.request import (
     BodyOptions,
     MirrorDBRequest,
@@ -213,7 +213,7 @@ class MirrorDBHook(ConnectedHook):
         self._refuse_event_loop()
         self.get_conn()
         assert self._runner is not None  # noqa: S101  # get_conn() made it
-        return self._runner.run(work).value()
+        return self._runner.run(work, longest_end=LONGEST_CANCEL + 1).value()
 
     def cancel_job(self, run: JobRun, job: RemoteJob) -> str:
         """Cancel a job from the handler of a signal, which may have interrupted this thread in anything.

@@ -86,7 +86,9 @@ class LoopRunner:
         """Whether it belongs to the process that forked this one."""
         return self._generation != forking.generation
 
-    def run(self, work: Coroutine[Any, Any, T], stop: Stop | None = None) -> Outcome[T]:
+    def run(
+        self, work: Coroutine[Any, Any, T], stop: Stop | None = None, longest_end: float = LONGEST_END
+    ) -> Outcome[T]:
         """Run a coroutine to its end, and return what became of it.
 
         The caller may be interrupted by an exception that the handler of a signal raises, as that of
@@ -94,6 +96,7 @@ class LoopRunner:
         is ended, and awaited for some seconds.
 
         :param stop: ends the coroutine when the caller is interrupted; it is cancelled if None
+        :param longest_end: seconds that it has to end then
         :raises RuntimeError: if called inside an event loop, or in a forked process
         """
         if self.is_inherited:
@@ -106,7 +109,7 @@ class LoopRunner:
         try:
             with self._turn:
                 try:
-                    self._complete(work, stop, outcome)
+                    self._complete(work, stop, outcome, longest_end)
                 finally:
                     self._release(outcome)
             return outcome
@@ -140,7 +143,9 @@ class LoopRunner:
         """Let whoever uses the loop next end something first; runs nothing now."""
         self._to_end.append(stop)
 
-    def _complete(self, work: Coroutine[Any, Any, T], stop: Stop | None, outcome: Outcome[T]) -> None:
+    def _complete(
+        self, work: Coroutine[Any, Any, T], stop: Stop | None, outcome: Outcome[T], longest_end: float
+    ) -> None:
         """Run a coroutine, and what ends it where it has to end, and fill the outcome."""
         try:
             self._signals.hold()
@@ -158,7 +163,7 @@ class LoopRunner:
             except BaseException as interruption:  # noqa: BLE001  # the outcome has it
                 outcome.note_interruption(interruption)
                 if awaited is task and not task.done():
-                    awaited = self._begin(self._end(task, stop))
+                    awaited = self._begin(self._end(task, stop, longest_end))
         self._result(task, outcome)
         del task, awaited, outcome  # as in run()
 
@@ -202,24 +207,24 @@ class LoopRunner:
         else:
             self._loop.stop()
 
-    async def _end(self, task: asyncio.Task[Any], stop: Stop | None) -> None:
+    async def _end(self, task: asyncio.Task[Any], stop: Stop | None, longest: float) -> None:
         ending = {task}
         if stop is None:
             task.cancel()
         else:
             ending.add(asyncio.ensure_future(stop()))
-        await self._wait(ending)
+        await self._wait(ending, longest)
 
-    async def _wait(self, tasks: set[asyncio.Task[Any]]) -> None:
+    async def _wait(self, tasks: set[asyncio.Task[Any]], longest: float = LONGEST_END) -> None:
         """Wait for the end of tasks that were told to end, though not for ever."""
         if not tasks:
             return
-        done, left = await asyncio.wait(tasks, timeout=LONGEST_END)
+        done, left = await asyncio.wait(tasks, timeout=longest)
         for task in done:
             if not task.cancelled():
                 task.exception()  # or asyncio would complain that nobody asked
         for task in left:
-            log.warning("%r did not end within %g s, and is left", task, LONGEST_END)
+            log.warning("%r did not end within %g s, and is left", task, longest)
             task.cancel()
             self.is_clean = False
 

@@ -143,7 +143,9 @@ class MirrorDBJobOperator(MirrorDBCreateOperator):
         whose submit is on its way is cancelled when its answer comes.
         """
         self._is_ended = True
-        if self._run is None or self._job is None or self._run.was_cancelled or self._cancel_words:
+        if self._run is None or self._job is None or self._cancel_words:
+            return
+        if self._run.was_cancelled or self._run.is_over:
             return
         if not self.cancel_on_kill:
             self._cancel_words = "it is left running, since cancel_on_kill is False"
@@ -152,6 +154,16 @@ class MirrorDBJobOperator(MirrorDBCreateOperator):
         assert self._hook is not None  # noqa: S101  # it sent the submit
         self._cancel_words = "it is being cancelled"  # what a further signal finds meanwhile
         self._cancel_words = self._hook.cancel_job(self._run, self._job)
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
+        """Go on where the trigger left off; a job that it cancelled is not looked at by the next try."""
+        from airflow_mirrordb.task.memory.job_memory import JobMemory
+        from airflow_mirrordb.task.outcomes.events import read_event
+
+        told = read_event(event)
+        if told["status"] == "error" and told["error"].get("cancelled"):
+            JobMemory(context, durable=self.durable, keyed=False).begin_anew()
+        return super().execute_complete(context, event)
 
     def _send_noted(
         self, context: Context, request: MirrorDBRequest | None, progress: Progress | None, state: WriteState
@@ -201,13 +213,19 @@ class MirrorDBJobOperator(MirrorDBCreateOperator):
             job = run.begun(response, prepared)
             if job is None:
                 return hook.run_to_end(run.at_once(response, prepared, sink=sink_for(self.output_path)))
-            memory.remember(job)
             state.settle()
-            self._note_job(hook, run, job)
+            try:
+                memory.remember(job)
+            finally:  # whatever interrupts that: the job can be cancelled
+                self._note_job(hook, run, job)
             request = progress = None
             if memory.may_be_replayed:
                 seen = self._joined(hook, run, memory)
-        return self._followed(context, hook, run, memory.job, seen)
+        try:
+            return self._followed(context, hook, run, memory.job, seen)
+        finally:
+            if run.is_cancelled:
+                memory.begin_anew()
 
     def _note_job(self, hook: MirrorDBHook, run: JobRun, job: RemoteJob) -> None:
         """Let the job be cancelled when the task is ended.

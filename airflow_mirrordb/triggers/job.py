@@ -10,6 +10,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_mirrordb.client.jobs.places import RemoteJob
 from airflow_mirrordb.client.jobs.polls import PollState
+from airflow_mirrordb.client.jobs.run import JobRun
 from airflow_mirrordb.client.messages.request import MirrorDBRequest
 from airflow_mirrordb.compat import kills_triggers, logger_of_airflow, task_state
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
@@ -84,6 +85,7 @@ class MirrorDBJobTrigger(StoredArguments, BaseTrigger):
         self.output_path = output_path
         self.may_be_file = may_be_file
         self.operator = operator
+        self._following: JobRun | None = None
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Fire the only event; below Airflow 3.3, which calls :meth:`on_kill` itself, see to kills too."""
@@ -109,6 +111,9 @@ class MirrorDBJobTrigger(StoredArguments, BaseTrigger):
         name = name_of(request, self.mirrordb_conn_id)
         if not self.cancel_on_kill:
             log.info("%s: the job is left running, since cancel_on_kill is False", name)
+            return
+        if self._following is not None and self._following.is_over:
+            log.info("%s: the job is not cancelled, since it is done", name)
             return
         try:
             end = await self._end_of_task(job)
@@ -149,7 +154,7 @@ class MirrorDBJobTrigger(StoredArguments, BaseTrigger):
         job = restored(RemoteJob, self.job)
         request = self._request_of(job)
         async with SharedClient(self.mirrordb_conn_id, self.operator) as client:
-            run = client.begin_job(request, restored(JobArguments, self.arguments))
+            run = self._following = client.begin_job(request, restored(JobArguments, self.arguments))
             done = await run.finish(
                 job,
                 restored(PollState, self.state),

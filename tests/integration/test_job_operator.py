@@ -560,3 +560,190 @@ def test_rendered_arguments_are_judged_when_the_task_runs(
     assert isinstance(wrong.value.__cause__, InvalidRequestError)
     assert "poll_interval: it must be a number, not 'soon'" in str(wrong.value)
     assert scripted.requests == []
+
+
+# -- what nobody must take for something else --------------------------------------------------------
+
+
+def test_a_job_that_is_done_is_not_cancelled_while_its_result_is_read(
+    scripted: ScriptedBackend, set_connection: SetConnection
+) -> None:
+    """With ``DELETE`` the cancel would delete the result, and the next try would submit another job."""
+    set_connection(scripted.url)
+    trigger = killed_trigger(scripted, result="api/jobs/{id}/rows", cancel="DELETE")
+    state(scripted, "done")
+    scripted.answer(403, {})
+
+    async def killed() -> None:
+        await first_event(trigger)
+        await trigger.on_kill()
+
+    asyncio.run(killed())
+    assert scripted.requests == ["POST /api/jobs", "GET /api/jobs/7", "GET /api/jobs/7/rows"]
+
+
+def test_the_job_of_another_backend_is_not_looked_at(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries, mode: dict[str, Any]
+) -> None:
+    """Its job 7 is somebody else's; nor is it cancelled there, or followed by another one."""
+    set_connection(scripted.url)
+    begun_long_ago(scripted, tries)
+    other = scripted.url.replace("127.0.0.1", "localhost")
+    set_connection(other)
+    with pytest.raises(AirflowFailException, match=r"the job was submitted at http://127\.0") as moved:
+        tries.run(job(**mode))
+    assert isinstance(moved.value.__cause__, InvalidRequestError)
+    assert len(scripted.requests) == 2
+
+
+def test_a_job_that_was_cancelled_is_not_the_result_of_the_next_try(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries, mode: dict[str, Any]
+) -> None:
+    """Without a state, a job that is over looks as if it were done."""
+    set_connection(scripted.url)
+    unstated = {"state": None, "succeeded": None, "failed": None, "error": None}
+    submitted(scripted)
+    scripted.answer(403, {})
+    with pytest.raises(AirflowFailException):
+        tries.run(job(**unstated))
+    long_ago(tries)
+    scripted.answer(202, {})
+    scripted.answer(200, {})
+    with pytest.raises(JobTimeoutError):
+        tries.run(job(**unstated, **mode))
+    submitted(scripted, 8)
+    scripted.answer(200, {"rows": 3})
+    assert tries.run(job(**unstated, **mode)) == {"rows": 3}
+    assert scripted.requests[-2:] == ["POST /api/jobs", "GET /api/jobs/8"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"done": True, "error": {"code": 5}},
+        {"done": True, "error": {"code": 5, "message": "no such book"}},
+        {"done": True, "error": "no such book"},
+    ],
+)
+def test_true_with_an_error_is_no_success(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries, body: Any
+) -> None:
+    """AIP-151: of an operation that is done, exactly one of error and response is set."""
+    set_connection(scripted.url)
+    submitted(scripted)
+    scripted.answer(200, body)
+    with pytest.raises(JobFailedError, match="the job failed"):
+        tries.run(job(state="done", succeeded=[True], failed=None))
+
+
+@pytest.mark.parametrize("refused", [400, 409, 422])
+def test_a_poll_that_is_refused_is_no_failed_job(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries, refused: int
+) -> None:
+    """The job may run: no try submits another one."""
+    set_connection(scripted.url)
+    submitted(scripted)
+    scripted.answer(refused, {"message": "busy"})
+    scripted.answer(refused, {"message": "busy"})
+    for _ in range(2):
+        with pytest.raises(AirflowFailException):
+            tries.run(job(state=None, succeeded=None, failed=None, error=None))
+    assert scripted.requests.count("POST /api/jobs") == 1
+
+
+@pytest.mark.parametrize(("status", "answers"), [(404, [200]), (409, [200]), (404, [404])])
+def test_a_refused_cancel_is_no_cancel(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    tries: Tries,
+    status: int,
+    answers: list[int],
+) -> None:
+    """Its URL may be wrong: the job is looked at once more, and is over only if that says so."""
+    set_connection(scripted.url)
+    begun_long_ago(scripted, tries)
+    state(scripted, "running")
+    scripted.answer(status, {})
+    for answer in answers:
+        scripted.answer(answer, {"id": 7, "status": "running"})
+    with pytest.raises(JobTimeoutError) as late:
+        tries.run(job())
+    assert late.value.cancelled is (answers == [404])
+    assert ("it may still run" in str(late.value)) is (answers == [200])
+
+
+def test_a_key_of_the_submit_goes_with_nothing_else(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+) -> None:
+    """Under it the backend would answer the cancel as it answered the submit, and cancel nothing."""
+    set_connection(scripted.url)
+    submitted(scripted)
+    state(scripted, "done")
+    tries.run(job(headers={"Idempotency-Key": "mine", "X-Tenant": "a"}))
+    assert ["Idempotency-Key" in headers for headers in scripted.headers] == [True, False]
+    assert [headers["X-Tenant"] for headers in scripted.headers] == ["a", "a"]
+
+
+def test_no_secret_is_kept_or_told_of_an_answer(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+) -> None:
+    """A backend that echoes the key where a placeholder looks gives it away in no error and no store."""
+    secret = "key-of-the-connection"
+    set_connection(scripted.url, password=secret)
+    scripted.answer(202, {"id": 7, "by": secret, "no": {"key": secret}}, Location="/api/jobs/7")
+    scripted.answer(403, {})
+    cancel = {"method": "POST", "endpoint": "api/jobs/{id}/cancel", "data": {"by": "{by}"}}
+    with pytest.raises(AirflowFailException):
+        tries.run(job(cancel=cancel))
+    assert secret not in str(tries.store)
+    tries.clear()
+    scripted.answer(202, {"id": 7, "by": secret, "no": {"key": secret}})
+    with pytest.raises(AirflowFailException, match=r"\*\*\*") as wrong:
+        tries.run(job(job="api/jobs/{no}"))
+    assert secret not in str(wrong.value)
+
+
+def test_a_job_that_is_gone_at_once_is_gone(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+) -> None:
+    """410 is said by who had it once (RFC 9110, section 15.5.11); only 404 may be early."""
+    set_connection(scripted.url)
+    submitted(scripted)
+    scripted.answer(410, {})
+    with pytest.raises(JobFailedError, match="gone"):
+        tries.run(job())
+
+
+def test_a_303_to_a_body_with_a_state_is_judged_by_it(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+) -> None:
+    set_connection(scripted.url)
+    submitted(scripted)
+    for status in ("running", "failed"):
+        scripted.answer(303, {}, Location="/api/operations/7")
+        state(scripted, status)
+    with pytest.raises(JobFailedError, match="'failed'"):
+        tries.run(job())
+
+
+def test_an_answer_without_a_state_is_no_failure(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+) -> None:
+    """Also where all states of a job that runs are named: what is not there is none of any other name."""
+    set_connection(scripted.url)
+    submitted(scripted)
+    scripted.answer(200, {})
+    scripted.answer(200, {"status": None})
+    state(scripted, "done")
+    assert tries.run(job(running=["queued", "running"])) == {"id": 7, "status": "done"}
+
+
+def test_an_unknown_state_is_a_failure_where_all_that_run_are_named(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+) -> None:
+    set_connection(scripted.url)
+    submitted(scripted)
+    state(scripted, "RUNNING")
+    state(scripted, "odd")
+    with pytest.raises(JobFailedError, match="'odd'"):
+        tries.run(job(running=["queued", "running"]))

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 #: Characters of a value that an error quotes.
 MAX_SHOWN = 100
+#: Characters of a value that is kept for later.
+MAX_KEPT = 4_000
 #: Names of a body that an error tells.
 MOST_NAMES = 10
 #: Names that placeholders of patterns take, each of some kind, and how many endpoints are made of them.
@@ -48,6 +50,7 @@ class RemoteJob:
     :param query: values of the query
     :param target: path and query as a URL of the backend's gave them, byte for byte
     :param values: what of the answer to the submit fills the placeholders of ``result`` and ``cancel``
+    :param base_url: of the backend that it was submitted to
     :param is_monitor: whether it is a status monitor of Azure's, found by a header
     :param submitted: unix time of the answer to the submit
     :param poll_from: unix time before which the backend asked not to be polled
@@ -58,6 +61,7 @@ class RemoteJob:
     query: Mapping[str, Any] | None = None
     target: str | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
+    base_url: str = ""
     is_monitor: bool = False
     submitted: float = 0.0
     poll_from: float = 0.0
@@ -72,13 +76,18 @@ Lookup = Callable[[str], Any]
 
 
 def job_of(
-    response: MirrorDBResponse, prepared: PreparedRequest, arguments: JobArguments, now: float
+    response: MirrorDBResponse,
+    prepared: PreparedRequest,
+    arguments: JobArguments,
+    now: float,
+    hide: Callable[[str], str],
 ) -> RemoteJob | None:
     """Return the job that the answer to a submit names; None if that says that it is done.
 
     :param response: the answer
     :param prepared: the submit
     :param now: unix time
+    :param hide: takes secrets out of a text
     :raises InvalidResponseError: if it names none, or one that may not be asked for; the job may run
     """
 
@@ -87,7 +96,8 @@ def job_of(
 
     job = RemoteJob(
         endpoint="",
-        values=_values_of(arguments, found),
+        base_url=prepared.base_url,
+        values=_values_of(arguments, found, hide),
         submitted=now,
         poll_from=now + (retry_after(response.headers, now) or 0.0),
         deadline=now + arguments.timeout,
@@ -105,7 +115,7 @@ def job_of(
                 endpoint, is_monitor = page.request.endpoint, name in MONITORS
                 return replace(job, endpoint=endpoint, target=page.target, is_monitor=is_monitor)
     except (PlaceError, BadLinkError) as error:
-        raise _unknown(f"job: {error}", response, prepared.request) from error
+        raise _unknown(hide(f"job: {error}"), response, prepared.request) from error
     if response.status == HTTPStatus.ACCEPTED or arguments.state is not None:
         names = ", ".join(LOCATIONS)
         message = f"it has none of the headers {names}; say where the job is, as job='api/jobs/{{id}}'"
@@ -270,7 +280,8 @@ def _in_body(text: str, body: Any) -> Any:
     return ABSENT if value is None else value
 
 
-def _values_of(arguments: JobArguments, found: Lookup) -> dict[str, Any]:
+def _values_of(arguments: JobArguments, found: Lookup, hide: Callable[[str], str]) -> dict[str, Any]:
+    """Return what of the answer to the submit is kept for later: names, and no secrets."""
     said = [request_of(name, getattr(arguments, name)) for name in ("result", "cancel")]
     values = dict[str, Any]()
     for text in (text for one in said if one is not None for text in one.placeholders):
@@ -278,7 +289,7 @@ def _values_of(arguments: JobArguments, found: Lookup) -> dict[str, Any]:
             value = found(text)
         except PlaceError:
             continue
-        if isinstance(value, str | int):
+        if isinstance(value, str | int) and len(shown := str(value)) <= MAX_KEPT and hide(shown) == shown:
             values[text] = value
     return values
 

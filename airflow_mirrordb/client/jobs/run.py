@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from http import HTTPStatus
 from typing import TYPE_CHECKING, NoReturn
 
 from airflow_mirrordb.client.bodies.encoding import encode
@@ -17,13 +16,11 @@ from airflow_mirrordb.client.collections.streams import Sink, Stream
 from airflow_mirrordb.client.errors import (
     InvalidResponseError,
     JobTimeoutError,
-    MirrorDBError,
-    ResponseError,
 )
+from airflow_mirrordb.client.jobs.cancel import Outcome, cancel
 from airflow_mirrordb.client.jobs.places import (
     PlaceError,
     RemoteJob,
-    cancel_of,
     check_places,
     job_of,
     result_of,
@@ -31,19 +28,13 @@ from airflow_mirrordb.client.jobs.places import (
 from airflow_mirrordb.client.jobs.polls import PollResult, PollState
 from airflow_mirrordb.client.jobs.watch import JobWatch, linked
 from airflow_mirrordb.client.messages.request import MirrorDBRequest, PreparedRequest, attach_request
-from airflow_mirrordb.client.messages.response import GONE, MirrorDBResponse
-from airflow_mirrordb.client.retries.retry import Progress
-from airflow_mirrordb.job_arguments import JobArguments, JobRequest, request_of
+from airflow_mirrordb.client.messages.response import MirrorDBResponse
+from airflow_mirrordb.job_arguments import JobArguments, request_of
 
 if TYPE_CHECKING:
     from airflow_mirrordb.client.mirrordb import GenericMirrorDB
 
 log = logging.getLogger(__name__)
-
-#: Seconds that a cancel may take.
-LONGEST_CANCEL = 10.0
-#: Statuses by which a cancel is told that the job is over already, or gone.
-_OVER = (*GONE, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
 
 
 class StillRunning(Exception):  # noqa: N818  # like WaitNeeded, it is no failure
@@ -98,7 +89,7 @@ class JobRun:
             method="GET",
             endpoint="/",
             method_name=request.method_name,
-            headers=request.headers,
+            headers=_common(request.headers),
             timeout=request.timeout,
             accept=request.accept,
             full_response=request.full_response,
@@ -110,7 +101,9 @@ class JobRun:
             full_response=request.full_response and arguments.result is None,
         )
         self._watch = JobWatch(client, arguments, poll, clock, name_of)
-        self._cancelled: tuple[bool | None, str] | None = None
+        self._cancelled: Outcome | None = None
+        #: Whether it was seen that the job is done: it must not be cancelled any more.
+        self.is_over = False
 
     async def run(self, sink: Sink | None, *, cancel_on_kill: bool) -> MirrorDBResponse:
         """Submit the job, and return its result; see :meth:`GenericMirrorDB.run_job`."""
@@ -135,13 +128,19 @@ class JobRun:
         """Whether a cancel was tried."""
         return self._cancelled is not None
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether one was, and the backend took it."""
+        return self._cancelled is not None and self._cancelled[0] is True
+
     def begun(self, response: MirrorDBResponse, prepared: PreparedRequest) -> RemoteJob | None:
         """Return the job that the answer to the submit names; None if it is done already.
 
         :param prepared: the submit
         :raises InvalidResponseError: if it names none, or one that may not be asked for; it may run
         """
-        job = job_of(response, prepared, self.arguments, self._clock.time())
+        hide = self._client.without_secrets
+        job = job_of(response, prepared, self.arguments, self._clock.time(), hide)
         if job is not None:
             log.info("%s: the job is %s", self._name_of(prepared.request), job.endpoint)
         return job
@@ -186,11 +185,12 @@ class JobRun:
         """
         try:
             done = await self._done(job, state or PollState(), seen, resume_at, leave_at)
-            return await self._fetched(job, done, sink, most_bytes)
         except asyncio.CancelledError:
             if cancel_on_kill:
                 await asyncio.shield(self.cancel(job))
             raise
+        self.is_over = True
+        return await self._fetched(job, done, sink, most_bytes)
 
     async def at_once(
         self,
@@ -213,15 +213,16 @@ class JobRun:
             response = await stream.keep(_written(response, stream))
         return Finished(response=response, request=prepared.request)
 
-    async def cancel(self, job: RemoteJob) -> tuple[bool | None, str]:
+    async def cancel(self, job: RemoteJob) -> Outcome:
         """Cancel the job, once, and return whether it was, and in words what became of that.
 
         Takes at most ten seconds, and raises nothing of the client's.
 
-        :return: True if the backend said so; None if ``cancel`` says nothing
+        :return: True if it is over; None if ``cancel`` says nothing
         """
         if self._cancelled is None:
-            self._cancelled = await self._cancel(job)
+            said = request_of("cancel", self.arguments.cancel)
+            self._cancelled = await cancel(self._client, self._watch, said, job, self._clock.time())
             self._watch.tell(job, logging.INFO if self._cancelled[0] else logging.WARNING, self._cancelled[1])
         return self._cancelled
 
@@ -251,38 +252,6 @@ class JobRun:
             resume_at = min(now + max(self.arguments.poll_interval, result.wait), job.deadline)
             state, result = result.state, None
 
-    async def _cancel(self, job: RemoteJob) -> tuple[bool | None, str]:
-        said = request_of("cancel", self.arguments.cancel)
-        if said is None:
-            return None, "it is left running, since the task has no cancel"
-        until = Progress(deadline=self._clock.time() + LONGEST_CANCEL)
-        try:
-            page = await self._place_of_cancel(said, job)
-            prepared = linked(self._client, page)
-            # a second one finds the job cancelled, so it is repeated even where writes are not
-            prepared = replace(prepared, wire=replace(prepared.wire, repeatable=True))
-            sending = self._client.send(prepared, progress=until)
-            response = await asyncio.wait_for(sending, LONGEST_CANCEL)
-        except ResponseError as error:
-            if error.status in _OVER:
-                return True, f"it was over already when it was to be cancelled ({error.message})"
-            return False, f"it may still run, since its cancel failed: {error}"
-        except (MirrorDBError, PlaceError, BadLinkError, asyncio.TimeoutError) as error:
-            reason = str(error) or f"no answer within {LONGEST_CANCEL:g} s"
-            return False, f"it may still run, since its cancel failed: {reason}"
-        return True, f"it was cancelled: {response.status} to {said.method} {page.request.endpoint}"
-
-    async def _place_of_cancel(self, said: JobRequest, job: RemoteJob) -> PageRequest:
-        """Return what cancels a job; polls it where only its body says how."""
-        asked = self._watch.prepare(job)
-        try:
-            return cancel_of(said, self._watch.body, job, asked)
-        except PlaceError:
-            if self._watch.body is not None:
-                raise
-            body = (await self._client.send(asked, once=True)).data
-            return cancel_of(said, body, job, asked)
-
     async def _fetched(
         self, job: RemoteJob, response: MirrorDBResponse, sink: Sink | None, most_bytes: float
     ) -> Finished:
@@ -309,7 +278,8 @@ class JobRun:
         try:
             return result_of(said, response.data, job, replace(asked, request=self._result))
         except (PlaceError, BadLinkError) as error:
-            message = f"{response.status}, and the job is done, but result: {error}"
+            reason = self._client.without_secrets(str(error))
+            message = f"{response.status}, and the job is done, but result: {reason}"
             wrong = InvalidResponseError(
                 message=message, status=response.status, request_id=response.request_id
             )
@@ -334,3 +304,9 @@ async def _written(response: MirrorDBResponse, stream: Stream) -> MirrorDBRespon
     await stream.begin()
     await stream.write(body.encode() if isinstance(body, str) and not response.is_json else encode(body))
     return response
+
+
+def _common(headers: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    """Return headers without a key of the submit alone: a cancel under it would be answered as that was."""
+    kept = [name for name in headers or () if "idempotency" not in str(name).lower()]
+    return headers and {name: headers[name] for name in kept}

@@ -13,6 +13,7 @@ from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.pages.next_links import PageRequest
 from airflow_mirrordb.client.errors import (
     FailedStateError,
+    InvalidRequestError,
     JobFailedError,
     MirrorDBError,
     NotFoundError,
@@ -24,7 +25,7 @@ from airflow_mirrordb.client.messages.request import MirrorDBRequest, PreparedRe
 from airflow_mirrordb.client.messages.response import MirrorDBResponse
 from airflow_mirrordb.conditions import Condition
 from airflow_mirrordb.job_arguments import AZURE, JobArguments, is_empty
-from airflow_mirrordb.paths import ABSENT, PathError, value_at
+from airflow_mirrordb.paths import ABSENT, PathError, parse_path, value_at
 
 if TYPE_CHECKING:
     from airflow_mirrordb.client.mirrordb import GenericMirrorDB
@@ -35,9 +36,6 @@ log = logging.getLogger(__name__)
 FIRST_SECONDS = 60.0
 #: Characters of progress that are logged.
 MAX_PROGRESS = 200
-#: Errors of a poll that may be those of the job, where its answer is the one that the submit would have got.
-_OF_JOB = (HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY)
-
 Outcome = MirrorDBResponse | MirrorDBError
 
 
@@ -73,9 +71,17 @@ class JobWatch:
         """Return the poll of a job as it is sent.
 
         :raises EndpointNotAllowedError: if no registered pattern allows it
-        :raises InvalidRequestError: if it cannot be sent
+        :raises InvalidRequestError: if it cannot be sent, or the connection leads to another backend now
         """
-        return linked(self._client, PageRequest(request=self.request_of(job), target=job.target))
+        prepared = linked(self._client, PageRequest(request=self.request_of(job), target=job.target))
+        if job.base_url and job.base_url != prepared.base_url:
+            message = (
+                f"base_url: the job was submitted at {job.base_url}, and the connection leads to"
+                f" {prepared.base_url} now; lead it back, or clear the task to submit another"
+            )
+            wrong = InvalidRequestError(message=message, field="base_url")
+            raise attach_request(wrong, prepared.request)
+        return prepared
 
     async def poll(self, job: RemoteJob, state: PollState) -> PollResult:
         """Poll once, and log what is new.
@@ -93,7 +99,7 @@ class JobWatch:
         self._refuse_ended(job, outcome, state, now)
         if isinstance(outcome, MirrorDBResponse):
             self.body = outcome.data
-            if outcome.redirected is not None and outcome.redirected.is_other:
+            if self._is_result(job, outcome):
                 found = f"answered {outcome.status}, where a 303 led to"
                 return PollResult(state=state, found=found, response=outcome)
         result = self._judged(job, outcome, state, now)
@@ -101,6 +107,12 @@ class JobWatch:
             self._refuse_error(job, result.response)
         self._tell(job, result, outcome, now)
         return result
+
+    def _is_result(self, job: RemoteJob, response: MirrorDBResponse) -> bool:
+        """Whether a 303 led from a job that is done to its result, which has no state."""
+        if response.redirected is None or not response.redirected.is_other:
+            return False
+        return _at(response.data, self._criteria_of(job)[0].state) is ABSENT
 
     def tell(self, job: RemoteJob, level: int, words: str) -> None:
         """Log something of a job."""
@@ -136,31 +148,33 @@ class JobWatch:
             raise error if error.method else attach_request(error, self.request_of(job)) from error.__cause__
 
     def _refuse_ended(self, job: RemoteJob, outcome: Outcome, state: PollState, now: float) -> None:
-        """Check that a poll does not say that the job is gone, or was refused in the end.
+        """Check that a poll does not say that the job is gone.
 
         :raises JobFailedError: if it does
         """
         if not isinstance(outcome, ResponseError):
             return
         is_late = state.seen or now - job.submitted > FIRST_SECONDS
-        if isinstance(outcome, NotFoundError) and is_late:
+        if isinstance(outcome, NotFoundError) and (is_late or outcome.status == HTTPStatus.GONE):
             raise self._failed(job, None, "", f"the job is gone ({outcome.message})") from outcome
-        if self._criteria_of(job)[0].state is None and outcome.status in _OF_JOB:
-            raise self._failed(job, outcome.status, "", f"the job failed: {outcome.message}") from outcome
 
     def _refuse_error(self, job: RemoteJob, response: MirrorDBResponse) -> None:
         """Check that a job which is over left no error.
 
         :raises JobFailedError: if it did
         """
+        path = self._criteria_of(job)[0].error
         if words := self._words(job, response):
-            raise self._failed(job, True, words)  # the state
+            raise self._failed(job, True, words)
+        if names := parse_path(path).names if path else ():
+            found = _at(response.data, names[0])  # an error, though not with those words
+            if not is_empty(found):
+                raise self._failed(job, True, problem_of(found)[1] or f"{names[0]} is there")
 
     def _failed(self, job: RemoteJob, state: Any, words: str, message: str = "") -> JobFailedError:
         field = self._criteria_of(job)[0].state or ""
         if not message:
-            is_told = state is None or (isinstance(state, str | int) and not isinstance(state, bool))
-            message = f"the job failed: its {field} is {state!r:.200}" if is_told else "the job failed"
+            message = "the job failed" if state is True else f"the job failed: its {field} is {state!r:.200}"
             message = f"{message}: {words}" if words else message
         hide = self._client.without_secrets
         error = JobFailedError(

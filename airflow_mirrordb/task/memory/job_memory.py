@@ -34,9 +34,10 @@ class JobMemory:
         if kept is not None:
             self.generation = kept["generation"]
             self.job = None if kept["job"] is None else restored(RemoteJob, kept["job"])
-        elif not durable and self._tries_before:
+        elif not durable:
             self.generation = self._tries_before
-            self._store.forget(WRITE)
+            if context["ti"].try_number > 1:
+                self._store.forget(WRITE)
 
     @property
     def may_be_replayed(self) -> bool:

@@ -147,14 +147,6 @@ CASES: Final = [
         arguments=KNOWN,
     ),
     _ends(
-        "a body without the state, where all are known",
-        RUNNING,
-        Answer(200, {"id": "7"}),
-        error="JobFailedError",
-        words=["jobs/7"],
-        arguments=KNOWN,
-    ),
-    _ends(
         "404 after it was there",
         RUNNING,
         Answer(404, {"message": "no such job"}),
