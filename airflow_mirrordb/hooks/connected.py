@@ -18,6 +18,7 @@ from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
 from airflow_mirrordb.compat import mask_secrets, running_operator
 from airflow_mirrordb.hooks.connections.config import config_from, with_user_agent
+from airflow_mirrordb.hooks.connections.environment import telling_of_its_variable
 from airflow_mirrordb.hooks.connections.lookup import ConnectionLookUp
 from airflow_mirrordb.hooks.input import InputFile
 from airflow_mirrordb.hooks.observers import observer_for
@@ -168,7 +169,8 @@ class ConnectedHook(BaseHook):
         self._refuse_event_loop()
         if self._config is None:
             self._async_look_up.begin_own()
-            connection = self.get_connection(self.mirrordb_conn_id)
+            with telling_of_its_variable(self.mirrordb_conn_id):
+                connection = self.get_connection(self.mirrordb_conn_id)
             self._config = self._with_user_agent(
                 config_from(connection, ignore_unknown=self.ignore_unknown_extras)
             )

@@ -375,6 +375,35 @@ def test_wrong_connection_names_the_field_and_sends_nothing(
     assert scripted.connections == 0
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"conn_type": "mirrordb", "password": "s3cret",}',
+        "{'conn_type': 'mirrordb', 'password': 's3cret'}",
+    ],
+)
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_variable_that_is_no_json_is_told(
+    monkeypatch: pytest.MonkeyPatch, text: str, *, asynchronous: bool
+) -> None:
+    """Airflow says that the connection is not defined (its page "Managing Connections" tells the formats)."""
+    monkeypatch.setenv("AIRFLOW_CONN_BROKEN_ONE", text)
+
+    async def read() -> None:
+        async with MirrorDBHook("broken_one") as client:
+            await client.read_function(None, "api/users")
+
+    with pytest.raises(Exception, match="`broken_one` isn't defined; ") as caught:
+        asyncio.run(read()) if asynchronous else MirrorDBHook("broken_one").read("api/users")
+    words = "the environment variable AIRFLOW_CONN_BROKEN_ONE is set, but is no JSON: "
+    assert words in str(caught.value)
+    assert "line 1 column " in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    with pytest.raises(Exception, match="`no_such_one` isn't defined") as caught:
+        MirrorDBHook("no_such_one").read("api/users")
+    assert "environment variable" not in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["{", "[1]", '"x"'])
 def test_extra_that_is_no_json_object_is_an_error(text: str) -> None:
     """The extra field is a JSON object or an error that says so."""

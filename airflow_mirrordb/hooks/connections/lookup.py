@@ -21,6 +21,7 @@ from airflow_mirrordb.client.wire.aiohttp.check import import_aiohttp
 from airflow_mirrordb.client.wire.threads import in_thread
 from airflow_mirrordb.compat import amask_secrets, async_connection, import_connection_look_up
 from airflow_mirrordb.hooks.connections.config import config_from
+from airflow_mirrordb.hooks.connections.environment import telling_of_its_variable
 
 #: Seconds for which a look-up serves those who start, and those whose credentials were just refused.
 SHARED_FOR = 10.0
@@ -138,7 +139,8 @@ class ConnectionLookUp:
     async def _look_up(self) -> MirrorDBConfig:
         if not _import_late_modules.cache_info().currsize:
             await in_thread(_import_late_modules)
-        connection = await async_connection(self._conn_id, self._hook)
+        with telling_of_its_variable(self._conn_id):
+            connection = await async_connection(self._conn_id, self._hook)
         config = config_from(connection, ignore_unknown=self._ignore_unknown)
         await amask_secrets(secrets(config))
         return config
