@@ -111,7 +111,9 @@ def test_crud_of_many(
 ) -> None:
     """Lists are created, read, updated and deleted, in order, and on the worker whatever is deferrable."""
     set_connection(server.url, extra=KEYED)
-    common: dict[str, Any] = {"task_id": "t", "deferrable": deferrable, "worker_timeout": 0}
+    common: dict[str, Any] = {"task_id": "t"} | (
+        {"deferrable": True, "worker_timeout": 0} if deferrable else {}
+    )
 
     def run(operator: MirrorDBOperator) -> list[Any]:
         tries.store.clear()
@@ -206,7 +208,11 @@ def rendered(operator: MirrorDBOperator, **arguments: Any) -> MirrorDBOperator:
         (create(records(2), concurrency="0"), "concurrency", "at least 1"),
         (rendered(create(records(2)), on_error="ignore"), "on_error", "'fail' or 'continue'"),
         (create(records(2), bulk="perhaps"), "bulk", "it must be true or false"),
-        (create([{"n": 1}, {"n": float("nan")}]), "data.n", "record 1: data.n: JSON has no nan"),
+        (
+            rendered(create(records(2)), data=[{"n": 1}, {"n": float("nan")}]),
+            "data.n",
+            "record 1: data.n: JSON has no nan",
+        ),
         (MirrorDBReadOperator(task_id="t", endpoint=["api/users/1", "api/users/None"]), "endpoint", "None"),
         (
             MirrorDBReadOperator(task_id="t", endpoint=["api/users/1"], output_path="/x"),
