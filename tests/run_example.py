@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -123,9 +123,13 @@ def airflow_environment(home: Path, dags: Path, url: str, key: str) -> dict[str,
 
 
 @contextmanager
-def backend(database: Path, key: str) -> Iterator[str]:
-    """Run the embedded backend in a process of its own and yield its URL."""
+def backend(database: Path, key: str, *, jobs: Iterable[str] = ()) -> Iterator[str]:
+    """Run the embedded backend in a process of its own and yield its URL.
+
+    :param jobs: names of the resources that are jobs
+    """
     command = [sys.executable, "-m", "airflow_mirrordb.devserver", "--port", "0", "--db", str(database)]
+    command += [f"--jobs={name}" for name in jobs]
     env = {**os.environ, "MIRRORDB_DEVSERVER_API_KEY": key}
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as process:
         try:

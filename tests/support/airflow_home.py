@@ -146,6 +146,14 @@ class AirflowHome:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
+    def component_of(self, group: int) -> str:
+        """Return the name of a running component, by the id of its process group."""
+        return next(
+            name
+            for name, process in self._processes.items()
+            if process.pid == group and self.is_running(name)
+        )
+
     def is_running(self, component: str) -> bool:
         """Whether a component has not ended by itself."""
         return self._processes[component].poll() is None
@@ -267,14 +275,16 @@ class AirflowHome:
 
     # -- what it wrote ---------------------------------------------------------------------------
 
-    def log(self, dag_id: str, run_id: str, task_id: str, *, of_trigger: bool = False) -> str:
-        """Return what a task logged, in all its tries: on the workers, or in the triggerer."""
+    def log(
+        self, dag_id: str, run_id: str, task_id: str, *, number: int | None = None, of_trigger: bool = False
+    ) -> str:
+        """Return what a task logged, in all its tries or one: on the workers, or in the triggerer."""
         folder = (
             self.folder / "airflow" / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
         )
         return "".join(
             path.read_text()
-            for path in sorted(folder.rglob("attempt=*.log*"))
+            for path in sorted(folder.rglob(f"attempt={number or '*'}.log*"))
             if (".trigger." in path.name) is of_trigger
         )
 

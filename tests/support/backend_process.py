@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,16 +35,30 @@ class BackendProcess:
         query = "SELECT method, path, status FROM request_log WHERE path LIKE ? || '%' ORDER BY seq"
         return [" ".join(map(str, row)) for row in self._rows(query, path)]
 
+    def times(self, method: str, path: str) -> list[float]:
+        """Return when requests came, as seconds since the epoch."""
+        query = "SELECT time FROM request_log WHERE method = ? AND path = ? ORDER BY seq"
+        return [time for (time,) in self._rows(query, method, path)]
+
+    def finish_jobs(self, resource: str) -> None:
+        """Let the time of all jobs of a resource be over."""
+        jobs = "SELECT sequence FROM records WHERE resource = ?"
+        with closing(sqlite3.connect(self.database)) as connection, connection:
+            connection.execute(f"UPDATE job_times SET ends = starts WHERE sequence IN ({jobs})", (resource,))
+
     def _rows(self, query: str, *values: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(self.database)) as connection:
             return connection.execute(query, values).fetchall()
 
 
 @contextmanager
-def running_backend(database: Path) -> Iterator[BackendProcess]:
-    """Start a backend that holds the orders which the examples read."""
+def running_backend(database: Path, *, jobs: Iterable[str] = ()) -> Iterator[BackendProcess]:
+    """Start a backend that holds the orders which the examples read.
+
+    :param jobs: names of the resources that are jobs
+    """
     key = secrets.token_urlsafe(24)
-    with backend(database, key) as url:
+    with backend(database, key, jobs=jobs) as url:
         for resource, records in SEED.items():
             for record in records:
                 post(f"{url}/api/{resource}", record, key)
