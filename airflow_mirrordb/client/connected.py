@@ -13,6 +13,7 @@ from airflow_mirrordb.client.auth.credentials import Credentials, LookUp
 from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.auth.schemes import secrets
 from airflow_mirrordb.client.calls.call import Observer, Snapshot
+from airflow_mirrordb.client.calls.method_names import missing_of_client, naming_class
 from airflow_mirrordb.client.calls.reporting import Reporting
 from airflow_mirrordb.client.calls.route import Routes
 from airflow_mirrordb.client.calls.sender import Sender
@@ -33,6 +34,9 @@ log = logging.getLogger(__name__)
 class Connected:
     """What a client has beside its requests; its arguments are those of :class:`GenericMirrorDB`."""
 
+    @naming_class(
+        "takes its settings as one mapping, as GenericMirrorDB({'base_url': 'https://example.com'})"
+    )
     def __init__(
         self,
         config: MirrorDBConfig | Mapping[str, Any],
@@ -56,6 +60,12 @@ class Connected:
         )
         self._sender = Sender(self._credentials, self._reporting, clock, observe, open_source)
         self._told_of_pages: set[str] = set()
+
+    if not TYPE_CHECKING:  # which would take any attribute for one that is there
+
+        def __getattr__(self, name: str) -> Any:
+            """Tell of a method of another client, or of the hook, which it is here."""
+            raise missing_of_client(type(self), name)
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -120,8 +130,12 @@ class Connected:
 
         A client without a key sends it as a bearer token.
 
-        :raises ConfigError: if the key cannot be sent in a header
+        :raises ConfigError: if the key is empty, or cannot be sent in a header
         """
+        if not key:
+            raise ConfigError(
+                message="api_key: it is empty; a key is one that the backend knows", field="api_key"
+            )
         self._change({"api_key": key})
         self._credentials.pin()
 

@@ -10,6 +10,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_mirrordb.client.bodies.requests import data_given, given_body
+from airflow_mirrordb.client.calls.method_names import check_request
 from airflow_mirrordb.client.collections.bulk import BulkOptions, Items
 from airflow_mirrordb.client.collections.bulk_report import BulkReport
 from airflow_mirrordb.client.endpoints.patterns import Method
@@ -34,7 +35,7 @@ from airflow_mirrordb.hooks.output import check_storage, sink_for
 from airflow_mirrordb.json_types import NOT_GIVEN
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from typing_extensions import Never, Unpack
 
     from airflow_mirrordb.client.calls.call import Note
     from airflow_mirrordb.client.jobs.places import RemoteJob
@@ -263,11 +264,14 @@ class MirrorDBHook(ConnectedHook):
                 raise decision from decision.__cause__  # no retry comes after it
             raise
 
-    def request(self, request: MirrorDBRequest, **options: Unpack[BlockingSendOptions]) -> MirrorDBResponse:
+    def request(
+        self, request: MirrorDBRequest, *others: Never, **options: Unpack[BlockingSendOptions]
+    ) -> MirrorDBResponse:
         """Send a request and return the whole answer.
 
         The arguments and errors are those of :meth:`send`.
         """
+        check_request(request, others)
         return self.send(self.get_conn().prepare(request), **options)
 
     def send(

@@ -8,6 +8,8 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG  # noqa: TID251  # params are warned of in a DAG
 
+from airflow_mirrordb.client import GenericMirrorDB
+from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import (
     MirrorDBCreateOperator,
     MirrorDBDeleteOperator,
@@ -107,4 +109,47 @@ OTHER_CLIENTS = {
     ),
 }
 
-HABITS: dict[str, dict[str, Mistake]] = {"Habits of other clients": OTHER_CLIENTS}
+
+def uses_hook(does: Callable[[Any], Any]) -> Callable[[str], Any]:
+    def use(conn_id: str) -> Any:
+        with MirrorDBHook(conn_id) as hook:
+            return does(hook)
+
+    return use
+
+
+#: What requests and ``HttpHook`` have, and our client.
+METHODS = {
+    "requests' name of a read": Mistake(
+        does=uses_hook(lambda hook: hook.get("api/users/7")),
+        says=("'MirrorDBHook' object has no attribute 'get'", "hook.read('api/users/7')"),
+    ),
+    "the client's name of a read": Mistake(
+        does=uses_hook(lambda hook: hook.read_function("read", "api/users/7")),
+        says=("'async with'", "hook.read('api/users/7')"),
+    ),
+    "a method and an endpoint as the request": Mistake(
+        does=uses_hook(lambda hook: hook.request("GET", "api/users/7")),
+        says=("one request", "MirrorDBRequest(method='GET', endpoint='api/users/7')"),
+    ),
+    "the connection id of HttpHook": Mistake(
+        does=lambda conn_id: MirrorDBHook(http_conn_id=conn_id),  # type: ignore[call-arg]
+        says=("MirrorDBHook has no argument 'http_conn_id'", "'mirrordb_conn_id'"),
+    ),
+    "the settings of a client one by one": Mistake(
+        does=lambda _conn_id: GenericMirrorDB(base_url="https://example.com"),  # type: ignore[call-arg]
+        says=("GenericMirrorDB takes its settings as one mapping", "{'base_url': "),
+    ),
+    "the parameters of a GET": Mistake(
+        does=reads("api/users", params={"limit": 2}), says=("params", "did you mean 'query'?")
+    ),
+    "the text of an object as data": Mistake(
+        does=uses_hook(lambda hook: hook.create("api/users", '{"name": "Ada"}')),
+        says=("data", "goes out as a JSON text", "json.loads(data)"),
+    ),
+}
+
+HABITS: dict[str, dict[str, Mistake]] = {
+    "Habits of other clients": OTHER_CLIENTS,
+    "Methods of other clients": METHODS,
+}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import warnings
 from collections.abc import Mapping
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from airflow_mirrordb.client.messages.request import MirrorDBRequest
 
+_OPENED = ("{", "[")  # as an object or a list begins
 MULTIPART = "multipart/form-data"
 FORM = "application/x-www-form-urlencoded"
 _NOTHING_ELSE = (None,) * 4  # but data, as nearly always
@@ -42,10 +45,25 @@ def data_given(data: object, options: Mapping[str, Any]) -> Any:
     :raises InvalidRequestError: if it was left out, and there is no other body
     """
     if data is not NOT_GIVEN:
+        if isinstance(data, str) and data[:1] in _OPENED:
+            _warn_of_text(data)
         return data
     if given_body(options) is None:
         raise _bad("data", f"it is missing; a body is made of {', '.join(BODIES)}, and None sends none")
     return None
+
+
+def _warn_of_text(data: str) -> None:
+    """Warn of the text of a dict or a list, which operators parse, since templates make texts."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    kind = "an object" if isinstance(value, dict) else "a list"
+    warnings.warn(
+        f"data: the text of {kind} goes out as a JSON text; give the value itself, as json.loads(data)",
+        stacklevel=4,
+    )
 
 
 def body_of(

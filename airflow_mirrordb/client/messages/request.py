@@ -11,6 +11,7 @@ from yarl import URL
 
 from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.bodies.requests import body_of
+from airflow_mirrordb.client.calls.argument_names import remedy_for
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.endpoints.paths import MAX_ENDPOINT_LENGTH
 from airflow_mirrordb.client.endpoints.patterns import READS, Method
@@ -21,7 +22,6 @@ from airflow_mirrordb.client.errors import (
     InputError,
     InvalidRequestError,
     MirrorDBError,
-    remedy,
 )
 from airflow_mirrordb.client.messages.request_headers import add_headers, has_plain_headers, plain_headers
 from airflow_mirrordb.client.messages.request_target import base_of, query_of, target_of
@@ -334,11 +334,20 @@ def request_of(method: Method, endpoint: str, options: Mapping[str, Any]) -> Mir
     try:
         return MirrorDBRequest(method=method, endpoint=endpoint, **options)
     except TypeError:  # only then, since to look costs something
-        known = [one.name for one in fields(MirrorDBRequest)]
-        name = min(options.keys() - known, default=None)
+        name = min(options.keys() - {one.name for one in fields(MirrorDBRequest)}, default=None)
         if name is None:
             raise
-        raise _bad(name, f"there is no such argument; {remedy(name, known)}") from None
+        raise _bad(name, f"there is no such argument; {remedy_for(name, _arguments_of(method))}") from None
+
+
+def _arguments_of(method: Method) -> tuple[str, ...]:
+    """Return the arguments of what sends a method, for who gives one that there is not."""
+    if method in READS:
+        return ("data", "paginate", "method_name", *RequestOptions.__annotations__)
+    if method == "DELETE":
+        return ("missing_ok", "method_name", *RequestOptions.__annotations__)
+    options = {**BodyOptions.__annotations__, **RequestOptions.__annotations__}
+    return ("data", *(("partial",) if method != "POST" else ()), "method_name", *options)
 
 
 def attach_request(error: AnyError, request: MirrorDBRequest) -> AnyError:

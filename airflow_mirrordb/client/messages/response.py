@@ -233,7 +233,7 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
     content_type = answer.headers.get(_CONTENT_TYPE, "none")
     body, passes = in_utf8(answer.body, content_type), False
     if answer.refused:
-        reason = answer.refused
+        reason = f"{answer.refused}{_limit(config) if answer.refused == TOO_LONG else ''}"
     elif takes_text(request.accept) and not is_json_type(content_type):
         if not answer.body:
             return None, True
@@ -267,6 +267,11 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
     if request.any_body and not _should_be_json(answer, content_type):
         return None, False
     raise _unreadable(answer, request, reason, passes=passes)
+
+
+def _limit(config: MirrorDBConfig) -> str:
+    limit = f"{config.max_response_bytes:,} bytes, an extra of the connection"
+    return f" ({limit}): ask for less at once, raise it, or write a read to an output_path"
 
 
 def _unreadable(
