@@ -395,8 +395,9 @@ async def test_a_redirected_write_is_an_error_and_not_followed(
     303 says that the action was done, and where to see what came of it (RFC 9110, section 15.4.4), and
     302 is what most frameworks send in its place; the others say that it was not done there.
     """
-    backend = await answering(web.Response(status=status, headers={"Location": "/api/users/"}))
     request = MirrorDBRequest(method=method, endpoint="api/users" if method == "POST" else "api/users/7")
+    location = {"Location": f"/{request.endpoint}/"}
+    backend = await answering(web.Response(status=status, headers=location))
     async with GenericMirrorDB(config_for(backend.base_url, idempotency_header=header)) as client:
         with pytest.raises(MirrorDBError, match="trailing_slash") as caught:
             await client.request(request)

@@ -170,15 +170,15 @@ SCENARIOS: dict[str, End] = {
         answers=[(200, {"long": "x" * 3000}, {})], state="failed", error=InvalidResponseError
     ),
 }
-#: A write was done, whatever its answer is.
+#: A write was done, whatever its answer is, but for a page, which tells nothing of it.
 OF_A_WRITE = {
     "no JSON": End(answers=[(200, b"words", {})], result="words"),
-    "a page": End(answers=[(200, b"<html>", {})], result="<html>"),
     "not ready yet": End(answers=[(202, {"job": 7}, {})], result={"job": 7}),
 }
 #: One that may not be repeated is sent no second time where that would be a risk.
 NOT_REPEATED = {
     **OF_A_WRITE,
+    "a page": End(answers=[(200, b"<html>", {})], state="failed", error=AmbiguousWriteError),
     "perhaps applied": End(answers=[(500, None, {})], state="failed", error=AmbiguousWriteError),
 }
 
