@@ -15,10 +15,14 @@ from airflow_mirrordb.devserver.resources import Call, create, path_record
 from airflow_mirrordb.devserver.store import JobTimes, Record
 
 DEFAULT_ROWS, MAX_ROWS = 3, 1_000_000
+ASYNC = "respond-async"
 
 
 def submit_job(call: Call) -> Answer:
-    """Accept a job: 202 with the place to look at (RFC 9110, section 15.3.3)."""
+    """Accept a job: 202 with the place to look at (RFC 9110, section 15.3.3).
+
+    Who prefers an answer that comes later is told where that will be (RFC 7240, section 4.1).
+    """
     body = parse_object(call.payload)
     told = {
         "state": QUEUED,
@@ -37,7 +41,11 @@ def submit_job(call: Call) -> Answer:
     record, headers = create(call, {**body, **told})
     call.store.set_job_times(record, JobTimes(starts=starts, ends=ends))
     job = call.jobs.update(call.store, record)
-    return json_answer(202, job.body, {**headers, "ETag": entity_tag(job)})
+    headers["ETag"] = entity_tag(job)
+    preferences = re.split(r"\s*[,;]\s*", ",".join(call.request.headers.getall("Prefer", [])).lower())
+    if ASYNC in preferences:
+        headers |= {"Location": f"{headers['Location']}/result", "Preference-Applied": ASYNC}
+    return json_answer(202, job.body, headers)
 
 
 def cancel_job(call: Call) -> Answer:

@@ -83,6 +83,20 @@ async def test_a_submit_is_answered_with_the_job_and_its_place(send: Send) -> No
     assert read.headers["ETag"] == submitted.headers["ETag"]
 
 
+async def test_a_submit_may_ask_for_an_answer_that_comes_later(send: Send, clock: FakeClock) -> None:
+    """``Prefer: respond-async`` (RFC 7240, section 4.1): at Location is the answer, or 202 before it is."""
+    submitted = await send("POST", REPORTS, json={}, headers={"Prefer": "respond-async, wait=10"})
+    assert submitted.headers["Preference-Applied"] == "respond-async"
+    place = submitted.headers["Location"]
+    assert (submitted.status, place) == (202, "/api/reports/1/result")
+    assert (await send("GET", place)).status == 202
+    clock.time += 110
+    answer = await send("GET", place)
+    assert (answer.status, len(await answer.json())) == (200, 3)
+    other = await send("POST", REPORTS, json={}, headers={"Prefer": "return=minimal"})
+    assert other.headers["Location"] == "/api/reports/2"
+
+
 async def test_the_state_advances_by_time(send: Send, clock: FakeClock) -> None:
     """Queued, running with its progress in percent, succeeded; each time to the second."""
     place = await submit(send)
