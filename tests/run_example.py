@@ -29,6 +29,8 @@ SEED = {
         {"customer": "acme", "quantity": 2, "price": 5.0},
     ]
 }
+#: The resources whose records are jobs.
+JOBS = ("batches",)
 #: What ``dag.test()`` says of a task that it begins, up to the trigger that it runs for that task.
 _TRIGGERED = re.compile(
     r"\[DAG TEST\] starting task_id=(\S+)(?:(?!\[DAG TEST\] starting).)*?running trigger in line", re.DOTALL
@@ -57,7 +59,7 @@ def run(file: Path, home: Path) -> int:
     """Start the backend, run the DAG in a process of its own, and print what both say of it."""
     key = secrets.token_urlsafe(24)
     log = home / "run.log"
-    with backend(home / "backend.db", key) as url:
+    with backend(home / "backend.db", key, jobs=JOBS) as url:
         print(f"backend  {url}, embedded, on {home / 'backend.db'}")
         for resource, records in SEED.items():
             for record in records:

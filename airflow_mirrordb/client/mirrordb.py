@@ -204,7 +204,7 @@ class GenericMirrorDB(Connected):
 
         :param request: its submit
         """
-        return JobRun(self, arguments, request, self._clock, self._reporting.name_of)
+        return JobRun(self, arguments, request, self._clock, self._reporting)
 
     async def bulk(self, method: str, items: Items, **options: Unpack[BulkOptions]) -> BulkReport:
         """Send a request per item, a bounded number at a time, and return what became of each.

@@ -1,24 +1,25 @@
-"""Start a job, wait until it is done, and read what it made; a job that failed fails the task at once."""
+"""Run a job and read what it made; a job that failed fails the task, and a retry joins one that runs."""
 
 from datetime import datetime, timezone
 
-from airflow.providers.common.compat.sdk import DAG, chain
+from airflow.providers.common.compat.sdk import DAG
 
-from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBReadOperator
-from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
+from airflow_mirrordb.operators.job import MirrorDBJobOperator
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
-with DAG("wait_for_job", schedule=None, start_date=START, params={"state": "done"}) as dag:
-    job = "api/jobs/{{ ti.xcom_pull('start') }}"
-    start = MirrorDBCreateOperator(
-        task_id="start",
-        endpoint="api/jobs",
-        data={"kind": "nightly", "state": "{{ params.state }}"},  # here a job is over when it begins
-        response_filter="id",
+with DAG("wait_for_job", schedule=None, start_date=START, params={"fail": ""}) as dag:
+    MirrorDBJobOperator(
+        task_id="nightly",
+        endpoint="api/batches",
+        data={"kind": "nightly", "fail": "{{ params.fail }}"},
+        state="state",
+        succeeded=["succeeded"],
+        failed=["failed", "cancelled"],
+        error="error.message",
+        result="api/batches/{id}/result",
+        cancel="POST api/batches/{id}/cancel",
+        poll_interval=5,
+        timeout=3600,
+        deferrable=True,
     )
-    states = {"field": "state", "equals": "done", "failed": ["failed", "canceled"]}
-    wait = MirrorDBSensor(
-        task_id="wait", endpoint=job, **states, poke_interval=30, timeout=3600, deferrable=True
-    )
-    chain(start, wait, MirrorDBReadOperator(task_id="read", endpoint=f"{job}/rows"))

@@ -14,6 +14,7 @@ import pytest
 from tests.support.airflow_home import AirflowHome
 from tests.support.backend_process import BackendProcess, running_backend
 from tests.support.metrics import Metrics, receiving
+from tests.support.runs import Runs
 
 if "airflow" not in sys.modules:  # it reads its configuration when it is imported
     _home = tempfile.TemporaryDirectory(prefix="mirrordb-airflow-")
@@ -60,3 +61,10 @@ def airflow(folder: Path, backend: BackendProcess, metrics: Metrics) -> Iterator
     with home.running():
         home.wait_for_dags("mirrordb_crud", "mirrordb_pipeline", "missing_record", "busy_backend")
         yield home
+
+
+@pytest.fixture(scope="session")
+def runs(folder: Path) -> Runs:
+    """Another Airflow, without processes."""
+    (folder / "examples").mkdir()
+    return Runs(folder / "examples")

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,17 +20,15 @@ from airflow.providers.common.compat.version_compat import (
     AIRFLOW_V_3_3_PLUS,
 )
 
-from airflow_mirrordb.devserver import DevServer
-from tests.run_example import SEED, post
+from airflow_mirrordb.devserver import DevServer, Jobs
+from tests.run_example import JOBS, SEED, post
 from tests.support.airflow_home import AirflowHome
-from tests.support.dag_runs import Job, Outcome
+from tests.support.runs import CHECKOUT, EXAMPLES, RECIPES, Runs, connection_to_airflow
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
-CHECKOUT = Path(__file__).parents[2]
-EXAMPLES = sorted((CHECKOUT / "example_dags").glob("mirrordb_*.py"))
-RECIPES = sorted((CHECKOUT / "example_dags" / "recipes").glob("*.py"))
 WATCHERS = {"mirrordb_event", "watched_export"}  # which Airflow 2 does not have
+OTHER = "other_airflow"  # whose API is another in Airflow 2
 #: Those that one connection leads to, and each tenant's own.
 CONNECTIONS = ("mirrordb_default", "mirrordb_acme", "mirrordb_globex")
 SUCCESS, FAILED, SKIPPED = "success", "failed", "upstream_failed"
@@ -41,70 +37,17 @@ SUCCESS, FAILED, SKIPPED = "success", "failed", "upstream_failed"
 def names() -> list[str]:
     found = [path.stem for path in (*EXAMPLES, *RECIPES)]
     if not AIRFLOW_V_3_0_PLUS:
-        return [name for name in found if name not in WATCHERS]
+        return [name for name in found if name not in {*WATCHERS, OTHER}]
     if not AIRFLOW_V_3_1_PLUS:
         found.remove("mirrordb_taskflow")  # no asset is active in dag.test() of Airflow 3.0
     return found
 
 
-class Runs:
-    """An Airflow without processes, whose DAGs run against a backend."""
-
-    def __init__(self, folder: Path) -> None:
-        self._home = AirflowHome(folder, "http://127.0.0.1:9", "")
-        for name in ("AIRFLOW_CONN_MIRRORDB_DEFAULT", "AIRFLOW__CORE__EXECUTOR"):
-            del self._home.environment[name]
-        self._home.environment["TMPDIR"] = str(folder)
-        self.folder = folder
-        for path in (*EXAMPLES, *RECIPES):
-            shutil.copy(path, self._home.dags)
-        self._home.command("db", "migrate")
-
-    @contextmanager
-    def connected(self, place: str, connection: dict[str, Any]) -> Iterator[dict[str, str]]:
-        """Define the connections in a place, and yield the environment of who shall find them there."""
-        if place == "environment":
-            yield {f"AIRFLOW_CONN_{name.upper()}": json.dumps(connection) for name in CONNECTIONS}
-        elif place == "secrets backend":
-            file = self.folder / "connections.json"
-            file.write_text(json.dumps(dict.fromkeys(CONNECTIONS, connection)))
-            yield {
-                "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
-                "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps({"connections_file_path": str(file)}),
-            }
-        else:
-            for name in CONNECTIONS:
-                self._home.command("connections", "add", name, "--conn-json", json.dumps(connection))
-            yield {}
-            for name in CONNECTIONS:
-                self._home.command("connections", "delete", name)
-
-    def run(
-        self, jobs: Sequence[tuple[str, dict[str, Any]]], **environment: str
-    ) -> tuple[list[Outcome], str]:
-        """Run DAGs one after the other; return how they ended, and all that was printed."""
-        given, told = self.folder / "jobs.json", self.folder / "outcomes.json"
-        given.write_text(
-            json.dumps([Job(file=str(self._home.dags / f"{name}.py"), conf=conf) for name, conf in jobs])
-        )
-        told.unlink(missing_ok=True)
-        output = self._home.run(
-            "-m", "tests.support.dag_runs", str(given), str(told), environment=environment
-        )
-        assert told.exists(), output
-        return json.loads(told.read_text()), output
-
-
-@pytest.fixture(scope="module")
-def runs(folder: Path) -> Runs:
-    (folder / "examples").mkdir()
-    return Runs(folder / "examples")
-
-
 @pytest.fixture
 def server() -> Iterator[DevServer]:
     """A backend with all that an example looks for."""
-    with DevServer(api_key=secrets.token_urlsafe(24)) as server:
+    jobs = Jobs(JOBS, queued_for=0, running_for=1)
+    with DevServer(api_key=secrets.token_urlsafe(24), jobs=jobs) as server:
         for order in SEED["orders"]:
             add(server, "orders", order)
         add(server, "exports", {"id": "1", "state": "done", "made_at": "2026-01-01T03:00:00Z"})
@@ -122,14 +65,26 @@ def connection_to(server: DevServer) -> dict[str, Any]:
     return {**server.connection(), "extra": {"idempotency_header": "Idempotency-Key"}}
 
 
+def all_to(connection: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return each connection of the examples, which all lead to one backend."""
+    return dict.fromkeys(CONNECTIONS, connection)
+
+
 def paths(server: DevServer, start: str) -> list[str]:
     return [entry.path for entry in server.requests() if f"{entry.method} {entry.path}".startswith(start)]
 
 
 @pytest.mark.parametrize("place", ["database", "environment", "secrets backend"])
-def test_each_finds_its_connection(runs: Runs, server: DevServer, place: str) -> None:
+def test_each_finds_its_connection(
+    runs: Runs, server: DevServer, request: pytest.FixtureRequest, place: str
+) -> None:
     """Wherever the connections are, all runs succeed, on the worker and in the triggerer's place."""
-    with runs.connected(place, connection_to(server)) as environment:
+    connections = all_to(connection_to(server))
+    if OTHER in names():
+        other: AirflowHome = request.getfixturevalue("airflow")
+        other.unpause("nightly")
+        connections[OTHER] = connection_to_airflow(other)
+    with runs.connected(place, connections) as environment:
         outcomes, output = runs.run([(name, {}) for name in names()], **environment)
 
     wrong = [outcome for outcome in outcomes if outcome["state"] != SUCCESS]
@@ -151,7 +106,11 @@ def check_what_recipes_did(folder: Path, server: DevServer) -> None:
         ]
     quantities = [order["quantity"] for order in server.records("orders")]
     assert quantities == [4, *[order["quantity"] for order in SEED["orders"][1:]]]
-    assert [path[-4:] for path in paths(server, "GET /api/jobs/")].count("rows") == 1
+    jobs = {job["id"]: job["state"] for job in server.records("batches")}
+    assert set(jobs.values()) == {"succeeded"}
+    assert len(jobs) == 4
+    for file in folder.glob("mirrordb_jobs/*/rows.jsonl"):
+        assert [json.loads(row)["row"] for row in file.read_text().splitlines()] == [*range(1, 251)]
     if AIRFLOW_V_3_0_PLUS:
         rows = (folder / "exports" / "1.jsonl").read_text().splitlines()
         assert [json.loads(row)["n"] for row in rows] == [0, 1, 2]
@@ -167,7 +126,12 @@ FAILURES: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
     "mirrordb_pipeline": ({}, {"read_orders": SUCCESS, "add_up": FAILED}, "order bad has no 'price'"),
     "mirrordb_export": ({}, {"export": SUCCESS, "add_up": FAILED}, "without quantity or price: ['bad']"),
     "mirrordb_taskflow": ({}, {"orders": SUCCESS, "send": SKIPPED}, "KeyError: 'price'"),
-    "wait_for_job": ({"state": "canceled"}, {"start": SUCCESS, "wait": FAILED, "read": SKIPPED}, "canceled"),
+    "mirrordb_job": (
+        {"fail": "no space left"},
+        {"by_state": FAILED, "by_status": FAILED, "to_file": FAILED},
+        "the job failed: its state is 'failed': no space left",
+    ),
+    "wait_for_job": ({"fail": "no paper"}, {"nightly": FAILED}, "no paper"),
     "update_if_unchanged": (
         {"order": "none"},
         {"read": FAILED, "update": SKIPPED},
@@ -182,16 +146,21 @@ def test_each_failing_path(runs: Runs, server: DevServer) -> None:
     for n in range(4, 22):
         add(server, "orders", {"customer": "acme", "quantity": 1, "price": n})
     add(server, "invoices", {"id": "of-2"})
-    jobs: list[tuple[str, dict[str, Any]]] = [("mirrordb_bulk", {})]
-    with runs.connected("environment", connection_to(server)) as environment:
-        (bulk,), output = runs.run(jobs, **environment)
+    first: list[tuple[str, dict[str, Any]]] = [
+        ("mirrordb_bulk", {}),
+        ("mirrordb_job", {"seconds": 600, "timeout": 1}),
+    ]
+    with runs.connected("environment", all_to(connection_to(server))) as environment:
+        (bulk, slow), output = runs.run(first, **environment)
     assert (bulk["state"], bulk["tasks"]["mark_as_sent"]) == (FAILED, SUCCESS), output
     assert bulk["tasks"]["tell_what_is_left"] == FAILED
     assert re.search("1 invoices were not created: .*of-2 exists", output), output
     assert sum(invoice.get("state") == "sent" for invoice in server.records("invoices")) == 20
+    assert set(slow["tasks"].values()) == {FAILED}, output
+    assert output.count("the job was not done within 1 s; at last:") >= 3, output
 
     add(server, "orders", {"id": "bad", "customer": "acme", "quantity": 1})
-    with runs.connected("environment", connection_to(server)) as environment:
+    with runs.connected("environment", all_to(connection_to(server))) as environment:
         outcomes, output = runs.run([(name, conf) for name, (conf, _, _) in FAILURES.items()], **environment)
     assert {outcome["dag_id"]: outcome["state"] for outcome in outcomes} == dict.fromkeys(FAILURES, FAILED), (
         output
@@ -201,7 +170,8 @@ def test_each_failing_path(runs: Runs, server: DevServer) -> None:
         assert {name: outcome["tasks"][name] for name in tasks} == tasks, output
         assert reason in output, output
     assert server.records("totals") == []
-    assert [job["state"] for job in server.records("jobs")] == ["canceled"]
+    # the third one that was too slow is gone: its cancel is a DELETE
+    assert [job["state"] for job in server.records("batches")] == ["cancelled"] * 2 + ["failed"] * 4
     (incident,) = server.records("incidents")
     assert (incident["dag"], incident["task"]) == ("failure_webhook", "read")
     tells = AIRFLOW_V_3_3_PLUS or not AIRFLOW_V_3_0_PLUS  # Airflow 3.0 and 3.1 give a callback no exception
@@ -212,7 +182,7 @@ def test_a_forbidden_update_leaves_no_user(runs: Runs, server: DevServer) -> Non
     """Without the right to change users the tasks fail that do; the teardowns delete both users."""
     connection = connection_to(server)
     connection["extra"]["endpoints"] = ["POST api/users", "GET api/users/{id}", "DELETE api/users/{id}"]
-    with runs.connected("environment", connection) as environment:
+    with runs.connected("environment", all_to(connection)) as environment:
         (outcome,), output = runs.run([("mirrordb_crud", {})], **environment)
     assert outcome["state"] == FAILED, output
     assert outcome["tasks"] == {
@@ -226,7 +196,7 @@ def test_a_forbidden_update_leaves_no_user(runs: Runs, server: DevServer) -> Non
 
 def test_a_tenant_that_cannot_be_read(runs: Runs, server: DevServer) -> None:
     """The other one is read all the same, and the run is red."""
-    with runs.connected("environment", connection_to(server)) as environment:
+    with runs.connected("environment", all_to(connection_to(server))) as environment:
         environment["AIRFLOW_CONN_MIRRORDB_GLOBEX"] = json.dumps(
             {"conn_type": "mirrordb", "host": server.url}
         )

@@ -62,7 +62,12 @@ def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 def context(run_id: str = "run-1", task_id: str = "task", map_index: int = -1) -> Any:
     ti = SimpleNamespace(
-        dag_id="dag", run_id=run_id, task_id=task_id, map_index=map_index, xcom_push=lambda **_: None
+        dag_id="dag",
+        run_id=run_id,
+        task_id=task_id,
+        map_index=map_index,
+        try_number=1,
+        xcom_push=lambda **_: None,
     )
     return {"ti": ti, "run_id": run_id}
 

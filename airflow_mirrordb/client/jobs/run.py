@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
 from airflow_mirrordb.client.bodies.encoding import encode
+from airflow_mirrordb.client.calls.reporting import Reporting
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.pages.next_links import BadLinkError, PageRequest
 from airflow_mirrordb.client.collections.streams import Sink, Stream
@@ -68,7 +69,7 @@ class JobRun:
     :param arguments: how it is followed
     :param request: its submit; headers, timeout and label are those of all its requests
     :param clock: what it tells the time by, and waits with
-    :param name_of: returns the name of a request for the log
+    :param reporting: what the client says of its requests
     """
 
     def __init__(
@@ -77,9 +78,9 @@ class JobRun:
         arguments: JobArguments,
         request: MirrorDBRequest,
         clock: Clock,
-        name_of: Callable[[MirrorDBRequest], str],
+        reporting: Reporting,
     ) -> None:
-        self._client, self._clock, self._name_of = client, clock, name_of
+        self._client, self._clock, self._reporting = client, clock, reporting
         self.arguments = arguments
         own_body = arguments.state is None and arguments.result is None
         #: The submit as it is to be sent.
@@ -100,7 +101,7 @@ class JobRun:
             accept=self.submit.accept,
             full_response=request.full_response and arguments.result is None,
         )
-        self._watch = JobWatch(client, arguments, poll, clock, name_of)
+        self._watch = JobWatch(client, arguments, poll, clock, reporting.name_of)
         self._cancelled: Outcome | None = None
         #: Whether it was seen that the job is done: it must not be cancelled any more.
         self.is_over = False
@@ -120,8 +121,9 @@ class JobRun:
         :raises EndpointNotAllowedError: if no registered pattern allows one of these, or the submit
         :raises InvalidRequestError: if the submit cannot be sent
         """
-        check_places(self._client, self.arguments, self.submit)
-        return self._client.prepare(self.submit)
+        with self._reporting:
+            check_places(self._client, self.arguments, self.submit)
+            return self._client.prepare(self.submit)
 
     @property
     def was_cancelled(self) -> bool:
@@ -140,9 +142,10 @@ class JobRun:
         :raises InvalidResponseError: if it names none, or one that may not be asked for; it may run
         """
         hide = self._client.without_secrets
-        job = job_of(response, prepared, self.arguments, self._clock.time(), hide)
+        with self._reporting:
+            job = job_of(response, prepared, self.arguments, self._clock.time(), hide)
         if job is not None:
-            log.info("%s: the job is %s", self._name_of(prepared.request), job.endpoint)
+            log.info("%s: the job is %s", self._reporting.name_of(prepared.request), job.endpoint)
         return job
 
     def url_of(self, job: RemoteJob) -> str:
@@ -150,11 +153,13 @@ class JobRun:
 
         :raises MirrorDBError: if it may not be asked for
         """
-        return self._watch.prepare(job).url
+        with self._reporting:
+            return self._watch.prepare(job).url
 
     async def poll(self, job: RemoteJob, state: PollState) -> PollResult:
         """Poll once; see :meth:`JobWatch.poll`."""
-        return await self._watch.poll(job, state)
+        with self._reporting:
+            return await self._watch.poll(job, state)
 
     async def finish(
         self,
@@ -184,13 +189,15 @@ class JobRun:
             be read; the job is left alone
         """
         try:
-            done = await self._done(job, state or PollState(), seen, resume_at, leave_at)
+            with self._reporting:
+                done = await self._done(job, state or PollState(), seen, resume_at, leave_at)
         except asyncio.CancelledError:
             if cancel_on_kill:
                 await asyncio.shield(self.cancel(job))
             raise
         self.is_over = True
-        return await self._fetched(job, done, sink, most_bytes)
+        with self._reporting:
+            return await self._fetched(job, done, sink, most_bytes)
 
     async def at_once(
         self,
@@ -207,7 +214,8 @@ class JobRun:
         """
         if self.arguments.result is not None:
             job = RemoteJob(endpoint=prepared.request.endpoint)
-            return await self._read(self._place_of_result(response, job, prepared), sink, most_bytes)
+            with self._reporting:
+                return await self._read(self._place_of_result(response, job, prepared), sink, most_bytes)
         if sink is not None:
             stream = Stream(sink, replace(self._result, endpoint=prepared.request.endpoint))
             response = await stream.keep(_written(response, stream))
