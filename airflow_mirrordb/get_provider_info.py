@@ -17,7 +17,10 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "operators": [
-            {"integration-name": "MirrorDB", "python-modules": ["airflow_mirrordb.operators.mirrordb"]}
+            {
+                "integration-name": "MirrorDB",
+                "python-modules": ["airflow_mirrordb.operators.mirrordb", "airflow_mirrordb.operators.job"],
+            }
         ],
         "sensors": [
             {"integration-name": "MirrorDB", "python-modules": ["airflow_mirrordb.sensors.mirrordb"]}
@@ -29,6 +32,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_mirrordb.triggers.mirrordb",
                     "airflow_mirrordb.triggers.sensor",
+                    "airflow_mirrordb.triggers.job",
                     "airflow_mirrordb.triggers.event",
                     "airflow_mirrordb.triggers.start",
                 ],

@@ -35,14 +35,14 @@ from tests.integration.test_operators import run
 from tests.support.backends import ScriptedBackend, Serve
 from tests.support.connections import ConfigFor, SetConnection
 from tests.support.graphql_server import graphql_app
-from tests.support.readmes import READMES
+from tests.support.readmes import READMES, TEXTS
 
 __all__ = ["mirrordb_server"]
 
 #: The README of each snippet, and the snippet.
 SNIPPETS: list[tuple[str, str]] = [
     (folder, source)
-    for folder, text in READMES.items()
+    for folder, text in TEXTS.items()
     for source in re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 ]
 #: The connection of the README's examples, whose resources are not below ``api``.
@@ -69,6 +69,10 @@ SENSORS = 'task_id="exported"'
 EVENTS = "MirrorDBEventTrigger("
 CLIENT = "async with GenericMirrorDB("
 FIXTURE = "def test_my_dag("
+JOB = 'task_id="report"'
+WITHOUT_JOB = 'task_id="wait"'
+JOB_OF_HOOK = "hook.run_job("
+JOB_OF_CLIENT = "client.run_job("
 
 #: What Airflow gives to the templates of a task, with a logical date or without one.
 CONTEXT: Any = {
@@ -123,7 +127,8 @@ def test_every_snippet_has_its_test() -> None:
         NEW_RESULT,
         FULL_RESPONSE,
     )
-    texts = (*ours, TASKS, SENSORS, EVENTS, CLIENT, FIXTURE)
+    jobs = (JOB, WITHOUT_JOB, JOB_OF_HOOK, JOB_OF_CLIENT)
+    texts = (*ours, *jobs, TASKS, SENSORS, EVENTS, CLIENT, FIXTURE)
     assert sorted(map(snippet, texts)) == sorted(source for _, source in SNIPPETS)
 
 
@@ -570,7 +575,8 @@ def test_arguments_of_operators_are_all_told() -> None:
     provided, of_all = operators_of_the_provider(), arguments_of(MirrorDBOperator)
     assert {name for name, _ in rows} == set(provided)
     for name, words in rows:
-        assert set(re.findall(r"`(\w+)`", words)) == arguments_of(provided[name]) - of_all, name
+        own = arguments_of(provided[name]) - of_all - ({"bulk"} if name == "MirrorDBJobOperator" else set())
+        assert set(re.findall(r"`(\w+)`", words)) == own, name
     section = text.partition("All take `endpoint` and these:")[2].partition("\n\nAll but")[0]
     common = {
         name

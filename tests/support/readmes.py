@@ -18,3 +18,9 @@ def _texts() -> dict[str, str]:
 
 #: The text of each README by its folder, as ``airflow_mirrordb/client``; ``.`` is that of the project.
 READMES = _texts()
+#: Those, and the pages beside them, by their paths.
+TEXTS = READMES | {
+    f"airflow_mirrordb/{path.relative_to(PACKAGE)}": path.read_text()
+    for path in PACKAGE.glob("*/*.md")
+    if path.name != "README.md"
+}
