@@ -39,24 +39,21 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "extra-links": ["airflow_mirrordb.task.link.MirrorDBResourceLink"],
-        "asset-uris": [
-            {
-                "schemes": ["mirrordb"],
-                "handler": "airflow_mirrordb.assets.sanitize_uri",
-                "factory": "airflow_mirrordb.assets.create_asset",
-                "to_openlineage_converter": "airflow_mirrordb.assets.convert_asset_to_openlineage",
-            }
-        ],
-        "dataset-uris": [  # what Airflow 2 calls the same
-            {
-                "schemes": ["mirrordb"],
-                "handler": "airflow_mirrordb.assets.sanitize_uri",
-                "factory": "airflow_mirrordb.assets.create_asset",
-                "to_openlineage_converter": "airflow_mirrordb.assets.convert_asset_to_openlineage",
-            }
-        ],
+        "asset-uris": _asset_uris(),
+        "dataset-uris": _asset_uris(),  # what Airflow 2 calls the same
         "connection-types": [_connection_type()],
     }
+
+
+def _asset_uris() -> list[dict[str, Any]]:
+    return [
+        {
+            "schemes": ["mirrordb"],
+            "handler": "airflow_mirrordb.assets.sanitize_uri",
+            "factory": "airflow_mirrordb.assets.create_asset",
+            "to_openlineage_converter": "airflow_mirrordb.assets.convert_asset_to_openlineage",
+        }
+    ]
 
 
 def _connection_type() -> dict[str, Any]:
