@@ -16,6 +16,7 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred
 
 from airflow_mirrordb.client import (
+    ConflictError,
     InvalidDataError,
     JobFailedError,
     JobTimeoutError,
@@ -147,7 +148,7 @@ ENDS: dict[str, tuple[dict[str, Any], type[MirrorDBError] | None, list[str]]] = 
     ),
     "failed, by status alone": (
         {**BY_STATUS, "data": {"fail": "no space left"}},
-        JobFailedError,
+        ConflictError,
         [
             "POST /api/reports 202",
             *["GET /api/reports/1/result 202"] * 3,
