@@ -250,6 +250,11 @@ GUARDS: dict[str, Guard] = {
         check=settings.test_a_wrong_value_is_an_error_that_names_the_field,
         arguments={"field": "oauth_url", "wrong": "https://login.example/token?client_secret=s3cret"},
     ),
+    "secrets of another server": Guard(
+        without=nothing,
+        check=settings.test_what_one_kind_of_authentication_uses_needs_that_kind,
+        arguments={"setting": "oauth_url", "value": "https://login.example/token", "kind": "oauth2"},
+    ),
     # tokens
     "values of tokens": Guard(
         without=ANYTHING,
