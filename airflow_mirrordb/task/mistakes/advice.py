@@ -9,8 +9,11 @@ from airflow_mirrordb.client.errors import InvalidDataError, MirrorDBError, NotF
 
 def advise(task: Any, error: MirrorDBError) -> None:
     """Add to the message of an error which argument of its task mends it, if one does."""
-    takes_records = "bulk" in task.template_fields and not task.is_many
-    if takes_records and isinstance(error, InvalidDataError) and (records := _records(task.data)):
+    # asked only of what was sent: is_many raises where bulk was rendered to something it cannot be
+    was_sent_whole = (
+        isinstance(error, InvalidDataError) and "bulk" in task.template_fields and not task.is_many
+    )
+    if was_sent_whole and (records := _records(task.data)):
         error.message += f"; data is a list of {len(records)}, sent as one body: bulk=True sends each of them"
     if isinstance(error, NotFoundError) and getattr(task, "missing_ok", None) is False:
         error.message += "; missing_ok=True counts that as done"
