@@ -35,10 +35,13 @@ _SERDES = ("airflow.sdk.serde", "airflow.serialization.serde")  # before Airflow
 
 def has_storage(scheme: str) -> bool:
     """Whether storages of a scheme can be had: of a provider, or by ``attach()`` in this process; blocks."""
-    io = "airflow.sdk.io" if AIRFLOW_V_3_0_PLUS else "airflow.io"
-    attached = getattr(import_module(f"{io}.store"), "_STORE_CACHE", {})
-    has_fs: Callable[[str], bool] = import_module(io).has_fs
-    return any(store.protocol == scheme for store in attached.values()) or has_fs(scheme)
+    store = import_module("airflow.sdk.io.store" if AIRFLOW_V_3_0_PLUS else "airflow.io.store")
+    attached = getattr(store, "_STORE_CACHE", {})
+    # the SDK of Airflow 3.0 has none of its own, and later ones warn of Airflow's
+    has_fs: Callable[[str], bool] = import_module(
+        "airflow.sdk.io" if AIRFLOW_V_3_1_PLUS else "airflow.io"
+    ).has_fs
+    return any(one.protocol == scheme for one in attached.values()) or has_fs(scheme)
 
 
 def logger_of_airflow(name: str) -> Any:
