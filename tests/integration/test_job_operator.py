@@ -672,6 +672,23 @@ def test_a_refused_cancel_is_no_cancel(
     assert ("it may still run" in str(late.value)) is (answers == [200])
 
 
+def test_a_job_that_was_done_before_its_cancel_is_the_result_of_the_next_try(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+) -> None:
+    """It ended between the last look and the cancel: nobody submits another."""
+    set_connection(scripted.url)
+    begun_long_ago(scripted, tries)
+    state(scripted, "running")
+    scripted.answer(409, {})
+    state(scripted, "done")
+    with pytest.raises(JobTimeoutError, match="its result is there") as late:
+        tries.run(job())
+    assert late.value.cancelled is False
+    state(scripted, "done")
+    assert tries.run(job()) == {"id": 7, "status": "done"}
+    assert scripted.requests.count("POST /api/jobs") == 1
+
+
 def test_a_key_of_the_submit_goes_with_nothing_else(
     scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
 ) -> None:

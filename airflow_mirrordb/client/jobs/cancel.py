@@ -30,7 +30,7 @@ Outcome = tuple[bool | None, str]
 async def cancel(
     client: GenericMirrorDB, watch: JobWatch, said: JobRequest | None, job: RemoteJob, now: float
 ) -> Outcome:
-    """Cancel a job, and return whether it is over, and in words what became of that.
+    """Cancel a job, and return whether it is over without a result, and in words what became of that.
 
     :param watch: polls it where only its body says how it is cancelled, and after a refusal
     :param said: the request that cancels it
@@ -56,20 +56,21 @@ async def _sent(
     try:
         response = await client.send(prepared, progress=Progress(deadline=now + LONGEST_CANCEL))
     except ResponseError as error:
-        if error.status in _MAYBE_OVER and await _is_over(watch, job):
-            return True, f"it was over already when it was to be cancelled ({error.message})"
+        if error.status in _MAYBE_OVER and (outcome := await _seen(watch, job)) is not None:
+            return outcome
         raise
     return True, f"it was cancelled: {response.status} to {said.method} {page.request.endpoint}"
 
 
-async def _is_over(watch: JobWatch, job: RemoteJob) -> bool:
-    """Poll the job once more, and return whether that says that it is over."""
+async def _seen(watch: JobWatch, job: RemoteJob) -> Outcome | None:
+    """Poll the job once more, and return what became of it; None if it runs, or nobody knows."""
     try:
-        return (await watch.poll(job, PollState(seen=True))).response is not None
-    except JobFailedError:
-        return True
+        is_done = (await watch.poll(job, PollState(seen=True))).response is not None
+    except JobFailedError as error:
+        return True, f"it was over already when it was to be cancelled ({error.message})"
     except MirrorDBError:
-        return False
+        return None
+    return (False, "it was done when it was to be cancelled, and its result is there") if is_done else None
 
 
 async def _place(client: GenericMirrorDB, watch: JobWatch, said: JobRequest, job: RemoteJob) -> PageRequest:
