@@ -13,7 +13,7 @@ from airflow_mirrordb.client.auth.credentials import Credentials, LookUp
 from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.auth.schemes import secrets
 from airflow_mirrordb.client.calls.call import Observer, Snapshot
-from airflow_mirrordb.client.calls.method_names import missing_of_client, naming_class
+from airflow_mirrordb.client.calls.method_names import missing_of_client, naming_class, tells_of_others
 from airflow_mirrordb.client.calls.reporting import Reporting
 from airflow_mirrordb.client.calls.route import Routes
 from airflow_mirrordb.client.calls.sender import Sender
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+@tells_of_others(missing_of_client)
 class Connected:
     """What a client has beside its requests; its arguments are those of :class:`GenericMirrorDB`."""
 
@@ -60,12 +61,6 @@ class Connected:
         )
         self._sender = Sender(self._credentials, self._reporting, clock, observe, open_source)
         self._told_of_pages: set[str] = set()
-
-    if not TYPE_CHECKING:  # which would take any attribute for one that is there
-
-        def __getattr__(self, name: str) -> Any:
-            """Tell of a method of another client, or of the hook, which it is here."""
-            raise missing_of_client(type(self), name)
 
     async def __aenter__(self) -> Self:
         await self.connect()

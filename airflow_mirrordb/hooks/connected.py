@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_mirrordb.client.auth.schemes import secrets
-from airflow_mirrordb.client.calls.method_names import missing_of_hook, naming_class
+from airflow_mirrordb.client.calls.method_names import missing_of_hook, naming_class, tells_of_others
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
 from airflow_mirrordb.compat import mask_secrets, running_operator
@@ -48,6 +48,7 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
+@tells_of_others(missing_of_hook)
 class ConnectedHook(BaseHook):
     """What a hook has beside its requests; its arguments are those of :class:`MirrorDBHook`."""
 
@@ -76,12 +77,6 @@ class ConnectedHook(BaseHook):
         self._async_look_up = ConnectionLookUp(
             type(self), mirrordb_conn_id, ignore_unknown=ignore_unknown_extras
         )
-
-    if not TYPE_CHECKING:  # which would take any attribute for one that is there
-
-        def __getattr__(self, name: str) -> Any:
-            """Tell of a method of another hook, or of the client, which it is here."""
-            raise missing_of_hook(type(self), name)
 
     def get_conn(self) -> GenericMirrorDB:
         """Return the client of this hook's own event loop, for :meth:`request` and its kin.
