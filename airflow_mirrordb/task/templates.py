@@ -132,7 +132,7 @@ def _refuse_lost_names(template: Any, value: Any, place: str = "endpoint") -> No
         raise _error(place, template)
     elif isinstance(template, str) and isinstance(value, str):
         has_empty_name = _EMPTY_NAME.search(value) and not _EMPTY_NAME.search(_EXPRESSION.sub("x", template))
-        if has_empty_name and value != "/":
+        if has_empty_name and value != "/" and _is_part_lost(template, value, ""):
             from airflow_mirrordb.client.errors import InvalidRequestError
 
             what = f"{template!r:.200} rendered to {value!r:.200}, in which a name is empty"
@@ -322,19 +322,21 @@ def _is_nothing(template: str, value: Any, *, empty_counts: bool) -> bool:
     text = value.strip()
     if text in ("", "None"):
         return empty_counts or bool(text)
-    return "None" in text and _is_part_lost(template, value)
+    return "None" in text and _is_part_lost(template, value, "None")
 
 
-def _is_part_lost(template: str, value: str) -> bool:
-    """Whether an expression that is a whole part of a path, a query or a form rendered to None.
+def _is_part_lost(template: str, value: str, nothing: str) -> bool:
+    """Whether an expression that is a whole part of a path, a query or a form rendered to nothing.
 
     What each expression rendered to is between the texts around it. Where these are found more than once,
     it is looked for from both ends.
+
+    :param nothing: the text that stands for it, as ``None`` or an empty one
     """
     literals = _EXPRESSION.split(template.removesuffix("\n"))
     value = value.removesuffix("\n")
     backwards = [literal[::-1] for literal in reversed(literals)]
-    return _has_lost_part(literals, value, "None") or _has_lost_part(backwards, value[::-1], "enoN")
+    return _has_lost_part(literals, value, nothing) or _has_lost_part(backwards, value[::-1], nothing[::-1])
 
 
 def _has_lost_part(literals: Sequence[str], value: str, nothing: str) -> bool:

@@ -75,6 +75,36 @@ def test_the_template_of_an_empty_name_is_named(backend: ScriptedBackend, endpoi
     assert backend.requests == []
 
 
+@pytest.mark.parametrize(
+    ("template", "given", "says"),
+    [
+        ("{{ id }}", "/api/jobs/7", "not allowed: it must be relative to .* without a leading slash"),
+        ("{{ id }}/status", "/api/jobs/7", "not allowed: it must be relative to .* without a leading slash"),
+        (
+            "{{ id }}",
+            "https://h.example/api/jobs/7",
+            "not allowed: it must be relative to .* not a URL of its own",
+        ),
+        (
+            "{{ id }}/status",
+            "https://h.example/api/jobs/7",
+            "not allowed: it must be relative to .* not a URL of its own",
+        ),
+        ("api/{{ id }}", "jobs//7", "not allowed: it has an empty name between two slashes"),
+    ],
+)
+def test_a_location_has_no_empty_name(backend: ScriptedBackend, template: str, given: str, says: str) -> None:
+    """A ``Location`` may be a path or a URL (RFC 9110, section 10.2.2): its slashes are no missing ids."""
+    with DAG("dag", schedule=None):
+        task = MirrorDBReadOperator(task_id="t", endpoint=template)
+    names: Any = {**context(), "id": given}
+    task.render_template_fields(names)
+    with pytest.raises(AirflowFailException, match=says) as caught:
+        task.execute(context())
+    assert "missing id" not in str(caught.value)
+    assert backend.requests == []
+
+
 LOST = [
     *("orders/None", "None", "None/items", "Orders(None)", "Orders('None')", "Orders(OrderID=None,ItemNo=1)"),
     *("books/None:archive", "products/None.json", "projects/group%2FNone", "projects/None%2fproject"),
