@@ -85,7 +85,8 @@ class MirrorDBConfig(BaseModel):
     white space. The meaning is not: an unknown name, or a value outside its limits, is an error.
 
     Who gives some of them in fields of other names says so by the context of ``model_validate``, as
-    ``{"api_key": "Password"}``, for the words of an error.
+    ``{"api_key": "Password"}``, for the words of an error. Those must have the key that ``auth_type`` needs;
+    a client gets it by ``update_api_key``, too.
 
     :raises ConfigError: names the setting, what is wrong with it, and the nearest valid name
     """
@@ -271,14 +272,14 @@ class MirrorDBConfig(BaseModel):
         return value
 
     @model_validator(mode="after")
-    def _check_together(self) -> MirrorDBConfig:
+    def _check_together(self, info: ValidationInfo) -> MirrorDBConfig:
         if self.initial_delay > self.max_delay:
             raise _wrong("initial_delay", f"it must be at most max_delay ({self.max_delay:g} s)")
         if self.client_key and not self.client_cert:
             raise _wrong("client_key", "it needs client_cert as well")
         if self.auth == "basic" and ":" in (self.login or ""):
             raise _wrong("login", "a user name of basic authentication has no colon (RFC 7617, section 2)")
-        self._check_authentication()
+        self._check_authentication(may_get_key=not info.context)
         own = {"key_name": RESERVED_HEADERS - {"authorization"}}
         own["idempotency_header"] = RESERVED_HEADERS | {header_key(self.key_name)}
         for field, names in own.items():
@@ -286,14 +287,17 @@ class MirrorDBConfig(BaseModel):
                 raise _wrong(field, "the client sets this header itself")
         return self
 
-    def _check_authentication(self) -> None:
+    def _check_authentication(self, *, may_get_key: bool) -> None:
         """Refuse a kind of authentication that lacks what it sends, or what only another kind would use.
 
+        :param may_get_key: whether a key may come later, by a client's ``update_api_key``
         :raises ConfigError: names what is missing, or what would have no effect
         """
         sends = _SENDS.get(self.auth, ())
         if self.auth == "basic" and not self.api_key:  # a backend may take a user without a password
             sends = ("login",)
+        elif may_get_key and self.auth != "oauth2":  # of which the key is only one part
+            sends = ()
         missing = [name for name in sends if not getattr(self, name)]
         if missing:
             needs = f"it is missing, and auth_type {self.auth!r} needs it"

@@ -123,7 +123,7 @@ class Connected:
     async def update_api_key(self, key: str) -> None:
         """Use another key from the next request on, until the client is closed.
 
-        A client without a key sends it as a bearer token.
+        A client that has neither a key nor an ``auth_type`` sends it as a bearer token.
 
         :raises ConfigError: if the key is empty, or cannot be sent in a header
         """

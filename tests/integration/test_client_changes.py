@@ -50,6 +50,20 @@ async def test_a_new_key_is_used_by_the_very_next_request(
     assert sent == [None, "Bearer first", "Bearer second"]
 
 
+async def test_the_first_key_may_come_after_the_kind_of_authentication(
+    answering: Answering, config_for: ConfigFor
+) -> None:
+    """It goes where the configuration says, as a key that was there from the beginning."""
+    backend = await answering(web.json_response({}), web.json_response({}))
+    for given in ({"auth_type": "bearer"}, {"auth_type": "api_key", "key_name": "X-Token"}):
+        async with GenericMirrorDB(config_for(backend.base_url, **given)) as client:
+            await client.update_api_key(KEY)
+            await client.read_function("read", "api/users")
+    bearer, header = (request.headers for request in backend.requests)
+    assert (bearer["Authorization"], header["X-Token"]) == (f"Bearer {KEY}", KEY)
+    assert "Authorization" not in header
+
+
 async def test_a_new_key_may_come_before_connect(answering: Answering, config_for: ConfigFor) -> None:
     """Nothing of it does I/O."""
     backend = await answering(web.json_response({}))

@@ -438,9 +438,20 @@ def test_a_kind_of_authentication_needs_what_it_sends(
     kind: str, given: dict[str, str], missing: list[str]
 ) -> None:
     """What is missing is named, and nothing else: without it no request would be authenticated."""
-    error = problem(auth_type=kind, **given)
+    settings = {"base_url": URL, "auth_type": kind, **given}
+    with pytest.raises(ConfigError) as caught:  # the context says that these are the settings of a connection
+        MirrorDBConfig.model_validate(settings, context={"api_key": "Password"})
+    error = caught.value
     needs = f"it is missing, and auth_type {kind!r} needs it"
     assert (error.field, error.message) == (missing[0], "; ".join(f"{name}: {needs}" for name in missing))
+
+
+@pytest.mark.parametrize("given", [{"auth_type": "bearer"}, {"auth_type": "api_key", "key_name": "X-Token"}])
+def test_a_client_may_get_its_key_later(given: dict[str, str]) -> None:
+    """By ``update_api_key``, as the first lines of the client's README do it; a client secret is no key."""
+    later = config(**given).changed({"api_key": KEY})
+    assert (later.auth, later.key_name) == (given["auth_type"], given.get("key_name", "X-API-Key"))
+    assert problem(auth_type="oauth2", oauth_url="https://login.example/token", login="id").field == "api_key"
 
 
 @pytest.mark.parametrize("given", [{"login": "key"}, {"api_key": "password"}])
