@@ -101,6 +101,22 @@ def test_what_was_meant_is_told(kind: type[BaseOperator], wrong: dict[str, Any],
     assert says in message
 
 
+FIELDS = {"base_url": "field Host", "login": "field Login", "api_key": "field Password"}
+
+
+@pytest.mark.parametrize("name", sorted(MirrorDBConfig.model_fields))
+def test_a_setting_of_the_connection_is_told_as_that(name: str) -> None:
+    """By its own name, and no near one: Airflow's ``max_retry_delay`` is another than ``max_delay``."""
+    own = arguments(READ)[0]
+    if name in own:
+        return
+    message = told(READ, **{name: 1})
+    if meant := [ours for ours in argument_names.meant_by(name) if ours in own]:
+        assert f"did you mean {meant[0]!r}?" in message
+    else:
+        assert f"that is said in the connection, by its {FIELDS.get(name, f'extra {name}')}" in message
+
+
 @pytest.mark.parametrize(
     ("kind", "name"),
     [(READ, "methodology"), (UPDATE, "matching"), (READ, "wait_timeout_s"), (CREATE, "insert_all")],
@@ -124,8 +140,8 @@ def test_what_is_offered_is_there() -> None:
     airflows = {"poke_interval", "retries"}
     assert {name for names in argument_names._MEANT.values() for name in names} <= ours | airflows
     extras = {part for name in argument_names._OF_CONNECTION.values() for part in name.split(", ")}
-    named = {word for place in extras for word in place.split(" and ")}
-    assert named - {"Login", "Password", "Host"} <= set(MirrorDBConfig.model_fields)
+    assert {word for place in extras for word in place.split(" and ")} <= set(MirrorDBConfig.model_fields)
+    assert not argument_names._OF_CONNECTION.keys() & MirrorDBConfig.model_fields.keys()
     for name, classes in _OF_SOME.items():
         for kind in KINDS:
             if kind.__name__ in classes:

@@ -90,6 +90,10 @@ def test_what_is_not_there_is_not_there(make: Callable[[], Any]) -> None:
             "GenericMirrorDB takes its settings as one mapping, as GenericMirrorDB({",
         ),
         (lambda: Client(base_url="https://h"), "GenericMirrorDB takes its settings as one mapping"),
+        (
+            lambda: Client({"base_url": "https://h"}, clok=None),
+            "GenericMirrorDB has no argument 'clok'; did you mean 'clock'?",
+        ),
     ],
 )
 def test_who_is_made_wrongly_is_named(make: Callable[[], Any], says: str) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Mapping
 
+from airflow_mirrordb.client.config import MirrorDBConfig
+
 #: How alike two names must be for one to be taken for a slip of the other: farther guesses lead astray.
 NEAR = 0.75
 
@@ -17,7 +19,7 @@ _MEANT: Mapping[str, tuple[str, ...]] = {
     ours: others
     for others, names in {
         ("data",): "json body payload content text json_data request_body",
-        ("endpoint",): "url uri resource route path_template",
+        ("endpoint",): "url uri resource route path_template endpoints",
         ("field", "endpoint"): "path",
         ("query",): "params request_params query_params url_params querystring qs",
         ("headers",): "header http_headers request_headers",
@@ -65,38 +67,41 @@ _OF_QUERY = frozenset(
     }
 )
 
-#: The extras of a connection, or fields of its form, by what others call them.
+#: The settings of a connection by what others call them.
 _OF_CONNECTION: Mapping[str, str] = {
     other: ours
     for ours, others in {
-        "auth_type": "auth auth_type auth_class authentication",
-        "Login": "login user username client_id",
-        "Password": "password token api_key apikey bearer access_token client_secret secret",
-        "Host": "base_url host server api_url",
-        "max_attempts": "retry_args max_retries retry_limit max_attempts attempts retry_count",
-        "initial_delay": "backoff_factor retry_backoff initial_delay",
-        "retry_statuses": "retry_statuses retry_on status_forcelist",
-        "verify": "verify verify_ssl ssl insecure check_hostname",
-        "client_cert": "cert client_cert",
-        "proxy": "proxies proxy",
-        "rate_limit": "rate_limit requests_per_second",
-        "redirect_hosts": "allow_redirects follow_redirects redirect_hosts",
+        "auth_type": "auth auth_class authentication",
+        "login": "user username client_id",
+        "api_key": "password token apikey bearer access_token client_secret secret",
+        "base_url": "host server api_url",
+        "max_attempts": "retry_args max_retries retry_limit attempts retry_count",
+        "initial_delay": "retry_backoff",
+        "retry_statuses": "retry_on status_forcelist",
+        "verify": "verify_ssl ssl insecure check_hostname",
+        "client_cert": "cert",
+        "proxy": "proxies",
+        "rate_limit": "requests_per_second",
+        "redirect_hosts": "allow_redirects follow_redirects",
         "timeout, verify and proxy": "extra_options request_kwargs",
-        "error_path": "response_check error_path raise_for_status error_check",
-        "trailing_slash": "trailing_slash",
-        "idempotency_header": "idempotency_header",
-        "max_response_bytes": "max_response_bytes max_size",
-        "update_method": "update_method",
-        "endpoints": "endpoints allowed_endpoints",
+        "error_path": "response_check raise_for_status error_check",
+        "max_response_bytes": "max_size",
+        "endpoints": "allowed_endpoints",
     }.items()
     for other in others.split()
 }
-_FIELDS = ("Login", "Password", "Host")
+#: Those that are a field of the connection's form; the others are extras.
+_FIELDS: Mapping[str, str] = {"login": "Login", "api_key": "Password", "base_url": "Host"}
 
 
 def meant_by(name: str) -> tuple[str, ...]:
     """Return our arguments that another client's name may mean, the likeliest first."""
     return _MEANT.get(name, ())
+
+
+def is_setting(name: str) -> bool:
+    """Return whether a name is that of a setting of a connection."""
+    return name in MirrorDBConfig.model_fields
 
 
 def remedy_for(
@@ -114,12 +119,13 @@ def remedy_for(
             return f"did you mean {' or '.join(map(repr, meant))}?"
     if words:
         return words
+    # before a near name, as max_retry_delay is to max_delay
+    if place := name if is_setting(name) else _OF_CONNECTION.get(name):
+        return f"that is said in the connection, by {_place(place)}"
     if near := difflib.get_close_matches(name, sorted({*own, *others}), n=1, cutoff=NEAR):
         return f"did you mean {near[0]!r}?"
     if name in _OF_QUERY and "query" in own:
         return _query(name, own)
-    if place := _OF_CONNECTION.get(name):
-        return f"that is said in the connection, by {_place(place)}"
     return f"known are {', '.join(own)}" if lists else ""
 
 
@@ -133,5 +139,5 @@ def _query(name: str, own: Collection[str]) -> str:
     return told
 
 
-def _place(name: str) -> str:
-    return f"its field {name}" if name in _FIELDS else f"its extra {name}"
+def _place(setting: str) -> str:
+    return f"its field {_FIELDS[setting]}" if setting in _FIELDS else f"its extra {setting}"

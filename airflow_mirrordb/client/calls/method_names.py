@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from airflow_mirrordb.client.calls.argument_names import remedy_for
+from airflow_mirrordb.client.calls.argument_names import is_setting, remedy_for
 from airflow_mirrordb.client.errors import InvalidRequestError
 from airflow_mirrordb.client.messages.request import MirrorDBRequest
 
@@ -107,7 +107,7 @@ def _missing(kind: type, name: str, told: str) -> AttributeError:
 def naming_class(words: str = "") -> Callable[[Callable[P, None]], Callable[P, None]]:
     """Return a decorator of a constructor that tells of wrong arguments by the name of the class made.
 
-    :param words: what is said instead of the arguments that there are
+    :param words: what is said to who gives settings as arguments, or too few or too many of these
     """
 
     def decorate(init: Callable[P, None]) -> Callable[P, None]:
@@ -133,7 +133,7 @@ def _wrong(
 ) -> TypeError:
     known = [name for name in signature.parameters if name != "self"]
     unknown = next((name for name in options if name not in known), None)
-    if words:
+    if words and (unknown is None or is_setting(unknown)):
         return TypeError(f"{kind.__name__} {words}")
     if unknown is None:
         return TypeError(f"{kind.__name__}: {fault}")
