@@ -262,7 +262,7 @@ async def test_a_page_stays_bounded(answering: Answering, config_for: ConfigFor,
     async with GenericMirrorDB(config_for(backend.base_url, max_response_bytes=500)) as client:
         with pytest.raises(
             InvalidResponseError,
-            match=r"longer than max_response_bytes \(500 bytes, an extra .* write a read to an output_path",
+            match=r"max_response_bytes \(500 bytes\): ask .* write a read to an output_path, or to a sink",
         ):
             await client.request(get(paginate=PAGES), sink=OutputFile(str(target)))
     assert contents(target.parent) == {target.name: OLD}

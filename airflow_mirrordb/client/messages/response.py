@@ -248,7 +248,8 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
     elif size := decoded_size(body, MAX_EXPANSION * config.max_response_bytes):
         reason = (
             f"decoded the body of {len(body):,} bytes would take {size:,}, which is over"
-            f" {MAX_EXPANSION} times max_response_bytes: read less at once, or write it to an output_path"
+            f" {MAX_EXPANSION} times max_response_bytes: read less at once, or write it to an output_path,"
+            " or to a sink"
         )
     elif not body.strip():
         return None, True
@@ -270,8 +271,8 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
 
 
 def _limit(config: MirrorDBConfig) -> str:
-    limit = f"{config.max_response_bytes:,} bytes, an extra of the connection"
-    return f" ({limit}): ask for less at once, raise it, or write a read to an output_path"
+    limit = f"{config.max_response_bytes:,} bytes"
+    return f" ({limit}): ask for less at once, raise it, or write a read to an output_path, or to a sink"
 
 
 def _unreadable(
