@@ -160,8 +160,8 @@ class MirrorDBJobOperator(MirrorDBCreateOperator):
         from airflow_mirrordb.task.memory.job_memory import JobMemory
         from airflow_mirrordb.task.outcomes.events import read_event
 
-        told = read_event(event)
-        if told["status"] == "error" and told["error"].get("cancelled"):
+        # asked of the event, beside whose text it stands: an answer is decoded once, and may be large
+        if event["status"] == "error" and read_event(event)["error"].get("cancelled"):
             JobMemory(context, durable=self.durable, keyed=False).begin_anew()
         return super().execute_complete(context, event)
 

@@ -28,6 +28,8 @@ from airflow_mirrordb.client import (
 )
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.job import MirrorDBJobOperator
+from airflow_mirrordb.task.outcomes import events
+from airflow_mirrordb.task.serialization import from_text
 from airflow_mirrordb.triggers.job import MirrorDBJobTrigger
 from tests.integration.test_operators import first_event, restored
 from tests.integration.test_operators_tries import StateStore
@@ -142,6 +144,24 @@ def test_a_job_that_is_done_at_once_costs_no_deferral(
 
 
 _IDENTITY = {"dag_id": "dag", "run_id": "run", "task_id": "task", "map_index": -1, "max_tries": 1}
+
+
+def test_the_event_of_a_result_is_decoded_once(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds up to ``max_event_bytes``; whether it is an error stands beside its text."""
+    decoded: list[str] = []
+
+    def counted(text: str) -> Any:
+        decoded.append(text)
+        return from_text(text)
+
+    monkeypatch.setattr(events, "from_text", counted)
+    set_connection(scripted.url)
+    submitted(scripted)
+    state(scripted, "done")
+    assert tries.run(job(**MODES["triggerer"]))["status"] == "done"
+    assert len(decoded) == 1
 
 
 def test_a_failed_job_is_left_to_retries_and_followed_by_another(
