@@ -257,16 +257,18 @@ class ServerError(ResponseError):
 
 @dataclass(eq=False, kw_only=True)
 class InvalidResponseError(MirrorDBError):
-    """A success (the request was applied) whose body is too large, not whole, or, of a read, not JSON.
+    """A success whose body is too large, not whole, a page, or, of a read, not JSON; a write was applied.
 
-    :param status: HTTP status of the answer; a ``retryable`` page (HTML) tells nothing of a write
+    :param status: HTTP status of the answer
     :param request_id: the id under which the backend logged the request
     :param too_large: whether the body is larger than ``max_response_bytes``
+    :param is_page: whether it is a page (HTML) that was not asked for, which tells nothing of a write
     """
 
     status: int = 0
     request_id: str | None = None
     too_large: bool = False
+    is_page: bool = False
     _tells_what_is_applied: ClassVar[bool] = True
 
 

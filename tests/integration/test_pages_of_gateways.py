@@ -89,6 +89,12 @@ async def test_a_write_that_may_be_repeated_is_left_to_the_caller(
     assert len(backend.requests) == 1
 
 
+def test_an_unusable_answer_is_no_page_because_it_may_pass() -> None:
+    """Else a record that was applied would be sent again; what a page is says who read it."""
+    error = InvalidResponseError(message="cut off", status=200, maybe_applied=True, retryable=True)
+    assert not is_page_for_write(error)
+
+
 async def test_a_create_with_a_key_may_be_repeated(answering: Answering, config_for: ConfigFor) -> None:
     """Its backend knows it again."""
     backend = await answering(page())

@@ -39,6 +39,7 @@ SAMPLES: dict[str, Any] = {
     "pattern": "POST api/users",
     "sent": True,
     "too_large": True,
+    "is_page": True,
     "status": 520,
     "code": "E7",
     "detail": "wörds",

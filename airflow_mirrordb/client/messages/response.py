@@ -231,7 +231,7 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
     something else than JSON was asked for, the content type tells what came.
     """
     content_type = answer.headers.get(_CONTENT_TYPE, "none")
-    body, passes = in_utf8(answer.body, content_type), False
+    body, is_page = in_utf8(answer.body, content_type), False
     if answer.refused:
         reason = f"{answer.refused}{_limit(config) if answer.refused == TOO_LONG else ''}"
     elif takes_text(request.accept) and not is_json_type(content_type):
@@ -259,15 +259,15 @@ def _decode(answer: Answer, request: MirrorDBRequest, config: MirrorDBConfig) ->
         except (ValueError, RecursionError) as fault:
             if not request.reads and not is_page_instead(answer.status, answer.headers, answer.body, request):
                 return text_from(answer.body, content_type), False
-            passes = not request.reads or is_web_page(answer.headers, answer.body)
+            is_page = not request.reads or is_web_page(answer.headers, answer.body)
             reason = (
                 f"the body of {len(answer.body):,} bytes is not JSON (content type"
                 f" {shortened(content_type, 200)!r}): {fault_in(body, fault)};"
-                f" {_remedy(content_type, passes=passes, reads=request.reads)}"
+                f" {_remedy(content_type, is_page=is_page, reads=request.reads)}"
             )
     if request.any_body and not _should_be_json(answer, content_type):
         return None, False
-    raise _unreadable(answer, request, reason, passes=passes)
+    raise _unreadable(answer, request, reason, is_page=is_page)
 
 
 def _limit(config: MirrorDBConfig) -> str:
@@ -276,15 +276,16 @@ def _limit(config: MirrorDBConfig) -> str:
 
 
 def _unreadable(
-    answer: Answer, request: MirrorDBRequest, reason: str, *, passes: bool
+    answer: Answer, request: MirrorDBRequest, reason: str, *, is_page: bool
 ) -> InvalidResponseError:
     error = InvalidResponseError(
-        message=f"{answer.status}, but {reason}{'' if request.reads or passes else APPLIED}",
+        message=f"{answer.status}, but {reason}{'' if request.reads or is_page else APPLIED}",
         status=answer.status,
         request_id=request_id_of(answer.headers),
         maybe_applied=not request.reads,
-        retryable=passes,
+        retryable=is_page,
         too_large=answer.refused == TOO_LONG,
+        is_page=is_page,
     )
     return attach_request(error, request)
 
@@ -309,6 +310,7 @@ def check_for_page(status: int, headers: Mapping[str, str], body: bytes, request
             request_id=request_id_of(headers),
             maybe_applied=not request.reads,
             retryable=True,
+            is_page=True,
         ),
         request,
     )
@@ -326,12 +328,12 @@ def is_page_instead(status: int, headers: Mapping[str, str], body: bytes, reques
     return not is_told and is_unasked_page(headers, body, request.accept)
 
 
-def _remedy(content_type: str, *, passes: bool, reads: bool) -> str:
+def _remedy(content_type: str, *, is_page: bool, reads: bool) -> str:
     """Return what to do about a body that is not JSON.
 
-    :param passes: whether it is a page, as of a proxy or a login
+    :param is_page: whether it is a page, as of a proxy or a login
     """
-    if passes:
+    if is_page:
         if not reads:
             return "is a login wanted, or the base URL wrong? accept='text/html' takes a page"
         return "look whether the base URL and the endpoint are right, and whether the backend wants a login"

@@ -103,7 +103,7 @@ def is_page_for_write(error: MirrorDBError) -> bool:
 
     All other answers to a write that cannot be used say that it was applied, and are final.
     """
-    return isinstance(error, InvalidResponseError) and error.maybe_applied and error.retryable
+    return isinstance(error, InvalidResponseError) and error.is_page and error.maybe_applied
 
 
 def may_be_begun_anew(request: MirrorDBRequest, *, sends_keys: bool) -> bool:
