@@ -93,9 +93,7 @@ class _Bulk:
         with MirrorDBHook(operator.mirrordb_conn_id, operator=operator.operator_name) as hook:
             self._prepare(hook)
             self._log_begin()
-            items = [
-                _item(at, request, at in state.maybe_applied) for at, request in enumerate(self._requests)
-            ]
+            items = [_item(request, at in state.maybe_applied) for at, request in enumerate(self._requests)]
             try:
                 hook.bulk(self._template.method, state.watched(items), **self._options())
             except BulkError as error:
@@ -238,9 +236,8 @@ def _max_failed(operator: MirrorDBOperator, *, fails: bool) -> float | None:
     return max_failed
 
 
-def _item(position: int, request: MirrorDBRequest, maybe_applied: bool) -> dict[str, Any]:  # a fact
+def _item(request: MirrorDBRequest, maybe_applied: bool) -> dict[str, Any]:  # a fact
     item = {
-        "position": position,
         "endpoint": request.endpoint,
         "idempotency_key": request.idempotency_key,
         "maybe_applied": maybe_applied,

@@ -142,6 +142,7 @@ class BulkState:
         self.maybe_applied, self.unknown = (positions, set()) if repeatable else (set(), positions)
         known = self.done.keys() | self.failed.keys() | self.unknown
         self.left = [position for position in range(len(names)) if position not in known]
+        self.report.numbers = self.left
 
     def watched(self, items: Sequence[T]) -> Iterator[T]:
         """Yield the items that are left, and remember what becomes of them, a window at a time."""

@@ -384,6 +384,7 @@ async def test_what_an_earlier_run_may_have_applied_is_told_of_an_item() -> None
         (7, "items[1]", "not int"),
         ({"data": 1, "endpont": "x"}, "items[1].endpont", "did you mean 'endpoint'"),
         ({"data": 1, "missing_ok": True}, "items[1].missing_ok", "unknown argument"),
+        ({"data": 1, "position": 3}, "items[1].position", "unknown argument"),
         ({}, "items[1].data", "missing"),
         ("api/users/1", "items[1].data", "missing"),
     ],
@@ -462,6 +463,14 @@ async def test_a_failed_record_is_logged_with_its_position(caplog: pytest.LogCap
     """A person who has to look knows which it was."""
     await bulk(failing({1: AMBIGUOUS}), **TOLERANT).run(users(3))
     assert "Bulk of POST api/users: record 1 ambiguous: who knows" in caplog.messages
+
+
+async def test_what_is_left_of_a_list_is_counted_as_there(caplog: pytest.LogCaptureFixture) -> None:
+    """Where an earlier run sent the others: its caller knows the whole list."""
+    report = BulkReport(numbers=[4, 7, 9])
+    await bulk(failing({1: AMBIGUOUS}), report=report, **TOLERANT).run(users(3))
+    assert "Bulk of POST api/users: record 7 ambiguous: who knows" in caplog.messages
+    assert [record["status"] for record in report.to_dict()["records"]] == ["done", "ambiguous", "done"]
 
 
 async def test_many_failures_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -51,8 +51,6 @@ _METHODS: dict[str, _Operation] = {
     **{method: method for method in METHODS},
 }
 _COMMON = {"endpoint", "method_name", *RequestOptions.__annotations__}
-#: What an item says beside arguments: that an earlier bulk may have applied it, and its place in that one.
-_OF_CALLER = {"maybe_applied", "position"}
 _MAYBE_APPLIED = Progress(maybe_applied=True)
 _WITH_BODY = {"data", "form", "content_type"}
 _OWN = {
@@ -145,7 +143,7 @@ class Bulk:
         self.report: BulkReport = common.pop("report", None) or BulkReport()
         self._operation = _operation(method)
         self._known = _COMMON | _OWN[self._operation]
-        self._known_of_items = self._known | _OF_CALLER
+        self._known_of_items = self._known | {"maybe_applied"}
         _refuse_unknown(common, self._known, "")
         if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
             raise _bad("concurrency", f"it must be a whole number of at least 1, not {concurrency!r}")
@@ -303,8 +301,7 @@ class Bulk:
         except MirrorDBError as error:
             status = status_of(error)
             report.note(position, BulkRecord(status=status, error=error))
-            told = item.get("position", position) if isinstance(item, Mapping) else position
-            self._log.failure(told, report, error)
+            self._log.failure(position, report, error)
             if self._fails:
                 self.stop()
         self._log.progress(self._clock.monotonic(), report)
@@ -316,7 +313,6 @@ class Bulk:
             raise _bad(f"items[{position}]", f"it must be an endpoint or a mapping of arguments, not {kind}")
         _refuse_unknown(arguments, self._known_of_items, f"items[{position}].")
         said: dict[str, Any] = {**self._common, **arguments}
-        said.pop("position", None)
         progress = _MAYBE_APPLIED if said.pop("maybe_applied", False) else None
         partial, operation = said.pop("partial", False), self._operation
         for name in ("endpoint", "data"):

@@ -38,13 +38,13 @@ class BulkLog:
     def failure(self, position: int, report: BulkReport, error: MirrorDBError) -> None:
         """Write the first failures; the error, and the report, tell of all.
 
-        :param position: of the record, as the caller counts
+        :param position: of the record in the report
         :param report: which has noted the failure
         """
         if (failed := report.failed + report.ambiguous) <= MOST_LOGGED:
             at = "" if error.endpoint in (None, self._endpoint) else f" ({error.endpoint})"
-            status = status_of(error)
-            log.warning("%s: record %d%s %s: %s", self._name, position, at, status, one_line(error.message))
+            record, status = report.number_of(position), status_of(error)
+            log.warning("%s: record %d%s %s: %s", self._name, record, at, status, one_line(error.message))
         if failed == MOST_LOGGED:
             log.warning("%s: records that fail from here on are only counted", self._name)
 

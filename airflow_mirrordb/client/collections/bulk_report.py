@@ -48,6 +48,7 @@ class BulkReport:
     :param total: number of all records, if it is known
     :param records: those that were begun, in the order of the items; None is still in flight, or was
         when the bulk was interrupted
+    :param numbers: of the records in the caller's own list, where that has others as well; for the log
     """
 
     total: int | None = None
@@ -55,6 +56,11 @@ class BulkReport:
     done: int = 0
     failed: int = 0
     ambiguous: int = 0
+    numbers: Sequence[int] = field(default=(), repr=False, compare=False)
+
+    def number_of(self, position: int) -> int:
+        """Return the number by which the caller knows a record."""
+        return self.numbers[position] if position < len(self.numbers) else position
 
     @property
     def not_begun(self) -> int | None:
