@@ -23,8 +23,13 @@ def name_of(request: MirrorDBRequest, conn_id: str) -> str:
 
 def sent_again(request: MirrorDBRequest) -> str:
     """Return why a write is sent though an earlier try may have been applied."""
+    return f"an earlier try may have applied this; it is {_again(request)}"
+
+
+def _again(request: MirrorDBRequest) -> str:
+    """Return how a write is sent again, and why that is safe."""
     why = ", and a 404 is a success" if request.method == "DELETE" else " with the same idempotency key"
-    return f"an earlier try may have applied this; it is sent again{why}"
+    return f"sent again{why}"
 
 
 def to_send(requests: Sequence[MirrorDBRequest], left: int, maybe_applied: int) -> str:
@@ -41,8 +46,7 @@ def to_send(requests: Sequence[MirrorDBRequest], left: int, maybe_applied: int) 
     if not maybe_applied:
         return told
     are = "is" if maybe_applied == 1 else "are"
-    again = sent_again(requests[0]).partition("; it is ")[2]
-    return f"{told}; {maybe_applied:,} may have been applied by it, and {are} {again}"
+    return f"{told}; {maybe_applied:,} may have been applied by it, and {are} {_again(requests[0])}"
 
 
 class AnswerLine:
