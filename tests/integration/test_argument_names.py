@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -48,7 +49,7 @@ def told(kind: type[BaseOperator], **wrong: Any) -> str:
         (
             DELETE,
             {"method": "HEAD"},
-            "it sends DELETE; there are operators for GET, POST, PUT, PATCH, DELETE",
+            "it sends DELETE; there are operators for GET, POST, DELETE, PUT, PATCH",
         ),
         (JOB, {"method": "PUT"}, "it sends POST; PUT is sent by MirrorDBUpdateOperator"),
         (SENSOR, {"method": "POST"}, "it sends GET; POST is sent by"),
@@ -76,7 +77,13 @@ def told(kind: type[BaseOperator], **wrong: Any) -> str:
         (CREATE, {"patch": True}, "'partial' is an argument of MirrorDBUpdateOperator"),
         (DELETE, {"ignore_missing": True}, "did you mean 'missing_ok'?"),
         (DELETE, {"data": {}}, "a DELETE has no body"),
-        (CREATE, {"paginate": {}}, "'paginate' is an argument of what reads a collection"),
+        (CREATE, {"paginate": {}}, "'paginate' is an argument of MirrorDBReadOperator and MirrorDBJobO"),
+        (
+            READ,
+            {"form": {}},
+            "'form' is an argument of MirrorDBCreateOperator, MirrorDBUpdateOperator and Mi",
+        ),
+        (READ, {"succeeded": ["DONE"]}, "'succeeded' is an argument of MirrorDBJobOperator"),
         (CREATE, {"text": "{}"}, "did you mean 'data'?"),
         (READ, {"output_file": "/x"}, "did you mean 'output_path'?"),
         (CREATE, {"file": "/x"}, "did you mean 'input_path'?"),
@@ -142,10 +149,18 @@ def test_what_is_offered_is_there() -> None:
     extras = {part for name in argument_names._OF_CONNECTION.values() for part in name.split(", ")}
     assert {word for place in extras for word in place.split(" and ")} <= set(MirrorDBConfig.model_fields)
     assert not argument_names._OF_CONNECTION.keys() & MirrorDBConfig.model_fields.keys()
-    for name, classes in _OF_SOME.items():
-        for kind in KINDS:
-            if kind.__name__ in classes:
-                assert name in arguments(kind)[0]
+
+
+def test_each_argument_of_some_classes_is_told_with_all_of_them() -> None:
+    """But for those of all operators, and for ``bulk``, which a job has from its base, and refuses."""
+    of_all = {"data", "worker_timeout", "concurrency", "on_error", "max_failed"}
+    of_starts = {"start_from_trigger", "end_from_trigger"}
+    for name in set[str]().union(*(arguments(kind)[0] for kind in KINDS)) - of_all - of_starts:
+        having = {kind.__name__ for kind in KINDS if name in arguments(kind)[0]}
+        if name == "bulk":
+            having.remove("MirrorDBJobOperator")
+        told_of = set(re.findall(r"\w+(?:Operator|Sensor)", _OF_SOME.get(name, "")))
+        assert told_of == (having if len(having) < len(KINDS) else set()), name
 
 
 def test_a_method_is_told_of_every_operator() -> None:

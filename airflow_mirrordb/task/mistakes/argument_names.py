@@ -6,17 +6,9 @@ from collections.abc import Collection, Mapping
 
 from airflow_mirrordb.client.calls.argument_names import meant_by, remedy_for
 
-#: What sends each method, for who is used to one operator for all.
-_SENT_BY: Mapping[str, str] = {
-    "GET": "MirrorDBReadOperator",
-    "POST": "MirrorDBCreateOperator",
-    "PUT": "MirrorDBUpdateOperator",
-    "PATCH": "MirrorDBUpdateOperator with partial=True",
-    "DELETE": "MirrorDBDeleteOperator",
-}
 _METHODS = ("method", "http_method", "verb", "request_method")
-#: What the operators send, and the sensor, for the same.
-_SENDS: Mapping[str, str] = {
+#: What each class sends; of several that send the same the first is named.
+_SENDS: dict[str, str] = {
     "MirrorDBReadOperator": "GET",
     "MirrorDBCreateOperator": "POST",
     "MirrorDBUpdateOperator": "PUT",
@@ -25,21 +17,28 @@ _SENDS: Mapping[str, str] = {
     "MirrorDBSensor": "GET",
     "MirrorDBEventTrigger": "GET",
 }
-#: Arguments that only some classes have, and which.
+#: What sends each method, for who is used to one operator for all.
+_SENT_BY: Mapping[str, str] = {
+    **{method: name for name, method in reversed(_SENDS.items())},
+    "PATCH": "MirrorDBUpdateOperator with partial=True",
+}
+#: Arguments that only some classes have, and which; a test holds it against their constructors.
 _OF_SOME: Mapping[str, str] = {
-    "partial": "MirrorDBUpdateOperator",
-    "if_match": "MirrorDBUpdateOperator and MirrorDBDeleteOperator",
-    "missing_ok": "MirrorDBDeleteOperator",
-    "paginate": "what reads a collection, as MirrorDBReadOperator",
-    "output_path": "what reads, as MirrorDBReadOperator",
-    "bulk": "MirrorDBCreateOperator and MirrorDBUpdateOperator",
-    "field": "MirrorDBSensor",
-    "equals": "MirrorDBSensor",
-    "is_in": "MirrorDBSensor",
-    "failed": "MirrorDBSensor and MirrorDBJobOperator",
-    "job": "MirrorDBJobOperator",
-    "result": "MirrorDBJobOperator",
-    "cancel": "MirrorDBJobOperator",
+    name: classes
+    for classes, names in {
+        "MirrorDBCreateOperator, MirrorDBUpdateOperator and MirrorDBJobOperator": "form files input_path"
+        " content_type idempotency_key",
+        "MirrorDBCreateOperator and MirrorDBUpdateOperator": "bulk",
+        "MirrorDBReadOperator and MirrorDBJobOperator": "paginate output_path",
+        "MirrorDBUpdateOperator": "partial",
+        "MirrorDBUpdateOperator and MirrorDBDeleteOperator": "if_match",
+        "MirrorDBDeleteOperator": "missing_ok",
+        "MirrorDBSensor": "field equals is_in changed condition not_yet gone",
+        "MirrorDBSensor and MirrorDBJobOperator": "failed max_failures",
+        "MirrorDBJobOperator": "job state succeeded running error progress result cancel poll_interval"
+        " timeout cancel_on_kill durable",
+    }.items()
+    for name in names.split()
 }
 _WORDS: Mapping[str, str] = {
     "data": "a DELETE has no body; what is deleted is said by 'endpoint' and 'query'",
