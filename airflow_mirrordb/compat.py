@@ -246,6 +246,15 @@ async def set_xcom(ti: Any, key: str, value: Any) -> None:
     await task_runner.SUPERVISOR_COMMS.asend(SetXCom(key=key, value=value, **_identity_of(ti)))
 
 
+def end_of_deferral(ti: Any, seconds: float, now: float) -> float:
+    """Return the unix time up to which a task with an ``execution_timeout`` may be deferred.
+
+    Airflow 2 counts from the start of the task, and ends the trigger then: a second is left to end before.
+    """
+    start = None if AIRFLOW_V_3_0_PLUS else getattr(ti, "start_date", None)
+    return now + seconds if start is None else float(start.timestamp()) + seconds - 1
+
+
 def kills_triggers() -> bool:
     """Whether Airflow itself calls the ``on_kill`` of a trigger whose task a person ended."""
     return bool(AIRFLOW_V_3_3_PLUS)

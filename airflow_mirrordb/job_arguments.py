@@ -130,6 +130,7 @@ class JobArguments:
             check_number(name, getattr(self, name))
         if self.paginate is not None and self.result is None:
             raise ValueError("paginate: it goes with result, whose pages it reads")
+        self.condition  # noqa: B018  # which refuses states that are no JSON
 
     @property
     def condition(self) -> Condition:
@@ -175,7 +176,8 @@ def request_of(name: str, given: str | Mapping[str, Any] | None) -> JobRequest |
         raise ValueError(f"{name}: {wanted}, not {given!r:.200}")  # noqa: TRY004  # one error for all
     if unknown := [key for key in said if key not in _NAMES[name]]:
         raise ValueError(f"{name}: {wanted}; there is no {unknown[0]!r}")
-    request = JobRequest(**said)
+    _check_kinds(name, said)
+    request = JobRequest(**{**said, "method": str(said.get("method", "GET")).upper()})
     if name != "cancel" and not request.endpoint:
         raise ValueError(f"{name}: it names no endpoint, as 'api/jobs/{{id}}'")
     if name == "cancel" and request.method not in _METHODS:
@@ -192,6 +194,17 @@ def request_of(name: str, given: str | Mapping[str, Any] | None) -> JobRequest |
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
     return request
+
+
+def _check_kinds(name: str, said: Mapping[str, Any]) -> None:
+    """Check the types of what a mapping says, but ``data``, which may be any JSON value.
+
+    :raises ValueError: names one that is of another
+    """
+    texts: dict[str, tuple[Any, str]] = dict.fromkeys(("method", "endpoint", "accept"), (str, "a text"))
+    for key, (kind, wanted) in {**texts, "query": (Mapping, "a mapping, as {'id': '{id}'}")}.items():
+        if not isinstance(said.get(key), kind | None):
+            raise ValueError(f"{name}: {key} must be {wanted}, not {said[key]!r:.200}")  # noqa: TRY004  # one error
 
 
 def placeholder(text: str) -> Placeholder:

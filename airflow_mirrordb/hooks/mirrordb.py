@@ -32,6 +32,7 @@ from airflow_mirrordb.hooks.connected import ConnectedHook, client_for
 from airflow_mirrordb.hooks.connections import form
 from airflow_mirrordb.hooks.connections.check import check_connection
 from airflow_mirrordb.hooks.output import check_storage, sink_for
+from airflow_mirrordb.hooks.runner import in_event_loop
 from airflow_mirrordb.json_types import NOT_GIVEN
 
 if TYPE_CHECKING:
@@ -211,7 +212,9 @@ class MirrorDBHook(ConnectedHook):
 
         :raises RuntimeError: if called inside an event loop
         """
-        self._refuse_event_loop()
+        if self._runner is None or in_event_loop():
+            work.close()
+            self._refuse_event_loop()
         self.get_conn()
         assert self._runner is not None  # noqa: S101  # get_conn() made it
         return self._runner.run(work, longest_end=LONGEST_CANCEL + 1).value()
@@ -228,12 +231,17 @@ class MirrorDBHook(ConnectedHook):
         config, found = self._look_up(), [f"it may still run: no answer within {LONGEST_CANCEL:g} s"]
 
         async def cancel() -> None:
-            async with client_for(self.mirrordb_conn_id, config, self._async_look_up) as client:
-                found.append((await client.begin_job(run.common, run.arguments).cancel(job))[1])
+            try:
+                async with client_for(self.mirrordb_conn_id, config, self._async_look_up) as client:
+                    found.append((await client.begin_job(run.common, run.arguments).cancel(job))[1])
+            except Exception as error:  # noqa: BLE001  # a thread has nobody to raise it to
+                found.append(f"it may still run, since its cancel failed: {type(error).__name__}")
 
         # in a thread of its own: this one may hold a lock of the log, for which the cancel must not wait
         _begin(log.info, "The task is ended, so its job %s is cancelled", job.endpoint)
-        _begin(asyncio.run, cancel()).join(LONGEST_CANCEL)
+        _begin(asyncio.run, cancel()).join(LONGEST_CANCEL + 1)
+        if len(found) == 1:
+            _begin(log.warning, "The job %s: %s", job.endpoint, found[0])
         return found[-1]
 
     def bulk(self, method: str, items: Items, **options: Unpack[BulkOptions]) -> BulkReport:

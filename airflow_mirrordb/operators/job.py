@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowException
 
+from airflow_mirrordb.compat import end_of_deferral
 from airflow_mirrordb.job_arguments import POLL_INTERVAL, TIMEOUT
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator
 from airflow_mirrordb.task.arguments import fields_of, parse_argument, refuse_changed
-from airflow_mirrordb.task.checks import check_written, naming
+from airflow_mirrordb.task.checks import check_written, naming, refuse_sensitive
 from airflow_mirrordb.task.job_arguments import JOB_FIELDS, check_job_arguments, job_arguments_of
 from airflow_mirrordb.task.link import link
 
@@ -278,7 +279,7 @@ class MirrorDBJobOperator(MirrorDBCreateOperator):
         try:
             done = hook.run_to_end(work)
         except StillRunning as running:
-            self._defer_job(run, job, running)
+            self._defer_job(context, run, job, running)
         except JobFailedError as error:
             if self._cancel_words:
                 error.message = (
@@ -288,14 +289,16 @@ class MirrorDBJobOperator(MirrorDBCreateOperator):
         self._job = None
         return done
 
-    def _defer_job(self, run: JobRun, job: RemoteJob, running: StillRunning) -> NoReturn:
+    def _defer_job(self, context: Context, run: JobRun, job: RemoteJob, running: StillRunning) -> NoReturn:
         from airflow_mirrordb.task.outcomes.result import may_be_file
         from airflow_mirrordb.triggers.job import MirrorDBJobTrigger
 
         refuse_changed("output_path", self.output_path)
+        refuse_sensitive(run.common.headers)
         now, deadline = time.time(), job.deadline
         if self.execution_timeout is not None:  # Airflow's own would end the trigger without a cancel
-            deadline = min(deadline, now + self.execution_timeout.total_seconds())
+            seconds = self.execution_timeout.total_seconds()
+            deadline = min(deadline, end_of_deferral(context["ti"], seconds, now))
         wait = max(0.0, running.resume_at - now)
         self.log.info("The next poll is due in %.1f s; the task is deferred until a triggerer makes it", wait)
         # dag.test() loses the 'kwargs' of defer(): whatever is needed later is in the event.

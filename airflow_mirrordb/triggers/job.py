@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_mirrordb.client.jobs.cancel import LONGEST_CANCEL
 from airflow_mirrordb.client.jobs.places import RemoteJob
 from airflow_mirrordb.client.jobs.polls import PollState
 from airflow_mirrordb.client.jobs.run import JobRun
 from airflow_mirrordb.client.messages.request import MirrorDBRequest
 from airflow_mirrordb.compat import kills_triggers, logger_of_airflow, task_state
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-from airflow_mirrordb.hooks.output import sink_for
+from airflow_mirrordb.hooks.output import check_storage, sink_for
 from airflow_mirrordb.hooks.sharing import SharedClient
 from airflow_mirrordb.job_arguments import JobArguments
 from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES
@@ -116,10 +117,10 @@ class MirrorDBJobTrigger(StoredArguments, BaseTrigger):
             log.info("%s: the job is not cancelled, since it is done", name)
             return
         try:
-            end = await self._end_of_task(job)
+            end = await asyncio.wait_for(self._end_of_task(job), LONGEST_CANCEL)
         except Exception as error:  # noqa: BLE001  # whatever Airflow's processes raise
             log.warning(
-                "%s: the job is not cancelled, since the state of its task is not known: %s", name, error
+                "%s: the job is not cancelled, since the state of its task is not known: %r", name, error
             )
             return
         if end is None:
@@ -153,6 +154,8 @@ class MirrorDBJobTrigger(StoredArguments, BaseTrigger):
     async def _done(self) -> SuccessEvent:
         job = restored(RemoteJob, self.job)
         request = self._request_of(job)
+        if self.output_path is not None:
+            await asyncio.to_thread(check_storage, self.output_path)
         async with SharedClient(self.mirrordb_conn_id, self.operator) as client:
             run = self._following = client.begin_job(request, restored(JobArguments, self.arguments))
             done = await run.finish(

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import signal
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -784,3 +785,84 @@ def test_an_unknown_state_is_a_failure_where_all_that_run_are_named(
     state(scripted, "odd")
     with pytest.raises(JobFailedError, match="'odd'"):
         tries.run(job(running=["queued", "running"]))
+
+
+# -- what is said before a job runs for hours ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pending", ["none", [203]])
+def test_a_202_is_no_result_whatever_is_pending(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries, pending: Any
+) -> None:
+    """``pending_statuses`` says what reads wait for; 202 says of a job that it runs (RFC 9110, 15.3.3)."""
+    set_connection(scripted.url, extra={"pending_statuses": pending})
+    submitted(scripted)
+    scripted.answer(202, {"status": "accepted"})
+    scripted.answer(200, {"rows": 3})
+    assert tries.run(job(state=None, succeeded=None, failed=None, error=None)) == {"rows": 3}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"result": "api/jobs/{id}/rows", "paginate": {"style": "lnk"}}, "paginate.style"),
+        ({"result": {"endpoint": "api/jobs/{id}/rows", "accept": "csv"}}, "result.accept"),
+        ({"job": {"endpoint": 5}}, "job: endpoint must be a text"),
+        ({"job": {"endpoint": "api/jobs/{id}", "query": "id={id}"}}, "job: query must be a mapping"),
+        ({"succeeded": [datetime(2026, 1, 1, tzinfo=timezone.utc)]}, "is_in: it must be a JSON value"),
+        ({"suceeded": ["done"]}, "suceeded: there is no such argument; did you mean 'succeeded'"),
+    ],
+)
+def test_what_only_the_end_needs_is_checked_before_the_submit(
+    scripted: ScriptedBackend, set_connection: SetConnection, arguments: dict[str, Any], named: str
+) -> None:
+    set_connection(scripted.url)
+    with MirrorDBHook() as hook, pytest.raises(InvalidRequestError, match=re.escape(named)):
+        hook.run_job("api/jobs", {"n": 1}, **{**STATES, **arguments})
+    assert scripted.requests == []
+
+
+def test_a_method_is_one_in_any_case(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+) -> None:
+    set_connection(scripted.url)
+    begun_long_ago(scripted, tries)
+    state(scripted, "running")
+    scripted.answer(200, {})
+    with pytest.raises(JobTimeoutError):
+        tries.run(job(cancel={"method": "post", "endpoint": "api/jobs/{id}/cancel"}))
+    assert scripted.requests[-1] == "POST /api/jobs/7/cancel"
+
+
+def test_a_result_elsewhere_is_told_as_that(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+) -> None:
+    set_connection(scripted.url)
+    submitted(scripted)
+    state(scripted, "done", links={"result": "https://files.example/7?sig=abc"})
+    with pytest.raises(AirflowFailException, match=r"the result is at https://files\.example") as elsewhere:
+        tries.run(job(result="{links.result}"))
+    assert "result='api/jobs/{id}/rows'" in str(elsewhere.value)
+    assert "abc" not in str(elsewhere.value)
+
+
+def test_a_result_of_a_job_that_is_done_at_once_may_be_in_a_header(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+) -> None:
+    set_connection(scripted.url)
+    scripted.answer(200, {"id": 7}, X_Result="/api/rows/7")
+    scripted.answer(200, [1])
+    unstated = {"state": None, "succeeded": None, "failed": None, "error": None}
+    assert tries.run(job(result="{header:X-Result}", **unstated)) == [1]
+
+
+def test_a_secret_at_the_cut_is_hidden_whole(
+    scripted: ScriptedBackend, set_connection: SetConnection, tries: Tries
+) -> None:
+    secret = "key-of-the-connection"
+    set_connection(scripted.url, password=secret)
+    submitted(scripted)
+    state(scripted, "failed", error={"message": {"x" * 185: secret}})
+    with pytest.raises(JobFailedError) as failed:
+        tries.run(job())
+    assert secret[:6] not in str(failed.value)

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
+from airflow_mirrordb.client.calls.argument_names import remedy_for
 from airflow_mirrordb.client.errors import InvalidRequestError
-from airflow_mirrordb.client.messages.request import BodyOptions
+from airflow_mirrordb.client.messages.request import BodyOptions, MirrorDBRequest
 from airflow_mirrordb.job_arguments import JobArguments
 
 
@@ -35,13 +36,22 @@ class JobOptions(BodyOptions, total=False):
 
 
 _NAMES = frozenset(field.name for field in fields(JobArguments)) - {"rendered"}
+#: Arguments of a call of its own, beside those of a submit and of a job.
+_OF_CALLS = ("method_name", "sink", "output_path", "cancel_on_kill")
 
 
 def divided(options: Mapping[str, Any]) -> tuple[JobArguments, dict[str, Any]]:
     """Return how a job is followed, and what its submit says.
 
-    :raises InvalidRequestError: if an argument of the first cannot be meant; names it
+    :raises InvalidRequestError: if an argument of the first cannot be meant, or does not exist; names it
     """
+    known = {*JobOptions.__annotations__, *(field.name for field in fields(MirrorDBRequest)), *_OF_CALLS}
+    for name in options:
+        if name not in known:
+            message = (
+                f"{name}: there is no such argument; {remedy_for(name, sorted(JobOptions.__annotations__))}"
+            )
+            raise InvalidRequestError(message=message, field=name)
     said = {name: value for name, value in options.items() if name in _NAMES}
     if said.get("timeout", 0) is None:
         del said["timeout"]

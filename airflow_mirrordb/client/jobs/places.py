@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 
 #: Characters of a value that an error quotes.
 MAX_SHOWN = 100
+#: How it is said where the job, its result or its cancel is.
+_PLACES = {
+    "job": "job='api/jobs/{id}'",
+    "result": "result='api/jobs/{id}/rows'",
+    "cancel": "cancel='POST api/jobs/{id}/cancel'",
+}
 #: Characters of a value that is kept for later.
 MAX_KEPT = 4_000
 #: Names of a body that an error tells.
@@ -97,7 +103,7 @@ def job_of(
     job = RemoteJob(
         endpoint="",
         base_url=prepared.base_url,
-        values=_values_of(arguments, found, hide),
+        values=values_of(arguments, response, hide),
         submitted=now,
         poll_from=now + (retry_after(response.headers, now) or 0.0),
         deadline=now + arguments.timeout,
@@ -106,19 +112,19 @@ def job_of(
     said = request_of("job", arguments.job)
     try:
         if said is not None:
-            page = _page_of(said, found, sent)
+            page = _page_of("job", said, found, sent)
             query = filled_values(said.query, found)
             return replace(job, endpoint=page.request.endpoint, query=query, target=page.target)
         for name in LOCATIONS:
             if url := response.headers.get(name):
-                page = _linked(url, sent)
+                page = _linked("job", url, sent)
                 endpoint, is_monitor = page.request.endpoint, name in MONITORS
                 return replace(job, endpoint=endpoint, target=page.target, is_monitor=is_monitor)
     except (PlaceError, BadLinkError) as error:
         raise _unknown(hide(f"job: {error}"), response, prepared.request) from error
     if response.status == HTTPStatus.ACCEPTED or arguments.state is not None:
         names = ", ".join(LOCATIONS)
-        message = f"it has none of the headers {names}; say where the job is, as job='api/jobs/{{id}}'"
+        message = f"it has none of the headers {names}; say where the job is, as {_PLACES['job']}"
         raise _unknown(message, response, prepared.request)
     return None
 
@@ -153,7 +159,7 @@ def result_of(said: JobRequest, body: Any, job: RemoteJob, prepared: PreparedReq
         value = _in_body(text, body)
         return job.values.get(text, ABSENT) if value is ABSENT else value
 
-    page = _page_of(said, found, prepared)
+    page = _page_of("result", said, found, prepared)
     query, accept = filled_values(said.query, found), said.accept or page.request.accept
     return replace(page, request=replace(page.request, query=query, accept=accept))
 
@@ -175,7 +181,7 @@ def cancel_of(said: JobRequest, body: Any, job: RemoteJob, prepared: PreparedReq
         own = replace(prepared.request, query=job.query)
         page = PageRequest(request=own, target=job.target)
     else:
-        page = _page_of(said, found, prepared)
+        page = _page_of("cancel", said, found, prepared)
         page = replace(page, request=replace(page.request, query=filled_values(said.query, found)))
     data = filled_values(said.data, found)
     request = replace(page.request, method=said.method, data=data, accept=None, full_response=False)
@@ -196,19 +202,24 @@ def filled_values(value: Any, found: Lookup) -> Any:
     return [filled_values(item, found) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _page_of(said: JobRequest, found: Lookup, prepared: PreparedRequest) -> PageRequest:
+def _page_of(name: str, said: JobRequest, found: Lookup, prepared: PreparedRequest) -> PageRequest:
     """Return the read of an endpoint with placeholders, or of the URL that one of them finds."""
     endpoint = said.endpoint or ""
     whole = PLACEHOLDER.fullmatch(endpoint)
     if whole and not placeholder(whole[1]).is_segments:
-        return _linked(str(_plain(whole[1], found)), prepared)
+        return _linked(name, str(_plain(whole[1], found)), prepared)
     filled = PLACEHOLDER.sub(lambda match: _segments(match[1], found), endpoint)
     return PageRequest(request=replace(prepared.request, endpoint=filled))
 
 
-def _linked(url: str, prepared: PreparedRequest) -> PageRequest:
-    base = PageRequest(request=prepared.request)
-    return followed(base, prepared.wire.target, url, prepared.base_url, rebase=False, what="the job")
+def _linked(name: str, url: str, prepared: PreparedRequest) -> PageRequest:
+    """Return the request of a URL of the backend's, which is that of the job, its result or its cancel."""
+    base, remedy = (
+        PageRequest(request=prepared.request),
+        f"say where by an id of its answer, as {_PLACES[name]}",
+    )
+    target = prepared.wire.target
+    return followed(base, target, url, prepared.base_url, rebase=False, what=f"the {name}", remedy=remedy)
 
 
 def _is_known(endpoint: str | None) -> bool:
@@ -280,13 +291,18 @@ def _in_body(text: str, body: Any) -> Any:
     return ABSENT if value is None else value
 
 
-def _values_of(arguments: JobArguments, found: Lookup, hide: Callable[[str], str]) -> dict[str, Any]:
-    """Return what of the answer to the submit is kept for later: names, and no secrets."""
+def values_of(
+    arguments: JobArguments, response: MirrorDBResponse, hide: Callable[[str], str]
+) -> dict[str, Any]:
+    """Return what of the answer to a submit is kept for later: names, and no secrets.
+
+    :param hide: takes secrets out of a text
+    """
     said = [request_of(name, getattr(arguments, name)) for name in ("result", "cancel")]
     values = dict[str, Any]()
     for text in (text for one in said if one is not None for text in one.placeholders):
         try:
-            value = found(text)
+            value = _found(text, response)
         except PlaceError:
             continue
         if isinstance(value, str | int) and len(shown := str(value)) <= MAX_KEPT and hide(shown) == shown:

@@ -158,7 +158,7 @@ def _judge_answer(
         raise MirrorDBError(message=message) from error
     if failed is not ABSENT:
         raise _failed(condition, failed, words_of_failure(response.body), hide)
-    told = found_in(condition, body, lambda value: _shown(value, hide))
+    told = hide(found_in(condition, body, lambda value: _shown(value, hide)))
     if holds:
         met = told if condition.function is None else ""
         return PollResult(state=state, found=_joined(response, met), response=response)

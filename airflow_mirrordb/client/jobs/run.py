@@ -13,8 +13,10 @@ from airflow_mirrordb.client.bodies.encoding import encode
 from airflow_mirrordb.client.calls.reporting import Reporting
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.pages.next_links import BadLinkError, PageRequest
+from airflow_mirrordb.client.collections.pages.pagination import pagination_of
 from airflow_mirrordb.client.collections.streams import Sink, Stream
 from airflow_mirrordb.client.errors import (
+    InvalidRequestError,
     InvalidResponseError,
     JobTimeoutError,
 )
@@ -25,12 +27,14 @@ from airflow_mirrordb.client.jobs.places import (
     check_places,
     job_of,
     result_of,
+    values_of,
 )
 from airflow_mirrordb.client.jobs.polls import PollResult, PollState
 from airflow_mirrordb.client.jobs.watch import JobWatch, linked
 from airflow_mirrordb.client.messages.request import MirrorDBRequest, PreparedRequest, attach_request
 from airflow_mirrordb.client.messages.response import MirrorDBResponse
 from airflow_mirrordb.job_arguments import JobArguments, request_of
+from airflow_mirrordb.media_types import check_accept
 
 if TYPE_CHECKING:
     from airflow_mirrordb.client.mirrordb import GenericMirrorDB
@@ -119,10 +123,11 @@ class JobRun:
         """Return the submit, once it is known that the job may be polled, read and cancelled.
 
         :raises EndpointNotAllowedError: if no registered pattern allows one of these, or the submit
-        :raises InvalidRequestError: if the submit cannot be sent
+        :raises InvalidRequestError: if the submit cannot be sent, or the result could not be asked for
         """
         with self._reporting:
             check_places(self._client, self.arguments, self.submit)
+            self._check_result()
             return self._client.prepare(self.submit)
 
     @property
@@ -213,7 +218,8 @@ class JobRun:
         :param prepared: the submit
         """
         if self.arguments.result is not None:
-            job = RemoteJob(endpoint=prepared.request.endpoint)
+            values = values_of(self.arguments, response, self._client.without_secrets)
+            job = RemoteJob(endpoint=prepared.request.endpoint, values=values)
             with self._reporting:
                 return await self._read(self._place_of_result(response, job, prepared), sink, most_bytes)
         if sink is not None:
@@ -235,6 +241,24 @@ class JobRun:
         return self._cancelled
 
     # -- inside ----------------------------------------------------------------------------------
+
+    def _check_result(self) -> None:
+        """Check what only the result needs, before a job runs for hours to make it.
+
+        :raises InvalidRequestError: if its pages, or its media types, cannot be asked for
+        """
+        said = request_of("result", self.arguments.result)
+        if said is None:
+            return
+        accept = said.accept or self._result.accept
+        try:
+            if accept is not None:
+                check_accept(accept)
+        except ValueError as error:
+            wrong = InvalidRequestError(message=f"result.accept: {error}", field="result.accept")
+            raise attach_request(wrong, self.submit) from None
+        if self._result.paginate is not None:
+            pagination_of(replace(self._result, accept=accept))
 
     async def _done(
         self,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.bodies.errors.details import problem_of
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.pages.next_links import PageRequest
@@ -20,9 +21,10 @@ from airflow_mirrordb.client.errors import (
     ResponseError,
 )
 from airflow_mirrordb.client.jobs.places import RemoteJob
-from airflow_mirrordb.client.jobs.polls import PollResult, PollState, judge
+from airflow_mirrordb.client.jobs.polls import MAX_HIDDEN, MAX_SHOWN, PollResult, PollState, judge
 from airflow_mirrordb.client.messages.request import MirrorDBRequest, PreparedRequest, attach_request
 from airflow_mirrordb.client.messages.response import MirrorDBResponse
+from airflow_mirrordb.client.retries.wait_headers import retry_after
 from airflow_mirrordb.conditions import Condition
 from airflow_mirrordb.job_arguments import AZURE, JobArguments, is_empty
 from airflow_mirrordb.paths import ABSENT, PathError, parse_path, value_at
@@ -34,8 +36,6 @@ log = logging.getLogger(__name__)
 
 #: Seconds after the submit in which a 404 only says that the job is not there yet.
 FIRST_SECONDS = 60.0
-#: Characters of progress that are logged.
-MAX_PROGRESS = 200
 Outcome = MirrorDBResponse | MirrorDBError
 
 
@@ -131,6 +131,10 @@ class JobWatch:
     def _judged(self, job: RemoteJob, outcome: Outcome, state: PollState, now: float) -> PollResult:
         """Return what a poll means; the errors are those of :meth:`poll`."""
         arguments, condition = self._criteria_of(job)
+        is_stated = arguments.state is not None
+        if not is_stated and isinstance(outcome, MirrorDBResponse) and outcome.status == HTTPStatus.ACCEPTED:
+            wait = retry_after(outcome.headers, now) or 0.0  # it runs, whatever pending_statuses says
+            return PollResult(state=PollState(seen=True), found="answered 202", wait=wait)
         try:
             return judge(
                 outcome,
@@ -174,7 +178,8 @@ class JobWatch:
     def _failed(self, job: RemoteJob, state: Any, words: str, message: str = "") -> JobFailedError:
         field = self._criteria_of(job)[0].state or ""
         if not message:
-            message = "the job failed" if state is True else f"the job failed: its {field} is {state!r:.200}"
+            told = "" if state is True else f": its {field} is {self._shown(state)}"
+            message = f"the job failed{told}"
             message = f"{message}: {words}" if words else message
         hide = self._client.without_secrets
         error = JobFailedError(
@@ -186,7 +191,11 @@ class JobWatch:
         """Return what ``error`` finds in the body of a job, as one text; nothing if there is none."""
         response = outcome if isinstance(outcome, MirrorDBResponse) else getattr(outcome, "response", None)
         found = ABSENT if response is None else _at(response.data, self._criteria_of(job)[0].error)
-        return "" if is_empty(found) else problem_of(found)[1] or repr(found)[:MAX_PROGRESS]
+        return "" if is_empty(found) else problem_of(found)[1] or self._shown(found)
+
+    def _shown(self, value: Any) -> str:
+        """Return a value of a body as it may be told; secrets are hidden before any is cut."""
+        return self._client.without_secrets(shortened(repr(value), MAX_HIDDEN))[:MAX_SHOWN]
 
     def _tell(self, job: RemoteJob, result: PollResult, outcome: Outcome, now: float) -> None:
         if failures := result.state.failures:
@@ -196,7 +205,7 @@ class JobWatch:
         if isinstance(outcome, MirrorDBResponse):
             progress = _at(outcome.data, self._arguments.progress)
             if not is_empty(progress):
-                found += f", progress is {self._client.without_secrets(repr(progress))[:MAX_PROGRESS]}"
+                found += f", progress is {self._shown(progress)}"
         if found != self._told:
             self._told = found
             self.tell(job, logging.INFO, f"{found}, {now - job.submitted:.0f} s after the submit")

@@ -137,6 +137,7 @@ def followed(
     rebase: bool,
     redirected: WireRequest | None = None,
     what: str = "the next page",
+    remedy: str = "set 'rebase': True in paginate",
 ) -> PageRequest:
     """Return the request of a link, absolute or relative to the page that it was found on.
 
@@ -151,11 +152,12 @@ def followed(
     :param redirected: what the page answers, if a redirect led to that: a relative link begins there (RFC
         3986, section 5.1.3)
     :param what: what is there, for the error
+    :param remedy: what mends it that this is another host, if the backend is behind a proxy
     :raises BadLinkError: if it is no URL, or leads elsewhere
     """
     origin, prefix = base_of(base_url)
     asked_from, found = (origin, sent) if redirected is None else (redirected.origin, redirected.target)
-    parts = _parts_of(reference, asked_from, found, origin, rebase=rebase, what=what)
+    parts = _parts_of(reference, asked_from, found, origin, rebase=rebase, words=(what, remedy))
     path = quote(parts.path, safe=_AS_IT_IS)
     query = f"?{quote(parts.query, safe=_AS_IT_IS)}" if parts.query else ""
     # A backend behind a gateway that adds the prefix does not know of it.
@@ -175,7 +177,7 @@ def followed(
 
 
 def _parts_of(
-    reference: str, asked_from: URL, target: str, origin: URL, *, rebase: bool, what: str
+    reference: str, asked_from: URL, target: str, origin: URL, *, rebase: bool, words: tuple[str, str]
 ) -> SplitResult:
     """Return the parts of the URL that a link on a page means, which leads to the backend.
 
@@ -183,7 +185,7 @@ def _parts_of(
     :param origin: of the backend
     :raises BadLinkError: if it is no URL, or leads elsewhere
     """
-    link = _joined(f"{asked_from}{target}", reference)
+    link, (what, remedy) = _joined(f"{asked_from}{target}", reference), words
     if link is None:
         raise BadLinkError(f"{what} is told as {shortened(shown(reference), 200)!r}, which is no URL")
     parts, place = link
@@ -193,8 +195,6 @@ def _parts_of(
         )
     if not rebase and _address(place) != _address(origin):
         elsewhere = shortened(str(place), 300)
-        mends = {"the next page": "set 'rebase': True in paginate"}
-        remedy = mends.get(what, "say where by an id of its answer, as job='api/jobs/{id}'")
         raise BadLinkError(
             f"{what} is at {elsewhere}, and requests stay at {origin}; if that is the same backend"
             f" behind a proxy, {remedy}"
