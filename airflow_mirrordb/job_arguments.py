@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_mirrordb.conditions import Condition, check_path, same
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 POLL_INTERVAL = 30.0
 #: Default of ``timeout``, in seconds: a day.
 TIMEOUT = 86_400.0
+#: Default of ``max_failures``.
+MAX_FAILURES = 5
 #: What the answer to a submit may say of the job in a header, the first of them that is there: the monitor of
 #: Azure's guidelines and of its Resource Manager, then RFC 9110 (section 10.2.2 and 8.7).
 MONITORS = ("Operation-Location", "Azure-AsyncOperation")
@@ -116,7 +118,7 @@ class JobArguments:
     cancel: str | Mapping[str, Any] | None = None
     poll_interval: float = POLL_INTERVAL
     timeout: float = TIMEOUT
-    max_failures: int = 5
+    max_failures: int = MAX_FAILURES
     rendered: Sequence[str] = ()
 
     def __post_init__(self) -> None:
@@ -154,6 +156,8 @@ class JobArguments:
         )
 
 
+#: The arguments that say how a job is followed, as its author gives them.
+JOB_FIELDS = tuple(field.name for field in fields(JobArguments) if field.name != "rendered")
 #: How a status monitor of Azure's tells its state (Microsoft REST API Guidelines, "Long-Running Operations").
 AZURE: Mapping[str, Any] = {
     "state": "status",

@@ -22,7 +22,7 @@ from airflow_mirrordb.client.collections.streams import Sink, Stream
 from airflow_mirrordb.client.connected import Connected
 from airflow_mirrordb.client.endpoints.patterns import Method
 from airflow_mirrordb.client.errors import InvalidRequestError, MirrorDBError, remedy
-from airflow_mirrordb.client.jobs.options import JobOptions, divided
+from airflow_mirrordb.client.jobs.options import JobOptions, split_options
 from airflow_mirrordb.client.jobs.run import JobRun
 from airflow_mirrordb.client.messages.full_response import full_response
 from airflow_mirrordb.client.messages.request import (
@@ -194,7 +194,7 @@ class GenericMirrorDB(Connected):
 
         The other errors are those of :meth:`request`.
         """
-        arguments, said = divided({**options, "data": data_given(data, options)})
+        arguments, said = split_options({**options, "data": data_given(data, options)})
         said["method_name"] = method_name
         run = self.begin_job(request_of("POST", endpoint, said), arguments)
         return (await run.run(sink, cancel_on_kill=cancel_on_kill)).result

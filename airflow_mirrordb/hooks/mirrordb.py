@@ -16,7 +16,7 @@ from airflow_mirrordb.client.collections.bulk_report import BulkReport
 from airflow_mirrordb.client.endpoints.patterns import Method
 from airflow_mirrordb.client.errors import BulkError
 from airflow_mirrordb.client.jobs.cancel import LONGEST_CANCEL
-from airflow_mirrordb.client.jobs.options import JobOptions, divided
+from airflow_mirrordb.client.jobs.options import JobOptions, split_options
 from airflow_mirrordb.client.messages.request import (
     BodyOptions,
     MirrorDBRequest,
@@ -196,14 +196,14 @@ class MirrorDBHook(ConnectedHook):
         """
         check_storage(output_path)
         client = self.get_conn()
-        arguments, said = divided({**options, "data": data_given(data, options)})
+        arguments, said = split_options({**options, "data": data_given(data, options)})
         run = client.begin_job(request_of("POST", endpoint, {**said, "method_name": method_name}), arguments)
         prepared = run.prepare()
         response = self.send(prepared)
         job = run.begun(response, prepared)
         sink = sink_for(output_path)
         if job is None:
-            return self._run(run.at_once(response, prepared, sink=sink)).value().response.result
+            return self.run_to_end(run.at_once(response, prepared, sink=sink)).response.result
         finished = self.run_to_end(run.finish(job, sink=sink, cancel_on_kill=cancel_on_kill))
         return finished.response.result
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import AirflowException
 
 from airflow_mirrordb.compat import end_of_deferral
-from airflow_mirrordb.job_arguments import POLL_INTERVAL, TIMEOUT
+from airflow_mirrordb.job_arguments import JOB_FIELDS, MAX_FAILURES, POLL_INTERVAL, TIMEOUT
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator
 from airflow_mirrordb.task.arguments import fields_of, parse_argument, refuse_changed
 from airflow_mirrordb.task.checks import check_written, naming, refuse_sensitive
-from airflow_mirrordb.task.job_arguments import JOB_FIELDS, check_job_arguments, job_arguments_of
+from airflow_mirrordb.task.job_arguments import check_job_arguments, job_arguments_of
 from airflow_mirrordb.task.link import link
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class MirrorDBJobOperator(MirrorDBCreateOperator):
         cancel: str | Mapping[str, Any] | None = None,
         poll_interval: float | str = POLL_INTERVAL,
         timeout: float | str = TIMEOUT,
-        max_failures: int | str = 5,
+        max_failures: int | str = MAX_FAILURES,
         cancel_on_kill: bool = True,
         durable: bool = True,
         **kwargs: Any,
@@ -146,7 +146,7 @@ class MirrorDBJobOperator(MirrorDBCreateOperator):
         self._is_ended = True
         if self._run is None or self._job is None or self._cancel_words:
             return
-        if self._run.was_cancelled or self._run.is_over:
+        if self._run.was_cancelled or self._run.is_done:
             return
         if not self.cancel_on_kill:
             self._cancel_words = "it is left running, since cancel_on_kill is False"

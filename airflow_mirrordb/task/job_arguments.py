@@ -5,27 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_mirrordb.job_arguments import JobArguments
+from airflow_mirrordb.job_arguments import JOB_FIELDS, JobArguments
 from airflow_mirrordb.task.arguments import parse_argument, plain_if_json
 from airflow_mirrordb.task.checks import check_flags, check_paginate_argument, check_path_arguments
 from airflow_mirrordb.task.templates import has_template
 
-#: The arguments of an operator that say how its job is followed.
-JOB_FIELDS = (
-    "job",
-    "state",
-    "succeeded",
-    "failed",
-    "running",
-    "error",
-    "progress",
-    "result",
-    "paginate",
-    "cancel",
-    "poll_interval",
-    "timeout",
-    "max_failures",
-)
 _NUMBERS = ("poll_interval", "timeout", "max_failures")
 _STATES = ("succeeded", "failed", "running")
 #: What stands for a template while constants are checked: of each kind a value that contradicts nothing.

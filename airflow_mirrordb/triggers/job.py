@@ -113,7 +113,7 @@ class MirrorDBJobTrigger(StoredArguments, BaseTrigger):
         if not self.cancel_on_kill:
             log.info("%s: the job is left running, since cancel_on_kill is False", name)
             return
-        if self._following is not None and self._following.is_over:
+        if self._following is not None and self._following.is_done:
             log.info("%s: the job is not cancelled, since it is done", name)
             return
         try:

@@ -11,7 +11,7 @@ from airflow_mirrordb.client.collections.pages.next_links import BadLinkError, P
 from airflow_mirrordb.client.errors import JobFailedError, MirrorDBError, ResponseError
 from airflow_mirrordb.client.jobs.places import PlaceError, RemoteJob, cancel_of
 from airflow_mirrordb.client.jobs.polls import PollState
-from airflow_mirrordb.client.jobs.watch import JobWatch, linked
+from airflow_mirrordb.client.jobs.watch import JobWatch, prepare_linked
 from airflow_mirrordb.client.messages.response import GONE
 from airflow_mirrordb.client.retries.retry import Progress
 from airflow_mirrordb.job_arguments import JobRequest
@@ -50,7 +50,7 @@ async def _sent(
     client: GenericMirrorDB, watch: JobWatch, said: JobRequest, job: RemoteJob, now: float
 ) -> Outcome:
     page = await _place(client, watch, said, job)
-    prepared = linked(client, page)
+    prepared = prepare_linked(client, page)
     # a second one finds the job cancelled, so it is repeated even where writes are not
     prepared = replace(prepared, wire=replace(prepared.wire, repeatable=True))
     try:

@@ -9,7 +9,7 @@ from typing import Any
 from airflow_mirrordb.client.calls.argument_names import remedy_for
 from airflow_mirrordb.client.errors import InvalidRequestError
 from airflow_mirrordb.client.messages.request import BodyOptions, MirrorDBRequest
-from airflow_mirrordb.job_arguments import JobArguments
+from airflow_mirrordb.job_arguments import JOB_FIELDS, JobArguments
 
 
 class JobOptions(BodyOptions, total=False):
@@ -35,12 +35,11 @@ class JobOptions(BodyOptions, total=False):
     max_failures: int
 
 
-_NAMES = frozenset(field.name for field in fields(JobArguments)) - {"rendered"}
 #: Arguments of a call of its own, beside those of a submit and of a job.
 _OF_CALLS = ("method_name", "sink", "output_path", "cancel_on_kill")
 
 
-def divided(options: Mapping[str, Any]) -> tuple[JobArguments, dict[str, Any]]:
+def split_options(options: Mapping[str, Any]) -> tuple[JobArguments, dict[str, Any]]:
     """Return how a job is followed, and what its submit says.
 
     :raises InvalidRequestError: if an argument of the first cannot be meant, or does not exist; names it
@@ -52,10 +51,10 @@ def divided(options: Mapping[str, Any]) -> tuple[JobArguments, dict[str, Any]]:
                 f"{name}: there is no such argument; {remedy_for(name, sorted(JobOptions.__annotations__))}"
             )
             raise InvalidRequestError(message=message, field=name)
-    said = {name: value for name, value in options.items() if name in _NAMES}
+    said = {name: value for name, value in options.items() if name in JOB_FIELDS}
     if said.get("timeout", 0) is None:
         del said["timeout"]
-    rest = {name: value for name, value in options.items() if name not in _NAMES}
+    rest = {name: value for name, value in options.items() if name not in JOB_FIELDS}
     rest["timeout"] = rest.pop("request_timeout", None)
     return arguments_of(said), rest
 

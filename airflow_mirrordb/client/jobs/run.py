@@ -30,7 +30,7 @@ from airflow_mirrordb.client.jobs.places import (
     values_of,
 )
 from airflow_mirrordb.client.jobs.polls import PollResult, PollState
-from airflow_mirrordb.client.jobs.watch import JobWatch, linked
+from airflow_mirrordb.client.jobs.watch import JobWatch, prepare_linked
 from airflow_mirrordb.client.messages.request import MirrorDBRequest, PreparedRequest, attach_request
 from airflow_mirrordb.client.messages.response import MirrorDBResponse
 from airflow_mirrordb.job_arguments import JobArguments, request_of
@@ -108,7 +108,7 @@ class JobRun:
         self._watch = JobWatch(client, arguments, poll, clock, reporting.name_of)
         self._cancelled: Outcome | None = None
         #: Whether it was seen that the job is done: it must not be cancelled any more.
-        self.is_over = False
+        self.is_done = False
 
     async def run(self, sink: Sink | None, *, cancel_on_kill: bool) -> MirrorDBResponse:
         """Submit the job, and return its result; see :meth:`GenericMirrorDB.run_job`."""
@@ -200,7 +200,7 @@ class JobRun:
             if cancel_on_kill:
                 await asyncio.shield(self.cancel(job))
             raise
-        self.is_over = True
+        self.is_done = True
         with self._reporting:
             return await self._fetched(job, done, sink, most_bytes)
 
@@ -318,7 +318,7 @@ class JobRun:
             raise attach_request(wrong, asked.request) from error
 
     async def _read(self, page: PageRequest, sink: Sink | None, most_bytes: float) -> Finished:
-        answer = await self._client.send(linked(self._client, page), sink=sink, most_bytes=most_bytes)
+        answer = await self._client.send(prepare_linked(self._client, page), sink=sink, most_bytes=most_bytes)
         return Finished(response=answer, request=page.request)
 
     async def _end_in_vain(self, job: RemoteJob, result: PollResult) -> NoReturn:

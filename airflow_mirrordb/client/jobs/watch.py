@@ -73,7 +73,7 @@ class JobWatch:
         :raises EndpointNotAllowedError: if no registered pattern allows it
         :raises InvalidRequestError: if it cannot be sent, or the connection leads to another backend now
         """
-        prepared = linked(self._client, PageRequest(request=self.request_of(job), target=job.target))
+        prepared = prepare_linked(self._client, PageRequest(request=self.request_of(job), target=job.target))
         if job.base_url and job.base_url != prepared.base_url:
             message = (
                 f"base_url: the job was submitted at {job.base_url}, and the connection leads to"
@@ -211,7 +211,7 @@ class JobWatch:
             self.tell(job, logging.INFO, f"{found}, {now - job.submitted:.0f} s after the submit")
 
 
-def linked(client: GenericMirrorDB, page: PageRequest) -> PreparedRequest:
+def prepare_linked(client: GenericMirrorDB, page: PageRequest) -> PreparedRequest:
     """Return a request as it is sent, to where a URL of the backend's says, if it has one.
 
     The errors are those of :meth:`JobWatch.prepare`.
