@@ -146,10 +146,12 @@ def build(folder: Path) -> Path:
     return wheel
 
 
-def run(lane: Lane, wheel: Path, folder: Path) -> Outcome:
+def run(lane: Lane, wheel: Path, folder: Path, *, slow: bool = True) -> Outcome:
     """Install a lane in a folder and run its tests there, where the package is not but in the wheel.
 
     What they print is in ``LANE.log`` of the folder, as it comes.
+
+    :param slow: False to leave out those that are marked slow
     """
     home = folder / lane.name
     home.mkdir()
@@ -167,6 +169,7 @@ def run(lane: Lane, wheel: Path, folder: Path) -> Outcome:
     options = ["-o", "addopts=--strict-markers", "-p", "no:cacheprovider", "-q", "--junitxml=report.xml"]
     # what older versions say of themselves is not our concern; all other warnings are still errors
     options += ["-W", "default::DeprecationWarning", "-W", "default::FutureWarning"]
+    options += [] if slow else ["-m", "not slow"]
     log = folder / f"{lane.name}.log"
     with log.open("w") as written:
         done = subprocess.run(

@@ -132,6 +132,7 @@ def test_a_failed_job_is_told_by_the_worker_alone(
     assert "the job failed" not in "".join(told())
 
 
+@since_3_3
 @pytest.mark.usefixtures("triggerer", "told")
 def test_a_sensor_that_begins_too_late_polls_once(
     scripted: ScriptedBackend, set_connection: SetConnection, caplog: pytest.LogCaptureFixture
@@ -147,6 +148,7 @@ def test_a_sensor_that_begins_too_late_polls_once(
     assert "waiting for state to be 'done', for at most 0 s" in caplog.text
 
 
+@since_3_3
 def test_a_task_without_a_worker_says_what_is_asked(
     scripted: ScriptedBackend, set_connection: SetConnection, triggerer: object, told: Callable[[], list[str]]
 ) -> None:
