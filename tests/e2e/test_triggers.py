@@ -19,12 +19,15 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 import airflow_mirrordb.triggers
 from airflow_mirrordb.client import MirrorDBError, MirrorDBRequest, NotFoundError, Progress
+from airflow_mirrordb.client.jobs.places import RemoteJob
 from airflow_mirrordb.client.jobs.polls import PollState
 from airflow_mirrordb.conditions import Condition
+from airflow_mirrordb.job_arguments import JobArguments
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 from airflow_mirrordb.task.outcomes.events import read_event
 from airflow_mirrordb.task.serialization import from_text, to_text
 from airflow_mirrordb.triggers.event import MirrorDBEventTrigger
+from airflow_mirrordb.triggers.job import MirrorDBJobTrigger
 from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, MirrorDBWaitTrigger, arguments
 from airflow_mirrordb.triggers.sensor import MirrorDBSensorTrigger
 from airflow_mirrordb.triggers.start import MirrorDBReadStartTrigger, MirrorDBSensorStartTrigger
@@ -70,6 +73,37 @@ TRIGGERS = [
         deadline=1_900_000_000.25,
         max_failures=None,
         max_event_bytes=1000,
+    ),
+    MirrorDBJobTrigger(
+        "elsewhere",
+        request={"method": "GET", "endpoint": "/", "headers": {"X-Team": "authors"}, "timeout": 2.5},
+        arguments=asdict(
+            JobArguments(
+                job={"endpoint": "api/runs", "query": {"run_id": "{run.id}"}},
+                state="done && (error && 'ö' || 'done') || 'runs'",
+                succeeded=["done"],
+                failed=["ö", 7, False],
+                running=[None, "runs"],
+                result={"endpoint": "api/runs/{run.id}/rows", "accept": "text/csv"},
+                paginate={"style": "header", "next": "Locator", "param": "locator"},
+                cancel={"method": "POST", "endpoint": "api/cancel", "data": {"ids": ["{run.id}", None]}},
+                rendered=["failed"],
+            )
+        ),
+        job=asdict(
+            RemoteJob(
+                endpoint="api/runs",
+                query={"run_id": 2**53},
+                target="/api/runs?run_id=7&sig=%C3%B6",
+                values={"run.id": 2**53},
+                deadline=1_900_000_000.25,
+            )
+        ),
+        state=asdict(PollState(failures=2, seen=True)),
+        resume_at=1_800_000_000.5,
+        cancel_on_kill=False,
+        max_event_bytes=1000,
+        output_path="s3://store@bucket/rows.jsonl",
     ),
     MirrorDBEventTrigger(
         "elsewhere",
@@ -156,7 +190,7 @@ def given_to(trigger: BaseTrigger) -> dict[str, Any]:
 def arguments_of(trigger: BaseTrigger) -> dict[str, Any]:
     """Return what a trigger was made with, be it stored or not: fields that are left out are there."""
     arguments = given_to(trigger)
-    kinds = {"request": MirrorDBRequest, "progress": Progress, "condition": Condition, "state": PollState}
+    kinds = getattr(trigger, "fields_of_arguments", {})
     for name, value in arguments.items():
         if name in kinds and value:
             arguments[name] = kinds[name](**value)
