@@ -309,7 +309,7 @@ SEAMS = {
     },
     "airflow_mirrordb.client.jobs.polls": {
         "redaction of what a failure says": "_failed",
-        "redaction of what a field holds": "_shown",
+        "redaction of what a field holds": "shown",
     },
     "airflow_mirrordb.task.outcomes.result": {
         "results that XComs refuse": "storable",

@@ -158,7 +158,7 @@ def _judge_answer(
         raise MirrorDBError(message=message) from error
     if failed is not ABSENT:
         raise _failed(condition, failed, words_of_failure(response.body), hide)
-    told = hide(found_in(condition, body, lambda value: _shown(value, hide)))
+    told = hide(found_in(condition, body, lambda value: shown(value, hide)))
     if holds:
         met = told if condition.function is None else ""
         return PollResult(state=state, found=_joined(response, met), response=response)
@@ -214,7 +214,7 @@ def _failed(condition: Condition, state: Any, words: str, hide: Callable[[str], 
     :param words: what its body says of that
     """
     detail = hide(words)
-    told = f"{condition.field} is {_shown(state, hide)}, so what is waited for will not come"
+    told = f"{condition.field} is {shown(state, hide)}, so what is waited for will not come"
     return FailedStateError(
         message=f"{told}: {detail}" if detail else told,
         field=condition.field or "",
@@ -223,7 +223,7 @@ def _failed(condition: Condition, state: Any, words: str, hide: Callable[[str], 
     )
 
 
-def _shown(value: Any, hide: Callable[[str], str]) -> str:
+def shown(value: Any, hide: Callable[[str], str]) -> str:
     """Return a value of a body as it may be told: in at most 200 characters, without secrets."""
     return hide(shortened(repr(value), MAX_HIDDEN))[:MAX_SHOWN]
 

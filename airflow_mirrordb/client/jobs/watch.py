@@ -8,7 +8,6 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.bodies.errors.details import problem_of
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.pages.next_links import PageRequest
@@ -21,7 +20,7 @@ from airflow_mirrordb.client.errors import (
     ResponseError,
 )
 from airflow_mirrordb.client.jobs.places import RemoteJob
-from airflow_mirrordb.client.jobs.polls import MAX_HIDDEN, MAX_SHOWN, PollResult, PollState, judge
+from airflow_mirrordb.client.jobs.polls import PollResult, PollState, judge, shown
 from airflow_mirrordb.client.messages.request import MirrorDBRequest, PreparedRequest, attach_request
 from airflow_mirrordb.client.messages.response import MirrorDBResponse
 from airflow_mirrordb.client.retries.wait_headers import retry_after
@@ -178,7 +177,7 @@ class JobWatch:
     def _failed(self, job: RemoteJob, state: Any, words: str, message: str = "") -> JobFailedError:
         field = self._criteria_of(job)[0].state or ""
         if not message:
-            told = "" if state is True else f": its {field} is {self._shown(state)}"
+            told = "" if state is True else f": its {field} is {shown(state, self._client.without_secrets)}"
             message = f"the job failed{told}"
             message = f"{message}: {words}" if words else message
         hide = self._client.without_secrets
@@ -191,11 +190,7 @@ class JobWatch:
         """Return what ``error`` finds in the body of a job, as one text; nothing if there is none."""
         response = outcome if isinstance(outcome, MirrorDBResponse) else getattr(outcome, "response", None)
         found = ABSENT if response is None else _at(response.data, self._criteria_of(job)[0].error)
-        return "" if is_empty(found) else problem_of(found)[1] or self._shown(found)
-
-    def _shown(self, value: Any) -> str:
-        """Return a value of a body as it may be told; secrets are hidden before any is cut."""
-        return self._client.without_secrets(shortened(repr(value), MAX_HIDDEN))[:MAX_SHOWN]
+        return "" if is_empty(found) else problem_of(found)[1] or shown(found, self._client.without_secrets)
 
     def _tell(self, job: RemoteJob, result: PollResult, outcome: Outcome, now: float) -> None:
         if failures := result.state.failures:
@@ -205,7 +200,7 @@ class JobWatch:
         if isinstance(outcome, MirrorDBResponse):
             progress = _at(outcome.data, self._arguments.progress)
             if not is_empty(progress):
-                found += f", progress is {self._shown(progress)}"
+                found += f", progress is {shown(progress, self._client.without_secrets)}"
         if found != self._told:
             self._told = found
             self.tell(job, logging.INFO, f"{found}, {now - job.submitted:.0f} s after the submit")
