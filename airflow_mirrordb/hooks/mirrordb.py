@@ -200,12 +200,8 @@ class MirrorDBHook(ConnectedHook):
         run = client.begin_job(request_of("POST", endpoint, {**said, "method_name": method_name}), arguments)
         prepared = run.prepare()
         response = self.send(prepared)
-        job = run.begun(response, prepared)
         sink = sink_for(output_path)
-        if job is None:
-            return self.run_to_end(run.at_once(response, prepared, sink=sink)).response.result
-        finished = self.run_to_end(run.finish(job, sink=sink, cancel_on_kill=cancel_on_kill))
-        return finished.response.result
+        return self.run_to_end(run.follow(response, prepared, sink, cancel_on_kill=cancel_on_kill)).result
 
     def run_to_end(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine of this hook's client, which is cancelled when the caller is interrupted.

@@ -114,6 +114,23 @@ class JobRun:
         """Submit the job, and return its result; see :meth:`GenericMirrorDB.run_job`."""
         prepared = self.prepare()
         response = await self._client.send(prepared)
+        return await self.follow(response, prepared, sink, cancel_on_kill=cancel_on_kill)
+
+    async def follow(
+        self,
+        response: MirrorDBResponse,
+        prepared: PreparedRequest,
+        sink: Sink | None,
+        *,
+        cancel_on_kill: bool,
+    ) -> MirrorDBResponse:
+        """Return the result of a job that was submitted; the errors are those of :meth:`begun` too.
+
+        :param response: the answer to the submit
+        :param prepared: the submit
+
+        The other arguments and errors are those of :meth:`finish`.
+        """
         job = self.begun(response, prepared)
         if job is None:
             return (await self.at_once(response, prepared, sink=sink)).response
@@ -232,7 +249,7 @@ class JobRun:
 
         Takes at most ten seconds, and raises nothing of the client's.
 
-        :return: True if it is over; None if ``cancel`` says nothing
+        :return: True if it is over without a result; None if ``cancel`` says nothing
         """
         if self._cancelled is None:
             said = request_of("cancel", self.arguments.cancel)
