@@ -8,7 +8,7 @@ from typing import Any
 from airflow_mirrordb.job_arguments import JOB_FIELDS, JobArguments
 from airflow_mirrordb.task.arguments import parse_argument, plain_if_json
 from airflow_mirrordb.task.checks import check_flags, check_paginate_argument, check_path_arguments
-from airflow_mirrordb.task.templates import has_template
+from airflow_mirrordb.task.templates import has_template_in
 
 _NUMBERS = ("poll_interval", "timeout", "max_failures")
 _STATES = ("succeeded", "failed", "running")
@@ -49,18 +49,6 @@ def job_arguments_of(task: Any) -> JobArguments:
 
 def _known(name: str, value: Any) -> Any:
     """Return a value, or what stands for one that is not known before its templates are rendered."""
-    if _has_template_in(value):
+    if has_template_in(value):
         return _UNKNOWN.get(name)
     return value
-
-
-def _has_template_in(value: Any) -> bool:
-    waiting = [value]
-    for item in waiting:  # which grows on the way
-        if has_template(item):
-            return True
-        if isinstance(item, Mapping):
-            waiting += item.values()
-        elif isinstance(item, (list, tuple)):
-            waiting += item
-    return False

@@ -83,13 +83,7 @@ class RemembersTemplates(Templated):
 
     def is_rendered(self, name: str) -> bool:
         """Whether a template, or the output of a task, is or was in an argument."""
-        waiting = [self._templates.get(name)]
-        for value in waiting:  # which grows on the way
-            if has_template(value):
-                return True
-            if isinstance(value, dict | list):
-                waiting += value.values() if isinstance(value, dict) else value
-        return False
+        return has_template_in(self._templates.get(name))
 
     def refuse_nothing(self) -> None:
         """Check that nothing of what was given rendered to nothing; before rendering all is as it was given.
@@ -142,6 +136,19 @@ def _refuse_lost_names(template: Any, value: Any, place: str = "endpoint") -> No
 def has_template(value: object) -> bool:
     """Whether Airflow will make another value of one: it is a template, or the output of a task."""
     return _EXPRESSION.search(value) is not None if isinstance(value, str) else _makes_a_value(value)
+
+
+def has_template_in(value: Any) -> bool:
+    """Whether Airflow will make another value of one, or of something in it."""
+    waiting = [value]
+    for item in waiting:  # which grows on the way
+        if has_template(item):
+            return True
+        if isinstance(item, Mapping):
+            waiting += item.values()
+        elif isinstance(item, list | tuple):
+            waiting += item
+    return False
 
 
 def template_in(value: object) -> str | None:
