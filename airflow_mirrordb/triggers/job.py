@@ -22,7 +22,7 @@ from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES
 from airflow_mirrordb.task.link import linked_when_deferred
 from airflow_mirrordb.task.memory.stored_arguments import StoredArguments, given, restored
 from airflow_mirrordb.task.outcomes.events import OR_FILE, SuccessEvent, check_size, event_of, success_event
-from airflow_mirrordb.task.outcomes.log_lines import answered, name_of
+from airflow_mirrordb.task.outcomes.log_lines import AnswerLine, name_of
 
 log = logger_of_airflow(__name__)
 
@@ -166,7 +166,7 @@ class MirrorDBJobTrigger(StoredArguments, BaseTrigger):
                 most_bytes=self.max_event_bytes,
             )
         event = success_event(done.response, done.request)
-        log.info("%s: %s", name_of(done.request, self.mirrordb_conn_id), answered(event))
+        log.info("%s", AnswerLine(done.request, self.mirrordb_conn_id, event))
         check_size(event, self.max_event_bytes, or_file=OR_FILE if self.may_be_file else "")
         return event
 
