@@ -123,7 +123,7 @@ class JobArguments:
 
     def __post_init__(self) -> None:
         for name in ("job", "result", "cancel"):
-            request_of(name, getattr(self, name))
+            job_request_of(name, getattr(self, name))
         for name in ("state", "error", "progress"):
             if (path := getattr(self, name)) is not None:
                 check_path(name, path)
@@ -167,7 +167,7 @@ AZURE: Mapping[str, Any] = {
 }
 
 
-def request_of(name: str, given: str | Mapping[str, Any] | None) -> JobRequest | None:
+def job_request_of(name: str, given: str | Mapping[str, Any] | None) -> JobRequest | None:
     """Return what ``job``, ``result`` or ``cancel`` says; None if it says nothing.
 
     :raises ValueError: if it cannot be meant; begins with the name

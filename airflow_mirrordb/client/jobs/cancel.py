@@ -24,12 +24,12 @@ LONGEST_CANCEL = 10.0
 #: Statuses by which a cancel may be told that the job is over already, or gone, or that its URL is wrong.
 _MAYBE_OVER = (*GONE, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
 
-Outcome = tuple[bool | None, str]
+CancelOutcome = tuple[bool | None, str]
 
 
 async def cancel(
     client: GenericMirrorDB, watch: JobWatch, said: JobRequest | None, job: RemoteJob, now: float
-) -> Outcome:
+) -> CancelOutcome:
     """Cancel a job, and return whether it is over without a result, and in words what became of that.
 
     :param watch: polls it where only its body says how it is cancelled, and after a refusal
@@ -48,7 +48,7 @@ async def cancel(
 
 async def _sent(
     client: GenericMirrorDB, watch: JobWatch, said: JobRequest, job: RemoteJob, now: float
-) -> Outcome:
+) -> CancelOutcome:
     page = await _place(client, watch, said, job)
     prepared = prepare_linked(client, page)
     # a second one finds the job cancelled, so it is repeated even where writes are not
@@ -62,7 +62,7 @@ async def _sent(
     return True, f"it was cancelled: {response.status} to {said.method} {page.request.endpoint}"
 
 
-async def _seen(watch: JobWatch, job: RemoteJob) -> Outcome | None:
+async def _seen(watch: JobWatch, job: RemoteJob) -> CancelOutcome | None:
     """Poll the job once more, and return what became of it; None if it runs, or nobody knows."""
     try:
         is_done = (await watch.poll(job, PollState(seen=True))).response is not None

@@ -23,8 +23,8 @@ from airflow_mirrordb.job_arguments import (
     PLACEHOLDER,
     JobArguments,
     JobRequest,
+    job_request_of,
     placeholder,
-    request_of,
 )
 from airflow_mirrordb.paths import ABSENT, PathError
 
@@ -109,7 +109,7 @@ def job_of(
         deadline=now + arguments.timeout,
     )
     sent = replace(prepared, request=MirrorDBRequest(method="GET", endpoint=""))
-    said = request_of("job", arguments.job)
+    said = job_request_of("job", arguments.job)
     try:
         if said is not None:
             page = _page_of("job", said, found, sent)
@@ -136,7 +136,7 @@ def check_places(client: GenericMirrorDB, arguments: JobArguments, submit: Mirro
     :raises EndpointNotAllowedError: if no registered pattern allows one of these, whatever its names are
     """
     for name in ("job", "result", "cancel"):
-        said = request_of(name, getattr(arguments, name))
+        said = job_request_of(name, getattr(arguments, name))
         if said is None or not _is_known(said.endpoint):
             continue
         method: Method = said.method if name == "cancel" else "GET"
@@ -298,7 +298,7 @@ def values_of(
 
     :param hide: takes secrets out of a text
     """
-    said = [request_of(name, getattr(arguments, name)) for name in ("result", "cancel")]
+    said = [job_request_of(name, getattr(arguments, name)) for name in ("result", "cancel")]
     values = dict[str, Any]()
     for text in (text for one in said if one is not None for text in one.placeholders):
         try:

@@ -20,7 +20,7 @@ from airflow_mirrordb.client.errors import (
     InvalidResponseError,
     JobTimeoutError,
 )
-from airflow_mirrordb.client.jobs.cancel import Outcome, cancel
+from airflow_mirrordb.client.jobs.cancel import CancelOutcome, cancel
 from airflow_mirrordb.client.jobs.places import (
     PlaceError,
     RemoteJob,
@@ -33,7 +33,7 @@ from airflow_mirrordb.client.jobs.polls import PollResult, PollState
 from airflow_mirrordb.client.jobs.watch import JobWatch, prepare_linked
 from airflow_mirrordb.client.messages.request import MirrorDBRequest, PreparedRequest, attach_request
 from airflow_mirrordb.client.messages.response import MirrorDBResponse
-from airflow_mirrordb.job_arguments import JobArguments, request_of
+from airflow_mirrordb.job_arguments import JobArguments, job_request_of
 from airflow_mirrordb.media_types import check_accept
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class JobRun:
             full_response=request.full_response and arguments.result is None,
         )
         self._watch = JobWatch(client, arguments, poll, clock, reporting.name_of)
-        self._cancelled: Outcome | None = None
+        self._cancelled: CancelOutcome | None = None
         #: Whether it was seen that the job is done: it must not be cancelled any more.
         self.is_done = False
 
@@ -244,7 +244,7 @@ class JobRun:
             response = await stream.keep(_written(response, stream))
         return Finished(response=response, request=prepared.request)
 
-    async def cancel(self, job: RemoteJob) -> Outcome:
+    async def cancel(self, job: RemoteJob) -> CancelOutcome:
         """Cancel the job, once, and return whether it was, and in words what became of that.
 
         Takes at most ten seconds, and raises nothing of the client's.
@@ -252,7 +252,7 @@ class JobRun:
         :return: True if it is over without a result; None if ``cancel`` says nothing
         """
         if self._cancelled is None:
-            said = request_of("cancel", self.arguments.cancel)
+            said = job_request_of("cancel", self.arguments.cancel)
             self._cancelled = await cancel(self._client, self._watch, said, job, self._clock.time())
             self._watch.tell(job, logging.INFO if self._cancelled[0] else logging.WARNING, self._cancelled[1])
         return self._cancelled
@@ -264,7 +264,7 @@ class JobRun:
 
         :raises InvalidRequestError: if its pages, or its media types, cannot be asked for
         """
-        said = request_of("result", self.arguments.result)
+        said = job_request_of("result", self.arguments.result)
         if said is None:
             return
         accept = said.accept or self._result.accept
@@ -322,7 +322,7 @@ class JobRun:
         :param asked: what that answers
         :raises InvalidResponseError: if it does not say where the result is
         """
-        said = request_of("result", self.arguments.result)
+        said = job_request_of("result", self.arguments.result)
         assert said is not None  # noqa: S101  # the caller asked
         try:
             return result_of(said, response.data, job, replace(asked, request=self._result))
@@ -344,7 +344,7 @@ class JobRun:
         error = JobTimeoutError(
             message=f"{late}; at last: {result.found}; {words}", job=job.endpoint, cancelled=cancelled
         )
-        raise attach_request(error, self._watch.request_of(job))
+        raise attach_request(error, self._watch.poll_of(job))
 
 
 async def _written(response: MirrorDBResponse, stream: Stream) -> MirrorDBResponse:

@@ -62,7 +62,7 @@ class JobWatch:
         self.body: Any = None
         """What the last poll that was answered found, decoded."""
 
-    def request_of(self, job: RemoteJob) -> MirrorDBRequest:
+    def poll_of(self, job: RemoteJob) -> MirrorDBRequest:
         """Return the poll of a job."""
         return replace(self._request, endpoint=job.endpoint, query=job.query)
 
@@ -72,7 +72,7 @@ class JobWatch:
         :raises EndpointNotAllowedError: if no registered pattern allows it
         :raises InvalidRequestError: if it cannot be sent, or the connection leads to another backend now
         """
-        prepared = prepare_linked(self._client, PageRequest(request=self.request_of(job), target=job.target))
+        prepared = prepare_linked(self._client, PageRequest(request=self.poll_of(job), target=job.target))
         if job.base_url and job.base_url != prepared.base_url:
             message = (
                 f"base_url: the job was submitted at {job.base_url}, and the connection leads to"
@@ -115,7 +115,7 @@ class JobWatch:
 
     def tell(self, job: RemoteJob, level: int, words: str) -> None:
         """Log something of a job."""
-        log.log(level, "%s: %s", self._name_of(self.request_of(job)), words)
+        log.log(level, "%s: %s", self._name_of(self.poll_of(job)), words)
 
     # -- inside ----------------------------------------------------------------------------------
 
@@ -148,7 +148,7 @@ class JobWatch:
                 job, error.state, self._words(job, outcome) or error.detail
             ) from error.__cause__
         except MirrorDBError as error:
-            raise error if error.method else attach_request(error, self.request_of(job)) from error.__cause__
+            raise error if error.method else attach_request(error, self.poll_of(job)) from error.__cause__
 
     def _refuse_ended(self, job: RemoteJob, outcome: Outcome, state: PollState, now: float) -> None:
         """Check that a poll does not say that the job is gone.
@@ -184,7 +184,7 @@ class JobWatch:
         error = JobFailedError(
             message=hide(message), field=field, state=state, detail=hide(words), job=job.endpoint
         )
-        return attach_request(error, self.request_of(job))
+        return attach_request(error, self.poll_of(job))
 
     def _words(self, job: RemoteJob, outcome: Outcome) -> str:
         """Return what ``error`` finds in the body of a job, as one text; nothing if there is none."""
