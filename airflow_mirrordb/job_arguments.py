@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_mirrordb.conditions import Condition, check_path, same
+from airflow_mirrordb.json_types import texts_in
 from airflow_mirrordb.paths import ABSENT, Path, parse_path
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class JobRequest:
         """The texts between braces in all that is said here."""
         return [
             found
-            for text in _texts([self.endpoint, self.query, self.data])
+            for text in texts_in([self.endpoint, self.query, self.data])
             for found in PLACEHOLDER.findall(text)
         ]
 
@@ -274,11 +275,3 @@ def _said(text: str, *, by_method: bool) -> dict[str, Any]:
 
 def _folded(value: object) -> object:
     return value.casefold() if isinstance(value, str) else value
-
-
-def _texts(value: object) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, Mapping):
-        return [text for item in value.values() for text in _texts(item)]
-    return [text for item in value for text in _texts(item)] if isinstance(value, (list, tuple)) else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import UserString
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeGuard
 
 #: Sequences that are one value, and no list of values.
@@ -16,6 +16,15 @@ NOT_GIVEN: Any = ...
 def is_list(value: object) -> TypeGuard[Sequence[Any]]:
     """Whether a value stands for many, be it a lazy sequence, as of XComs."""
     return isinstance(value, Sequence) and not isinstance(value, _ONE_VALUE)
+
+
+def texts_in(value: object) -> Iterator[str]:
+    """Yield each text that is a value, or is in one."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping) or is_list(value):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from texts_in(item)
 
 
 def as_json_type(value: object) -> object:

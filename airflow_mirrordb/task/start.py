@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from airflow_mirrordb.compat import starts_from_trigger
-from airflow_mirrordb.json_types import as_plain, is_list
+from airflow_mirrordb.json_types import as_plain, texts_in
 from airflow_mirrordb.task.arguments import MAX_EVENT_BYTES, READ_FIELDS
 from airflow_mirrordb.task.memory.stored_arguments import without_defaults
 from airflow_mirrordb.task.serialization import check_exact
@@ -85,20 +85,9 @@ def _check_value(name: str, value: Any) -> None:
         )
     if name == "endpoint" and not isinstance(value, str):
         raise ValueError("endpoint: only a worker reads many; leave start_from_trigger")
-    for text in _texts(value):
+    for text in texts_in(value):
         if "xcom_pull(" in text and "map_indexes" not in text:
             raise ValueError(
                 f"{name}: in the triggerer xcom_pull() without map_indexes never returns; say map_indexes=-1"
                 " for a task that is not mapped"
             )
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _texts(item)
-    elif is_list(value):
-        for item in value:
-            yield from _texts(item)
