@@ -32,17 +32,16 @@ def json_server(api: Api, folder: Path) -> Iterator[str]:
 def kinto(api: Api, folder: Path) -> Iterator[str]:
     from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 
-    with kinto_at(folder) as base_url, pytest.MonkeyPatch.context() as patch:
-        extra = {
-            **api.connection["extra"],
-            "endpoints": ["buckets", "buckets/blog/collections/articles/records"],
-        }
-        connect(patch, {**api.connection, "extra": extra}, base_url)
-        with MirrorDBHook() as hook:
-            hook.create("buckets", {"id": "blog"})
-            hook.create("buckets/blog/collections", {"id": "articles"})
-            for record in records_of(api):
-                hook.create("buckets/blog/collections/articles/records", record)
+    endpoints = ["buckets", "buckets/blog/collections/articles/records"]
+    connection = {**api.connection, "extra": {**api.connection["extra"], "endpoints": endpoints}}
+    with kinto_at(folder) as base_url:
+        with pytest.MonkeyPatch.context() as patch:  # ends before the test sets a connection of its own
+            connect(patch, connection, base_url)
+            with MirrorDBHook() as hook:
+                hook.create("buckets", {"id": "blog"})
+                hook.create("buckets/blog/collections", {"id": "articles"})
+                for record in records_of(api):
+                    hook.create("buckets/blog/collections/articles/records", record)
         yield base_url
 
 
