@@ -28,7 +28,8 @@ from airflow_mirrordb.operators.mirrordb import (
     MirrorDBUpdateOperator,
 )
 from tests.integration.test_operators import MODES, run
-from tests.integration.test_operators_tries import Tries, since_3_3
+from tests.integration.test_operators_tries import Tries
+from tests.integration.test_start_from_trigger import since_airflow_3_3
 from tests.support.backends import ScriptedBackend
 from tests.support.connections import SetConnection
 
@@ -157,7 +158,7 @@ def test_a_task_that_may_repeat_its_write_is_retried(
         run(MirrorDBDeleteOperator(task_id="t", endpoint="api/users/7", **MODES[mode]))
 
 
-@since_3_3
+@since_airflow_3_3
 def test_records_of_a_bulk_that_a_page_answered_are_sent_by_the_next_try(
     set_connection: SetConnection, scripted: ScriptedBackend
 ) -> None:

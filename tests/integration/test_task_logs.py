@@ -25,7 +25,8 @@ from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from airflow_mirrordb.triggers import start
 from airflow_mirrordb.triggers.start import MirrorDBReadStartTrigger, MirrorDBSensorStartTrigger
 from tests.integration.test_operators import first_event, run
-from tests.integration.test_operators_tries import KEYED, Tries, since_3_3
+from tests.integration.test_operators_tries import KEYED, Tries
+from tests.integration.test_start_from_trigger import since_airflow_3_3
 from tests.support.backends import ScriptedBackend
 from tests.support.connections import SetConnection
 
@@ -132,7 +133,7 @@ def test_a_failed_job_is_told_by_the_worker_alone(
     assert "the job failed" not in "".join(told())
 
 
-@since_3_3
+@since_airflow_3_3
 @pytest.mark.usefixtures("triggerer", "told")
 def test_a_sensor_that_begins_too_late_polls_once(
     scripted: ScriptedBackend, set_connection: SetConnection, caplog: pytest.LogCaptureFixture
@@ -148,7 +149,7 @@ def test_a_sensor_that_begins_too_late_polls_once(
     assert "waiting for state to be 'done', for at most 0 s" in caplog.text
 
 
-@since_3_3
+@since_airflow_3_3
 def test_a_task_without_a_worker_says_what_is_asked(
     scripted: ScriptedBackend, set_connection: SetConnection, triggerer: object, told: Callable[[], list[str]]
 ) -> None:
@@ -174,7 +175,7 @@ def test_a_task_without_a_worker_says_what_is_asked(
 # -- a try after another one ---------------------------------------------------------------------
 
 
-@since_3_3
+@since_airflow_3_3
 def test_a_retry_says_that_the_write_may_have_been_applied(
     scripted: ScriptedBackend, set_connection: SetConnection, told: Callable[[], list[str]]
 ) -> None:
@@ -198,7 +199,7 @@ def test_a_retry_says_that_the_write_may_have_been_applied(
     assert told() == [f"{name}: {again}", name, "201 Created in … s, 2 bytes"]
 
 
-@since_3_3
+@since_airflow_3_3
 def test_a_retry_of_a_delete_says_what_a_404_means(
     scripted: ScriptedBackend, set_connection: SetConnection, told: Callable[[], list[str]]
 ) -> None:
@@ -220,7 +221,7 @@ def test_a_retry_of_a_delete_says_what_a_404_means(
     )
 
 
-@since_3_3
+@since_airflow_3_3
 def test_a_retry_of_what_was_refused_is_no_news(
     scripted: ScriptedBackend, set_connection: SetConnection, told: Callable[[], list[str]]
 ) -> None:
@@ -239,7 +240,7 @@ def test_a_retry_of_what_was_refused_is_no_news(
     assert told()[0] == f"POST api/users {THROUGH}"
 
 
-@since_3_3
+@since_airflow_3_3
 def test_a_rescheduled_sensor_says_once_what_it_waits_for(
     scripted: ScriptedBackend, set_connection: SetConnection, told: Callable[[], list[str]]
 ) -> None:
@@ -324,7 +325,7 @@ def test_who_is_about_to_clear_a_bulk_knows_what_that_sends(
     assert warned is (status == 422)
 
 
-@since_3_3
+@since_airflow_3_3
 @pytest.mark.parametrize("extra", [{}, KEYED])
 def test_a_retry_of_a_bulk_names_records_by_their_place_in_the_whole_list(
     scripted: ScriptedBackend, set_connection: SetConnection, told: Callable[[], list[str]], extra: Any
@@ -348,7 +349,7 @@ def test_a_retry_of_a_bulk_names_records_by_their_place_in_the_whole_list(
     ]
 
 
-@since_3_3
+@since_airflow_3_3
 def test_a_retry_of_a_bulk_says_how_many_may_have_been_applied(
     scripted: ScriptedBackend, set_connection: SetConnection, told: Callable[[], list[str]]
 ) -> None:
