@@ -7,6 +7,7 @@ from itertools import islice
 from types import TracebackType
 
 from airflow_mirrordb.client.auth.redaction import Redaction, shortened
+from airflow_mirrordb.client.bodies.missing import MOST_NAMES
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import MirrorDBError, named
 from airflow_mirrordb.client.messages.request import MirrorDBRequest
@@ -17,8 +18,6 @@ log = logging.getLogger(__name__)
 #: Where a body tells of an error that says ``false`` in ``ok``, as Slack's ("Using the Slack Web API"), or in
 #: ``success``, as Cloudflare's ("Make API calls").
 _ERRORS = ("error", "errors")
-#: Names of a body that a line of the log tells.
-MOST_NAMES = 10
 
 
 class Reporting:

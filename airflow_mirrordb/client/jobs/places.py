@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow_mirrordb.client.auth.redaction import shortened
+from airflow_mirrordb.client.bodies.missing import MOST_NAMES
 from airflow_mirrordb.client.collections.pages.next_links import BadLinkError, PageRequest, followed
 from airflow_mirrordb.client.endpoints.patterns import Method
 from airflow_mirrordb.client.errors import EndpointNotAllowedError, InvalidResponseError
@@ -41,8 +42,6 @@ _PLACES = {
 }
 #: Characters of a value that is kept for later.
 MAX_KEPT = 4_000
-#: Names of a body that an error tells.
-MOST_NAMES = 10
 #: Names that placeholders of patterns take, each of some kind, and how many endpoints are made of them.
 _NAMES = ("1", "a", "00000000-0000-4000-8000-000000000000")
 MOST_EXAMPLES = 100

@@ -10,14 +10,11 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from airflow_mirrordb.client.bodies.missing import described, stop_of
+from airflow_mirrordb.client.bodies.missing import MOST_NAMES, described, stop_of
 from airflow_mirrordb.compat import has_xcom_backend, serialize_object
 from airflow_mirrordb.paths import ABSENT, PathError, nodes_of, parse_path, value_at
 from airflow_mirrordb.task.outcomes.events import OR_FILE, check_size, unusable
 from airflow_mirrordb.task.serialization import HALF_REPLACED, NotStorableError, storable
-
-#: Names of an object that an error tells.
-MOST_NAMES = 10
 
 
 def filtered_result(task: Any, event: Mapping[str, Any]) -> Any:
