@@ -108,10 +108,7 @@ class EndpointRegistry:
                 refuse_placeholders(endpoint)
         except ValueError as error:
             raise _refused(method, shortened(str(endpoint), 200), str(error)) from None
-        for rule in self._rules:
-            if method in rule.methods and rule.matches(path):
-                break
-        else:
+        if not self._allows(method, path):
             if other := self._other_endpoint(method, path):
                 raise _refused(method, endpoint, other)
             suggestion = self._suggestion(method, path)
