@@ -119,6 +119,11 @@ class Pagination:
         """Whether the next page is told by counting."""
         return self.style in COUNTED
 
+    @property
+    def doubt_of_style(self) -> str:
+        """What is asked of who reads by pages where records come twice."""
+        return f"does {self.param!r} count records? The style is 'offset' then"
+
     def first_request(self, request: MirrorDBRequest) -> PageRequest:
         """Return the request of the first page, with what it is asked for, unless its author says so.
 

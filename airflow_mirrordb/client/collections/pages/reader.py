@@ -310,13 +310,9 @@ class _Reading:
         overlap = overlap_of(page.records, self._before) if self.pagination.style == "page" else 0
         self._overlap = self._overlap + overlap if overlap else 0
         if self._overlap >= _OVERLAP:
-            reason = f"the page begins with the second record of the one before: {self._question}"
-            raise unusable(response, reason)
+            overlaps = "the page begins with the second record of the one before"
+            raise unusable(response, f"{overlaps}: {self.pagination.doubt_of_style}")
         self._before = page.records
-
-    @property
-    def _question(self) -> str:
-        return f"does {self.pagination.param!r} count records? The style is 'offset' then"
 
     @property
     def _doubt_of_param(self) -> str:

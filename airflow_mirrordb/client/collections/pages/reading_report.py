@@ -136,14 +136,14 @@ class ReadingReport:
         counts, is_known = self._pagination.is_counted, self._pagination.total is not None
         for place, number in self._told_totals().items():
             if counts and self._records > number > self._longest and number % _CAP:
-                how = f"; does {self._pagination.param!r} count records? The style is 'offset' then"
+                how = f"; {self._pagination.doubt_of_style}" if self._pagination.style == "page" else ""
                 log.warning(
                     "%s: %s records were read, and %r says that there are %s: some may have come twice%s",
                     self._name,
                     f"{self._records:,}",
                     place,
                     f"{number:,}",
-                    how if self._pagination.style == "page" else "",
+                    how,
                 )
             is_end_told = not (counts or self._tells_next) or (self._last and self._last[2].more is False)
             if self._records < number and not (is_known or starts_elsewhere or is_end_told):
