@@ -1050,5 +1050,5 @@ def test_the_next_try_comes_when_the_backend_said() -> None:
     from airflow_mirrordb.task.outcomes.retry_policy import MirrorDBRetryPolicy
 
     policy = MirrorDBRetryPolicy()
-    decision = policy.evaluate(BulkError(message="429", retry_after=90.0), 1, 3)
+    decision = policy.evaluate(BulkError(message="429", retryable=True, retry_after=90.0), 1, 3)
     assert (decision.action, decision.retry_delay) == (RetryAction.RETRY, timedelta(seconds=90))

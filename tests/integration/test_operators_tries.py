@@ -626,9 +626,10 @@ def test_rate_limit_is_retried_when_the_backend_said() -> None:
     from airflow_mirrordb.task.outcomes.retry_policy import MirrorDBRetryPolicy
 
     policy = MirrorDBRetryPolicy()
-    limited = policy.evaluate(RateLimitError(message="429", retry_after=90.0), 1, 3)
+    limited = policy.evaluate(RateLimitError(message="429", retryable=True, retry_after=90.0), 1, 3)
     assert (limited.action, limited.retry_delay) == (RetryAction.RETRY, timedelta(seconds=90))
-    for error in (RateLimitError(message="429"), ConnectError(message="refused"), ValueError("no")):
+    unknown = RateLimitError(message="429", retryable=True)
+    for error in (unknown, ConnectError(message="refused"), ValueError("no")):
         assert policy.evaluate(error, 1, 3).action is RetryAction.DEFAULT
 
 

@@ -350,7 +350,8 @@ async def test_who_waits_for_the_rate_alone_hears_of_no_refusal(
 def test_airflow_waits_for_a_day_at_most(asked: float, delay: timedelta, words: str) -> None:
     """Whoever made the error; a wait that is not obeyed to its end is told."""
     policies = pytest.importorskip("airflow_mirrordb.task.outcomes.retry_policy", exc_type=ImportError)
-    decision = policies.MirrorDBRetryPolicy().evaluate(ServerError(message="503", retry_after=asked), 1, 3)
+    error = ServerError(message="503", retryable=True, retry_after=asked)
+    decision = policies.MirrorDBRetryPolicy().evaluate(error, 1, 3)
     assert decision.retry_delay == delay
     assert words in decision.reason
 
@@ -358,5 +359,6 @@ def test_airflow_waits_for_a_day_at_most(asked: float, delay: timedelta, words: 
 def test_a_retry_after_of_0_does_not_shorten_the_wait_of_the_task() -> None:
     """It names no time, so the task's ``retry_delay`` holds."""
     policies = pytest.importorskip("airflow_mirrordb.task.outcomes.retry_policy", exc_type=ImportError)
-    decision = policies.MirrorDBRetryPolicy().evaluate(ServerError(message="503", retry_after=0.0), 1, 3)
+    error = ServerError(message="503", retryable=True, retry_after=0.0)
+    decision = policies.MirrorDBRetryPolicy().evaluate(error, 1, 3)
     assert decision.action.name == "DEFAULT"

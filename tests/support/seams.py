@@ -304,6 +304,9 @@ SEAMS = {
         "lists without what may have been applied": "BulkState._outcomes",
         "what was in flight in a killed try": "BulkState._last_begun",
     },
+    "airflow_mirrordb.task.outcomes.causes": {
+        "errors that a task wraps": "errors_behind",
+    },
     "airflow_mirrordb.task.outcomes.events": {
         "events": "to_text_beside",
     },

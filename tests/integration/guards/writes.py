@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
-from airflow_mirrordb.client import (
-    RateLimitError,
-)
+from airflow_mirrordb.client import MirrorDBError, RateLimitError
 from airflow_mirrordb.client.collections.record_names import RecordNames
 from airflow_mirrordb.client.messages.request import MirrorDBRequest
 from airflow_mirrordb.hooks.runner import LoopRunner
@@ -21,6 +19,7 @@ from tests.integration import (
     test_operators_tries as tries_of_tasks,
     test_passing_answers as passing,
     test_refused as refused,
+    test_retry_policy as policies,
     test_takeover as takeovers,
     test_unsent as unsent,
     test_upload_wire as uploads,
@@ -189,6 +188,11 @@ GUARDS: dict[str, Guard] = {
         without=(),
         check=bulks.test_the_report_of_writes_is_never_lost,
         arguments={"name": "what is not done"},
+    ),
+    "errors that a task wraps": Guard(
+        without=lambda exception: [exception] if isinstance(exception, MirrorDBError) else [],
+        check=policies.test_a_wrapped_error_is_judged_as_the_error_itself,
+        arguments={"way": "from_it", "kind": "ambiguous"},
     ),
     # interruptions
     "writes of interrupted tasks": Guard(
