@@ -276,7 +276,7 @@ class GenericMirrorDB(Connected):
         *,
         progress: Progress | None = None,
         wait: bool = True,
-        once: bool = False,
+        single_attempt: bool = False,
         sink: Sink | None = None,
         note: Note | None = None,
         most_bytes: float = math.inf,
@@ -294,13 +294,20 @@ class GenericMirrorDB(Connected):
             if request.paginate is None:
                 route = self._routes.here()
                 answer = self._sender.send(
-                    prepared, self._snapshot, route, progress, wait=wait, once=once, stream=stream, note=note
+                    prepared,
+                    self._snapshot,
+                    route,
+                    progress,
+                    wait=wait,
+                    single_attempt=single_attempt,
+                    stream=stream,
+                    note=note,
                 )
                 response = await (answer if stream is None else stream.keep(answer))
                 if request.reads:
                     self._warn_of_pages(request, response)
                 return self._whole(response, prepared)
-            reader = self._reader(request, progress, wait=wait, once=once, note=note)
+            reader = self._reader(request, progress, wait=wait, single_attempt=single_attempt, note=note)
             answer = collect(reader, request, stream, most_bytes)
             return self._whole(await (answer if stream is None else stream.keep(answer)), prepared)
 
@@ -362,10 +369,10 @@ class GenericMirrorDB(Connected):
         *,
         in_pauses: bool = False,
         wait: bool = True,
-        once: bool = False,
+        single_attempt: bool = False,
         note: Note | None = None,
     ) -> Reader:
-        how = {"wait": wait, "once": once, "note": note}
+        how = {"wait": wait, "single_attempt": single_attempt, "note": note}
         sender = PageSender(self._sender, lambda: self._snapshot, self._routes, progress, **how)
         return Reader(
             send=sender.send,
@@ -374,7 +381,7 @@ class GenericMirrorDB(Connected):
             name=self._reporting.name_of(request),
             most_bytes=self._snapshot.config.max_response_bytes,
             in_pauses=in_pauses,
-            tells_progress=not once,  # who polls would fill the log
+            tells_progress=not single_attempt,  # who polls would fill the log
         )
 
     def _warn_of_pages(self, request: MirrorDBRequest, response: MirrorDBResponse) -> None:

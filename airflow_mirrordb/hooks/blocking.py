@@ -32,7 +32,7 @@ class BlockingSendOptions(TypedDict, total=False):
 
     progress: Progress | None
     wait: bool
-    once: bool
+    single_attempt: bool
     cut_off: float | None
     output_path: str | None
     note: Note | None

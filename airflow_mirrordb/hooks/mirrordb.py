@@ -284,7 +284,7 @@ class MirrorDBHook(ConnectedHook):
         *,
         progress: Progress | None = None,
         wait: bool = True,
-        once: bool = False,
+        single_attempt: bool = False,
         cut_off: float | None = None,
         output_path: str | None = None,
         note: Note | None = None,
@@ -293,7 +293,7 @@ class MirrorDBHook(ConnectedHook):
 
         :param progress: where an earlier run left off
         :param wait: False to raise :class:`WaitNeeded` instead of waiting before a further attempt
-        :param once: True to leave all further attempts to the caller, see :meth:`GenericMirrorDB.request`
+        :param single_attempt: True to leave all further attempts to the caller, see :meth:`GenericMirrorDB.request`
         :param cut_off: seconds after which to raise :class:`WaitNeeded` instead of waiting for the
             answer; only for requests that are repeatable
         :param output_path: see :meth:`read`
@@ -315,7 +315,7 @@ class MirrorDBHook(ConnectedHook):
             prepared,
             progress=sending.progress,
             wait=wait,
-            once=once,
+            single_attempt=single_attempt,
             sink=sink_for(output_path),
             note=sending.note,
         )

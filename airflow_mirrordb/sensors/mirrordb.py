@@ -275,7 +275,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
             client = self._hook.get_conn()
             prepared, hide = client.prepare(request), client.without_secrets
             link(self, context, prepared.url)
-            outcome = self._hook.send(prepared, once=True)
+            outcome = self._hook.send(prepared, single_attempt=True)
         except MirrorDBError as error:
             outcome = error
         try:

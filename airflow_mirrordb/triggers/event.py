@@ -346,14 +346,14 @@ class MirrorDBEventTrigger(StoredArguments, BaseEventTrigger):
         from airflow_mirrordb.client.errors import ResponseError
 
         try:
-            return await client.request(request, once=True)
+            return await client.request(request, single_attempt=True)
         except ResponseError as error:
             if request.if_none_match is None or error.status not in _TAG_REFUSED:
                 raise
             self._sends_tags = False
             reason = f"answered {error.status} to a request with its entity tag"
             self._warn(f"{reason}; it is asked without from now on")
-        return await client.request(replace(request, if_none_match=None), once=True)
+        return await client.request(replace(request, if_none_match=None), single_attempt=True)
 
     def _warn(self, message: str) -> None:
         self._notices.append(Notice(message=message))

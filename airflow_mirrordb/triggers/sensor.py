@@ -106,7 +106,9 @@ class MirrorDBSensorTrigger(StoredArguments, BaseTrigger):
             while True:
                 await self.sleep(wait)
                 try:
-                    outcome: MirrorDBResponse | MirrorDBError = await client.request(request, once=True)
+                    outcome: MirrorDBResponse | MirrorDBError = await client.request(
+                        request, single_attempt=True
+                    )
                 except MirrorDBError as error:
                     outcome = error
                 try:

@@ -135,7 +135,7 @@ async def test_first_read_after_an_outage_waits_no_longer_than_one_backoff(
     async with client_for(backend.base_url, initial_delay=1, max_delay=60) as client:
         for _ in range(300):
             with pytest.raises(ServerError):
-                await client.request(READ, once=True)
+                await client.request(READ, single_attempt=True)
         began = clock.time
         await client.request(READ)
     assert sum(clock.slept) > 60
@@ -384,7 +384,7 @@ async def test_a_poll_keeps_its_place_in_the_line(
     async with client_for(backend.base_url, max_concurrency=1) as client:
         first = asyncio.create_task(client.request(READ))
         await busy.has_come.wait()
-        poll = asyncio.create_task(client.request(READ, once=True))
+        poll = asyncio.create_task(client.request(READ, single_attempt=True))
         await turns()
         let_pass(clock, 1.5)
         await turns()
@@ -412,16 +412,16 @@ async def test_polls_get_through_a_connection_that_is_always_busy(
     async with client_for(backend.base_url, max_concurrency=1) as client:
         loads = [asyncio.create_task(load()) for _ in range(2)]
         await turns()
-        answers = [await client.request(READ, once=True) for _ in range(5)]
+        answers = [await client.request(READ, single_attempt=True) for _ in range(5)]
         for each in loads:
             each.cancel()
         await asyncio.gather(*loads, return_exceptions=True)
     assert [answer.attempts for answer in answers] == [1] * 5
 
 
-@pytest.mark.parametrize("once", [False, True])
+@pytest.mark.parametrize("single", [False, True])
 async def test_the_deadline_ends_the_wait_for_a_slot(
-    answering: Answering, client_for: ClientFor, clock: FakeClock, *, once: bool
+    answering: Answering, client_for: ClientFor, clock: FakeClock, *, single: bool
 ) -> None:
     """It ends at ``max_elapsed``, and not when the request ahead has its answer."""
     busy = Busy()
@@ -432,7 +432,7 @@ async def test_the_deadline_ends_the_wait_for_a_slot(
     ):
         ahead = asyncio.create_task(other.request(READ))
         await busy.has_come.wait()
-        waiting = asyncio.create_task(client.request(READ, once=once))
+        waiting = asyncio.create_task(client.request(READ, single_attempt=single))
         await turns()
         let_pass(clock, 2)
         with pytest.raises(

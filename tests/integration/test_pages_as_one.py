@@ -210,7 +210,7 @@ class Sleepers(FakeClock):
 
 
 @pytest.mark.parametrize("limits", [{"max_concurrency": 1}, {"rate_limit": 1}])
-@pytest.mark.parametrize("how", [{}, {"once": True}])
+@pytest.mark.parametrize("how", [{}, {"single_attempt": True}])
 async def test_pages_that_are_begun_ahead_lose_no_time_in_the_line(
     serve: Serve, config_for: ConfigFor, limits: dict[str, Any], how: dict[str, Any]
 ) -> None:

@@ -77,7 +77,7 @@ async def test_what_is_not_ready_makes_nobody_else_wait(
     backend = await answering(pending(Retry_After="60"), web.json_response([]))
     async with GenericMirrorDB(config_for(backend.base_url), clock=clock.as_clock()) as client:
         with pytest.raises(NotReadyError):
-            await client.request(READ, once=True)
+            await client.request(READ, single_attempt=True)
         await client.read_function("list", "api/users")
     assert clock.slept == []
 
@@ -294,7 +294,7 @@ async def test_all_requests_wait_for_who_is_refused_as_a_sender(
     async with GenericMirrorDB(config_for(backend.base_url), clock=clock.as_clock()) as client:
         for slept in ([], [30.0]):
             with pytest.raises(ResponseError):
-                await client.request(READ, once=True)
+                await client.request(READ, single_attempt=True)
             await client.read_function("list", "api/users")
             assert clock.slept == slept
 

@@ -56,7 +56,7 @@ class SendOptions(TypedDict, total=False):
     :param progress: where an earlier run, maybe in another process, left off
     :param wait: False to raise :class:`WaitNeeded` instead of waiting before a further attempt, or for more
         than a second for its turn (the wait that ``progress`` brings is always done)
-    :param once: True to leave all further attempts to the caller: sends one, and logs no failure. It waits
+    :param single_attempt: True to leave all further attempts to the caller: sends one, and logs no failure. It waits
         for a turn among ``max_concurrency`` others as any request does, until ``max_elapsed`` is over. For
         a pause or rate of the connection it waits no more than a second: its error says when to come back.
     :param sink: takes the answer to a GET: the body as it is after decompression, of any length and kind, or
@@ -71,7 +71,7 @@ class SendOptions(TypedDict, total=False):
 
     progress: Progress | None
     wait: bool
-    once: bool
+    single_attempt: bool
     sink: Sink | None
     note: Note | None
     most_bytes: float
@@ -157,7 +157,7 @@ class Sender:
         progress: Progress | None,
         *,
         wait: bool,
-        once: bool,
+        single_attempt: bool,
         stream: Stream | None = None,
         note: Note | None = None,
         ahead: int = 0,
@@ -179,14 +179,14 @@ class Sender:
             clock=self._clock,
             progress=progress,
             deadline=deadline,
-            longest_waits=_longest_waits(1 + ahead, wait=wait, once=once),
+            longest_waits=_longest_waits(1 + ahead, wait=wait, single_attempt=single_attempt),
             stream=stream,
             observe=self._observe,
             note=note,
         )
         try:
             with self.in_flight(request):
-                if once:
+                if single_attempt:
                     return await call.only_attempt(progress)
                 retrying = self._retrying_by(snapshot.policy)
                 return await retrying.run(call.attempt, name=call, progress=progress, wait=wait)
@@ -280,14 +280,14 @@ class Sender:
         await asyncio.gather(*(request.end() for request in requests if request.is_running))
 
 
-def _longest_waits(turns: int, *, wait: bool, once: bool) -> tuple[float, float]:
+def _longest_waits(turns: int, *, wait: bool, single_attempt: bool) -> tuple[float, float]:
     """Return how long a request waits for its turn, and for the rate limiter, in seconds.
 
     A poll keeps its place behind the requests in flight: it would starve on a busy connection if it gave that
     up. Of a pause it is told at once, so that it can come back then.
     """
     short = SHORT_WAIT * turns
-    return math.inf if wait or once else short, short if once else math.inf
+    return math.inf if wait or single_attempt else short, short if single_attempt else math.inf
 
 
 def _too_late(late: TurnTooLateError) -> ResponseError:

@@ -81,5 +81,5 @@ async def _place(client: GenericMirrorDB, watch: JobWatch, said: JobRequest, job
     except PlaceError:
         if watch.body is not None:
             raise
-        body = (await client.send(asked, once=True)).data
+        body = (await client.send(asked, single_attempt=True)).data
         return cancel_of(said, body, job, asked)

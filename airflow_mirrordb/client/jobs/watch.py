@@ -91,7 +91,7 @@ class JobWatch:
         """
         outcome: Outcome
         try:
-            outcome = await self._client.send(self.prepare(job), once=True)
+            outcome = await self._client.send(self.prepare(job), single_attempt=True)
         except MirrorDBError as error:
             outcome = error
         now = self._clock.time()
