@@ -125,12 +125,30 @@ def installation_url() -> str:
     return str(conf.get("api" if AIRFLOW_V_3_0_PLUS else "webserver", "base_url", fallback=""))
 
 
-def running_operator() -> str | None:
-    """Return the name of the operator whose task runs here; None in a trigger and where none runs."""
+def running_task() -> Any | None:
+    """Return the context of the task that runs here; None in a trigger and where none runs."""
     try:
-        return str(get_current_context()["task"].operator_name)
+        return get_current_context()
     except (AirflowException, RuntimeError):  # Airflow 2, 3
         return None
+
+
+def running_operator() -> str | None:
+    """Return the name of the operator whose task runs here; None in a trigger and where none runs."""
+    context = running_task()
+    return None if context is None else str(context["task"].operator_name)
+
+
+def task_of_writes(ti: Any) -> list[Any]:
+    """Return what tells the writes of a task from those of others, the same in each of its tries.
+
+    They are others after the task was cleared: Airflow changes ``max_tries`` then, and never else, not even
+    with the task's ``retries`` (``clear_task_instances`` in ``airflow/models/taskinstance.py``).
+
+    :return: this Airflow's base URL, DAG, run, task and map index, and at last ``max_tries``
+    """
+    cleared = getattr(ti, "max_tries", None)
+    return [installation_url(), ti.dag_id, ti.run_id, ti.task_id, ti.map_index, cleared]
 
 
 def expanded_arguments(task: Any) -> set[str]:

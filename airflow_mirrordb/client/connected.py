@@ -17,6 +17,7 @@ from airflow_mirrordb.client.calls.method_names import missing_of_client, naming
 from airflow_mirrordb.client.calls.reporting import Reporting
 from airflow_mirrordb.client.calls.route import Routes
 from airflow_mirrordb.client.calls.sender import Sender
+from airflow_mirrordb.client.calls.write_guard import WriteGuard
 from airflow_mirrordb.client.clock import SYSTEM_CLOCK, Clock
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.endpoints.registry import EndpointRegistry
@@ -48,6 +49,7 @@ class Connected:
         clock: Clock = SYSTEM_CLOCK,
         open_source: OpenSource = LocalFile,
         conn_id: str | None = None,
+        guard: WriteGuard | None = None,
     ) -> None:
         config = config if isinstance(config, MirrorDBConfig) else MirrorDBConfig.model_validate(config)
         registry = EndpointRegistry(declared=config.endpoints, of_connection=conn_id is not None)
@@ -59,7 +61,7 @@ class Connected:
         self._credentials = Credentials(
             lambda: self._snapshot.config, self._change, look_up, clock, self._redaction
         )
-        self._sender = Sender(self._credentials, self._reporting, clock, observe, open_source)
+        self._sender = Sender(self._credentials, self._reporting, clock, observe, open_source, guard)
         self._told_of_pages: set[str] = set()
 
     async def __aenter__(self) -> Self:

@@ -67,6 +67,7 @@ class GenericMirrorDB(Connected):
     :param open_source: returns the :class:`Source` of a path in ``files`` and ``input_path``; by default a
         file on a disk
     :param conn_id: id of the Airflow connection that the settings are of, for errors and logs
+    :param guard: makes the idempotency keys of writes, and marks them, for a caller that may be run again
     :raises ConfigError: if a setting is wrong
     """
 
@@ -291,23 +292,15 @@ class GenericMirrorDB(Connected):
         prepared.check_backend(self._snapshot.config.base_url)
         with self._reporting:
             stream = None if sink is None else Stream(sink, request)
+            how: dict[str, Any] = {"wait": wait, "single_attempt": single_attempt, "note": note}
             if request.paginate is None:
-                route = self._routes.here()
-                answer = self._sender.send(
-                    prepared,
-                    self._snapshot,
-                    route,
-                    progress,
-                    wait=wait,
-                    single_attempt=single_attempt,
-                    stream=stream,
-                    note=note,
-                )
+                send = self._sender.send if prepared.mark is None else self._sender.send_marked
+                answer = send(prepared, self._snapshot, self._routes.here(), progress, stream=stream, **how)
                 response = await (answer if stream is None else stream.keep(answer))
                 if request.reads:
                     self._warn_of_pages(request, response)
                 return self._whole(response, prepared)
-            reader = self._reader(request, progress, wait=wait, single_attempt=single_attempt, note=note)
+            reader = self._reader(request, progress, **how)
             answer = collect(reader, request, stream, most_bytes)
             return self._whole(await (answer if stream is None else stream.keep(answer)), prepared)
 

@@ -15,6 +15,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_mirrordb.client.auth.schemes import secrets
 from airflow_mirrordb.client.calls.method_names import missing_of_hook, naming_class, tells_of_others
+from airflow_mirrordb.client.calls.write_guard import WriteGuard
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
 from airflow_mirrordb.compat import mask_secrets, running_operator
@@ -32,6 +33,7 @@ from airflow_mirrordb.hooks.runner import (
     in_event_loop,
     leave_behind,
 )
+from airflow_mirrordb.hooks.task_writes import TaskGuard
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -64,11 +66,13 @@ class ConnectedHook(BaseHook):
         *,
         ignore_unknown_extras: bool = False,
         operator: str | None = None,
+        once: bool = True,
     ) -> None:
         super().__init__()
         self.mirrordb_conn_id = mirrordb_conn_id
         self.ignore_unknown_extras = ignore_unknown_extras
         self.operator = operator
+        self.once = once
         self._config: MirrorDBConfig | None = None
         self._client: GenericMirrorDB | None = None
         self._runner: LoopRunner | None = None
@@ -130,7 +134,8 @@ class ConnectedHook(BaseHook):
         """
         if self._config is None:
             self._config = self._with_user_agent(await self._async_look_up.config())
-        async with client_for(self.mirrordb_conn_id, self._config, self._async_look_up) as client:
+        guard = TaskGuard(self.mirrordb_conn_id, once=self.once)
+        async with client_for(self.mirrordb_conn_id, self._config, self._async_look_up, guard) as client:
             yield client
 
     async def __aenter__(self) -> GenericMirrorDB:
@@ -152,7 +157,8 @@ class ConnectedHook(BaseHook):
                 self.close()  # gives nothing back then
             if self._client is None:
                 config = self._look_up()
-                client = client_for(self.mirrordb_conn_id, config, self._async_look_up)
+                guard = TaskGuard(self.mirrordb_conn_id, once=self.once)
+                client = client_for(self.mirrordb_conn_id, config, self._async_look_up, guard)
                 self._runner = borrow()
                 self._forgotten = weakref.finalize(self, _forget, self._runner, client)
                 self._client = client
@@ -193,13 +199,16 @@ class ConnectedHook(BaseHook):
             raise
 
 
-def client_for(conn_id: str, config: MirrorDBConfig, look_up: ConnectionLookUp) -> GenericMirrorDB:
+def client_for(
+    conn_id: str, config: MirrorDBConfig, look_up: ConnectionLookUp, guard: WriteGuard | None = None
+) -> GenericMirrorDB:
     """Return a client of an Airflow connection; all those of an event loop share their connections.
 
     It holds no hook of its caller, which would never be collected then.
 
     :param config: what the connection says
     :param look_up: looks the credentials up again: a rotated key needs no restart
+    :param guard: of who makes the requests, if that is a task
     """
     return GenericMirrorDB(
         config,
@@ -208,6 +217,7 @@ def client_for(conn_id: str, config: MirrorDBConfig, look_up: ConnectionLookUp) 
         observe=observer_for(conn_id, ConnectedHook(conn_id)),
         open_source=InputFile,
         conn_id=conn_id,
+        guard=guard,
     )
 
 

@@ -66,6 +66,8 @@ class MirrorDBHook(ConnectedHook):
     :param mirrordb_conn_id: id of a connection of type ``mirrordb``
     :param ignore_unknown_extras: True to warn about unknown extras only, as triggers do
     :param operator: name for the User-Agent; by default that of the operator whose task runs
+    :param once: False if a retry of the task may send each write again that may not be repeated; see
+        :class:`~airflow_mirrordb.client.MirrorDBRequest` for one write alone
     """
 
     # -- for plain tasks -------------------------------------------------------------------------
@@ -293,7 +295,8 @@ class MirrorDBHook(ConnectedHook):
 
         :param progress: where an earlier run left off
         :param wait: False to raise :class:`WaitNeeded` instead of waiting before a further attempt
-        :param single_attempt: True to leave all further attempts to the caller, see :meth:`GenericMirrorDB.request`
+        :param single_attempt: True to leave all further attempts to the caller, see
+            :class:`~airflow_mirrordb.client.SendOptions`
         :param cut_off: seconds after which to raise :class:`WaitNeeded` instead of waiting for the
             answer; only for requests that are repeatable
         :param output_path: see :meth:`read`

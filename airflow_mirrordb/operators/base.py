@@ -264,7 +264,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
         from airflow_mirrordb.task.outcomes.events import success_event
         from airflow_mirrordb.task.outcomes.log_lines import answered
 
-        with MirrorDBHook(self.mirrordb_conn_id, operator=self.operator_name) as hook:
+        with MirrorDBHook(self.mirrordb_conn_id, operator=self.operator_name, once=False) as hook:
             client = hook.get_conn()
             prepared = client.prepare(request or self.request(context, client))
             prepared, response = self._sent(context, hook, prepared, progress, state)

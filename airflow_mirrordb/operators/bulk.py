@@ -90,7 +90,7 @@ class _Bulk:
     def send(self) -> dict[str, Any]:
         """Send what is left, and return the report."""
         operator, state = self._operator, self._state
-        with MirrorDBHook(operator.mirrordb_conn_id, operator=operator.operator_name) as hook:
+        with MirrorDBHook(operator.mirrordb_conn_id, operator=operator.operator_name, once=False) as hook:
             self._prepare(hook)
             self._log_begin()
             items = [_item(request, at in state.maybe_applied) for at, request in enumerate(self._requests)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_mirrordb.client.bodies.encoding import encode
 from airflow_mirrordb.client.collections.bulk_report import BulkRecord, BulkReport
-from airflow_mirrordb.client.collections.record_names import NAME_LENGTH
+from airflow_mirrordb.client.collections.record_names import split_names
 from airflow_mirrordb.client.errors import (
     DisconnectedError,
     InvalidRequestError,
@@ -183,14 +183,14 @@ class BulkState:
         maybe = set[str]()
         for row in self._rows:
             done.update(row.get("done", {}))
-            done.update(dict.fromkeys(_split(row.get("applied", ""))))
+            done.update(dict.fromkeys(split_names(row.get("applied", ""))))
             failed.update(row.get("failed", {}))
-            maybe.update(_split(row.get("maybe", "")))
+            maybe.update(split_names(row.get("maybe", "")))
         maybe.update(self._last_begun())
         return done, failed, maybe - done.keys() - failed.keys()
 
     def _last_begun(self) -> list[str]:
-        return _split(self._rows[-1].get("begun", "")) if self._rows else []
+        return split_names(self._rows[-1].get("begun", "")) if self._rows else []
 
     def _add(self, row: _Row, name: str, record: BulkRecord | None) -> None:
         """Add what is kept of a record that has ended; nothing if the next try may know nothing of it."""
@@ -247,10 +247,6 @@ def _is_small(records: list[dict[str, Any]]) -> bool:
         return len(encode(records)) <= LARGEST
     except InvalidRequestError:  # a record that cannot be sent either
         return False
-
-
-def _split(names: str) -> list[str]:
-    return [names[start : start + NAME_LENGTH] for start in range(0, len(names), NAME_LENGTH)]
 
 
 def _is_final(error: MirrorDBError) -> bool:

@@ -173,7 +173,7 @@ class MirrorDBJobOperator(MirrorDBCreateOperator):
         from airflow_mirrordb.task.outcomes.events import success_event
         from airflow_mirrordb.task.outcomes.log_lines import answered
 
-        with MirrorDBHook(self.mirrordb_conn_id, operator=self.operator_name) as hook:
+        with MirrorDBHook(self.mirrordb_conn_id, operator=self.operator_name, once=False) as hook:
             done = self._finished(context, hook, request, progress, state)
         event = success_event(done.response, done.request)
         self.log.info("%s", answered(event))
@@ -242,18 +242,11 @@ class MirrorDBJobOperator(MirrorDBCreateOperator):
 
     def _joined(self, hook: MirrorDBHook, run: JobRun, memory: JobMemory) -> PollResult | None:
         """Look at the job of an earlier try, and return what was found; None if it has failed or is gone."""
-        from airflow_mirrordb.client.errors import JobFailedError
-        from airflow_mirrordb.client.jobs.polls import PollState
-
         assert memory.job is not None  # noqa: S101  # the caller asked
-        try:
-            seen = hook.run_to_end(run.poll(memory.job, PollState()))
-        except JobFailedError as error:
-            self.log.info("The job of an earlier try is over, so another one is submitted: %s", error)
+        seen = hook.run_to_end(run.joined(memory.job))
+        if seen is None:
             self._job = None
             memory.begin_anew()
-            return None
-        self.log.info("The job of an earlier try is joined: %s", memory.job.endpoint)
         return seen
 
     def _followed(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_mirrordb.compat import installation_url
+from airflow_mirrordb.compat import task_of_writes
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -38,22 +38,17 @@ def derive_key(operator: Any, context: Context, method: str, data: object) -> st
     """Return the idempotency key of a task's write, or of many what is the same in all their keys.
 
     It is the same over the retries of the client, of the task and of the triggerer, and another for
-    another task, run, map index, installation of Airflow, or other data, and after the task was cleared:
-    Airflow changes ``max_tries`` then, and never else, not even with the task's ``retries``
-    (``clear_task_instances`` in ``airflow/models/taskinstance.py``). It is made of the data as it is sent;
-    only the order of names in it tells nothing. What cannot be sent is refused where it would be, with its
-    place.
+    another task, run, map index, installation of Airflow, or other data, and after the task was cleared. It
+    is made of the data as it is sent; only the order of names in it tells nothing. What cannot be sent is
+    refused where it would be, with its place.
     """
     from airflow_mirrordb.client.bodies.encoding import fingerprint
     from airflow_mirrordb.client.errors import InvalidRequestError
 
-    task = context["ti"]
-    cleared = getattr(task, "max_tries", None)
-    identity = [installation_url(), task.dag_id, task.run_id, task.task_id, task.map_index, cleared]
     said = {"endpoint": operator.endpoint, "query": operator.query, "data": data}
     if operator.is_many:  # each has its own, by its content
         said = {}
-    said |= {"task": identity, "method": method}
+    said |= {"task": task_of_writes(context["ti"]), "method": method}
     try:
         return fingerprint(said)[:40]
     except InvalidRequestError:

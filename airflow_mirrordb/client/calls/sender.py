@@ -7,13 +7,13 @@ import logging
 import math
 from dataclasses import replace
 from http import HTTPStatus
-from typing import TypedDict, TypeVar
-from uuid import uuid4
+from typing import Any, TypedDict, TypeVar
 
 from airflow_mirrordb.client.auth.credentials import Credentials
 from airflow_mirrordb.client.calls.call import SHORT_WAIT, Call, Note, Observer, Snapshot
 from airflow_mirrordb.client.calls.reporting import Reporting
 from airflow_mirrordb.client.calls.route import Route
+from airflow_mirrordb.client.calls.write_guard import WriteGuard
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.streams import Sink, Stream
 from airflow_mirrordb.client.config import MirrorDBConfig
@@ -56,9 +56,10 @@ class SendOptions(TypedDict, total=False):
     :param progress: where an earlier run, maybe in another process, left off
     :param wait: False to raise :class:`WaitNeeded` instead of waiting before a further attempt, or for more
         than a second for its turn (the wait that ``progress`` brings is always done)
-    :param single_attempt: True to leave all further attempts to the caller: sends one, and logs no failure. It waits
-        for a turn among ``max_concurrency`` others as any request does, until ``max_elapsed`` is over. For
-        a pause or rate of the connection it waits no more than a second: its error says when to come back.
+    :param single_attempt: True to leave all further attempts to the caller: sends one, and logs no failure.
+        It waits for a turn among ``max_concurrency`` others as any request does, until ``max_elapsed`` is
+        over. For a pause or rate of the connection it waits no more than a second: its error says when to
+        come back.
     :param sink: takes the answer to a GET: the body as it is after decompression, of any length and kind, or
         with ``paginate`` the records of one page after the other, as JSON Lines. The response's ``data`` is
         a :class:`Manifest` then. Nothing but a whole answer is kept; a 304 changes nothing, and has no
@@ -122,6 +123,7 @@ class Sender:
     :param clock: what it tells the time by, waits with, and draws the jitter from
     :param observe: called with each attempt, after its answer; must not raise
     :param open_source: returns the file of a path
+    :param guard: knows the writes of a caller that may be run again
     """
 
     def __init__(
@@ -131,8 +133,9 @@ class Sender:
         clock: Clock,
         observe: Observer | None = None,
         open_source: OpenSource = LocalFile,
+        guard: WriteGuard | None = None,
     ) -> None:
-        self._open_source = open_source
+        self._open_source, self._guard = open_source, guard or WriteGuard()
         self._credentials, self._reporting = credentials, reporting
         self._clock, self._observe = clock, observe
         self._in_flight: set[InFlightRequest] = set()
@@ -145,9 +148,44 @@ class Sender:
 
     def prepare(self, request: MirrorDBRequest, snapshot: Snapshot) -> PreparedRequest:
         """Check and encode a request; the errors are those of the client's own method."""
+        said, base_url = request, snapshot.config.base_url
         request = self._with_key(request, snapshot.config)
         wire = prepare(request, snapshot.config, snapshot.registry, self._open_source, snapshot.plain_headers)
-        return PreparedRequest(request=request, wire=wire, base_url=snapshot.config.base_url)
+        if wire.reads:
+            return PreparedRequest(request=request, wire=wire, base_url=base_url)
+        is_derived = said.idempotency_key is None and request.idempotency_key is not None
+        return PreparedRequest(
+            request=request,
+            wire=wire,
+            base_url=base_url,
+            mark=self._guard.mark_of(request, repeatable=wire.repeatable),
+            tries_before=self._guard.tries_before if is_derived else 0,
+        )
+
+    async def send_marked(
+        self,
+        prepared: PreparedRequest,
+        snapshot: Snapshot,
+        route: Route,
+        progress: Progress | None,
+        **how: Any,
+    ) -> MirrorDBResponse:
+        """Send a write, and let the next run of its caller know of it; the rest is as for :meth:`send`.
+
+        :raises AmbiguousWriteError: if an earlier run may have sent it, and it may not be repeated
+        """
+        assert prepared.mark is not None  # noqa: S101  # the caller asked
+        if await prepared.mark.begin():
+            begun = progress or Progress(deadline=self._clock.time() + snapshot.config.max_elapsed)
+            progress = replace(begun, maybe_applied=True)
+        try:
+            response = await self.send(prepared, snapshot, route, progress, **how)
+        except MirrorDBError as error:
+            if not error.maybe_applied:
+                await prepared.mark.take_back()
+            raise
+        prepared.mark.settle()
+        return response
 
     async def send(
         self,
@@ -258,7 +296,9 @@ class Sender:
         """Give a create or partial update its idempotency key, if the backend promises to heed one."""
         key = request.idempotency_key
         if config.idempotency_header is not None and request.method in KEYED:
-            return request if key is not None else replace(request, idempotency_key=str(uuid4()))
+            return (
+                request if key is not None else replace(request, idempotency_key=self._guard.key_of(request))
+            )
         if key is None:
             return request
         if request.method in KEYED and not self._told_of_key:

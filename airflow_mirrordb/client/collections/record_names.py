@@ -72,10 +72,12 @@ class RecordNames:
     Of equal ones each has a name of its own, which tells how many came before it.
 
     :param common: what is said for all of them, by name; of :data:`OWN` that tells none apart
+    :param of: whose requests they are, which tells them from those of others
     """
 
-    def __init__(self, common: Mapping[str, Any] | None = None) -> None:
-        self._seen = Counter[str]()
+    def __init__(self, common: Mapping[str, Any] | None = None, of: str = "") -> None:
+        self._seen = Counter[bytes]()
+        self._of = of
         self._common = {name: (common or {}).get(name) for name in OWN}
 
     def of(self, request: MirrorDBRequest) -> str:
@@ -88,10 +90,19 @@ class RecordNames:
             for name, common in self._common.items()
             if (given := getattr(request, name)) is not common and (asked := _asked(given)) != _asked(common)
         }
-        content = content_of(request, own)
-        digest = hashlib.sha256(f"{content} {self._seen[content]}".encode()).digest()
-        self._seen[content] += 1
+        return self.of_content(content_of(request, own))
+
+    def of_content(self, content: str) -> str:
+        """Return the name of the next request of a content, which is told by a SHA-256."""
+        seen = bytes.fromhex(content)  # of a million texts, more memory would be taken
+        digest = hashlib.sha256(f"{self._of}{content} {self._seen[seen]}".encode()).digest()
+        self._seen[seen] += 1
         return urlsafe_b64encode(digest[:NAME_BYTES]).decode()
+
+
+def split_names(names: str) -> list[str]:
+    """Return the names in a text that has nothing between them."""
+    return [names[start : start + NAME_LENGTH] for start in range(0, len(names), NAME_LENGTH)]
 
 
 def _asked(given: Any) -> Any:

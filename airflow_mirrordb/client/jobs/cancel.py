@@ -52,7 +52,7 @@ async def _sent(
     page = await _place(client, watch, said, job)
     prepared = prepare_linked(client, page)
     # a second one finds the job cancelled, so it is repeated even where writes are not
-    prepared = replace(prepared, wire=replace(prepared.wire, repeatable=True))
+    prepared = replace(prepared, wire=replace(prepared.wire, repeatable=True), mark=None)
     try:
         response = await client.send(prepared, progress=Progress(deadline=now + LONGEST_CANCEL))
     except ResponseError as error:

@@ -18,6 +18,7 @@ from airflow_mirrordb.client.collections.streams import Sink, Stream
 from airflow_mirrordb.client.errors import (
     InvalidRequestError,
     InvalidResponseError,
+    JobFailedError,
     JobTimeoutError,
 )
 from airflow_mirrordb.client.jobs.cancel import CancelOutcome, cancel
@@ -131,10 +132,22 @@ class JobRun:
 
         The other arguments and errors are those of :meth:`finish`.
         """
-        job = self.begun(response, prepared)
+        job, seen = self.begun(response, prepared), None
+        for _ in range(prepared.tries_before):
+            if job is None or (seen := await self.joined(job)) is not None:
+                break
+            prepared = self.prepare()
+            response = await self._client.send(prepared)
+            job = self.begun(response, prepared)
         if job is None:
             return (await self.at_once(response, prepared, sink=sink)).response
-        return (await self.finish(job, sink=sink, cancel_on_kill=cancel_on_kill)).response
+        try:
+            return (await self.finish(job, seen=seen, sink=sink, cancel_on_kill=cancel_on_kill)).response
+        except (JobFailedError, JobTimeoutError) as error:
+            is_over = isinstance(error, JobFailedError) or error.cancelled
+            if is_over and prepared.mark is not None:  # the next run of the caller may submit another
+                await prepared.mark.take_back()
+            raise
 
     def prepare(self) -> PreparedRequest:
         """Return the submit, once it is known that the job may be polled, read and cancelled.
@@ -256,6 +269,16 @@ class JobRun:
             self._cancelled = await cancel(self._client, self._watch, said, job, self._clock.time())
             self._watch.tell(job, logging.INFO if self._cancelled[0] else logging.WARNING, self._cancelled[1])
         return self._cancelled
+
+    async def joined(self, job: RemoteJob) -> PollResult | None:
+        """Poll the job of an earlier try, and return what was found; None if it has failed or is gone."""
+        try:
+            seen = await self.poll(job, PollState())
+        except JobFailedError as error:
+            log.info("The job of an earlier try is over, so another one is submitted: %s", error)
+            return None
+        log.info("The job of an earlier try is joined: %s", job.endpoint)
+        return seen
 
     # -- inside ----------------------------------------------------------------------------------
 

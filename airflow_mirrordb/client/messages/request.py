@@ -25,6 +25,7 @@ from airflow_mirrordb.client.errors import (
 )
 from airflow_mirrordb.client.messages.request_headers import add_headers, has_plain_headers, plain_headers
 from airflow_mirrordb.client.messages.request_target import base_of, query_of, target_of
+from airflow_mirrordb.client.messages.write_mark import WriteMark
 from airflow_mirrordb.client.uploads.sources import LocalFile, OpenSource
 from airflow_mirrordb.client.uploads.upload import Upload
 from airflow_mirrordb.client.values import value_class
@@ -46,6 +47,7 @@ class RequestOptions(TypedDict, total=False):
     if_match: str | Sequence[str] | None
     if_none_match: str | Sequence[str] | None
     idempotency_key: str | None
+    once: bool
     accept: str | None
     full_response: bool
 
@@ -85,6 +87,9 @@ class MirrorDBRequest:
     :param if_none_match: entity tag which the resource must no longer have (section 13.1.2), likewise
     :param idempotency_key: key by which the backend knows a repeated POST or PATCH, sent if the
         connection has an ``idempotency_header``
+    :param once: whether a write that may not be repeated is sent by one try of a task alone: the next one
+        raises :class:`~airflow_mirrordb.client.AmbiguousWriteError`; False sends it in each. Only a client
+        that a hook made in a running task heeds it, from Airflow 3.3 on.
     :param missing_ok: whether a DELETE or a GET that meets 404 or 410 is a success, which has no data; not
         with ``paginate``
     :param accept: media types that the answer shall have, as ``text/csv`` (RFC 9110, section 12.5.1), instead
@@ -111,6 +116,7 @@ class MirrorDBRequest:
     if_match: str | Sequence[str] | None = None
     if_none_match: str | Sequence[str] | None = None
     idempotency_key: str | None = None
+    once: bool = True
     missing_ok: bool = False
     accept: str | None = None
     full_response: bool = False
@@ -165,11 +171,15 @@ class PreparedRequest:
     :param request: what its author means, with the idempotency key that it is sent with
     :param wire: what is sent
     :param base_url: of the backend that it is for
+    :param mark: of a write, by which the next run of the caller knows of it, if it has to
+    :param tries_before: how many runs of the caller may have sent it before, under the same idempotency key
     """
 
     request: MirrorDBRequest
     wire: WireRequest = field(repr=False)
     base_url: str = field(repr=False)
+    mark: WriteMark | None = field(default=None, repr=False)
+    tries_before: int = 0
 
     def is_for(self, base_url: str) -> bool:
         """Whether it goes to the backend whose key it would be sent with."""

@@ -12,6 +12,7 @@ from airflow_mirrordb.client.endpoints.patterns import READS
 from airflow_mirrordb.client.errors import AmbiguousWriteError, InvalidRequestError, MirrorDBError
 from airflow_mirrordb.client.messages.request import KEYED, MirrorDBRequest, attach_request
 from airflow_mirrordb.client.retries.write_safety import depends_on_the_past, interrupted
+from airflow_mirrordb.hooks.task_writes import not_sent_again
 from airflow_mirrordb.task.serialization import from_text, to_text
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class WriteState:
             return request, False  # each note is a message to Airflow's supervisor
         before = self._store.recall(NAME)
         if not repeatable and before and before["maybe_applied"]:
-            raise _not_repeated(request)
+            raise not_sent_again(request)
         note: dict[str, Any] = {"content": content_of(request)}
         if repeatable and request.method in KEYED:
             request, note = _as_before(request, before, note)
@@ -183,14 +184,6 @@ def _as_before(
     if before["maybe_applied"]:
         raise _other_data(request)
     return request, {**note, "idempotency_key": request.idempotency_key}
-
-
-def _not_repeated(request: MirrorDBRequest) -> AmbiguousWriteError:
-    error = AmbiguousWriteError(
-        message="the write may or may not have been applied: an earlier try of this task was ended before it"
-        " had the result; look, then clear the task to send it again"
-    )
-    return attach_request(error, request)
 
 
 def _other_data(request: MirrorDBRequest) -> InvalidRequestError:
