@@ -33,7 +33,7 @@ from airflow_mirrordb.hooks.runner import (
     in_event_loop,
     leave_behind,
 )
-from airflow_mirrordb.hooks.task_writes import TaskGuard
+from airflow_mirrordb.hooks.task_writes.guard import TaskGuard
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -24,6 +24,7 @@ from tests.integration.guards import (
     large_bodies,
     pages,
     requests_sent,
+    task_writes,
     writes,
 )
 from tests.integration.test_client_bulk import no_time_passes  # noqa: F401  # a fixture
@@ -49,7 +50,17 @@ if TYPE_CHECKING:
     from tests.support.connections import ConfigFor, SetConnection
     from tests.support.triggering import Triggerer
 
-PARTS = (requests_sent, writes, jobs, answers, pages, large_bodies, confidentiality, airflow_borders)
+PARTS = (
+    requests_sent,
+    writes,
+    task_writes,
+    jobs,
+    answers,
+    pages,
+    large_bodies,
+    confidentiality,
+    airflow_borders,
+)
 GUARDS = {name: guard for part in PARTS for name, guard in part.GUARDS.items()}
 
 

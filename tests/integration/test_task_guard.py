@@ -21,8 +21,8 @@ from airflow_mirrordb.client import (
     JobFailedError,
     NotFoundError,
 )
-from airflow_mirrordb.hooks import write_marks
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from airflow_mirrordb.hooks.task_writes import marks
 from tests.integration.test_forking import in_child
 from tests.support.backends import ScriptedBackend
 from tests.support.connections import SetConnection
@@ -32,12 +32,19 @@ KEYED = {"idempotency_header": "Idempotency-Key"}
 
 
 @pytest.fixture
-def tries() -> TaskTries:
+def task_tries() -> TaskTries:
     return TaskTries(f"run {uuid.uuid4()}")
 
 
+Keys = Callable[[], list[str]]
+
+
 @pytest.fixture
-def keys_of(scripted: ScriptedBackend) -> Callable[[], list[str]]:
+def keys_of(scripted: ScriptedBackend) -> Keys:
+    return keys_since(scripted)
+
+
+def keys_since(scripted: ScriptedBackend) -> Keys:
     """Return what returns the keys that came since the last time."""
 
     def keys() -> list[str]:
@@ -46,9 +53,6 @@ def keys_of(scripted: ScriptedBackend) -> Callable[[], list[str]]:
         return found
 
     return keys
-
-
-Keys = Callable[[], list[str]]
 
 
 def created(scripted: ScriptedBackend, number: int) -> None:
@@ -63,17 +67,17 @@ def create(names: Iterable[str], **options: Any) -> None:
 
 
 def test_each_try_has_the_same_keys_and_equal_writes_of_one_try_have_others(
-    scripted: ScriptedBackend, set_connection: SetConnection, tries: TaskTries, keys_of: Keys
+    scripted: ScriptedBackend, set_connection: SetConnection, task_tries: TaskTries, keys_of: Keys
 ) -> None:
     set_connection(scripted.url, extra=KEYED)
     found: list[list[str]] = []
     for number in range(3):
         created(scripted, 3)
-        with tries.next():
+        with task_tries.next():
             create(["Ada", "Ada", "Grace"])
         found.append(keys_of())
         if number == 1:
-            tries.clear()
+            task_tries.clear()
     first, retried, cleared = found
     assert first == retried
     assert len(set(first)) == 3
@@ -81,7 +85,7 @@ def test_each_try_has_the_same_keys_and_equal_writes_of_one_try_have_others(
 
 
 def test_the_order_of_writes_and_who_makes_them_does_not_matter(
-    scripted: ScriptedBackend, set_connection: SetConnection, tries: TaskTries, keys_of: Keys
+    scripted: ScriptedBackend, set_connection: SetConnection, task_tries: TaskTries, keys_of: Keys
 ) -> None:
     """Hooks, threads and coroutines of a task count together."""
     set_connection(scripted.url, extra=KEYED)
@@ -108,7 +112,7 @@ def test_the_order_of_writes_and_who_makes_them_does_not_matter(
     makers: list[Callable[[], None]] = [lambda: asyncio.run(gather()), in_threads, by_hooks, by_bulk]
     for make in makers:
         created(scripted, 4)
-        with tries.next():
+        with task_tries.next():
             make()
         found.append(set(keys_of()))
     assert len(found[0]) == 4
@@ -116,7 +120,7 @@ def test_the_order_of_writes_and_who_makes_them_does_not_matter(
 
 
 def test_what_a_write_says_is_in_its_key(
-    scripted: ScriptedBackend, set_connection: SetConnection, tries: TaskTries, keys_of: Keys
+    scripted: ScriptedBackend, set_connection: SetConnection, task_tries: TaskTries, keys_of: Keys
 ) -> None:
     """A key is not to be used again with another payload (section 2.2); a request id is no part of it."""
     set_connection(scripted.url, extra=KEYED)
@@ -131,12 +135,12 @@ def test_what_a_write_says_is_in_its_key(
         lambda hook: hook.create("api/users", {"a": 1}, idempotency_key="mine"),
     ]
     created(scripted, len(writes))
-    with tries.next(), MirrorDBHook() as hook:
+    with task_tries.next(), MirrorDBHook() as hook:
         for write in writes:
             write(hook)
     first = keys_of()
     created(scripted, 1)
-    with tries.next(), MirrorDBHook() as hook:
+    with task_tries.next(), MirrorDBHook() as hook:
         hook.create("api/users", {"b": 2, "a": 1}, headers={"X-Request-Id": "7"})
     assert len(set(first)) == len(writes)
     assert first[-1] == "mine"
@@ -144,53 +148,53 @@ def test_what_a_write_says_is_in_its_key(
 
 
 def test_no_two_writes_have_one_key_outside_of_a_task_and_in_its_forks(
-    scripted: ScriptedBackend, set_connection: SetConnection, tries: TaskTries, keys_of: Keys
+    scripted: ScriptedBackend, set_connection: SetConnection, task_tries: TaskTries, keys_of: Keys
 ) -> None:
     """Two forks that make equal writes want two records; nothing tells which of them is which in a retry."""
     set_connection(scripted.url, extra=KEYED)
     created(scripted, 6)
     create(["Ada", "Ada"])
-    with tries.next():
+    with task_tries.next():
         create(["Ada"])
         in_child(lambda: create(["Ada"]))
         in_child(lambda: create(["Ada"]))
         create(["Ada"])
     found = keys_of()
     assert len(set(found)) == 6
-    assert tries.store.messages == 0
+    assert task_tries.store.messages == 0
 
 
 def test_a_write_that_may_not_be_repeated_is_not_sent_by_the_next_try(
-    scripted: ScriptedBackend, set_connection: SetConnection, tries: TaskTries
+    scripted: ScriptedBackend, set_connection: SetConnection, task_tries: TaskTries
 ) -> None:
     """Of two equal ones in the next try, one was sent before; the other one is new."""
     set_connection(scripted.url)
     created(scripted, 2)
-    with tries.next():
+    with task_tries.next():
         create(["Ada"])
-    with tries.next():
+    with task_tries.next():
         with pytest.raises(AmbiguousWriteError, match="earlier try of this task") as caught:
             create(["Ada"])
         create(["Ada"])
     assert (caught.value.retryable, caught.value.endpoint) == (False, "api/users")
     assert caught.value.conn_id == "mirrordb_default"
     assert len(scripted.requests) == 2
-    tries.clear()
+    task_tries.clear()
     created(scripted, 1)
-    with tries.next():
+    with task_tries.next():
         create(["Ada"])
     assert len(scripted.requests) == 3
 
 
 def test_the_next_try_is_told_what_is_known(
-    scripted: ScriptedBackend, set_connection: SetConnection, tries: TaskTries
+    scripted: ScriptedBackend, set_connection: SetConnection, task_tries: TaskTries
 ) -> None:
     """A success that was seen is told as one where a later write brought it into the store."""
     set_connection(scripted.url)
     created(scripted, 2)
-    with tries.next():
+    with task_tries.next():
         create(["Ada", "Grace"])
-    with tries.next():
+    with task_tries.next():
         with pytest.raises(AmbiguousWriteError, match="has applied this write"):
             create(["Ada"])
         with pytest.raises(AmbiguousWriteError, match="may or may not have been applied"):
@@ -199,77 +203,77 @@ def test_the_next_try_is_told_what_is_known(
 
 @pytest.mark.parametrize("by_hook", [True, False])
 def test_once_false_sends_it_in_each_try(
-    scripted: ScriptedBackend, set_connection: SetConnection, tries: TaskTries, *, by_hook: bool
+    scripted: ScriptedBackend, set_connection: SetConnection, task_tries: TaskTries, *, by_hook: bool
 ) -> None:
     set_connection(scripted.url)
     created(scripted, 2)
     for _ in range(2):
-        with tries.next(), MirrorDBHook(once=not by_hook) as hook:
+        with task_tries.next(), MirrorDBHook(once=not by_hook) as hook:
             hook.create("api/users", {"name": "Ada"}, once=by_hook)
     assert len(scripted.requests) == 2
-    assert tries.store.messages == 0
+    assert task_tries.store.messages == 0
 
 
 def test_a_write_that_was_not_applied_is_sent_again(
-    scripted: ScriptedBackend, set_connection: SetConnection, tries: TaskTries
+    scripted: ScriptedBackend, set_connection: SetConnection, task_tries: TaskTries
 ) -> None:
     set_connection(scripted.url)
     scripted.answer(422, {"detail": "name: too short"})
-    with tries.next(), pytest.raises(InvalidDataError):
+    with task_tries.next(), pytest.raises(InvalidDataError):
         create(["A"])
     created(scripted, 1)
-    with tries.next():
+    with task_tries.next():
         create(["A"])
     assert len(scripted.requests) == 2
 
 
 def test_a_delete_may_meet_the_404_of_its_own_success(
-    scripted: ScriptedBackend, set_connection: SetConnection, tries: TaskTries
+    scripted: ScriptedBackend, set_connection: SetConnection, task_tries: TaskTries
 ) -> None:
     """The 404 of the second try is a success; that of a resource which the first did not delete is none."""
     set_connection(scripted.url)
     scripted.answer(204)
-    with tries.next(), MirrorDBHook() as hook:
+    with task_tries.next(), MirrorDBHook() as hook:
         hook.delete("api/users/1")
     scripted.answer(404)
     scripted.answer(404)
-    with tries.next(), MirrorDBHook() as hook:
+    with task_tries.next(), MirrorDBHook() as hook:
         assert hook.delete("api/users/1") is None
         with pytest.raises(NotFoundError):
             hook.delete("api/users/2")
 
 
 def test_a_store_is_asked_only_for_writes_that_may_not_be_repeated(
-    scripted: ScriptedBackend, set_connection: SetConnection, tries: TaskTries
+    scripted: ScriptedBackend, set_connection: SetConnection, task_tries: TaskTries
 ) -> None:
     set_connection(scripted.url, extra=KEYED)
     for status in (201, 200, 200, 204):
         scripted.answer(status, {} if status < 204 else None)
-    with tries.next(), MirrorDBHook() as hook:
+    with task_tries.next(), MirrorDBHook() as hook:
         hook.create("api/users", {})
         hook.read("api/users")
         hook.update("api/users/1", {})
         hook.delete("api/users/1", missing_ok=True)
-    assert tries.store.messages == 0
+    assert task_tries.store.messages == 0
 
 
 def test_a_bulk_marks_many_at_a_time_and_its_retry_sends_none_twice(
     scripted: ScriptedBackend,
     set_connection: SetConnection,
-    tries: TaskTries,
+    task_tries: TaskTries,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A message to the supervisor for each of a thousand records would take longer than the bulk."""
     set_connection(scripted.url)
-    monkeypatch.setattr(write_marks, "ROW", 50)
+    monkeypatch.setattr(marks, "ROW", 50)
     monkeypatch.setattr(scripted, "next_answer", lambda *_: (201, {}, {}))
     items = [{"data": {"n": number % 100}} for number in range(200)]
-    with tries.next(), MirrorDBHook() as hook:
+    with task_tries.next(), MirrorDBHook() as hook:
         hook.bulk("create", items[:150], endpoint="api/users")
     first = Counter(scripted.bodies)
     assert len(scripted.requests) == 150
-    assert tries.store.messages < 75
-    with tries.next(), MirrorDBHook() as hook, pytest.raises(BulkError) as caught:
+    assert task_tries.store.messages < 75
+    with task_tries.next(), MirrorDBHook() as hook, pytest.raises(BulkError) as caught:
         hook.bulk("create", items, endpoint="api/users", on_error="continue")
     assert (caught.value.report["ambiguous"], caught.value.report["done"]) == (150, 50)
     assert set((Counter(scripted.bodies) - first).values()) == {1}
@@ -280,7 +284,7 @@ def test_a_bulk_marks_many_at_a_time_and_its_retry_sends_none_twice(
 def test_a_job_that_failed_is_followed_by_another_in_the_next_try(
     scripted: ScriptedBackend,
     set_connection: SetConnection,
-    tries: TaskTries,
+    task_tries: TaskTries,
     monkeypatch: pytest.MonkeyPatch,
     extra: dict[str, Any],
 ) -> None:
@@ -298,7 +302,7 @@ def test_a_job_that_failed_is_followed_by_another_in_the_next_try(
     monkeypatch.setattr(scripted, "next_answer", answer)
 
     def run() -> Any:
-        with tries.next(), MirrorDBHook() as hook:
+        with task_tries.next(), MirrorDBHook() as hook:
             return hook.run_job(
                 "api/jobs",
                 {},
@@ -316,15 +320,15 @@ def test_a_job_that_failed_is_followed_by_another_in_the_next_try(
 
 
 def test_a_job_that_may_run_is_not_submitted_again(
-    scripted: ScriptedBackend, set_connection: SetConnection, tries: TaskTries
+    scripted: ScriptedBackend, set_connection: SetConnection, task_tries: TaskTries
 ) -> None:
     set_connection(scripted.url)
     scripted.answer(202, {"id": 1})
     scripted.answer(403, {})
     arguments: dict[str, Any] = {"job": "api/jobs/{id}", "state": "state", "succeeded": ["done"]}
-    with tries.next(), MirrorDBHook() as hook, pytest.raises(Exception, match="403"):
+    with task_tries.next(), MirrorDBHook() as hook, pytest.raises(Exception, match="403"):
         hook.run_job("api/jobs", {}, **arguments)
-    with tries.next(), MirrorDBHook() as hook, pytest.raises(AmbiguousWriteError):
+    with task_tries.next(), MirrorDBHook() as hook, pytest.raises(AmbiguousWriteError):
         hook.run_job("api/jobs", {}, **arguments)
     assert [line for line in scripted.requests if line.startswith("POST")] == ["POST /api/jobs"]
 
@@ -332,9 +336,9 @@ def test_a_job_that_may_run_is_not_submitted_again(
 def test_without_a_store_nothing_is_marked(scripted: ScriptedBackend, set_connection: SetConnection) -> None:
     """Below Airflow 3.3 there is none; the documents say that such a write may double."""
     set_connection(scripted.url)
-    tries = TaskTries(f"run {uuid.uuid4()}", has_store=False)
+    task_tries = TaskTries(f"run {uuid.uuid4()}", has_store=False)
     created(scripted, 2)
     for _ in range(2):
-        with tries.next():
+        with task_tries.next():
             create(["Ada"])
     assert len(scripted.requests) == 2

@@ -126,6 +126,7 @@ SEAMS = {
         "bulks that may be begun anew": "may_be_begun_anew",
     },
     "airflow_mirrordb.client.collections.record_names": {
+        "equal writes of a task": "RecordNames.of_content",
         "names of records": "RecordNames.of",
         "idempotency keys by headers": "OWN",
     },
@@ -286,6 +287,16 @@ SEAMS = {
     "airflow_mirrordb.hooks.runner": {
         "the turn of a loop in which a write is cut": "being_closed",
         "event loops of the parent": "LoopRunner.is_inherited",
+    },
+    "airflow_mirrordb.hooks.task_writes.guard": {
+        "keys of a task": "TaskGuard.key_of",
+        "forks of a task": "_forked_from",
+        "jobs that a key brings again": "TaskGuard.tries_before",
+    },
+    "airflow_mirrordb.hooks.task_writes.marks": {
+        "marks of a task": "WriteMarks.begin",
+        "marks that are taken back": "WriteMarks.take_back",
+        "what is known of a write": "WriteMarks.settle",
     },
     "airflow_mirrordb.hooks.signals": {
         "signals that interrupt a user's function": "Signals.interruptible",

@@ -12,7 +12,7 @@ from airflow_mirrordb.client.endpoints.patterns import READS
 from airflow_mirrordb.client.errors import AmbiguousWriteError, InvalidRequestError, MirrorDBError
 from airflow_mirrordb.client.messages.request import KEYED, MirrorDBRequest, attach_request
 from airflow_mirrordb.client.retries.write_safety import depends_on_the_past, interrupted
-from airflow_mirrordb.hooks.task_writes import not_sent_again
+from airflow_mirrordb.hooks.task_writes.guard import not_sent_again
 from airflow_mirrordb.task.serialization import from_text, to_text
 
 if TYPE_CHECKING:

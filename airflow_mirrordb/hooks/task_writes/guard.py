@@ -16,7 +16,7 @@ from airflow_mirrordb.client.messages.request import MirrorDBRequest, attach_req
 from airflow_mirrordb.client.messages.write_mark import WriteMark
 from airflow_mirrordb.client.retries.write_safety import UNKNOWN
 from airflow_mirrordb.compat import running_task, task_of_writes
-from airflow_mirrordb.hooks.write_marks import WriteMarks
+from airflow_mirrordb.hooks.task_writes.marks import WriteMarks
 
 #: Tries of tasks whose writes are told apart at a time. One runs in a process, and many after each other in
 #: that of ``dag.test()``.

@@ -1,0 +1,92 @@
+"""Guards of the writes that a task makes by a hook: what its retry makes again counts once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+from tests.integration import test_task_guard as writes
+from tests.support.guards import Guard, nothing, nothing_to_await
+from tests.support.task_tries import TaskTries
+
+if TYPE_CHECKING:
+    from tests.support.backends import ScriptedBackend
+    from tests.support.connections import SetConnection
+
+
+def in_new_tries(check: Callable[..., Any], *, counts: bool = False, **arguments: Any) -> Callable[..., None]:
+    """Return a check whose task has made no tries yet.
+
+    :param counts: whether it looks at keys
+    """
+
+    def checked(scripted: ScriptedBackend, set_connection: SetConnection) -> None:
+        more: dict[str, Any] = {"keys_of": writes.keys_since(scripted)} if counts else {}
+        with pytest.MonkeyPatch.context() as patching:
+            if check is writes.test_a_job_that_failed_is_followed_by_another_in_the_next_try:
+                more["monkeypatch"] = patching
+            check(scripted, set_connection, TaskTries(f"run {uuid4()}"), **more, **arguments)
+
+    return checked
+
+
+class Forgetful(list[Any]):
+    """A list that keeps nothing."""
+
+    def append(self, value: object) -> None:
+        pass
+
+
+def random_key(_self: object, _request: object) -> str:
+    return str(uuid4())
+
+
+GUARDS: dict[str, Guard] = {
+    "keys of a task": Guard(
+        without=random_key,
+        check=in_new_tries(
+            writes.test_each_try_has_the_same_keys_and_equal_writes_of_one_try_have_others, counts=True
+        ),
+    ),
+    "equal writes of a task": Guard(
+        without=lambda _self, content: content[:12],
+        check=in_new_tries(writes.test_the_order_of_writes_and_who_makes_them_does_not_matter, counts=True),
+    ),
+    "forks of a task": Guard(
+        without=Forgetful(),
+        check=in_new_tries(
+            writes.test_no_two_writes_have_one_key_outside_of_a_task_and_in_its_forks, counts=True
+        ),
+    ),
+    "marks of a task": Guard(
+        without=nothing_to_await,
+        check=in_new_tries(writes.test_a_write_that_may_not_be_repeated_is_not_sent_by_the_next_try),
+    ),
+    "marks of deletes": Guard(
+        seam="marks of a task",
+        without=nothing_to_await,
+        check=in_new_tries(writes.test_a_delete_may_meet_the_404_of_its_own_success),
+    ),
+    "marks that are taken back": Guard(
+        without=nothing_to_await,
+        check=in_new_tries(writes.test_a_write_that_was_not_applied_is_sent_again),
+    ),
+    "marks of jobs that are over": Guard(
+        seam="marks that are taken back",
+        without=nothing_to_await,
+        check=in_new_tries(writes.test_a_job_that_failed_is_followed_by_another_in_the_next_try, extra={}),
+    ),
+    "what is known of a write": Guard(
+        without=nothing,
+        check=in_new_tries(writes.test_the_next_try_is_told_what_is_known),
+    ),
+    "jobs that a key brings again": Guard(
+        without=property(lambda _self: 0),
+        check=in_new_tries(
+            writes.test_a_job_that_failed_is_followed_by_another_in_the_next_try, extra=writes.KEYED
+        ),
+    ),
+}
