@@ -65,6 +65,7 @@ BULK = "hook.bulk("
 MAPPED = ".partial("
 FORMS = "input_path="
 TASKS = "rename_async"
+POLICY = "retry_policy=MirrorDBRetryPolicy()"
 SENSORS = 'task_id="exported"'
 EVENTS = "MirrorDBEventTrigger("
 CLIENT = "async with GenericMirrorDB("
@@ -128,7 +129,7 @@ def test_every_snippet_has_its_test() -> None:
         FULL_RESPONSE,
     )
     jobs = (JOB, WITHOUT_JOB, JOB_OF_HOOK, JOB_OF_CLIENT)
-    texts = (*ours, *jobs, TASKS, SENSORS, EVENTS, CLIENT, FIXTURE)
+    texts = (*ours, *jobs, TASKS, POLICY, SENSORS, EVENTS, CLIENT, FIXTURE)
     assert sorted(map(snippet, texts)) == sorted(source for _, source in SNIPPETS)
 
 
@@ -362,6 +363,15 @@ def test_tasks(mirrordb_server: DevServer) -> None:
         assert [user["id"] for user in hook.read("api/users") if user.get("active")] == ["7"]
         tasks["rename"].function()
         assert all(user["active"] for user in hook.read("api/users"))
+
+
+def test_policy() -> None:
+    """A task that is no operator of ours may have the policy of those, from Airflow 3.3 on."""
+    policies = pytest.importorskip("airflow_mirrordb.task.outcomes.retry_policy", exc_type=ImportError)
+    with DAG("readme", schedule=None):
+        load: Any = executed(snippet(POLICY))["load"]
+        operator = load().operator
+    assert isinstance(operator.retry_policy, policies.MirrorDBRetryPolicy)
 
 
 def test_sensors(scripted: ScriptedBackend, set_connection: SetConnection) -> None:
