@@ -14,6 +14,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    BaseSensorOperator,
     conf,
     get_current_context,
 )
@@ -137,6 +138,18 @@ def running_operator() -> str | None:
     """Return the name of the operator whose task runs here; None in a trigger and where none runs."""
     context = running_task()
     return None if context is None else str(context["task"].operator_name)
+
+
+def is_from_its_beginning(context: Any) -> bool:
+    """Whether a task runs from its beginning, as its retry will.
+
+    It does not after a deferral, of which only private fields tell, or after it was rescheduled: what it did
+    before, in the same try, another process knows. A sensor repeats what it asks as often as it pokes.
+    """
+    ti = context["ti"]
+    resumed = getattr(getattr(ti, "_ti_context_from_server", None) or ti, "next_method", None)
+    is_sensor = isinstance(context.get("task"), BaseSensorOperator)
+    return not (resumed or context.get("task_reschedule_count") or is_sensor)
 
 
 def task_of_writes(ti: Any) -> list[Any]:

@@ -10,6 +10,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +23,8 @@ from airflow_mirrordb.client import (
     NotFoundError,
 )
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-from airflow_mirrordb.hooks.task_writes import marks
+from airflow_mirrordb.hooks.task_writes import guard, marks
+from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 from tests.integration.test_forking import in_child
 from tests.support.backends import ScriptedBackend
 from tests.support.connections import SetConnection
@@ -162,6 +164,43 @@ def test_no_two_writes_have_one_key_outside_of_a_task_and_in_its_forks(
     found = keys_of()
     assert len(set(found)) == 6
     assert task_tries.store.messages == 0
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"ti": {"_ti_context_from_server": SimpleNamespace(next_method="execute_complete")}},
+        {"ti": {"next_method": "execute_complete"}},  # Airflow 2
+        {"task_reschedule_count": 1},
+        {"task": MirrorDBSensor(task_id="ask", endpoint="api/users")},
+    ],
+    ids=["deferred", "deferred in Airflow 2", "rescheduled", "sensor"],
+)
+def test_no_two_writes_have_one_key_where_a_try_goes_on(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    task_tries: TaskTries,
+    keys_of: Keys,
+    said: dict[str, Any],
+) -> None:
+    """What the same try did before, in another process, is not known; a sensor asks the same again."""
+    set_connection(scripted.url, extra=KEYED)
+    created(scripted, 2)
+    for _ in range(2):
+        with TaskTries(task_tries.run_id).next(**said):
+            create(["Ada"])
+        in_another_process()
+    assert len(set(keys_of())) == 2
+    set_connection(scripted.url)
+    created(scripted, 1)
+    with task_tries.next(**said):
+        create(["Ada"])
+    assert task_tries.store.messages == 0
+
+
+def in_another_process() -> None:
+    """Know nothing of what was done up to now, as the next process of a task."""
+    guard._tries.clear()
 
 
 def test_a_write_that_may_not_be_repeated_is_not_sent_by_the_next_try(

@@ -291,6 +291,7 @@ SEAMS = {
     "airflow_mirrordb.hooks.task_writes.guard": {
         "keys of a task": "TaskGuard.key_of",
         "forks of a task": "_forked_from",
+        "tries that go on": "is_from_its_beginning",
         "jobs that a key brings again": "TaskGuard.tries_before",
     },
     "airflow_mirrordb.hooks.task_writes.marks": {

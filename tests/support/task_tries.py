@@ -33,21 +33,26 @@ class TaskTries:
 
     def __init__(self, run_id: str, *, has_store: bool = True) -> None:
         self.store = StateStore()
-        self._run_id, self._has_store = run_id, has_store
+        self.run_id, self._has_store = run_id, has_store
         self._try_number, self._max_tries = 0, 2
 
     @contextmanager
-    def next(self) -> Iterator[None]:
+    def next(self, **said: Any) -> Iterator[None]:
+        """Run a try.
+
+        :param said: what else Airflow says in the context, and of the task instance in ``ti``
+        """
         self._try_number += 1
         ti = SimpleNamespace(
             dag_id="dag",
-            run_id=self._run_id,
+            run_id=self.run_id,
             task_id="task",
             map_index=-1,
             max_tries=self._max_tries,
             try_number=self._try_number,
+            **said.pop("ti", {}),
         )
-        context: Any = {"ti": ti, "task": SimpleNamespace(operator_name="@task")}
+        context: Any = {"ti": ti, "task": SimpleNamespace(operator_name="@task"), **said}
         if self._has_store:
             context["task_state_store"] = self.store
         with set_current_context(context):

@@ -15,7 +15,7 @@ from airflow_mirrordb.client.errors import AmbiguousWriteError, InvalidRequestEr
 from airflow_mirrordb.client.messages.request import MirrorDBRequest, attach_request
 from airflow_mirrordb.client.messages.write_mark import WriteMark
 from airflow_mirrordb.client.retries.write_safety import UNKNOWN
-from airflow_mirrordb.compat import running_task, task_of_writes
+from airflow_mirrordb.compat import is_from_its_beginning, running_task, task_of_writes
 from airflow_mirrordb.hooks.task_writes.marks import WriteMarks
 
 #: Tries of tasks whose writes are told apart at a time. One runs in a process, and many after each other in
@@ -34,8 +34,9 @@ class TaskGuard(WriteGuard):
     A write that may not be repeated is marked in Airflow's task state store (3.3 on) before it is sent, so
     that no other try sends it; so is a DELETE, which then may meet the 404 of its own success.
 
-    Outside of a task, and in a process that a task forked, keys are random, and nothing is marked: two such
-    processes would give equal writes of theirs the same key.
+    Keys are random, and nothing is marked, outside of a task and where counts would begin anew in the same
+    try: in processes that a task forked, after a deferral, and in a sensor. Two writes would have one key
+    there.
 
     :param conn_id: id of the connection
     :param once: False to mark nothing
@@ -129,26 +130,23 @@ class _WritesOfTry:
                 return names.of_content(fingerprint(repr(request)))
 
 
-_tries: OrderedDict[Hashable, _WritesOfTry] = OrderedDict()
+_tries: OrderedDict[Hashable, _WritesOfTry | None] = OrderedDict()
 _beginning = [Lock()]
 _forked_from: list[Hashable] = []
 
 
 def _writes_of_task() -> _WritesOfTry | None:
-    """Return what tells the writes of the running task apart; None without one, or in its forks."""
+    """Return what tells the writes of the running task apart; None where its retry would make others."""
     context = running_task()
     if context is None or (identity := _identity_of(context)) is None:
         return None
-    writes = _tries.get(identity)
-    if writes is not None:
-        return writes
-    if identity in _forked_from:
-        return None
-    with _beginning[0]:
-        writes = _tries.setdefault(identity, _WritesOfTry(context))
-        while len(_tries) > MOST_TRIES:
-            _tries.popitem(last=False)
-    return writes
+    if identity not in _tries:
+        with _beginning[0]:
+            is_known = identity not in _forked_from and is_from_its_beginning(context)
+            _tries.setdefault(identity, _WritesOfTry(context) if is_known else None)
+            while len(_tries) > MOST_TRIES:
+                _tries.popitem(last=False)
+    return _tries[identity]
 
 
 def _identity_of(context: Any) -> Hashable | None:

@@ -61,6 +61,14 @@ GUARDS: dict[str, Guard] = {
             writes.test_no_two_writes_have_one_key_outside_of_a_task_and_in_its_forks, counts=True
         ),
     ),
+    "tries that go on": Guard(
+        without=lambda _context: True,
+        check=in_new_tries(
+            writes.test_no_two_writes_have_one_key_where_a_try_goes_on,
+            counts=True,
+            said={"task_reschedule_count": 1},
+        ),
+    ),
     "marks of a task": Guard(
         without=nothing_to_await,
         check=in_new_tries(writes.test_a_write_that_may_not_be_repeated_is_not_sent_by_the_next_try),
