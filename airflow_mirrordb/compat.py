@@ -21,6 +21,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow.providers.common.compat.version_compat import (
     AIRFLOW_V_3_0_PLUS,
     AIRFLOW_V_3_1_PLUS,
+    AIRFLOW_V_3_2_PLUS,
     AIRFLOW_V_3_3_PLUS,
 )
 
@@ -162,6 +163,17 @@ def task_of_writes(ti: Any) -> list[Any]:
     """
     cleared = getattr(ti, "max_tries", None)
     return [installation_url(), ti.dag_id, ti.run_id, ti.task_id, ti.map_index, cleared]
+
+
+def runs_coroutines() -> bool:
+    """Whether Airflow runs the function of a task that is a coroutine."""
+    return bool(AIRFLOW_V_3_2_PLUS)
+
+
+def context_keys() -> set[str]:
+    """Return the names of what Airflow gives the function of a task that has a parameter called so."""
+    name = "airflow.sdk.definitions.context" if AIRFLOW_V_3_0_PLUS else "airflow.utils.context"
+    return set(import_module(name).KNOWN_CONTEXT_KEYS)
 
 
 def expanded_arguments(task: Any) -> set[str]:

@@ -26,6 +26,9 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": "MirrorDB", "python-modules": ["airflow_mirrordb.sensors.mirrordb"]}
         ],
         "hooks": [{"integration-name": "MirrorDB", "python-modules": ["airflow_mirrordb.hooks.mirrordb"]}],
+        "task-decorators": [
+            {"name": "mirrordb", "class-name": "airflow_mirrordb.decorators.mirrordb.mirrordb_task"}
+        ],
         "triggers": [
             {
                 "integration-name": "MirrorDB",

@@ -1,25 +1,25 @@
-"""Write one invoice per order in TaskFlow: results of operators in mapped tasks, and the hook in tasks.
+"""Write one invoice per order in TaskFlow: results of operators in mapped tasks, and tasks that get the hook.
 
 An order that cannot be priced fails its own mapped task, and what comes after; an invoice that is refused
 fails the task without Airflow's retries, which are for what may pass. Needs a connection ``mirrordb_default``
 of type ``mirrordb`` to a backend with the resources ``api/orders`` (records with ``customer``, ``quantity``
 and ``price``) and ``api/invoices``.
-
-A task that is a coroutine needs Airflow 3.2; with an older one this DAG has no task ``check``.
 """
 
 from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException, Asset, task
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_2_PLUS
+from airflow.providers.common.compat.sdk import DAG, Asset, task
 
+from airflow_mirrordb.decorators import mirrordb_task  # task.mirrordb, by a name that type checkers know
 from airflow_mirrordb.operators.mirrordb import MirrorDBCreateOperator, MirrorDBReadOperator
 
-# The hook is imported where it is used: Airflow reads this file often, and sends nothing then.
+if TYPE_CHECKING:  # Airflow reads this file often, and sends nothing then
+    from airflow_mirrordb.client import GenericMirrorDB
+    from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 
 
 @task
@@ -28,32 +28,20 @@ def invoice(order: dict[str, Any]) -> dict[str, Any]:
     return {"customer": order["customer"], "total": order["quantity"] * order["price"], "state": "new"}
 
 
-@task
-def send(invoices: list[dict[str, Any]]) -> list[str]:
-    """The hook in a plain task: all requests go through one connection."""
-    from airflow_mirrordb.client import MirrorDBError
-    from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-
-    try:
-        with MirrorDBHook("mirrordb_default") as hook:
-            return [
-                hook.update(f"api/invoices/{invoice['id']}", {"state": "sent"}, partial=True)["id"]
-                for invoice in invoices
-            ]
-    except MirrorDBError as error:
-        if error.retryable:
-            raise
-        raise AirflowFailException(str(error)) from error
+@mirrordb_task(mirrordb_conn_id="mirrordb_default", retries=2)
+def send(hook: MirrorDBHook, invoices: list[dict[str, Any]]) -> list[str]:
+    """A plain function gets the open hook: all requests go through one connection."""
+    return [
+        hook.update(f"api/invoices/{invoice['id']}", {"state": "sent"}, partial=True)["id"]
+        for invoice in invoices
+    ]
 
 
-@task
-async def check(ids: list[str]) -> dict[str, str]:
-    """The hook in a task that is a coroutine: the client, and many requests at the same time."""
-    from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-
-    async with MirrorDBHook("mirrordb_default") as client:
-        reading = (client.read_function("check", f"api/invoices/{invoice_id}") for invoice_id in ids)
-        return {invoice["id"]: invoice["state"] for invoice in await asyncio.gather(*reading)}
+@mirrordb_task
+async def check(client: GenericMirrorDB, ids: list[str]) -> dict[str, str]:
+    """A coroutine function gets the client: many requests at the same time."""
+    reading = (client.read_function("check", f"api/invoices/{invoice_id}") for invoice_id in ids)
+    return {invoice["id"]: invoice["state"] for invoice in await asyncio.gather(*reading)}
 
 
 with DAG(
@@ -65,6 +53,4 @@ with DAG(
         endpoint="api/invoices",
         outlets=[Asset("mirrordb://mirrordb_default/api/invoices")],  # DAGs scheduled on it run then
     ).expand(data=invoice.expand(order=orders.output))
-    sent = send(written.output)
-    if AIRFLOW_V_3_2_PLUS:
-        check(sent)
+    check(send(written.output))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_mirrordb.client.endpoints.patterns import READS
-from airflow_mirrordb.compat import running_operator
+from airflow_mirrordb.compat import running_operator, running_task
 
 if TYPE_CHECKING:
     from airflow_mirrordb.client.calls.call import Attempt, Observer
@@ -25,7 +25,8 @@ def observer_for(conn_id: str, context: Any) -> Observer | None:
 
     :param context: the hook that makes them, for lineage
     """
-    observers = [see for see in (_metrics(conn_id), _lineage(conn_id, context)) if see]
+    found = (_metrics(conn_id), _lineage(conn_id, context), _link(conn_id))
+    observers = [see for see in found if see]
 
     def observe(attempt: Attempt) -> None:
         for see in observers:
@@ -73,6 +74,19 @@ def _lineage(conn_id: str, context: Any) -> Observer | None:
         _add(collector, context, conn_id, attempt.request.method, attempt.request.endpoint, attempt.status)
 
     return collect
+
+
+def _link(conn_id: str) -> Observer | None:
+    """The URLs of a task whose link leads to what its function asks for; operators tell their own."""
+    context = running_task()
+    see_url = None if context is None else getattr(context["task"], "see_url", None)
+    if see_url is None:
+        return None
+
+    def see(attempt: Attempt) -> None:
+        see_url(conn_id, attempt.url)
+
+    return see
 
 
 def add_lineage(task: Any, conn_id: str, event: Mapping[str, Any]) -> None:

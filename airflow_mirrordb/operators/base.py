@@ -11,13 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.providers.common.compat.sdk import (
-    AirflowException,
-    AirflowFailException,
-    BaseOperator,
-    TaskDeferred,
-    conf,
-)
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, TaskDeferred, conf
 
 from airflow_mirrordb.compat import DECISIONS
 from airflow_mirrordb.json_types import is_list
@@ -49,6 +43,9 @@ if TYPE_CHECKING:
     from airflow_mirrordb.client.retries.retry import Progress
     from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
     from airflow_mirrordb.task.memory.state import WriteState
+    from airflow_mirrordb.task.outcomes.typed_results import BaseOperator
+else:
+    from airflow.providers.common.compat.sdk import BaseOperator
 
 
 class MirrorDBOperator(RemembersTemplates, BaseOperator):

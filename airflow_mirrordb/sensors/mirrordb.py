@@ -10,12 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.providers.common.compat.sdk import (
-    AirflowSensorTimeout,
-    BaseSensorOperator,
-    PokeReturnValue,
-    conf,
-)
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, PokeReturnValue, conf
 
 from airflow_mirrordb.conditions import (
     Condition,
@@ -45,6 +40,9 @@ if TYPE_CHECKING:
     from airflow_mirrordb.client.messages.request import MirrorDBRequest
     from airflow_mirrordb.client.messages.response import MirrorDBResponse
     from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+    from airflow_mirrordb.task.outcomes.typed_results import BaseSensorOperator
+else:
+    from airflow.providers.common.compat.sdk import BaseSensorOperator
 
 #: What its trigger is made with as it is.
 _OWN = ("gone", "field", "equals", "is_in", "changed", "failed", "not_yet", "poke_interval", "timeout")

@@ -86,6 +86,15 @@ def arguments(kind: type) -> tuple[Mapping[str, None], frozenset[str]]:
     return own, frozenset(others - own.keys())
 
 
+def check_conn_id_argument(conn_id: object) -> None:
+    """Check the id of a connection, unless it is a template.
+
+    :raises ValueError: if it can be none
+    """
+    if not has_template(conn_id) and not (isinstance(conn_id, str) and conn_id.strip()):
+        raise ValueError(f"mirrordb_conn_id: it must be the id of a connection, not {conn_id!r:.200}")
+
+
 def check_endpoint_argument(endpoint: object) -> None:
     """Check the endpoints that a task's author wrote, as far as that can be done without the connection.
 

@@ -13,9 +13,10 @@ from airflow.providers.common.compat.sdk import (
     AirflowSensorTimeout,
     AirflowSkipException,
     AirflowTaskTimeout,
+    TaskDeferred,
 )
 
-from airflow_mirrordb.compat import has_retry_policies
+from airflow_mirrordb.compat import DECISIONS, has_retry_policies
 
 if TYPE_CHECKING:
     from airflow_mirrordb.client.errors import MirrorDBError
@@ -60,6 +61,47 @@ def fail(error: MirrorDBError, conn_id: str, task: Any = None) -> NoReturn:
     raise AirflowFailException(str(error)) from error
 
 
+def judge(error: BaseException, conn_id: str) -> NoReturn:
+    """End a task whose author's function raised an error, as :func:`fail` ends one of an operator.
+
+    A permanent error of the client that it is, or stands for (see
+    :func:`~airflow_mirrordb.task.outcomes.causes.errors_behind`), ends the task for good, in the same words.
+    Any other error is raised as it is, and so is what ends a task for Airflow. The log has the frames of the
+    author's own code, up to where that called the hook.
+
+    :param conn_id: id of the task's connection, for an error of none
+    """
+    if isinstance(error, (*DECISIONS, TaskDeferred)):
+        raise error
+    from airflow_mirrordb.task.outcomes.causes import errors_behind
+
+    errors = errors_behind(error)
+    if not errors:
+        raise error
+    log.debug("Where the error comes from", exc_info=error)
+    error.__traceback__ = _of_author(error.__traceback__)
+    for one in errors:
+        one.conn_id = one.conn_id or conn_id
+        frames = _of_author(one.__traceback__)
+        _leave_one_frame(one)
+        one.__traceback__ = frames or one.__traceback__
+    permanent = next((one for one in errors if not one.retryable), None)
+    if permanent is None:
+        raise error
+    raise AirflowFailException(str(permanent)) from error
+
+
+def _of_author(frames: TracebackType | None) -> TracebackType | None:
+    """Return the frames of an author's function and of what it calls, but none from this package's on."""
+    frames = last = _of_others(frames)
+    while last is not None:
+        following = last.tb_next
+        if following is not None and _is_of_package(following):
+            last.tb_next = following = None
+        last = following
+    return frames
+
+
 def _leave_one_frame(error: MirrorDBError) -> None:
     """Forget where an error comes from, but for one frame, without which Airflow skips it.
 
@@ -86,9 +128,13 @@ def _leave_one_frame(error: MirrorDBError) -> None:
 
 def _of_others(frames: TracebackType | None) -> TracebackType | None:
     """Return frames from the first on that is not of this package."""
-    while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+    while frames is not None and _is_of_package(frames):
         frames = frames.tb_next
     return frames
+
+
+def _is_of_package(frames: TracebackType) -> bool:
+    return str(frames.tb_frame.f_globals.get("__name__", "")).startswith(_PACKAGE)
 
 
 @contextmanager

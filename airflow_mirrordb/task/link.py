@@ -57,6 +57,22 @@ def shared_url(first: str, last: str) -> str:
     return "/".join(name for name, _ in takewhile(lambda pair: pair[0] == pair[1], names))
 
 
+class LinkedUrls:
+    """The URLs of a task that sends whatever its author likes, for its link; of many only two are kept."""
+
+    def __init__(self) -> None:
+        self._first = self._last = ""
+
+    def add(self, url: str) -> None:
+        self._first = min(self._first or url, url)
+        self._last = max(self._last, url)
+
+    @property
+    def shared(self) -> str:
+        """The URL that all of them lie below, or are; empty if there are none."""
+        return shared_url(self._first, self._last)
+
+
 def keep_linked(task: Any) -> None:
     """Leave the link as it was before the task was deferred, of which this process knows nothing."""
     task.operator_extra_links = ()

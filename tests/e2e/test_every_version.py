@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.module_loading import import_string
 
-import airflow_mirrordb
+from airflow_mirrordb.decorators import mirrordb_task
 from airflow_mirrordb.get_provider_info import get_provider_info
 from tests.e2e.test_running_sensor import put
 from tests.run_example import airflow_environment, post
@@ -109,12 +110,15 @@ def commands(folder: Path, backend: BackendProcess) -> Commands:
 
 
 def test_discovery(commands: Commands) -> None:
-    """Airflow lists the provider with its version, and its hook."""
-    providers = commands.json("-m", "airflow", "providers", "list", "--output", "json")
+    """Airflow finds the provider with its hook and its decorator of tasks."""
+    (ours,) = commands.json(
+        "-m", "airflow", "providers", "get", "airflow-mirrordb", "--full", "--output", "json"
+    )
     hooks = commands.json("-m", "airflow", "providers", "hooks", "--output", "json")
 
-    (ours,) = [it for it in providers if it["package_name"] == "airflow-mirrordb"]
-    assert ours["version"] == airflow_mirrordb.__version__
+    assert ours["package-name"] == "airflow-mirrordb"
+    (decorator,) = ours["task-decorators"]
+    assert (decorator["name"], import_string(decorator["class-name"])) == ("mirrordb", mirrordb_task)
     (hook,) = [it for it in hooks if it["connection_type"] == "mirrordb"]
     assert hook["class"] == "airflow_mirrordb.hooks.mirrordb.MirrorDBHook"
     assert hook["hook_name"] == "MirrorDB"
@@ -184,6 +188,7 @@ def test_sensor(commands: Commands, backend: BackendProcess) -> None:
 def test_failures(commands: Commands) -> None:
     """A permanent or ambiguous failure ends a task on its first try; one that may pass is retried."""
     answers = {"missing": [404], "missing_deferred": [404], "ambiguous": [500], "passing": [503, 200]}
+    answers |= {"function_missing": [404], "function_passing": [503, 200], "coroutine": [200]}
     with scripted(answers) as backends:
         connections = {
             name: json.dumps({"conn_type": "mirrordb", "host": it.url, "extra": {"max_attempts": 1}})
@@ -197,12 +202,18 @@ def test_failures(commands: Commands) -> None:
         "missing_deferred": ("failed", 1),
         "ambiguous": ("failed", 1),
         "passing": ("success", 2),
+        "function_missing": ("failed", 1),
+        "function_passing": ("success", 2),
+        "coroutine": ("success", 1),
     }, output
     assert requests == {
         "missing": ["GET /api/users/1"],
         "missing_deferred": ["GET /api/users/1"],
         "ambiguous": ["POST /api/users"],
         "passing": ["GET /api/users/1"] * 2,
+        "function_missing": ["GET /api/users/1"],
+        "function_passing": ["GET /api/users/1"] * 2,
+        "coroutine": ["GET /api/users/1"],
     }
     assert "NotFoundError" in output
     assert "AmbiguousWriteError" in output

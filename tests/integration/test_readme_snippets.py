@@ -66,6 +66,7 @@ MAPPED = ".partial("
 FORMS = "input_path="
 TASKS = "rename_async"
 POLICY = "retry_policy=MirrorDBRetryPolicy()"
+DECORATED = "deactivate(users="
 SENSORS = 'task_id="exported"'
 EVENTS = "MirrorDBEventTrigger("
 CLIENT = "async with GenericMirrorDB("
@@ -129,7 +130,7 @@ def test_every_snippet_has_its_test() -> None:
         FULL_RESPONSE,
     )
     jobs = (JOB, WITHOUT_JOB, JOB_OF_HOOK, JOB_OF_CLIENT)
-    texts = (*ours, *jobs, TASKS, POLICY, SENSORS, EVENTS, CLIENT, FIXTURE)
+    texts = (*ours, *jobs, TASKS, POLICY, DECORATED, SENSORS, EVENTS, CLIENT, FIXTURE)
     assert sorted(map(snippet, texts)) == sorted(source for _, source in SNIPPETS)
 
 
@@ -171,7 +172,8 @@ def test_hook(mirrordb_server: DevServer, set_connection: SetConnection) -> None
     set_connection(f"{mirrordb_server.url}/api", extra=USERS)
     with MirrorDBHook() as hook:
         hook.bulk("create", [{"data": {}}] * 11, endpoint="users")
-    executed(snippet(HOOK), MirrorDBHook=MirrorDBHook)["rename"].function()
+    with MirrorDBHook() as hook:
+        executed(snippet(HOOK))["activate"].function(hook, 10)
     assert sum(user.get("active", False) for user in mirrordb_server.records("users")) == 10
 
 
@@ -372,6 +374,19 @@ def test_policy() -> None:
         load: Any = executed(snippet(POLICY))["load"]
         operator = load().operator
     assert isinstance(operator.retry_policy, policies.MirrorDBRetryPolicy)
+
+
+def test_decorated(mirrordb_server: DevServer) -> None:
+    """The plain task changes all users that are read before it, the async one reads two."""
+    with MirrorDBHook() as hook:
+        hook.bulk("create", [{"data": {"name": name}} for name in ("Ada", "Bo")], endpoint="api/users")
+        with DAG("readme", schedule=None) as dag:
+            tasks = executed(snippet(DECORATED), Any=Any, MirrorDBHook=MirrorDBHook, asyncio=asyncio)
+        assert dag.get_task("deactivate").upstream_task_ids == {"users"}
+        assert tasks["deactivate"].function(hook, hook.read("api/users")) == 2
+    assert not any(user["active"] for user in mirrordb_server.records("users"))
+    run_task: Any = dag.get_task("names")
+    assert run(run_task) == ["Ada", "Bo"]
 
 
 def test_sensors(scripted: ScriptedBackend, set_connection: SetConnection) -> None:

@@ -90,6 +90,7 @@ class Attempt:
     :param status: of the answer; None if there was none
     :param error: class of what came instead of an answer, or of the rest of its body
     :param elapsed: seconds from the moment of its turn to the whole answer
+    :param wire: the request as it was sent, before any redirect
     """
 
     request: MirrorDBRequest
@@ -97,6 +98,12 @@ class Attempt:
     status: int | None
     error: str | None
     elapsed: float
+    wire: WireRequest = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """The URL of its resource, without the query."""
+        return str(self.wire.url.with_query(None))
 
 
 Observer = Callable[[Attempt], None]
@@ -355,5 +362,6 @@ class Call:
                 status=status,
                 error=error,
                 elapsed=self._clock.monotonic() - started,
+                wire=self._wire,
             )
         )

@@ -66,7 +66,7 @@ def unknown_argument(
     :param own: the arguments of our constructors
     :param others: those of Airflow's
     """
-    told = f"{kind.__name__} has no argument {name!r}"
+    told = f"{getattr(kind, 'custom_operator_name', kind.__name__)} has no argument {name!r}"
     if name in _METHODS and (sends := _sends(kind)):
         return f"{told}: {_method(sends, value)}"
     words = _WORDS.get(_SAME_WORDS.get(name, name), "")

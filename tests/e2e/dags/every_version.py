@@ -14,6 +14,8 @@ from airflow.providers.common.compat.version_compat import (
     AIRFLOW_V_3_2_PLUS,
 )
 
+from airflow_mirrordb.client import GenericMirrorDB, MirrorDBError
+from airflow_mirrordb.decorators import mirrordb_task
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import (
     MirrorDBCreateOperator,
@@ -58,6 +60,21 @@ with DAG("every_failure", schedule=None, start_date=START, default_args=RETRIES)
         task_id="ambiguous", mirrordb_conn_id="ambiguous", endpoint="api/users", data={"name": "Ada"}
     )
     MirrorDBReadOperator(task_id="passing", mirrordb_conn_id="passing", endpoint="api/users/1")
+
+    @mirrordb_task(mirrordb_conn_id="{{ task.task_id }}")
+    def function(hook: MirrorDBHook) -> Any:
+        try:
+            return hook.read("api/users/1")
+        except MirrorDBError as error:
+            raise RuntimeError("the function failed") from error
+
+    @mirrordb_task(mirrordb_conn_id="coroutine")
+    async def coroutine(client: GenericMirrorDB, endpoint: str) -> Any:
+        return await client.read_function("read", endpoint)
+
+    function.override(task_id="function_missing")()
+    function.override(task_id="function_passing")()
+    coroutine.expand(endpoint=["api/{{ run_id and 'users/1' }}"])
 
 with DAG("every_look_up", schedule=None, start_date=START):
     MirrorDBReadOperator(
