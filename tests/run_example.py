@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import re
@@ -20,13 +21,14 @@ import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 SEED = {
     "orders": [
-        {"customer": "acme", "quantity": 3, "price": 20.0},
-        {"customer": "globex", "quantity": 1, "price": 7.5},
-        {"customer": "acme", "quantity": 2, "price": 5.0},
+        {"customer": "acme", "quantity": 3, "price": 20.0, "updated_at": "2026-01-02T09:00:00Z"},
+        {"customer": "globex", "quantity": 1, "price": 7.5, "updated_at": "2026-01-03T09:00:00Z"},
+        {"customer": "acme", "quantity": 2, "price": 5.0, "updated_at": "2026-01-03T10:00:00Z"},
     ]
 }
 #: The resources whose records are jobs.
@@ -85,11 +87,9 @@ def run(file: Path, home: Path) -> int:
 
 def run_inside(file: Path, home: Path) -> int:
     """Run the DAG of a file by ``dag.test()`` and write the outcome down; inside :func:`run`'s Airflow."""
-    import runpy
-
     from airflow.utils.session import create_session
 
-    dag_run = runpy.run_path(str(file))["dag"].test()
+    dag_run = load(file).dag.test()
     with create_session() as session:
         tasks = [
             {
@@ -103,6 +103,16 @@ def run_inside(file: Path, home: Path) -> int:
     outcome = {"dag_id": dag_run.dag_id, "state": str(dag_run.state), "tasks": tasks}
     (home / "result.json").write_text(json.dumps(outcome))
     return 0
+
+
+def load(file: Path) -> ModuleType:
+    """Return the module of a DAG file, found by its name from now on, as Airflow does: dlt looks there."""
+    spec = importlib.util.spec_from_file_location(f"dag_file_{file.stem}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def airflow_environment(home: Path, dags: Path, url: str, key: str) -> dict[str, str]:

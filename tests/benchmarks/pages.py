@@ -129,10 +129,10 @@ def with_http_operator(_url: str, output: Path) -> int:
 
 def with_dlt(url: str, output: Path) -> int:
     """Read with the rest client of dlt."""
-    from dlt.sources.helpers.rest_client import (  # type: ignore[import-not-found,unused-ignore]
+    from dlt.sources.helpers.rest_client import (  # type: ignore[import-not-found,attr-defined,unused-ignore]
         RESTClient,
     )
-    from dlt.sources.helpers.rest_client.paginators import (  # type: ignore[import-not-found,unused-ignore]
+    from dlt.sources.helpers.rest_client.paginators import (  # type: ignore[import-not-found,attr-defined,unused-ignore]
         PageNumberPaginator,
     )
 

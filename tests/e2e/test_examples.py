@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +23,8 @@ from airflow.providers.common.compat.version_compat import (
 )
 
 from airflow_mirrordb.devserver import DevServer, Jobs
-from tests.run_example import JOBS, SEED, post
+from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from tests.run_example import JOBS, SEED, load, post
 from tests.support.airflow_home import AirflowHome
 from tests.support.runs import CHECKOUT, EXAMPLES, RECIPES, Runs, connection_to_airflow
 
@@ -92,6 +95,7 @@ def test_each_finds_its_connection(
     assert [outcome["dag_id"] for outcome in outcomes] == names()
     assert {state for outcome in outcomes for state in outcome["tasks"].values()} == {SUCCESS}
     check_what_recipes_did(runs.folder, server)
+    assert not runs.asked.exists()  # by default dlt asks Airflow for a Variable for each of its settings
 
 
 def check_what_recipes_did(folder: Path, server: DevServer) -> None:
@@ -104,6 +108,10 @@ def check_what_recipes_did(folder: Path, server: DevServer) -> None:
         assert [json.loads(line)["customer"] for line in file.read_text().splitlines()] == [
             order["customer"] for order in SEED["orders"]
         ]
+    merged = [(order["customer"], order["quantity"], order["price"]) for order in SEED["orders"]]
+    assert merged_rows(folder / "mirrordb_orders.db", "customer, quantity, price") == merged
+    added_up = [(total["customer"], total["total"]) for total in server.records("totals")]
+    assert added_up == [("acme", 70), ("globex", 7.5)] * 2  # by two examples
     quantities = [order["quantity"] for order in server.records("orders")]
     assert quantities == [4, *[order["quantity"] for order in SEED["orders"][1:]]]
     jobs = {job["id"]: job["state"] for job in server.records("batches")}
@@ -116,6 +124,12 @@ def check_what_recipes_did(folder: Path, server: DevServer) -> None:
         assert [json.loads(row)["n"] for row in rows] == [0, 1, 2]
 
 
+def merged_rows(database: Path, columns: str) -> list[Any]:
+    """Return what the table of the example with dlt has in some columns."""
+    with closing(sqlite3.connect(database)) as connection:
+        return connection.execute(f"SELECT {columns} FROM orders ORDER BY id").fetchall()
+
+
 #: What is wrong with the backend's data, what a run is told, and how its tasks end then.
 FAILURES: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
     "mirrordb_sensor": (
@@ -125,6 +139,8 @@ FAILURES: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
     ),
     "mirrordb_pipeline": ({}, {"read_orders": SUCCESS, "add_up": FAILED}, "order bad has no 'price'"),
     "mirrordb_export": ({}, {"export": SUCCESS, "add_up": FAILED}, "without quantity or price: ['bad']"),
+    "mirrordb_dlt": ({}, {"load": FAILED}, "Cursor element with JSON path `updated_at` was not found"),
+    "mirrordb_polars": ({}, {"add_up": FAILED}, "without customer, quantity or price: ['bad']"),
     "mirrordb_taskflow": ({}, {"orders": SUCCESS, "send": SKIPPED}, "KeyError: 'price'"),
     "mirrordb_job": (
         {"fail": "no space left"},
@@ -208,15 +224,43 @@ def test_a_tenant_that_cannot_be_read(runs: Runs, server: DevServer) -> None:
     )
 
 
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # of dlt's own statements
+def test_dlt_merges_what_is_newer(server: DevServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second run asks for what came after the first; an order that was changed stays one row.
+
+    By "Incremental loading with a cursor" and "Merge loading" of dlt's documentation. What it knows of the
+    first run is in the database: each run has a folder of its own, as on another worker.
+    """
+    example = load(CHECKOUT / "example_dags" / "mirrordb_dlt.py")
+    monkeypatch.setenv("AIRFLOW_CONN_MIRRORDB_DEFAULT", json.dumps(connection_to(server)))
+    for name in example.SETTINGS:
+        monkeypatch.delenv(name, raising=False)  # and as it was, afterwards
+    database, url = tmp_path / "orders.db", f"sqlite:///{tmp_path}/orders.db"
+
+    assert example.load.function(url) == {"orders": 3}
+    before = merged_rows(database, "id, quantity, updated_at")
+    with MirrorDBHook() as hook:
+        hook.update("api/orders/1", {"quantity": 9, "updated_at": "2026-01-04T09:00:00Z"}, partial=True)
+    assert example.load.function(url) == {"orders": 1}
+    after = merged_rows(database, "id, quantity, updated_at")
+    assert [row[:2] for row in after] == [("1", 9), *[row[:2] for row in before[1:]]]
+    asked = [parse_qs(urlsplit(path).query) for path in paths(server, "GET /api/orders?")]
+    assert [(query["updated_after"], query.get("offset")) for query in asked] == [
+        (["2026-01-01T00:00:00Z"], None),
+        (["2026-01-01T00:00:00Z"], ["2"]),
+        (["2026-01-03T10:00:00Z"], None),
+        (["2026-01-03T10:00:00Z"], ["2"]),
+    ]
+
+
 @pytest.mark.skipif(not AIRFLOW_V_3_0_PLUS, reason="assets are watched from Airflow 3.0 on")
 def test_a_watched_record_that_is_gone() -> None:
     """A change by which a record went fails the run that it starts; any other is shown."""
-    from runpy import run_path
 
     def events(*payloads: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"asset": [SimpleNamespace(extra={"payload": payload}) for payload in payloads]}
 
-    show = run_path(str(CHECKOUT / "example_dags" / "mirrordb_event.py"))["show"].function
+    show = load(CHECKOUT / "example_dags" / "mirrordb_event.py").show.function
     price, records = {"endpoint": "api/prices/1", "status": 200}, {"endpoint": "api/shipments", "count": 2}
     assert show(events(price, records)) == [price, records]
     with pytest.raises(AirflowFailException, match="gone: api/prices/1"):

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import runpy
 import sys
 from pathlib import Path
 from typing import Any, TypedDict
@@ -15,6 +14,8 @@ from airflow.models.dagrun import DagRun
 from airflow.providers.common.compat.sdk import DAG
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from airflow.utils.session import create_session
+
+from tests.run_example import load
 
 
 class Job(TypedDict):
@@ -39,7 +40,7 @@ def main() -> None:
 
 def run(job: Job) -> Outcome:
     """Run a DAG without a logical date, where Airflow can."""
-    (dag,) = [value for value in runpy.run_path(job["file"]).values() if isinstance(value, DAG)]
+    (dag,) = [value for value in vars(load(Path(job["file"]))).values() if isinstance(value, DAG)]
     undated: dict[str, Any] = {"logical_date": None} if AIRFLOW_V_3_0_PLUS else {}
     dag_run: DagRun = dag.test(run_conf=job["conf"], **undated)
     with create_session() as session:

@@ -25,7 +25,7 @@ class Runs:
         for name in ("AIRFLOW_CONN_MIRRORDB_DEFAULT", "AIRFLOW__CORE__EXECUTOR"):
             del self._home.environment[name]
         self._home.environment["TMPDIR"] = str(folder)
-        self.folder = folder
+        self.folder, self.asked = folder, folder / "asked_variables"
         for path in (*EXAMPLES, *RECIPES):
             shutil.copy(path, self._home.dags)
         self._home.command("db", "migrate")
@@ -38,9 +38,10 @@ class Runs:
         elif place == "secrets backend":
             file = self.folder / "connections.json"
             file.write_text(json.dumps(connections))
+            options = {"asked": str(self.asked), "connections_file_path": str(file)}
             yield {
-                "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
-                "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps({"connections_file_path": str(file)}),
+                "AIRFLOW__SECRETS__BACKEND": "tests.support.counting_secrets.CountingSecrets",
+                "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps(options),
             }
         else:
             for name, connection in connections.items():
