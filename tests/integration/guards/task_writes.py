@@ -8,8 +8,15 @@ from uuid import uuid4
 
 import pytest
 
-from tests.integration import test_task_guard as writes
+from airflow_mirrordb.client import RateLimitError
+from tests.integration import (
+    test_task_guard as writes,
+    test_unkeyed_writes_of_tasks as unkeyed,
+    test_writes_of_tasks as killed,
+)
+from tests.support import ways_to_create as ways
 from tests.support.guards import Guard, nothing, nothing_to_await
+from tests.support.task_processes import DeadlyBackend, Death
 from tests.support.task_tries import TaskTries
 
 if TYPE_CHECKING:
@@ -31,6 +38,25 @@ def in_new_tries(check: Callable[..., Any], *, counts: bool = False, **arguments
             check(scripted, set_connection, TaskTries(f"run {uuid4()}"), **more, **arguments)
 
     return checked
+
+
+def of_killed(
+    check: Callable[..., Any], extra: dict[str, Any], **arguments: Any
+) -> Callable[[SetConnection], None]:
+    """Return a check of tasks that are killed, on a backend that knows nothing yet."""
+
+    def checked(set_connection: SetConnection) -> None:
+        with DeadlyBackend.running() as backend:
+            set_connection(backend.url, extra={**extra, "max_attempts": 1})
+            check(backend, **arguments)
+
+    return checked
+
+
+def unkeyed_job_of_a_killed_task(set_connection: SetConnection) -> None:
+    with DeadlyBackend.running() as backend:
+        death = Death(request=1)
+        unkeyed.test_a_job_is_submitted_once(backend, set_connection, extra={}, death=death)
 
 
 class Forgetful(list[Any]):
@@ -95,6 +121,78 @@ GUARDS: dict[str, Guard] = {
         without=property(lambda _self: 0),
         check=in_new_tries(
             writes.test_a_job_that_failed_is_followed_by_another_in_the_next_try, extra=writes.KEYED
+        ),
+    ),
+    # of tasks that are killed
+    "keys of a killed task": Guard(
+        seam="keys of a task",
+        without=random_key,
+        check=of_killed(
+            killed.test_each_write_of_a_killed_task_exists_once, killed.KEYED, way=ways.one_by_one
+        ),
+    ),
+    "keys of a killed bulk": Guard(
+        seam="keys of a task",
+        without=random_key,
+        check=of_killed(
+            killed.test_each_write_of_a_killed_task_exists_once, killed.KEYED, way=ways.in_one_bulk
+        ),
+    ),
+    "keys of a killed task that gathers": Guard(
+        seam="keys of a task",
+        without=random_key,
+        check=of_killed(
+            killed.test_fifty_equal_creates_stay_fifty,
+            killed.KEYED,
+            way=ways.gathered,
+            death=Death(request=25),
+        ),
+    ),
+    "equal writes of a killed task": Guard(
+        seam="equal writes of a task",
+        without=lambda _self, content: content[:12],
+        check=of_killed(
+            killed.test_fifty_equal_creates_stay_fifty, killed.KEYED, way=ways.in_threads, death=None
+        ),
+    ),
+    "forks of a running task": Guard(
+        seam="forks of a task",
+        without=Forgetful(),
+        check=of_killed(killed.test_forked_children_that_make_equal_creates_lose_none, killed.KEYED),
+    ),
+    "marks of a killed task": Guard(
+        seam="marks of a task",
+        without=nothing_to_await,
+        check=of_killed(unkeyed.test_no_write_of_a_killed_task_is_repeated, {}, way=ways.by_two_hooks),
+    ),
+    "marks of a killed bulk": Guard(
+        seam="marks of a task",
+        without=nothing_to_await,
+        check=of_killed(unkeyed.test_no_write_of_a_killed_task_is_repeated, {}, way=ways.in_one_bulk),
+    ),
+    "marks of a killed job": Guard(
+        seam="marks of a task",
+        without=nothing_to_await,
+        check=unkeyed_job_of_a_killed_task,
+    ),
+    "marks before what is sent": Guard(
+        seam="marks of a task",
+        without=nothing_to_await,
+        check=of_killed(unkeyed.test_a_write_is_marked_before_it_is_sent, {}),
+    ),
+    "marks of a killed delete": Guard(
+        seam="marks of a task",
+        without=nothing_to_await,
+        check=of_killed(unkeyed.test_a_delete_that_was_answered_meets_its_404, {}),
+    ),
+    "marks of refused writes": Guard(
+        seam="marks that are taken back",
+        without=nothing_to_await,
+        check=of_killed(
+            unkeyed.test_a_write_that_was_refused_is_sent_by_the_next_try,
+            {},
+            status=429,
+            error=RateLimitError,
         ),
     ),
 }
