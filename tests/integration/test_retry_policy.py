@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import pickle
 from datetime import timedelta
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -212,6 +214,34 @@ def test_errors_of_the_hook_are_judged(scripted: ScriptedBackend, set_connection
         with pytest.raises(InvalidRequestError) as failed:
             hook.create("api/users", {"n": float("nan")})
         assert decided(failed.value) == FAIL
+
+
+@since_3_3
+@pytest.mark.parametrize(("status", "decision"), [(404, FAIL), (429, LATER)])
+def test_errors_in_a_pipeline_of_dlt_are_judged(
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    status: int,
+    decision: Any,
+) -> None:
+    """It raises exceptions of the resource's generator and of the pipeline's step in their place."""
+    monkeypatch.setenv("PROVIDERS__ENABLE_AIRFLOW_SECRETS", "false")  # a Variable for each setting
+    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+    dlt, raised_by_dlt = pytest.importorskip("dlt"), import_module("dlt.pipeline.exceptions")
+    set_connection(scripted.url, extra={"max_attempts": 1})
+    scripted.answers = [(status, None, {"Retry-After": "90"} if status == 429 else {})]
+
+    def users() -> Any:
+        with MirrorDBHook() as hook:
+            yield hook.read("api/users")
+
+    pipeline = dlt.pipeline("users", pipelines_dir=str(tmp_path), destination="dummy")
+    with pytest.raises(raised_by_dlt.PipelineStepFailed) as failed:
+        pipeline.extract(dlt.resource(users))
+    assert scripted.requests == ["GET /api/users"]
+    assert decided(failed.value) == decision
 
 
 @since_3_3
