@@ -292,17 +292,27 @@ class GenericMirrorDB(Connected):
         prepared.check_backend(self._snapshot.config.base_url)
         with self._reporting:
             stream = None if sink is None else Stream(sink, request)
-            how: dict[str, Any] = {"wait": wait, "single_attempt": single_attempt, "note": note}
             if request.paginate is None:
-                send = self._sender.send if prepared.mark is None else self._sender.send_marked
-                answer = send(prepared, self._snapshot, self._routes.here(), progress, stream=stream, **how)
-                response = await (answer if stream is None else stream.keep(answer))
-                if request.reads:
-                    self._warn_of_pages(request, response)
-                return self._whole(response, prepared)
-            reader = self._reader(request, progress, **how)
-            answer = collect(reader, request, stream, most_bytes)
-            return self._whole(await (answer if stream is None else stream.keep(answer)), prepared)
+                answer = self._sender.send(
+                    prepared,
+                    self._snapshot,
+                    self._routes.here(),
+                    progress,
+                    wait=wait,
+                    single_attempt=single_attempt,
+                    stream=stream,
+                    note=note,
+                )
+            else:
+                reader = self._reader(request, progress, wait=wait, single_attempt=single_attempt, note=note)
+                answer = collect(reader, request, stream, most_bytes)
+            response = await (answer if stream is None else stream.keep(answer))
+            if request.reads and request.paginate is None:
+                self._warn_of_pages(request, response)
+            if request.full_response:
+                full = full_response(response, prepared.wire.url, prepared.base_url, self._reporting.text)
+                return replace(response, full=full)
+            return response
 
     def begin(self) -> Progress:
         """Return where a request starts: nothing sent, and ``max_elapsed`` seconds to the deadline."""
@@ -384,13 +394,6 @@ class GenericMirrorDB(Connected):
         if warning is not None and len(self._told_of_pages) < MOST_TOLD:
             self._told_of_pages.add(request.endpoint)
             log.warning("%s: %s", self._reporting.name_of(request), warning)
-
-    def _whole(self, response: MirrorDBResponse, prepared: PreparedRequest) -> MirrorDBResponse:
-        """Return a response with all that its request asked for."""
-        if not prepared.request.full_response:
-            return response
-        url, base_url, hide = prepared.wire.url, prepared.base_url, self._reporting.text
-        return replace(response, full=full_response(response, url, base_url, hide))
 
     async def _data(self, method: Method, method_name: str | None, endpoint: str, **options: Any) -> Any:
         request = request_of(method, endpoint, {"method_name": method_name, **options})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
 from types import TracebackType
 
 from airflow_mirrordb.client.config import MirrorDBConfig
@@ -14,44 +13,51 @@ from airflow_mirrordb.hooks.connections.config import with_user_agent
 from airflow_mirrordb.hooks.connections.lookup import ConnectionLookUp
 
 
-@dataclass(eq=False)
-class _Shared:
-    """A connected client, what was looked up for it, and how many use it."""
-
-    client: GenericMirrorDB
-    config: MirrorDBConfig
-    users: int = 0
-
-
-_clients: PerLoop[dict[Hashable, _Shared]] = PerLoop(dict)
-
-
 class SharedClient:
-    """The connected client of a connection, as an async context manager; nothing of it may be changed.
+    """A connected client, as an async context manager of each who uses it; nothing of it may be changed.
 
-    Unknown extras of the connection are warned about only. Who starts later than some seconds after
-    another has the connection looked up anew, and gets another client.
+    There is one for all, not one for each of them. It is disconnected when the last one leaves.
 
-    :param conn_id: id of the connection
-    :param operator: name of the operator, for the User-Agent
-    :raises ConfigError: if the connection is wrong
+    :param client: the client
+    :param config: what was looked up for it
+    :param of_loop: where it is found, until it is disconnected
+    :param key: of it there
     """
 
-    def __init__(self, conn_id: str, operator: str | None = None) -> None:
-        self._conn_id, self._operator = conn_id, operator
+    def __init__(
+        self,
+        client: GenericMirrorDB,
+        config: MirrorDBConfig,
+        of_loop: dict[Hashable, SharedClient],
+        key: Hashable,
+    ) -> None:
+        self._client, self._config, self._of_loop, self._key = client, config, of_loop, key
+        self._users = 0
+
+    @classmethod
+    async def of(cls, conn_id: str, operator: str | None = None) -> SharedClient:
+        """Return the client of a connection, which has to be entered at once.
+
+        Unknown extras of the connection are warned about only. Who starts later than some seconds after
+        another has the connection looked up anew, and gets another client.
+
+        :param conn_id: id of the connection
+        :param operator: name of the operator, for the User-Agent
+        :raises ConfigError: if the connection is wrong
+        """
+        look_up = ConnectionLookUp(ConnectedHook, conn_id, ignore_unknown=True)
+        config = await look_up.config()
+        of_loop, key = _clients.here(), (conn_id, operator)
+        shared = of_loop.get(key)
+        if shared is None or shared._config is not config:  # noqa: SLF001  # its own
+            client = client_for(conn_id, with_user_agent(config, operator), look_up)
+            await client.connect()
+            shared = of_loop[key] = cls(client, config, of_loop, key)
+        return shared
 
     async def __aenter__(self) -> GenericMirrorDB:
-        look_up = ConnectionLookUp(ConnectedHook, self._conn_id, ignore_unknown=True)
-        config = await look_up.config()
-        self._of_loop = _clients.here()
-        shared = self._of_loop.get((self._conn_id, self._operator))
-        if shared is None or shared.config is not config:
-            client = client_for(self._conn_id, with_user_agent(config, self._operator), look_up)
-            await client.connect()
-            shared = self._of_loop[self._conn_id, self._operator] = _Shared(client, config)
-        shared.users += 1
-        self._shared = shared
-        return shared.client
+        self._users += 1
+        return self._client
 
     async def __aexit__(
         self,
@@ -59,10 +65,12 @@ class SharedClient:
         _error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        shared, key = self._shared, (self._conn_id, self._operator)
-        shared.users -= 1
-        if shared.users:
+        self._users -= 1
+        if self._users:
             return
-        if self._of_loop.get(key) is shared:
-            del self._of_loop[key]
-        await shared.client.disconnect()
+        if self._of_loop.get(self._key) is self:
+            del self._of_loop[self._key]
+        await self._client.disconnect()
+
+
+_clients: PerLoop[dict[Hashable, SharedClient]] = PerLoop(dict)

@@ -130,7 +130,7 @@ class MirrorDBJobTrigger(StoredArguments, BaseTrigger):
             return
         log.info("%s: the job is cancelled, since its task is %s", name, end)
         try:
-            async with SharedClient(self.mirrordb_conn_id, self.operator) as client:
+            async with await SharedClient.of(self.mirrordb_conn_id, self.operator) as client:
                 await client.begin_job(request, restored(JobArguments, self.arguments)).cancel(job)
         except Exception as error:  # noqa: BLE001  # also what Airflow raises when it looks the connection up
             log.warning("%s: the job may still run, since its cancel failed: %s", name, error)
@@ -146,7 +146,7 @@ class MirrorDBJobTrigger(StoredArguments, BaseTrigger):
         if state != DEFERRED:
             return f"cleared, and {state or 'not scheduled yet'}"
         url = await linked_when_deferred(self.task_instance)
-        async with SharedClient(self.mirrordb_conn_id, self.operator) as client:
+        async with await SharedClient.of(self.mirrordb_conn_id, self.operator) as client:
             run = client.begin_job(self._request_of(job), restored(JobArguments, self.arguments))
             is_other = url and url != run.url_of(job)
         return f"cleared, and waits for another job, {url}" if is_other else None
@@ -156,7 +156,7 @@ class MirrorDBJobTrigger(StoredArguments, BaseTrigger):
         request = self._request_of(job)
         if self.output_path is not None:
             await asyncio.to_thread(check_storage, self.output_path)
-        async with SharedClient(self.mirrordb_conn_id, self.operator) as client:
+        async with await SharedClient.of(self.mirrordb_conn_id, self.operator) as client:
             run = self._following = client.begin_job(request, restored(JobArguments, self.arguments))
             done = await run.finish(
                 job,

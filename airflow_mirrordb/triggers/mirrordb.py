@@ -74,29 +74,26 @@ class MirrorDBTrigger(StoredArguments, BaseTrigger):
         self.output_path = output_path
         self.may_be_file = may_be_file
         self.operator = operator
-        self._maybe_applied = False
+        self.maybe_applied = False
 
     def event(self) -> Awaitable[TriggerEvent]:
-        return event_of(self._answer(), self._is_maybe_applied)
-
-    def _is_maybe_applied(self) -> bool:
-        return self._maybe_applied
+        return event_of(self._answer(), self)
 
     def _learn(self, _attempts: int, maybe_applied: bool) -> None:  # as the client tells it
-        self._maybe_applied = maybe_applied
+        self.maybe_applied = maybe_applied
 
     async def _answer(self) -> SuccessEvent:
         request = restored(MirrorDBRequest, self.request)
         if self.output_path is not None:
             await asyncio.to_thread(check_storage, self.output_path)
-        async with SharedClient(self.mirrordb_conn_id, self.operator) as client:
+        async with await SharedClient.of(self.mirrordb_conn_id, self.operator) as client:
             begun = restored(Progress, self.progress) if self.progress else client.begin()
             progress = await self._with_past(request, begun)
             response = await client.send(
                 client.prepare(request),
                 progress=progress,
                 sink=sink_for(self.output_path),
-                note=self._learn,
+                note=None if request.reads else self._learn,
                 most_bytes=self.max_event_bytes,
             )
         event = success_event(response, request)
@@ -109,7 +106,7 @@ class MirrorDBTrigger(StoredArguments, BaseTrigger):
         if not progress.maybe_applied and depends_on_the_past(request):
             await _sleep_until(progress.resume_at)  # the note says that it is sent now
             progress = replace(progress, maybe_applied=await may_have_been_sent(self, request))
-        self._maybe_applied = progress.maybe_applied
+        self.maybe_applied = progress.maybe_applied
         return progress
 
 

@@ -102,7 +102,7 @@ class MirrorDBSensorTrigger(StoredArguments, BaseTrigger):
         request, condition = restored(MirrorDBRequest, self.request), restored(Condition, self.condition)
         state = restored(PollState, self.state)
         name, wait = name_of(request, self.mirrordb_conn_id), self._first_wait()
-        async with SharedClient(self.mirrordb_conn_id, self.operator) as client:
+        async with await SharedClient.of(self.mirrordb_conn_id, self.operator) as client:
             while True:
                 await self.sleep(wait)
                 try:

@@ -189,6 +189,7 @@ async def test_disconnect_ends_what_takes_too_long_in_the_same_moment(
     reading = asyncio.create_task(client.read_function("read", "api/users"))
     await arrived.wait()
     for scope in client._routes.any().transport._deadlines._ends:
+        assert isinstance(scope, deadlines.CancelScope)
         scope.cancel()
     await client.disconnect()
     with pytest.raises(DisconnectedError, match="the client was disconnected"):

@@ -272,7 +272,7 @@ async def test_nothing_that_is_shared_is_inherited(
     set_connection(scripted.url)
     scripted.answer(200, [])
     runners.give_back(runners.borrow())
-    async with SharedClient("mirrordb_default"), SharedClient("mirrordb_default") as client:
+    async with await SharedClient.of("mirrordb_default"), await SharedClient.of("mirrordb_default") as client:
         await client.read_function("read", "api/users")
         connection = Connection()
         being_closed.add(connection)

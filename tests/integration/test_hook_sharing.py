@@ -293,10 +293,10 @@ async def test_triggers_share_a_client_while_one_of_them_uses_it(
 ) -> None:
     """It stays connected until the last one has left; those of another operator have their own."""
     set_connection(scripted.url)
-    async with SharedClient("mirrordb_default", "Read") as client:
+    async with await SharedClient.of("mirrordb_default", "Read") as client:
         async with (
-            SharedClient("mirrordb_default", "Read") as same,
-            SharedClient("mirrordb_default") as other,
+            await SharedClient.of("mirrordb_default", "Read") as same,
+            await SharedClient.of("mirrordb_default") as other,
         ):
             assert same is client
             assert other is not client
@@ -304,7 +304,7 @@ async def test_triggers_share_a_client_while_one_of_them_uses_it(
         assert await client.read_function("read", "api/users") == "still connected"
     with pytest.raises(RuntimeError, match="not connected"):
         await client.read_function("read", "api/users")
-    async with SharedClient("mirrordb_default", "Read") as another:
+    async with await SharedClient.of("mirrordb_default", "Read") as another:
         assert another is not client
 
 
@@ -334,9 +334,9 @@ async def test_a_connection_that_was_looked_up_anew_has_a_new_client(
     """Who starts later sees what was changed in the connection; who is under way keeps what it has."""
     monkeypatch.setattr("airflow_mirrordb.hooks.connections.lookup.SHARED_FOR", 0.0)
     set_connection("http://127.0.0.1:1")
-    async with SharedClient("mirrordb_default") as client:
+    async with await SharedClient.of("mirrordb_default") as client:
         set_connection(scripted.url)
         scripted.answer(200, "new")
-        async with SharedClient("mirrordb_default") as newer:
+        async with await SharedClient.of("mirrordb_default") as newer:
             assert await newer.read_function("read", "api/users") == "new"
         assert (await client.get_config())["base_url"] == "http://127.0.0.1:1"

@@ -34,6 +34,7 @@ from airflow_mirrordb.client.errors import (
     ResponseError,
     TransportError,
 )
+from airflow_mirrordb.client.limits.rate_limiter import Slot
 from airflow_mirrordb.client.limits.throttle import TurnTooLateError
 from airflow_mirrordb.client.messages.answer_errors import REDIRECTS
 from airflow_mirrordb.client.messages.request import (
@@ -164,21 +165,21 @@ class Call:
         """Return the name of the request in logs."""
         return self._reporting.name_of(self._request)
 
-    async def attempt(self, progress: Progress) -> MirrorDBResponse:
+    async def __call__(self, progress: Progress) -> MirrorDBResponse:
         """Make one attempt. The error of one that failed says whether there may be another.
 
         :param progress: what came of the attempts before it
         """
         self._progress, self._number = progress, progress.attempts + 1
         self.maybe_applied = progress.maybe_applied
-        config, transport = self._snapshot.config, self._route.transport
+        self._redirected = self._elsewhere = None
         try:
             headers = self._snapshot.fixed_headers
             if headers is None:
-                headers = await self._credentials.headers(config, transport)
-            answer = await self._answer(headers)
-            if answer.status == _UNAUTHORIZED:
-                answer = await self._answer_to_others(headers, answer)
+                headers = await self._credentials.headers(self._snapshot.config, self._route.transport)
+            answer = await self._send(self._wire, headers, await self._turn())
+            if answer.status in REDIRECTS or answer.status == _UNAUTHORIZED:
+                answer = await self._last_answer(answer, headers)
             return self._interpret(answer)
         except TurnTooLateError as late:
             late.progress = progress
@@ -187,17 +188,18 @@ class Call:
             error.maybe_applied |= self.maybe_applied
             raise
 
-    async def _answer_to_others(self, used: Mapping[str, str], answer: Answer) -> Answer:
-        """Send the request with other credentials, if there are any, and return the last answer.
+    async def _last_answer(self, answer: Answer, used: Mapping[str, str]) -> Answer:
+        """Follow redirects, send the request with other credentials if there are any, and return what came.
 
         A 401 was not applied, so that a write may go out again. What was found may be old by then: another
         one looked it up, or the key was changed once more. It is looked up a second time, then, but for
         tokens, which are always new.
 
-        :param used: headers that were refused
-        :param answer: the 401
+        :param answer: a redirect, or a 401
+        :param used: headers that it was sent by
         """
         config, transport = self._snapshot.config, self._route.transport
+        answer = await self._followed(answer, used)
         for _ in range(1 if config.auth == "oauth2" else MOST_RENEWALS):
             if answer.status != _UNAUTHORIZED or self._elsewhere is not None:
                 break
@@ -205,13 +207,14 @@ class Call:
             if fresh is None:
                 break
             used, self._renewals = fresh, self._credentials.renewals
-            answer = await self._answer(fresh)
+            answer = await self._send(self._wire, fresh, await self._turn())
+            answer = await self._followed(answer, fresh)
         return answer
 
     async def only_attempt(self, progress: Progress) -> MirrorDBResponse:
         """Make one attempt; the caller decides whether there is another."""
         try:
-            return await self.attempt(progress)
+            return await self(progress)
         except MirrorDBError as error:
             error.attempts = self._number
             raise
@@ -290,13 +293,13 @@ class Call:
             raise error
         raise classified from error
 
-    async def _answer(self, headers: Mapping[str, str]) -> Answer:
+    async def _followed(self, answer: Answer, headers: Mapping[str, str]) -> Answer:
+        """Return what lies where an answer leads to; the answer itself, if that may not be followed."""
         self._redirected = self._elsewhere = None
         wire, config = self._wire, self._snapshot.config
-        answer = await self._send(wire, headers)
         if follow := redirected(answer, self._request, wire, config, self._snapshot.registry):
             wire = self._redirected = follow
-            answer = await self._send(follow, headers)
+            answer = await self._send(follow, headers, await self._turn())
         if not config.redirect_hosts:
             return answer
         for _ in range(MAX_HOPS):
@@ -305,14 +308,17 @@ class Call:
                 break
             log.info("%s: it lies at %s", str(self), follow.origin)
             wire = self._redirected = self._elsewhere = follow
-            answer = await self._send(follow, {})
+            answer = await self._send(follow, {}, await self._turn())
         return answer
 
-    async def _send(self, wire: WireRequest, headers: Mapping[str, str]) -> Answer:
-        """Send a request when its turn has come."""
+    def _turn(self) -> Awaitable[Slot]:
+        """Return the wait for a turn; apart from :meth:`_send`, so that less is held while it lasts."""
         latest = min(self.deadline, self._clock.monotonic() + self._longest_wait)
+        return self._route.throttle.enter(latest, self._longest_pause)
+
+    async def _send(self, wire: WireRequest, headers: Mapping[str, str], slot: Slot) -> Answer:
+        """Send a request, whose turn has come."""
         throttle = self._route.throttle
-        slot = await throttle.enter(latest, self._longest_pause)
         try:
             left, self._is_begun = max(self.deadline - self._clock.monotonic(), LEAST_TIMEOUT), False
             sending = self._route.transport.send(wire, headers, left, self._stream, self._begin)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections.abc import Awaitable
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, TypedDict, TypeVar
@@ -162,7 +163,24 @@ class Sender:
             tries_before=self._guard.tries_before if is_derived else 0,
         )
 
-    async def send_marked(
+    def send(
+        self,
+        prepared: PreparedRequest,
+        snapshot: Snapshot,
+        route: Route,
+        progress: Progress | None,
+        **how: Any,
+    ) -> Awaitable[MirrorDBResponse]:
+        """Send a request; the arguments and errors are those of the client's own method.
+
+        No coroutine function: each level is an object more of a request that waits for its turn.
+
+        :param how: as :meth:`_send` takes it
+        """
+        send = self._send if prepared.mark is None else self._send_marked
+        return send(prepared, snapshot, route, progress, **how)
+
+    async def _send_marked(
         self,
         prepared: PreparedRequest,
         snapshot: Snapshot,
@@ -170,7 +188,7 @@ class Sender:
         progress: Progress | None,
         **how: Any,
     ) -> MirrorDBResponse:
-        """Send a write, and let the next run of its caller know of it; the rest is as for :meth:`send`.
+        """Send a write, and let the next run of its caller know of it.
 
         :raises AmbiguousWriteError: if an earlier run may have sent it, and it may not be repeated
         """
@@ -179,7 +197,7 @@ class Sender:
             begun = progress or Progress(deadline=self._clock.time() + snapshot.config.max_elapsed)
             progress = replace(begun, maybe_applied=True)
         try:
-            response = await self.send(prepared, snapshot, route, progress, **how)
+            response = await self._send(prepared, snapshot, route, progress, **how)
         except MirrorDBError as error:
             if not error.maybe_applied:
                 await prepared.mark.take_back()
@@ -187,7 +205,7 @@ class Sender:
         prepared.mark.settle()
         return response
 
-    async def send(
+    async def _send(
         self,
         prepared: PreparedRequest,
         snapshot: Snapshot,
@@ -200,7 +218,7 @@ class Sender:
         note: Note | None = None,
         ahead: int = 0,
     ) -> MirrorDBResponse:
-        """Send a request; the arguments and errors are those of the client's own method.
+        """Send a request, with all its attempts.
 
         :param stream: takes the body of a success, in the place of the response
         :param ahead: how many requests it waits in the line behind; it has the time of all of them
@@ -227,7 +245,7 @@ class Sender:
                 if single_attempt:
                     return await call.only_attempt(progress)
                 retrying = self._retrying_by(snapshot.policy)
-                return await retrying.run(call.attempt, name=call, progress=progress, wait=wait)
+                return await retrying.run(call, name=call, progress=progress, wait=wait)
         except TurnTooLateError as late:
             raise self._not_sent(late, request, deadline, wait=wait) from None
         except MirrorDBError as error:

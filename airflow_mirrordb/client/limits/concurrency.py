@@ -20,8 +20,8 @@ class ConcurrencyLimit:
     def __init__(self, most: int) -> None:
         self._loop = asyncio.get_running_loop()
         self._free = most  # 0 while anybody waits: what is free goes to the first in the line
-        self._line: OrderedDict[_Waiter, None] = OrderedDict()
-        self._deadlines = Deadlines()
+        self._line: OrderedDict[asyncio.Future[bool], None] = OrderedDict()  # each is told whether it may go
+        self._deadlines = Deadlines(_send_away)
 
     def enter_at_once(self) -> bool:
         """Return whether a request may go without a wait; it has to :meth:`leave` then."""
@@ -39,49 +39,32 @@ class ConcurrencyLimit:
             return True
         if within <= 0:
             return False
-        waiter = _Waiter(self._loop.create_future())
-        self._line[waiter] = None
-        self._deadlines.enter(waiter, within)
+        may_go: asyncio.Future[bool] = self._loop.create_future()
+        self._line[may_go] = None
+        self._deadlines.enter(may_go, within)
         try:
-            return await waiter.outcome
+            return await may_go
         except BaseException:
-            if waiter.may_go:  # since just now: it is the next one's turn
-                self.leave()
+            if may_go.done() and not may_go.cancelled() and may_go.result():
+                self.leave()  # since just now: it is the next one's turn
             raise
         finally:
-            self._line.pop(waiter, None)
-            self._deadlines.leave(waiter)
+            self._line.pop(may_go, None)
+            self._deadlines.leave(may_go)
             if not self._line:
                 self._deadlines.close()
 
     def leave(self) -> None:
         """Let the next one go."""
         while self._line:
-            waiter, _ = self._line.popitem(last=False)
-            if waiter.end(may_go=True):
+            may_go, _ = self._line.popitem(last=False)
+            if not may_go.done():  # by its time, or by whoever cancelled its task
+                may_go.set_result(True)
                 return
         self._free += 1
 
 
-class _Waiter:
-    """One in the line. Its wait ends once: by its turn, by its time, or by whoever cancels its task."""
-
-    __slots__ = ("outcome",)
-
-    def __init__(self, outcome: asyncio.Future[bool]) -> None:
-        self.outcome = outcome
-
-    @property
-    def may_go(self) -> bool:
-        return self.outcome.done() and not self.outcome.cancelled() and self.outcome.result()
-
-    def end(self, *, may_go: bool) -> bool:
-        """End the wait; return whether it had not ended before."""
-        if self.outcome.done():
-            return False
-        self.outcome.set_result(may_go)
-        return True
-
-    def cancel(self) -> None:
-        """End the wait, since its time is over."""
-        self.end(may_go=False)
+def _send_away(may_go: asyncio.Future[bool]) -> None:
+    """End the wait of one whose time is over."""
+    if not may_go.done():
+        may_go.set_result(False)

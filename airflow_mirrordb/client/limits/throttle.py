@@ -72,7 +72,11 @@ class Throttle:
         :raises TurnTooLateError: if its turn comes later
         """
         if not self._limit.enter_at_once():
-            await self._wait_in_line(latest)
+            if not await self._limit.enter(latest - self._clock.monotonic()):
+                raise TurnTooLateError(0.0)
+            if self._clock.monotonic() > latest:  # its turn came before the timer, on a loop that is late
+                self._limit.leave()
+                raise TurnTooLateError(0.0)
         try:
             slot = self._rate_limiter.reserve(now := self._clock.monotonic())
             if slot.at <= now:
@@ -102,13 +106,6 @@ class Throttle:
             self._rate_limiter.admitted(slot)
         if (seconds := back_off(answer.headers)) is not None:
             self._rate_limiter.backed_off(self._clock.monotonic(), slot, seconds)
-
-    async def _wait_in_line(self, latest: float) -> None:
-        if not await self._limit.enter(latest - self._clock.monotonic()):
-            raise TurnTooLateError(0.0)
-        if self._clock.monotonic() > latest:  # its turn came before the timer, on a loop that is late
-            self._limit.leave()
-            raise TurnTooLateError(0.0)
 
     async def _wait_for(self, slot: Slot, now: float, latest: float) -> Slot:
         while slot.at > now:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable
 from contextvars import Context
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 if sys.version_info >= (3, 11):
     _cancellations = asyncio.Task.cancelling
@@ -70,22 +71,17 @@ class CancelScope(ABC):
             raise self.reason() from None
 
 
-class Endable(Protocol):
-    """What has an end."""
-
-    def cancel(self) -> None:
-        """End it; once is enough."""
-
-
 class Deadlines:
     """Ends what takes too long, by one timer for all: one for each request takes 3 % of its CPU.
 
     To be made inside the event loop.
+
+    :param end: ends one whose time is over, by default a :class:`CancelScope`; once is enough
     """
 
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._ends: dict[Endable, float] = {}  # in the loop's own time
+    def __init__(self, end: Callable[[Any], None] = CancelScope.cancel) -> None:
+        self._loop, self._end = asyncio.get_running_loop(), end
+        self._ends: dict[Hashable, float] = {}  # in the loop's own time
         self._timer: asyncio.TimerHandle | None = None
 
     def within(self, seconds: float) -> CancelScope:
@@ -95,15 +91,15 @@ class Deadlines:
         """
         return _Within(self, seconds)
 
-    def enter(self, scope: Endable, seconds: float) -> None:
+    def enter(self, one: Hashable, seconds: float) -> None:
         """End something after some seconds, unless it leaves before."""
-        end = self._ends[scope] = self._loop.time() + seconds
+        end = self._ends[one] = self._loop.time() + seconds
         if self._timer is None or end < self._timer.when():
             self._wake_at(end)
 
-    def leave(self, scope: Endable) -> None:
+    def leave(self, one: Hashable) -> None:
         """Do not end it any more."""
-        del self._ends[scope]  # the timer stays, for the next one
+        del self._ends[one]  # the timer stays, for the next one
 
     def close(self) -> None:
         """Take the timer away, unless somebody is left who needs it."""
@@ -120,9 +116,9 @@ class Deadlines:
     def _look(self) -> None:
         self._timer = None
         now = self._loop.time()
-        for scope, end in self._ends.items():
+        for one, end in self._ends.items():
             if end <= now:
-                scope.cancel()
+                self._end(one)
         if later := [end for end in self._ends.values() if end > now]:
             self._wake_at(min(later))
 

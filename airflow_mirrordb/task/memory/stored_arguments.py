@@ -87,7 +87,9 @@ class StoredArguments:
 
     def warn_of_unknown(self) -> None:
         """Write one line to the log of the task, if this version ignores something that was stored."""
-        warn_of_unknown(vars(self), self.fields_of_arguments, self._unknown)
+        # by name, for the dict that vars() gives would stay with each trigger that waits
+        stored = {name: getattr(self, name) for name in self.fields_of_arguments}
+        warn_of_unknown(stored, self.fields_of_arguments, self._unknown)
 
 
 def given(argument: Mapping[str, Any] | str | None) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from collections.abc import Awaitable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 
 from airflow.triggers.base import TriggerEvent
 
@@ -116,13 +116,16 @@ def check_size(event: Mapping[str, Any], most_bytes: int, *, or_file: str = "") 
         raise unusable(event, message)
 
 
-async def event_of(
-    work: Awaitable[Mapping[str, Any]], maybe_applied: Callable[[], bool] = lambda: False
-) -> TriggerEvent:
+class WriteState(Protocol):
+    """What knows of a write whether it may have been applied by now."""
+
+    maybe_applied: bool
+
+
+async def event_of(work: Awaitable[Mapping[str, Any]], write: WriteState | None = None) -> TriggerEvent:
     """Return the event that tells what came of a trigger's work, whatever did.
 
-    :param maybe_applied: tells whether a write may have been applied by now, if the work ends in an error
-        that does not
+    :param write: is asked if the work ends in an error that does not tell; None if nothing is written
 
     Its payload is ``status``, and the whole event as text in ``data``: Airflow's processes would end at
     some of the values that a backend may send.
@@ -135,7 +138,7 @@ async def event_of(
     except Exception as error:  # a trigger that raises would hide the reason from the task
         log.exception("The request could not be sent")
         reason = MirrorDBError(message=f"{type(error).__name__}: {error}", retryable=True)
-        reason.maybe_applied = maybe_applied()
+        reason.maybe_applied = write is not None and write.maybe_applied
     return TriggerEvent(
         {"status": "error", "data": to_text(ErrorEvent(status="error", error=reason.to_dict()))}
     )
