@@ -104,10 +104,13 @@ def send_items(bulk: Bulk, client: GenericMirrorDB, items: Items, run: Run) -> N
     try:
         run(bulk.start(items)).value()
         left = items_of(items, run) if isinstance(items, AsyncIterable) else iter(items)
-        while some := _some(left, bulk):
+        while some := _some(left, bulk, run):
             if not run(bulk.hand(some), stop).value():
                 break
         run(bulk.end(), stop).value()
+    except Exception:  # what ended it is no interruption: other threads go on
+        run(bulk.end())
+        raise
     except BaseException:
         run(end(), end)
         raise
@@ -124,7 +127,7 @@ def items_of(items: AsyncIterable[T], run: Run) -> Iterator[T]:
         yield item
 
 
-def _some(items: Iterator[T], bulk: Bulk) -> list[T]:
+def _some(items: Iterator[T], bulk: Bulk, run: Run) -> list[T]:
     """Take some items, fewer if they are slow to come: nothing is sent or received meanwhile.
 
     However slow the first one was, as behind a page or a note of what was done, the next ones may be there.
@@ -138,6 +141,10 @@ def _some(items: Iterator[T], bulk: Bulk) -> list[T]:
             if len(some) == AT_A_TIME or time.monotonic() > until:
                 break
     except Exception as error:  # noqa: BLE001  # whatever an author's generator raises
-        bulk.stop(error)
+        run(_stopped(bulk, error)).value()
         return []
     return some
+
+
+async def _stopped(bulk: Bulk, error: Exception) -> None:
+    bulk.stop(error)

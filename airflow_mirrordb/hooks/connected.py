@@ -189,11 +189,25 @@ class ConnectedHook(BaseHook):
     def _with_user_agent(self, config: MirrorDBConfig) -> MirrorDBConfig:
         return with_user_agent(config, self.operator or running_operator())
 
-    def _run(self, work: Coroutine[Any, Any, T], stop: Stop | None = None) -> Outcome[T]:
-        assert self._runner is not None  # noqa: S101  # get_conn() made it
-        assert self._client is not None  # noqa: S101
+    def _run(
+        self, work: Coroutine[Any, Any, T], stop: Stop | None = None, *, of: GenericMirrorDB | None = None
+    ) -> Outcome[T]:
+        """Run a coroutine of this hook's client.
+
+        :param of: the client that it belongs to, which has to be the one of the hook still
+        :raises RuntimeError: if called inside an event loop, or if the hook was closed meanwhile
+        """
+        runner, client = self._runner, self._client
+        if runner is None or client is None or (of is not None and of is not client):
+            work.close()
+            raise RuntimeError(
+                f"MirrorDBHook({self.mirrordb_conn_id!r}) was closed while it was used: end all threads"
+                " that use it, and all iterators of its records, before its 'with' ends"
+            )
+        if of is not None and not of.is_connected:
+            self._connected()  # an interruption has ended what was in flight, also of other threads
         try:
-            return self._runner.run(work, stop or self._client.disconnect)
+            return runner.run(work, stop or client.disconnect)
         except RuntimeError:
             self._refuse_event_loop()  # here, since only then it costs something
             raise

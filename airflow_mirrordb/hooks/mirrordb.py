@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import logging
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from threading import Thread
@@ -139,10 +140,11 @@ class MirrorDBHook(ConnectedHook):
 
         The arguments and errors are those of :meth:`read`.
         """
-        records = self.get_conn().records(
+        client = self.get_conn()
+        records = client.records(
             method_name, endpoint, paginate=paginate, data=data, in_pauses=True, **options
         )
-        yield from items_of(records, self._run)
+        yield from items_of(records, functools.partial(self._run, of=client))
 
     def update(
         self,
@@ -262,7 +264,7 @@ class MirrorDBHook(ConnectedHook):
         if response_filter := options.get("response_filter"):
             options["response_filter"] = self._runner.interruptible(response_filter)
         bulk = client.begin_bulk(method, **options)
-        send_items(bulk, client, items, self._run)
+        send_items(bulk, client, items, functools.partial(self._run, of=client))
         try:
             return bulk.result()
         except BulkError as error:
@@ -322,7 +324,7 @@ class MirrorDBHook(ConnectedHook):
             sink=sink_for(output_path),
             note=sending.note,
         )
-        outcome = self._run(sent if cut_off is None else asyncio.wait_for(sent, cut_off))
+        outcome = self._run(sent if cut_off is None else asyncio.wait_for(sent, cut_off), of=client)
         return sending.told(outcome).value()
 
     def register_endpoint(self, pattern: str) -> None:

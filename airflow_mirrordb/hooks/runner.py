@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar, cast
 from weakref import WeakSet
 
@@ -16,6 +17,7 @@ from typing_extensions import ParamSpec
 from airflow_mirrordb.client import forking
 from airflow_mirrordb.client.event_loops import being_closed
 from airflow_mirrordb.hooks.signals import Signals
+from airflow_mirrordb.hooks.threads import Call
 
 log = logging.getLogger(__name__)
 
@@ -65,15 +67,17 @@ class Outcome(Generic[T]):
 class LoopRunner:
     """One event loop that lives as long as its owner, so that connections outlive a call.
 
-    (``asyncio.Runner`` does this from Python 3.11 on.)  May be used from several threads, which take turns,
-    and by the handler of a signal that came during a call. Belongs to the process that made it.
+    (``asyncio.Runner`` does this from Python 3.11 on.)  May be used from several threads, whose coroutines
+    run at the same time: one thread runs the loop for all until its own is done, and then another one does.
+    May be used by the handler of a signal that came during a call. Belongs to the process that made it.
     """
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(self._notice)
-        self._signals = Signals(self._loop)
-        self._turn = threading.RLock()
+        self._signals = Signals(self._loop, self._wake_main_thread)
+        self._turn = threading.Lock()  # whoever has it runs the loop
+        self._calls: list[Call] = []
         self._generation = forking.generation
         self._thrown: BaseException | None = None
         self._to_end: list[Stop] = []
@@ -87,31 +91,33 @@ class LoopRunner:
         return self._generation != forking.generation
 
     def run(
-        self, work: Coroutine[Any, Any, T], stop: Stop | None = None, longest_end: float = LONGEST_END
+        self, work: Coroutine[Any, Any, T], stop: Stop | None = None, longest_end: float | None = None
     ) -> Outcome[T]:
         """Run a coroutine to its end, and return what became of it.
 
         The caller may be interrupted by an exception that the handler of a signal raises, as that of
-        Airflow's task time-out. Handlers are called while the loop stands still. If one raises, the coroutine
-        is ended, and awaited for some seconds.
+        Airflow's task time-out. Handlers are called while this thread does not run the loop. If one raises,
+        the coroutine is ended, and awaited for some seconds.
 
         :param stop: ends the coroutine when the caller is interrupted; it is cancelled if None
-        :param longest_end: seconds that it has to end then
-        :raises RuntimeError: if called inside an event loop, or in a forked process
+        :param longest_end: seconds that it has to end then; five by default
+        :raises RuntimeError: if called inside an event loop, in a forked process, or when the loop is closed
         """
         if self.is_inherited:
             work.close()
             raise RuntimeError("this event loop belongs to the process that forked this one")
+        if self._loop.is_closed():
+            work.close()
+            raise RuntimeError("this event loop was closed")
         if in_event_loop():  # run_forever() would say so, but Python 3.13.0 forgets that loop then
             work.close()
             raise RuntimeError("cannot run the event loop while another loop is running")
         outcome: Outcome[T] = Outcome()
         try:
-            with self._turn:
-                try:
-                    self._complete(work, stop, outcome, longest_end)
-                finally:
-                    self._release(outcome)
+            try:
+                self._complete(work, stop, outcome, LONGEST_END if longest_end is None else longest_end)
+            finally:
+                self._release(outcome)
             return outcome
         finally:
             del outcome  # the traceback of an interruption leads here: it would keep itself, and much more
@@ -121,16 +127,21 @@ class LoopRunner:
 
         async def end() -> None:
             tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            if others := {call.task for call in list(self._calls) if call.task in tasks}:
+                await asyncio.wait(others, timeout=LONGEST_END)  # they end: what they use was closed before
             for task in tasks:
                 task.cancel()
-            await self._wait(tasks)
+            await self._wait(tasks, LONGEST_END)
             await self._loop.shutdown_asyncgens()
 
         try:
             self.run(end()).value()
         finally:
-            self._signals.close()
-            self._loop.close()
+            with self._turn:
+                self._signals.close()
+                self._loop.close()
+            for call in list(self._calls):
+                call.wake()
 
     def interruptible(self, function: Callable[P, T]) -> Callable[P, T]:
         """Return a function for a coroutine to call, which signals interrupt wherever it just is.
@@ -153,22 +164,69 @@ class LoopRunner:
             work.close()
             outcome.note_interruption(interruption)
             return
-        task = self._begin(work)
-        awaited: asyncio.Task[Any] = task
-        while not awaited.done():
-            try:
-                self._loop.run_forever()
-                self._signals.replay()
-                self._throw()
-            except BaseException as interruption:  # noqa: BLE001  # the outcome has it
-                outcome.note_interruption(interruption)
-                if awaited is task and not task.done():
-                    awaited = self._begin(self._end(task, stop, longest_end))
-        self._result(task, outcome)
-        del task, awaited, outcome  # as in run()
+        call = Call(work)
+        self._calls.append(call)  # first: whoever stops running the loop looks there for the next one
+        try:
+            while call.is_awaited and not self._loop.is_closed():
+                try:
+                    self._advance(call)
+                    self._signals.replay()
+                except BaseException as interruption:  # noqa: BLE001  # the outcome has it
+                    outcome.note_interruption(interruption)
+                    call.end(partial(self._end, call, stop, longest_end), longest_end)
+        finally:
+            self._calls.remove(call)
+            self._let_another_go_on()
+        self._result(call, outcome)
+        del call, outcome  # as in run()
 
-    def _result(self, task: asyncio.Task[T], outcome: Outcome[T]) -> None:
-        if not task.done():
+    def _advance(self, call: Call) -> None:
+        """Run the loop, or wait while another thread does, until something may have changed for a call."""
+        call.may_go_on = True  # first, as above
+        try:
+            if not self._turn.acquire(blocking=False):
+                if not call.is_begun:
+                    self._loop.call_soon_threadsafe(call.begin, self._create)
+                call.wait()
+                return
+            try:
+                call.begin(self._create)
+                self._loop.run_forever()
+                self._throw()
+            finally:
+                self._turn.release()
+                if len(self._calls) > 1:
+                    self._wake_those_done()
+        finally:
+            call.may_go_on = False
+            if self._signals.are_held:  # their handlers may take long, or wait for another thread
+                self._let_another_go_on()
+
+    def _wake_those_done(self) -> None:
+        for call in list(self._calls):
+            if not call.is_awaited:
+                call.wake()
+
+    def _let_another_go_on(self) -> None:
+        """Wake one of the threads that would run the loop; it sees whether another one does."""
+        for call in list(self._calls):
+            if call.may_go_on:
+                call.wake()
+                return
+
+    def _wake_main_thread(self) -> None:
+        """Let the main thread look after a signal, if it waits while another thread runs the loop."""
+        for call in list(self._calls):
+            if call.is_of_main_thread:
+                call.wake()
+
+    def _result(self, call: Call, outcome: Outcome[Any]) -> None:
+        task = call.task
+        if task is None or not task.done():
+            if self._loop.is_closed():
+                call.refuse()
+                outcome.error = RuntimeError("another thread has closed the event loop meanwhile")
+            self.is_clean &= task is None  # else it did not end in time
             return
         if task.cancelled():
             outcome.error = asyncio.CancelledError()
@@ -186,7 +244,7 @@ class LoopRunner:
                 outcome.note_interruption(interruption)
         del outcome  # as in run()
 
-    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    def _create(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         async def begun() -> T:
             try:
                 while self._to_end:
@@ -202,12 +260,15 @@ class LoopRunner:
         return self._loop.create_task(begun())
 
     def _stop(self) -> None:
+        """Let whoever runs the loop see that a call is done."""
         if being_closed:  # in the next turn: else a write that was given up would go on
             self._loop.call_soon(self._loop.stop)
         else:
             self._loop.stop()
 
-    async def _end(self, task: asyncio.Task[Any], stop: Stop | None, longest: float) -> None:
+    async def _end(self, call: Call, stop: Stop | None, longest: float) -> None:
+        task = call.task
+        assert task is not None  # noqa: S101  # it was begun first
         ending = {task}
         if stop is None:
             task.cancel()
@@ -215,7 +276,7 @@ class LoopRunner:
             ending.add(asyncio.ensure_future(stop()))
         await self._wait(ending, longest)
 
-    async def _wait(self, tasks: set[asyncio.Task[Any]], longest: float = LONGEST_END) -> None:
+    async def _wait(self, tasks: set[asyncio.Task[Any]], longest: float) -> None:
         """Wait for the end of tasks that were told to end, though not for ever."""
         if not tasks:
             return

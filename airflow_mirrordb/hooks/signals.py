@@ -46,8 +46,13 @@ _NAMES = (
 NUMBERS = tuple(int(getattr(signal, name)) for name in _NAMES if hasattr(signal, name))
 
 
+def in_main_thread() -> bool:
+    """Whether the caller is in the thread that signals interrupt."""
+    return threading.get_ident() == _main_thread
+
+
 class Signals:
-    """Holds signals back while an event loop runs in the main thread; no other thread gets any.
+    """Holds signals back while the main thread runs an event loop, or waits for it; no other thread gets any.
 
     A signal that is held stops the loop after its turn, which harms nothing that runs there. Its handler is
     called then, by :meth:`replay`; if that returns, the loop may go on::
@@ -66,10 +71,11 @@ class Signals:
     (:func:`signal.set_wakeup_fd`).
 
     :param loop: which is stopped by a signal
+    :param wake: is called by a signal as well; wakes the main thread, where it waits for the loop of another
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self, loop: asyncio.AbstractEventLoop, wake: Callable[[], object]) -> None:
+        self._loop, self._wake = loop, wake
         self._awakened, self._waker = socket.socketpair()
         self._awakened.setblocking(False)
         self._waker.setblocking(False)
@@ -83,9 +89,14 @@ class Signals:
         self._replacement = self._receive  # one object, by which it is known again
         _all.add(self)
 
+    @property
+    def are_held(self) -> bool:
+        """Whether there is any to replay."""
+        return bool(self._held)
+
     def hold(self) -> None:
         """Hold signals back from now on; a second call sees to handlers that were set since the first."""
-        if threading.get_ident() != _main_thread:
+        if not in_main_thread():
             return
         is_first, self._holds, self._replaced = not self._replaced, True, True
         if is_first:  # from here on release() puts back what a signal may interrupt
@@ -107,7 +118,7 @@ class Signals:
 
         :raises BaseException: what a handler raises; of several the last one, with the others as its context
         """
-        if not self._held:
+        if not self._held or not in_main_thread():
             return
         number = self._held.pop(0)
         try:
@@ -126,6 +137,8 @@ class Signals:
 
         @wraps(function)
         def called(*args: P.args, **kwargs: P.kwargs) -> T:
+            if not in_main_thread():
+                return function(*args, **kwargs)
             holds, self._holds = self._holds, False
             try:
                 while self._held:
@@ -141,7 +154,7 @@ class Signals:
 
         :raises BaseException: what a handler raises; whoever gets it calls this again
         """
-        if not self._replaced:
+        if not self._replaced or not in_main_thread():
             return
         self._holds = False
         while self._held:  # until none came before that line
@@ -176,6 +189,7 @@ class Signals:
         if self._holds:
             self._held.append(number)
             self._loop.call_soon_threadsafe(self._loop.stop)
+            self._wake()
         else:
             self._handlers[number](number, frame)
 

@@ -249,7 +249,7 @@ async def test_forgotten_hook_is_closed_inside_a_running_loop_too(
 
 
 def test_hook_is_shared_by_threads(set_connection: SetConnection) -> None:
-    """Threads that use one hook take turns; none of their records is lost."""
+    """Threads may use one hook at the same time; none of their records is lost."""
     with DevServer() as server:
         set_connection(server.url)
         with MirrorDBHook() as hook:
