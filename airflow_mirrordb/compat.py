@@ -172,7 +172,7 @@ def runs_coroutines() -> bool:
 
 def context_keys() -> set[str]:
     """Return the names of what Airflow gives the function of a task that has a parameter called so."""
-    name = "airflow.sdk.definitions.context" if AIRFLOW_V_3_0_PLUS else "airflow.utils.context"
+    name = "airflow.sdk.definitions.context" if AIRFLOW_V_3_1_PLUS else "airflow.utils.context"
     return set(import_module(name).KNOWN_CONTEXT_KEYS)
 
 

@@ -55,6 +55,7 @@ def fail(error: MirrorDBError, conn_id: str, task: Any = None) -> NoReturn:
 
         advise(task, error)
     log.debug("Where the error comes from", exc_info=error)
+    _forget_frames(error)
     _leave_one_frame(error)
     if error.retryable:
         raise error
@@ -79,12 +80,14 @@ def judge(error: BaseException, conn_id: str) -> NoReturn:
     if not errors:
         raise error
     log.debug("Where the error comes from", exc_info=error)
-    error.__traceback__ = _of_author(error.__traceback__)
     for one in errors:
         one.conn_id = one.conn_id or conn_id
         frames = _of_author(one.__traceback__)
-        _leave_one_frame(one)
-        one.__traceback__ = frames or one.__traceback__
+        _forget_frames(one)
+        one.__traceback__ = frames
+    error.__traceback__ = _of_author(error.__traceback__)
+    if error.__traceback__ is None:
+        _leave_one_frame(error)
     permanent = next((one for one in errors if not one.retryable), None)
     if permanent is None:
         raise error
@@ -102,8 +105,18 @@ def _of_author(frames: TracebackType | None) -> TracebackType | None:
     return frames
 
 
-def _leave_one_frame(error: MirrorDBError) -> None:
-    """Forget where an error comes from, but for one frame, without which Airflow skips it.
+def _leave_one_frame(error: BaseException) -> None:
+    """Give an error one frame, without which Airflow skips it, in the place of those that it has.
+
+    It must be the one that is being handled: raised beside another, it would become the cause of its cause.
+    """
+    error.__traceback__ = None
+    with suppress(type(error)):
+        raise error
+
+
+def _forget_frames(error: MirrorDBError) -> None:
+    """Forget where an error comes from.
 
     Its causes forget it as well, if they are the client's own or lie beneath one of the transport; of another
     cause, as what a sensor's ``condition`` raised, the author's own frames are left.
@@ -122,8 +135,6 @@ def _leave_one_frame(error: MirrorDBError) -> None:
                 waiting.append(reason)
             elif reason is not None:
                 reason.__traceback__ = _of_others(reason.__traceback__)
-    with suppress(type(error)):
-        raise error
 
 
 def _of_others(frames: TracebackType | None) -> TracebackType | None:
