@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
@@ -63,6 +64,7 @@ class Connected:
         )
         self._sender = Sender(self._credentials, self._reporting, clock, observe, open_source, guard)
         self._told_of_pages: set[str] = set()
+        self._changes: dict[str, Any] = {}
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -135,6 +137,7 @@ class Connected:
             )
         self._change({"api_key": key})
         self._credentials.pin()
+        self._tell_changes({"api_key": key})
 
     async def update_config(self, **changes: Any) -> None:
         """Change settings from the next request on; all of them, or none if one is wrong.
@@ -145,6 +148,7 @@ class Connected:
         retired = self._change(changes)
         if "api_key" in changes:
             self._credentials.pin()
+        self._tell_changes(changes)
         if retired is not None:
             await asyncio.shield(retired.retire())  # to its end, even if the caller is cancelled
 
@@ -171,10 +175,16 @@ class Connected:
         retired: Transport | None = None
         if self._routes.is_open and changes.keys() - {"api_key", "login"}:
             retired = self._routes.change(config)  # first: it may not be able to read a file
-        self._snapshot = Snapshot(config=config, registry=registry)
+        self._snapshot = Snapshot(config=config, registry=registry, changes=self._snapshot.changes)
         self._redaction.add(secrets(config))
         self._credentials.forget_token()
         return retired
+
+    def _tell_changes(self, changes: Mapping[str, Any]) -> None:
+        """Let writes be known by the settings that they are made with, where the caller changes these."""
+        self._changes.update(changes)
+        said = repr(sorted(self._changes.items())).encode()
+        self._snapshot = replace(self._snapshot, changes=hashlib.sha256(said).hexdigest())
 
     def _forget_if_lost(self) -> None:
         """Forget connections and requests that nobody can end here."""

@@ -126,7 +126,6 @@ SEAMS = {
         "bulks that may be begun anew": "may_be_begun_anew",
     },
     "airflow_mirrordb.client.collections.record_names": {
-        "equal writes of a task": "RecordNames.of_content",
         "names of records": "RecordNames.of",
         "idempotency keys by headers": "OWN",
     },
@@ -289,13 +288,16 @@ SEAMS = {
         "event loops of the parent": "LoopRunner.is_inherited",
     },
     "airflow_mirrordb.hooks.task_writes.guard": {
-        "keys of a task": "TaskGuard.key_of",
+        "keys of a task": "TaskGuard.keyed",
+        "equal writes of a task": "_Numbers.take",
+        "numbers of refused writes": "_Numbers.give_back",
         "forks of a task": "_forked_from",
         "tries that go on": "is_from_its_beginning",
-        "jobs that a key brings again": "TaskGuard.tries_before",
+        "jobs that a key brings again": "_Mark.tries_before",
+        "marks of an earlier try": "_Mark.recall",
     },
     "airflow_mirrordb.hooks.task_writes.marks": {
-        "marks of a task": "WriteMarks.begin",
+        "marks of a task": "WriteMarks.store",
         "marks that are taken back": "WriteMarks.take_back",
         "what is known of a write": "WriteMarks.settle",
     },
@@ -315,14 +317,6 @@ SEAMS = {
     "airflow_mirrordb.operators.bulk_state": {
         "lists without what may have been applied": "BulkState._outcomes",
         "what was in flight in a killed try": "BulkState._last_begun",
-    },
-    "airflow_mirrordb.notifications.mirrordb": {
-        "events of a notifier": "copy",
-        "failures of notifications": "FAILURES",
-    },
-    "airflow_mirrordb.notifications.sending": {
-        "keys of events": "key_of",
-        "time of notifications": "_HookInTime._with_user_agent",
     },
     "airflow_mirrordb.task.outcomes.causes": {
         "errors that a task wraps": "errors_behind",

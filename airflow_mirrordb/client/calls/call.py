@@ -44,6 +44,7 @@ from airflow_mirrordb.client.messages.request import (
 )
 from airflow_mirrordb.client.messages.request_headers import plain_headers
 from airflow_mirrordb.client.messages.response import GONE, Answer, MirrorDBResponse, interpret
+from airflow_mirrordb.client.messages.write_mark import WriteMark
 from airflow_mirrordb.client.retries.retry import Progress, RetryPolicy
 from airflow_mirrordb.client.retries.write_safety import classify_failure, may_be_applied
 from airflow_mirrordb.media_types import takes_text
@@ -68,6 +69,8 @@ class Snapshot:
 
     config: MirrorDBConfig
     registry: EndpointRegistry
+    changes: str = ""
+    """What tells the settings that were changed at run time from those before."""
     policy: RetryPolicy = field(init=False, repr=False)
     plain_headers: CIMultiDictProxy[str] = field(init=False, repr=False)
     fixed_headers: Mapping[str, str] | None = field(init=False, repr=False)
@@ -128,6 +131,7 @@ class Call:
     :param stream: takes the body of a success, in the place of the response
     :param observe: called with each :class:`Attempt`
     :param note: as in :class:`SendOptions`
+    :param mark: of a write, stored before it goes out
     """
 
     maybe_applied = False
@@ -153,12 +157,13 @@ class Call:
         stream: Stream | None,
         observe: Observer | None,
         note: Note | None,
+        mark: WriteMark | None,
     ) -> None:
         self._request, self._wire, self._snapshot, self._route = request, wire, snapshot, route
         self._credentials, self._renewals, self._reporting = credentials, credentials.renewals, reporting
         self._clock, self._started = clock, clock.monotonic()
         self.deadline, (self._longest_wait, self._longest_pause) = deadline, longest_waits
-        self._stream, self._observe, self._note = stream, observe, note
+        self._stream, self._observe, self._note, self._mark = stream, observe, note, mark
         self._progress = progress
 
     def __str__(self) -> str:
@@ -320,6 +325,8 @@ class Call:
         """Send a request, whose turn has come."""
         throttle = self._route.throttle
         try:
+            if self._mark is not None:
+                await self._mark.store()
             left, self._is_begun = max(self.deadline - self._clock.monotonic(), LEAST_TIMEOUT), False
             sending = self._route.transport.send(wire, headers, left, self._stream, self._begin)
             answer = await (self._observed(sending) if self._observe else sending)

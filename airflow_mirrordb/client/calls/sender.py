@@ -17,7 +17,6 @@ from airflow_mirrordb.client.calls.route import Route
 from airflow_mirrordb.client.calls.write_guard import WriteGuard
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.streams import Sink, Stream
-from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import (
     DISCONNECTED,
     DisconnectedError,
@@ -36,6 +35,7 @@ from airflow_mirrordb.client.messages.request import (
     request_of_token,
 )
 from airflow_mirrordb.client.messages.response import SUCCESS, MirrorDBResponse, interpret
+from airflow_mirrordb.client.messages.write_mark import WriteMark
 from airflow_mirrordb.client.retries.retry import Progress, Retrying, RetryPolicy, WaitNeeded
 from airflow_mirrordb.client.retries.write_safety import not_repeated
 from airflow_mirrordb.client.uploads.sources import LocalFile, OpenSource
@@ -149,19 +149,11 @@ class Sender:
 
     def prepare(self, request: MirrorDBRequest, snapshot: Snapshot) -> PreparedRequest:
         """Check and encode a request; the errors are those of the client's own method."""
-        said, base_url = request, snapshot.config.base_url
-        request = self._with_key(request, snapshot.config)
+        request, mark = self._with_key(request, snapshot)
         wire = prepare(request, snapshot.config, snapshot.registry, self._open_source, snapshot.plain_headers)
-        if wire.reads:
-            return PreparedRequest(request=request, wire=wire, base_url=base_url)
-        is_derived = said.idempotency_key is None and request.idempotency_key is not None
-        return PreparedRequest(
-            request=request,
-            wire=wire,
-            base_url=base_url,
-            mark=self._guard.mark_of(request, repeatable=wire.repeatable),
-            tries_before=self._guard.tries_before if is_derived else 0,
-        )
+        if not wire.reads and request.idempotency_key is None:
+            mark = self._guard.mark_of(request, snapshot.changes, repeatable=wire.repeatable)
+        return PreparedRequest(request=request, wire=wire, base_url=snapshot.config.base_url, mark=mark)
 
     def send(
         self,
@@ -179,31 +171,6 @@ class Sender:
         """
         send = self._send if prepared.mark is None else self._send_marked
         return send(prepared, snapshot, route, progress, **how)
-
-    async def _send_marked(
-        self,
-        prepared: PreparedRequest,
-        snapshot: Snapshot,
-        route: Route,
-        progress: Progress | None,
-        **how: Any,
-    ) -> MirrorDBResponse:
-        """Send a write, and let the next run of its caller know of it.
-
-        :raises AmbiguousWriteError: if an earlier run may have sent it, and it may not be repeated
-        """
-        assert prepared.mark is not None  # noqa: S101  # the caller asked
-        if await prepared.mark.begin():
-            begun = progress or Progress(deadline=self._clock.time() + snapshot.config.max_elapsed)
-            progress = replace(begun, maybe_applied=True)
-        try:
-            response = await self._send(prepared, snapshot, route, progress, **how)
-        except MirrorDBError as error:
-            if not error.maybe_applied:
-                await prepared.mark.take_back()
-            raise
-        prepared.mark.settle()
-        return response
 
     async def _send(
         self,
@@ -239,6 +206,7 @@ class Sender:
             stream=stream,
             observe=self._observe,
             note=note,
+            mark=prepared.mark,
         )
         try:
             with self.in_flight(request):
@@ -252,6 +220,47 @@ class Sender:
             attach_request(error, request)
             error.maybe_applied |= call.maybe_applied  # it may have been ended while it waited
             raise
+
+    async def _send_marked(
+        self,
+        prepared: PreparedRequest,
+        snapshot: Snapshot,
+        route: Route,
+        progress: Progress | None,
+        *,
+        note: Note | None = None,
+        **how: Any,
+    ) -> MirrorDBResponse:
+        """Send a write that has a mark, and let the next run of its caller know what became of it.
+
+        The rest is as for :meth:`_send`.
+
+        :raises AmbiguousWriteError: if an earlier run may have applied it, and it may not be repeated
+        """
+        mark, maybe_applied = prepared.mark, False
+        assert mark is not None  # noqa: S101  # the caller asked
+
+        def learn(attempts: int, may_be: bool) -> None:
+            nonlocal maybe_applied
+            maybe_applied = may_be
+            if note is not None:
+                note(attempts, may_be)
+
+        try:
+            with self.in_flight(prepared.request):
+                is_known = await mark.recall()
+            if is_known:
+                begun = progress or Progress(deadline=self._clock.time() + snapshot.config.max_elapsed)
+                progress = replace(begun, maybe_applied=True)
+            response = await self._send(prepared, snapshot, route, progress, note=learn, **how)
+        except BaseException as error:
+            if not maybe_applied:
+                taken_back = mark.take_back()
+                if isinstance(error, MirrorDBError):  # who is cancelled does not wait
+                    await taken_back
+            raise
+        mark.settle()
+        return response
 
     def _retrying_by(self, policy: RetryPolicy) -> Retrying:
         """Return what repeats requests by a policy; made anew only where the settings were changed."""
@@ -310,19 +319,22 @@ class Sender:
             raise attach_request(error, asked) from error.__cause__
         return answer.status
 
-    def _with_key(self, request: MirrorDBRequest, config: MirrorDBConfig) -> MirrorDBRequest:
+    def _with_key(
+        self, request: MirrorDBRequest, snapshot: Snapshot
+    ) -> tuple[MirrorDBRequest, WriteMark | None]:
         """Give a create or partial update its idempotency key, if the backend promises to heed one."""
         key = request.idempotency_key
-        if config.idempotency_header is not None and request.method in KEYED:
-            return (
-                request if key is not None else replace(request, idempotency_key=self._guard.key_of(request))
-            )
+        if snapshot.config.idempotency_header is not None and request.method in KEYED:
+            if key is not None:
+                return request, None
+            key, mark = self._guard.keyed(request, snapshot.changes)
+            return replace(request, idempotency_key=key), mark
         if key is None:
-            return request
+            return request, None
         if request.method in KEYED and not self._told_of_key:
             self._told_of_key = True  # a bulk has many
             log.warning(NOT_SENT)
-        return replace(request, idempotency_key=None)
+        return replace(request, idempotency_key=None), None
 
     def in_flight(self, request: MirrorDBRequest) -> InFlightRequest:
         """Return the context in which a request is made, so that :meth:`end` can end it."""

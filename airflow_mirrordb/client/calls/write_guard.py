@@ -15,23 +15,27 @@ class WriteGuard:
     of its own, which knows in the next run what was the same write in the one before.
     """
 
-    @property
-    def tries_before(self) -> int:
-        """How many runs of the caller there were before this one."""
-        return 0
+    def keyed(
+        self,
+        request: MirrorDBRequest,  # noqa: ARG002
+        changes: str,  # noqa: ARG002
+    ) -> tuple[str, WriteMark | None]:
+        """Return the idempotency key of a write whose author gave none, and its mark, if it needs one.
 
-    def key_of(self, request: MirrorDBRequest) -> str:  # noqa: ARG002
-        """Return the idempotency key of a write whose author gave none."""
-        return str(uuid4())
+        The arguments are those of :meth:`mark_of`.
+        """
+        return str(uuid4()), None
 
     def mark_of(
         self,
         request: MirrorDBRequest,  # noqa: ARG002
+        changes: str,  # noqa: ARG002
         *,
         repeatable: bool,  # noqa: ARG002
     ) -> WriteMark | None:
-        """Return the mark of a write; None if no other run has to know of it.
+        """Return the mark of a write without a key; None if no other run has to know of it.
 
+        :param changes: what tells the settings as they were changed at run time from those before
         :param repeatable: whether sending it twice leaves what sending it once does
         """
         return None

@@ -72,16 +72,24 @@ class RecordNames:
     Of equal ones each has a name of its own, which tells how many came before it.
 
     :param common: what is said for all of them, by name; of :data:`OWN` that tells none apart
-    :param of: whose requests they are, which tells them from those of others
     """
 
-    def __init__(self, common: Mapping[str, Any] | None = None, of: str = "") -> None:
-        self._seen = Counter[bytes]()
-        self._of = of
+    def __init__(self, common: Mapping[str, Any] | None = None) -> None:
+        self._seen = Counter[str]()
         self._common = {name: (common or {}).get(name) for name in OWN}
 
     def of(self, request: MirrorDBRequest) -> str:
         """Return the name of the next request, :data:`NAME_LENGTH` letters, digits, ``-`` and ``_``.
+
+        :raises InvalidRequestError: as :func:`content_of`
+        """
+        content = self.content_of(request)
+        name = name_of(content, self._seen[content])
+        self._seen[content] += 1
+        return name
+
+    def content_of(self, request: MirrorDBRequest) -> str:
+        """Return what :func:`content_of` does, of a record beside others.
 
         :raises InvalidRequestError: as :func:`content_of`
         """
@@ -90,14 +98,16 @@ class RecordNames:
             for name, common in self._common.items()
             if (given := getattr(request, name)) is not common and (asked := _asked(given)) != _asked(common)
         }
-        return self.of_content(content_of(request, own))
+        return content_of(request, own)
 
-    def of_content(self, content: str) -> str:
-        """Return the name of the next request of a content, which is told by a SHA-256."""
-        seen = bytes.fromhex(content)  # of a million texts, more memory would be taken
-        digest = hashlib.sha256(f"{self._of}{content} {self._seen[seen]}".encode()).digest()
-        self._seen[seen] += 1
-        return urlsafe_b64encode(digest[:NAME_BYTES]).decode()
+
+def name_of(content: str, number: int) -> str:
+    """Return the name of one of several requests of a content, :data:`NAME_LENGTH` characters.
+
+    :param number: counted from 0
+    """
+    digest = hashlib.sha256(f"{content} {number}".encode()).digest()
+    return urlsafe_b64encode(digest[:NAME_BYTES]).decode()
 
 
 def split_names(names: str) -> list[str]:

@@ -133,7 +133,8 @@ class JobRun:
         The other arguments and errors are those of :meth:`finish`.
         """
         job, seen = self.begun(response, prepared), None
-        for _ in range(prepared.tries_before):
+        is_replayed = prepared.mark is not None and prepared.repeatable
+        for _ in range(prepared.mark.tries_before if prepared.mark is not None and is_replayed else 0):
             if job is None or (seen := await self.joined(job)) is not None:
                 break
             prepared = self.prepare()
@@ -145,8 +146,8 @@ class JobRun:
             return (await self.finish(job, seen=seen, sink=sink, cancel_on_kill=cancel_on_kill)).response
         except (JobFailedError, JobTimeoutError) as error:
             is_over = isinstance(error, JobFailedError) or error.cancelled
-            if is_over and prepared.mark is not None:  # the next run of the caller may submit another
-                await prepared.mark.take_back()
+            if is_over and prepared.mark is not None and not prepared.repeatable:
+                await prepared.mark.take_back()  # the next run of the caller may submit another
             raise
 
     def prepare(self) -> PreparedRequest:

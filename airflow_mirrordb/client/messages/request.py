@@ -172,14 +172,12 @@ class PreparedRequest:
     :param wire: what is sent
     :param base_url: of the backend that it is for
     :param mark: of a write, by which the next run of the caller knows of it, if it has to
-    :param tries_before: how many runs of the caller may have sent it before, under the same idempotency key
     """
 
     request: MirrorDBRequest
     wire: WireRequest = field(repr=False)
     base_url: str = field(repr=False)
     mark: WriteMark | None = field(default=None, repr=False)
-    tries_before: int = 0
 
     def is_for(self, base_url: str) -> bool:
         """Whether it goes to the backend whose key it would be sent with."""

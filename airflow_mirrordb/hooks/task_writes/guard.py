@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections import OrderedDict
-from collections.abc import Hashable
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Hashable
+from heapq import heappop, heappush
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_mirrordb.client.bodies.encoding import fingerprint
 from airflow_mirrordb.client.calls.write_guard import WriteGuard
-from airflow_mirrordb.client.collections.record_names import RecordNames
-from airflow_mirrordb.client.errors import AmbiguousWriteError, InvalidRequestError
+from airflow_mirrordb.client.collections.record_names import RecordNames, name_of
+from airflow_mirrordb.client.errors import AmbiguousWriteError, InvalidRequestError, MirrorDBError
 from airflow_mirrordb.client.messages.request import MirrorDBRequest, attach_request
 from airflow_mirrordb.client.messages.write_mark import WriteMark
 from airflow_mirrordb.client.retries.write_safety import UNKNOWN
 from airflow_mirrordb.compat import is_from_its_beginning, running_task, task_of_writes
 from airflow_mirrordb.hooks.task_writes.marks import WriteMarks
+
+T = TypeVar("T")
 
 #: Tries of tasks whose writes are told apart at a time. One runs in a process, and many after each other in
 #: that of ``dag.test()``.
@@ -27,12 +31,12 @@ class TaskGuard(WriteGuard):
     """Lets the retry of a task know the writes of the try before it.
 
     A write has the same idempotency key in each try: it is derived from the installation of Airflow, the
-    task, its run, map index and clear, the connection, what the write says, and how many equal ones this try
-    made before it. Equal writes can stand for each other, so that their order does not matter, nor the thread
-    or hook that they are made by.
+    task, its run, map index and clear, the connection, what the write says, and how many equal ones of this
+    try before it may have been applied. Equal writes can stand for each other, so that their order does not
+    matter, nor the thread or hook that they are made by.
 
-    A write that may not be repeated is marked in Airflow's task state store (3.3 on) before it is sent, so
-    that no other try sends it; so is a DELETE, which then may meet the 404 of its own success.
+    A write that may not be repeated is marked in Airflow's task state store (3.3 on) right before it is sent,
+    so that no other try sends it; so is a DELETE, which then may meet the 404 of its own success.
 
     Keys are random, and nothing is marked, outside of a task and where counts would begin anew in the same
     try: in processes that a task forked, after a deferral, and in a sensor. Two writes would have one key
@@ -45,44 +49,119 @@ class TaskGuard(WriteGuard):
     def __init__(self, conn_id: str, *, once: bool = True) -> None:
         self._conn_id, self._once = conn_id, once
 
-    @property
-    def tries_before(self) -> int:
-        writes = _writes_of_task()
-        return 0 if writes is None else writes.tries_before
-
-    def key_of(self, request: MirrorDBRequest) -> str:
+    def keyed(self, request: MirrorDBRequest, changes: str) -> tuple[str, WriteMark | None]:
         writes = _writes_of_task()
         if writes is None:
-            return super().key_of(request)
-        return f"{writes.key}-{writes.name_of(request, self._conn_id)}"
+            return super().keyed(request, changes)
+        mark = _Mark(writes, f"{self._conn_id} {changes}", request, is_stored=False)
+        return f"{writes.key}-{mark.name}", mark
 
-    def mark_of(self, request: MirrorDBRequest, *, repeatable: bool) -> WriteMark | None:
+    def mark_of(self, request: MirrorDBRequest, changes: str, *, repeatable: bool) -> WriteMark | None:
         is_marked = not repeatable or (request.method == "DELETE" and not request.missing_ok)
         if not (is_marked and self._once and request.once):
             return None
         writes = _writes_of_task()
         if writes is None or writes.marks is None:
             return None
-        return _Mark(writes.marks, writes.name_of(request, self._conn_id), request, repeatable=repeatable)
+        return _Mark(writes, f"{self._conn_id} {changes}", request, is_stored=True)
 
 
 class _Mark(WriteMark):
-    """The mark of one write of a task."""
+    """The mark of one write of a task; that of a write with a key is its number alone.
 
-    def __init__(self, marks: WriteMarks, name: str, request: MirrorDBRequest, *, repeatable: bool) -> None:
-        self._marks, self._name, self._request, self._repeatable = marks, name, request, repeatable
+    :param of: the connection, and how its settings were changed
+    :param is_stored: whether the next try has to know of it
+    """
 
-    async def begin(self) -> bool:
-        before = await self._marks.begin(self._name)
-        if before is not None and not self._repeatable:
+    def __init__(self, writes: _WritesOfTry, of: str, request: MirrorDBRequest, *, is_stored: bool) -> None:
+        self._writes, self._request = writes, request
+        self._content = f"{of} {_content_of(request)}"
+        self._number: int | None = writes.numbers.take(self._content)
+        self.name = name_of(self._content, self._number)
+        self._stored = writes.marks if is_stored else None
+
+    @property
+    def tries_before(self) -> int:
+        return self._writes.tries_before
+
+    async def recall(self) -> bool:
+        marks = self._writes.marks
+        if marks is None or not (self._stored or self.tries_before):
+            return False
+        before = await self._asked(marks.of_earlier_try(self.name))
+        if before is None:
+            return False
+        self._number = None  # it is used up, whatever becomes of this write
+        if self._request.method != "DELETE":  # also with a key: the try before had none
             raise not_sent_again(self._request, is_applied=before.is_applied)
-        return before is not None
+        return True
+
+    async def store(self) -> None:
+        if self._stored is not None:
+            await self._asked(self._stored.store(self.name))
 
     def settle(self) -> None:
-        self._marks.settle(self._name)
+        if self._stored is not None:
+            self._stored.settle(self.name)
 
-    async def take_back(self) -> None:
-        await self._marks.take_back(self._name)
+    def take_back(self) -> Awaitable[None]:
+        if self._number is not None:
+            self._writes.numbers.give_back(self._content, self._number)
+            self._number = None
+        return _nothing() if self._stored is None else self._stored.take_back(self.name)
+
+    async def _asked(self, answer: Awaitable[T]) -> T:
+        try:
+            return await answer
+        except Exception as error:
+            message = (
+                "it was not sent: what tries of a task know of each other's writes is in Airflow's task state"
+                f" store, and that failed: {type(error).__name__}: {error}"
+            )
+            failed = MirrorDBError(message=message, retryable=True)
+            raise attach_request(failed, self._request) from error
+
+
+async def _nothing() -> None:
+    """What there is to await where nothing was stored."""
+
+
+def _content_of(request: MirrorDBRequest) -> str:
+    try:
+        return _CONTENTS.content_of(request)
+    except InvalidRequestError:  # who sends it refuses it, with its place
+        return fingerprint(repr(request))
+
+
+_CONTENTS = RecordNames()
+
+
+class _Numbers:
+    """Numbers equal writes of a try. That of one which was not applied goes to the next one."""
+
+    def __init__(self) -> None:
+        self._next = Counter[bytes]()
+        self._given_back: dict[bytes, list[int]] = {}
+        self._counting = Lock()
+
+    def take(self, content: str) -> int:
+        """Return the lowest number that no equal write has."""
+        short = _short(content)
+        with self._counting:
+            if given_back := self._given_back.get(short):
+                return heappop(given_back)
+            self._next[short] += 1
+            return self._next[short] - 1
+
+    def give_back(self, content: str, number: int) -> None:
+        """Let the next equal write have a number."""
+        with self._counting:
+            heappush(self._given_back.setdefault(_short(content), []), number)
+
+
+def _short(content: str) -> bytes:
+    """Return what takes little memory where a task makes a million writes."""
+    return hashlib.sha256(content.encode()).digest()[:12]
 
 
 def not_sent_again(request: MirrorDBRequest, *, is_applied: bool = False) -> AmbiguousWriteError:
@@ -117,17 +196,7 @@ class _WritesOfTry:
         self.tries_before = max(0, (getattr(task, "try_number", None) or 1) - 1)
         store = context.get("task_state_store")
         self.marks = None if store is None else WriteMarks(store, epoch=identity[-1])
-        self._names: dict[str, RecordNames] = {}
-        self._naming = Lock()
-
-    def name_of(self, request: MirrorDBRequest, conn_id: str) -> str:
-        """Return what names a write in each try: its content, and how many equal ones came before it."""
-        with self._naming:
-            names = self._names.get(conn_id) or self._names.setdefault(conn_id, RecordNames(of=conn_id))
-            try:
-                return names.of(request)
-            except InvalidRequestError:  # who sends it refuses it, with its place
-                return names.of_content(fingerprint(repr(request)))
+        self.numbers = _Numbers()
 
 
 _tries: OrderedDict[Hashable, _WritesOfTry | None] = OrderedDict()

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
+from airflow_mirrordb.client import forking
 from airflow_mirrordb.client.collections.record_names import split_names
+
+log = logging.getLogger(__name__)
 
 NAME = "mirrordb_writes"
 #: Names in a row of the store. A row is written as a whole, also for one more name.
@@ -56,22 +63,31 @@ class WriteMarks:
 
     def __init__(self, store: Any, epoch: object) -> None:
         self._store, self._epoch = store, epoch
-        self._changing, self._storing = Lock(), Lock()
+        self._changing = Lock()
         self._earlier: dict[str, Mark] | None = None
         self._rows: list[_Row] = []
         self._rows_before = 0
         self._row_of: dict[str, _Row] = {}
         self._change = self._stored_change = 0
 
-    async def begin(self, name: str) -> Mark | None:
-        """Mark a write that is about to be sent, unless an earlier try did; return the mark of that one."""
+    async def of_earlier_try(self, name: str) -> Mark | None:
+        """Return the mark that an earlier try left of a write.
+
+        :raises ValueError: if the store has something else there
+        :raises Exception: of Airflow, if its store does not answer
+        """
         if self._earlier is None:
-            await asyncio.to_thread(self._recall)
+            await _begin(self._recall)
         assert self._earlier is not None  # noqa: S101  # it was recalled
-        before = self._earlier.get(name)
-        if before is None:
-            await asyncio.to_thread(self._store_up_to, self._add(name))
-        return before
+        return self._earlier.get(name)
+
+    async def store(self, name: str) -> None:
+        """Mark a write that is about to be sent.
+
+        :raises Exception: of Airflow, if its store does not answer
+        """
+        if name not in self._row_of:
+            await _begin(self._store_up_to, self._add(name))
 
     def settle(self, name: str) -> None:
         """Note that a write was applied; the store learns of it with the next write."""
@@ -80,15 +96,14 @@ class WriteMarks:
             if row is not None:
                 row.marks[name].is_applied, row.is_stored = True, False
 
-    async def take_back(self, name: str) -> None:
-        """Let the next try send a write, if this one marked it."""
+    def take_back(self, name: str) -> asyncio.Future[None]:
+        """Let the next try send a write, if this one marked it; begun at once, and done when awaited."""
         with self._changing:
             row = self._row_of.pop(name, None)
-            if row is None:
-                return
-            del row.marks[name]
-            change = self._changed(row)
-        await asyncio.to_thread(self._store_up_to, change)
+            if row is not None:
+                del row.marks[name]
+            change = self._stored_change if row is None else self._changed(row)
+        return _begin(self._try_to_store, change)
 
     def _add(self, name: str) -> int:
         with self._changing:
@@ -103,38 +118,62 @@ class WriteMarks:
         self._change += 1
         return self._change
 
-    # -- in a thread -----------------------------------------------------------------------------
+    # -- in the thread ---------------------------------------------------------------------------
 
     def _recall(self) -> None:
-        with self._storing:
-            if self._earlier is not None:
-                return
-            earlier: dict[str, Mark] = {}
-            number = 0
-            while (kept := self._store.get(f"{NAME}_{number}")) and kept["epoch"] == self._epoch:
-                for state in ("begun", "applied"):
-                    earlier.update(
-                        dict.fromkeys(split_names(kept[state]), Mark(is_applied=state == "applied"))
-                    )
-                number += 1
-            self._rows_before, self._earlier = number, earlier
+        if self._earlier is not None:
+            return
+        earlier: dict[str, Mark] = {}
+        while row := self._store.get(key := f"{NAME}_{self._rows_before}"):
+            if not _is_row(row):
+                raise ValueError(f"{key!r} is not what this package keeps there")
+            if row["epoch"] != self._epoch:
+                break
+            for state in ("begun", "applied"):
+                earlier.update(dict.fromkeys(split_names(row[state]), Mark(is_applied=state == "applied")))
+            self._rows_before += 1
+        self._earlier = earlier
+
+    def _try_to_store(self, change: int) -> None:
+        try:
+            self._store_up_to(change)
+        except Exception as error:  # noqa: BLE001  # of Airflow; what became of the write matters more
+            log.warning("The mark of a write that was not applied stays: %s: %s", type(error).__name__, error)
 
     def _store_up_to(self, change: int) -> None:
         """Store all that was changed so far, unless that was done meanwhile up to this change."""
-        with self._storing:
-            if self._stored_change >= change:
-                return
-            with self._changing:
-                change = self._change
-                rows = [(number, row) for number, row in enumerate(self._rows) if not row.is_stored]
-                values = [(number, {"epoch": self._epoch, **row.to_dict()}) for number, row in rows]
-                for _, row in rows:
-                    row.is_stored = True
-            try:
-                for number, value in values:
-                    self._store.set(f"{NAME}_{self._rows_before + number}", value)
-            except BaseException:
-                for _, row in rows:
-                    row.is_stored = False
-                raise
-            self._stored_change = change
+        if self._stored_change >= change:
+            return
+        with self._changing:
+            change = self._change
+            rows = [(number, row) for number, row in enumerate(self._rows) if not row.is_stored]
+            values = [(number, {"epoch": self._epoch, **row.to_dict()}) for number, row in rows]
+            for _, row in rows:
+                row.is_stored = True
+        try:
+            for number, value in values:
+                self._store.set(f"{NAME}_{self._rows_before + number}", value)
+        except BaseException:
+            for _, row in rows:
+                row.is_stored = False
+            raise
+        self._stored_change = change
+
+
+def _is_row(row: object) -> bool:
+    if not isinstance(row, dict) or not row.keys() >= {"epoch", "begun", "applied"}:
+        return False
+    return isinstance(row["begun"], str) and isinstance(row["applied"], str)
+
+
+#: The thread that talks to the store: its own, since a task may have work in all of its event loop's threads
+#: that waits for a write.
+_thread: list[ThreadPoolExecutor] = []
+forking.empty_when_forked(_thread)
+
+
+def _begin(function: Callable[..., None], *arguments: Any) -> asyncio.Future[None]:
+    if not _thread:
+        _thread.append(ThreadPoolExecutor(1, thread_name_prefix="mirrordb-marks"))
+    work = contextvars.copy_context().run
+    return asyncio.get_running_loop().run_in_executor(_thread[0], work, function, *arguments)

@@ -14,7 +14,6 @@ _SENDS: dict[str, str] = {
     "MirrorDBUpdateOperator": "PUT",
     "MirrorDBDeleteOperator": "DELETE",
     "MirrorDBJobOperator": "POST",
-    "MirrorDBNotifier": "POST",
     "MirrorDBSensor": "GET",
     "MirrorDBEventTrigger": "GET",
 }

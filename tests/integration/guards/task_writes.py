@@ -11,6 +11,7 @@ import pytest
 from airflow_mirrordb.client import RateLimitError
 from tests.integration import (
     test_task_guard as writes,
+    test_task_guard_faults as faults,
     test_unkeyed_writes_of_tasks as unkeyed,
     test_writes_of_tasks as killed,
 )
@@ -66,8 +67,12 @@ class Forgetful(list[Any]):
         pass
 
 
-def random_key(_self: object, _request: object) -> str:
-    return str(uuid4())
+def random_key(_self: object, _request: object, _changes: object) -> tuple[str, None]:
+    return str(uuid4()), None
+
+
+async def unknown(_self: object) -> bool:
+    return False
 
 
 GUARDS: dict[str, Guard] = {
@@ -78,7 +83,7 @@ GUARDS: dict[str, Guard] = {
         ),
     ),
     "equal writes of a task": Guard(
-        without=lambda _self, content: content[:12],
+        without=lambda _self, _content: 0,
         check=in_new_tries(writes.test_the_order_of_writes_and_who_makes_them_does_not_matter, counts=True),
     ),
     "forks of a task": Guard(
@@ -98,6 +103,16 @@ GUARDS: dict[str, Guard] = {
     "marks of a task": Guard(
         without=nothing_to_await,
         check=in_new_tries(writes.test_a_write_that_may_not_be_repeated_is_not_sent_by_the_next_try),
+    ),
+    "numbers of refused writes": Guard(
+        without=nothing,
+        check=in_new_tries(
+            faults.test_a_refused_write_that_the_task_repeats_is_one_write, extra=writes.KEYED
+        ),
+    ),
+    "marks of an earlier try": Guard(
+        without=unknown,
+        check=in_new_tries(faults.test_a_header_that_the_connection_gets_between_two_tries_hides_no_mark),
     ),
     "marks of deletes": Guard(
         seam="marks of a task",
@@ -150,7 +165,7 @@ GUARDS: dict[str, Guard] = {
     ),
     "equal writes of a killed task": Guard(
         seam="equal writes of a task",
-        without=lambda _self, content: content[:12],
+        without=lambda _self, _content: 0,
         check=of_killed(
             killed.test_fifty_equal_creates_stay_fifty, killed.KEYED, way=ways.in_threads, death=None
         ),

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 
 def by_position(self: RecordNames, _request: MirrorDBRequest) -> str:
-    self._seen[b"all"] += 1
-    return f"{self._seen[b'all']:012d}"
+    self._seen["all"] += 1
+    return f"{self._seen['all']:012d}"
 
 
 def interrupted_write_is_final(
