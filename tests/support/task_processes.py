@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import threading
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 from aiohttp import web
+from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from airflow.providers.common.compat.sdk import DAG, task
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
 from asgiref.sync import SyncToAsync
@@ -201,6 +203,7 @@ class TaskProcess:
 
     def __post_init__(self) -> None:
         self.max_tries = self.retries
+        get_hook_lineage_collector()  # loads Airflow's plugins, as a worker has done before it forks
         if AIRFLOW_V_3_3_PLUS:
             _decoder()
 
@@ -246,7 +249,11 @@ class TaskProcess:
             SyncToAsync.single_thread_executor = ThreadPoolExecutor(max_workers=1)
             end.recv(1)
             outcome = self._run(operator, end) if AIRFLOW_V_3_3_PLUS else self._execute(operator)
-            frame = pickle.dumps(outcome)
+            try:
+                frame = pickle.dumps(outcome)
+            except (AttributeError, TypeError, pickle.PicklingError):
+                told = "".join(traceback.format_exception(outcome.error))
+                frame = pickle.dumps(Try(state=outcome.state, error=RuntimeError(told)))
             end.sendall(_OUTCOME + len(frame).to_bytes(4, "big") + frame)
             code = 0
         except BaseException:  # noqa: BLE001  # nothing of it may reach the code of the parent
