@@ -41,6 +41,7 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
+        "notifications": ["airflow_mirrordb.notifications.mirrordb.MirrorDBNotifier"],
         "extra-links": ["airflow_mirrordb.task.link.MirrorDBResourceLink"],
         "asset-uris": _asset_uris(),
         "dataset-uris": _asset_uris(),  # what Airflow 2 calls the same

@@ -42,18 +42,22 @@ _NO_SECRET = ("idempotency-key", "idempotency_key")
 
 
 @contextmanager
-def naming(task_id: object) -> Iterator[None]:
-    """Name the task in what is wrong with its arguments: Airflow cuts the traceback that would."""
+def naming(task_id: object, kind: str = "task") -> Iterator[None]:
+    """Name the task in what is wrong with its arguments: Airflow cuts the traceback that would.
+
+    :param kind: what it is that the name is of
+    """
+    name = f"{kind} {task_id!r:.200}: "
     try:
         yield
     except (TypeError, ValueError) as error:
-        if str(error).startswith("task "):
+        if str(error).startswith(f"{kind} "):
             raise
-        raise type(error)(f"task {task_id!r}: {error}") from None
+        raise type(error)(f"{name}{error}") from None
     except Exception as error:
         message = getattr(error, "message", None)
-        if message is not None and not message.startswith("task "):
-            error.message = f"task {task_id!r}: {message}"  # type: ignore[attr-defined]
+        if message is not None and not message.startswith(f"{kind} "):
+            error.message = f"{name}{message}"  # type: ignore[attr-defined]
         raise
 
 
@@ -300,8 +304,7 @@ def check_written(task: Any, done: type) -> None:
     if type(task).__init__ is not done.__init__:  # type: ignore[misc]  # a class and its base may have the same
         return
     with naming(task.task_id):
-        for name in task.template_fields:
-            _check_value(name, getattr(task, name))
+        check_values(task)
     params = getattr(task, "params", None)
     if params and task.has_dag() and (own := [name for name in params if name not in task.dag.params]):
         from airflow_mirrordb.task.mistakes.unused import warn_of_params
@@ -312,6 +315,15 @@ def check_written(task: Any, done: type) -> None:
         from airflow_mirrordb.task.mistakes.unused import warn_of_worker_timeout
 
         warn_of_worker_timeout(task)
+
+
+def check_values(templated: Any) -> None:
+    """Check the values of all templated arguments that are no templates.
+
+    :raises ValueError: names the argument, and the place in it of what can be no value
+    """
+    for name in templated.template_fields:
+        _check_value(name, getattr(templated, name))
 
 
 def _check_value(place: str, value: object, depth: int = 0) -> None:

@@ -1,23 +1,24 @@
-"""Tell a webhook of each task that failed for good: a callback sends it by the hook."""
+"""Tell a webhook of each task that failed for good, and of the run that failed with it."""
 
 from datetime import datetime, timezone
-from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG
 
+from airflow_mirrordb.notifications.mirrordb import MirrorDBNotifier
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 
+WHAT = {"dag": "{{ dag.dag_id }}", "run": "{{ run_id }}"}
+task_failed = MirrorDBNotifier(  # not every Airflow tells the error
+    endpoint="api/incidents", data={**WHAT, "task": "{{ ti.task_id }}", "error": "{{ exception }}"}
+)
+run_failed = MirrorDBNotifier(endpoint="api/incidents", data={**WHAT, "reason": "{{ reason }}"})
 
-def tell(context: Any) -> None:
-    from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-
-    ti, error = context["ti"], context.get("exception") or "see its log"  # not every Airflow tells
-    failure = {"dag": ti.dag_id, "run": ti.run_id, "task": ti.task_id, "error": str(error)[:500]}
-    with MirrorDBHook("mirrordb_default") as hook:
-        hook.create("api/incidents", failure)
-
-
-START = datetime(2026, 1, 1, tzinfo=timezone.utc)
-
-with DAG("failure_webhook", schedule=None, start_date=START, params={"order": "1"}) as dag:
-    MirrorDBReadOperator(task_id="read", endpoint="api/orders/{{ params.order }}", on_failure_callback=tell)
+with DAG(
+    "failure_webhook",
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    params={"order": "1"},
+    default_args={"on_failure_callback": task_failed},
+    on_failure_callback=run_failed,
+) as dag:
+    MirrorDBReadOperator(task_id="read", endpoint="api/orders/{{ params.order }}")

@@ -20,6 +20,7 @@ from airflow.providers.common.compat.module_loading import import_string
 
 from airflow_mirrordb.decorators import mirrordb_task
 from airflow_mirrordb.get_provider_info import get_provider_info
+from airflow_mirrordb.notifications.mirrordb import MirrorDBNotifier
 from tests.e2e.test_running_sensor import put
 from tests.run_example import airflow_environment, post
 from tests.support.airflow_home import wait_until
@@ -110,7 +111,7 @@ def commands(folder: Path, backend: BackendProcess) -> Commands:
 
 
 def test_discovery(commands: Commands) -> None:
-    """Airflow finds the provider with its hook and its decorator of tasks."""
+    """Airflow finds the provider with its hook, its decorator of tasks and its notifier."""
     (ours,) = commands.json(
         "-m", "airflow", "providers", "get", "airflow-mirrordb", "--full", "--output", "json"
     )
@@ -119,6 +120,7 @@ def test_discovery(commands: Commands) -> None:
     assert ours["package-name"] == "airflow-mirrordb"
     (decorator,) = ours["task-decorators"]
     assert (decorator["name"], import_string(decorator["class-name"])) == ("mirrordb", mirrordb_task)
+    assert [import_string(name) for name in ours["notifications"]] == [MirrorDBNotifier]
     (hook,) = [it for it in hooks if it["connection_type"] == "mirrordb"]
     assert hook["class"] == "airflow_mirrordb.hooks.mirrordb.MirrorDBHook"
     assert hook["hook_name"] == "MirrorDB"
@@ -186,16 +188,23 @@ def test_sensor(commands: Commands, backend: BackendProcess) -> None:
 
 
 def test_failures(commands: Commands) -> None:
-    """A permanent or ambiguous failure ends a task on its first try; one that may pass is retried."""
+    """A permanent or ambiguous failure ends a task on its first try; one that may pass is retried.
+
+    Each of these events is told to a backend by the callback of its task or DAG, with a key of its own.
+    """
     answers = {"missing": [404], "missing_deferred": [404], "ambiguous": [500], "passing": [503, 200]}
     answers |= {"function_missing": [404], "function_passing": [503, 200], "coroutine": [200]}
+    answers["incidents"] = [201] * 9
     with scripted(answers) as backends:
         connections = {
             name: json.dumps({"conn_type": "mirrordb", "host": it.url, "extra": {"max_attempts": 1}})
             for name, it in backends.items()
         }
+        extra = {"idempotency_header": "Idempotency-Key"}
+        incidents = {"conn_type": "mirrordb", "host": backends["incidents"].url, "extra": extra}
+        connections["incidents"] = json.dumps(incidents)
         output = commands.airflow("dags", "test", "every_failure", **connections)
-        requests = {name: it.requests for name, it in backends.items()}
+        requests = {name: it.requests for name, it in backends.items() if name != "incidents"}
 
     assert commands.tasks("every_failure") == {
         "missing": ("failed", 1),
@@ -217,6 +226,17 @@ def test_failures(commands: Commands) -> None:
     }
     assert "NotFoundError" in output
     assert "AmbiguousWriteError" in output
+    told = [tuple(json.loads(body).values()) for body in backends["incidents"].bodies]
+    assert sorted(told) == [
+        ("every_failure", "DAG", ""),
+        ("every_failure", "ambiguous", "1"),
+        ("every_failure", "function_missing", "1"),
+        ("every_failure", "function_passing", "1"),
+        ("every_failure", "missing", "1"),
+        ("every_failure", "missing_deferred", "1"),
+        ("every_failure", "passing", "1"),
+    ], output
+    assert len({headers["Idempotency-Key"] for headers in backends["incidents"].headers}) == len(told)
 
 
 def test_nothing(commands: Commands) -> None:

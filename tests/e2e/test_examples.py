@@ -188,10 +188,15 @@ def test_each_failing_path(runs: Runs, server: DevServer) -> None:
     assert server.records("totals") == []
     # the third one that was too slow is gone: its cancel is a DELETE
     assert [job["state"] for job in server.records("batches")] == ["cancelled"] * 2 + ["failed"] * 4
-    (incident,) = server.records("incidents")
-    assert (incident["dag"], incident["task"]) == ("failure_webhook", "read")
+    of_task, of_run = server.records("incidents")
+    assert (of_task["dag"], of_task["task"]) == ("failure_webhook", "read")
     tells = AIRFLOW_V_3_3_PLUS or not AIRFLOW_V_3_0_PLUS  # Airflow 3.0 and 3.1 give a callback no exception
-    assert "404" in incident["error"] or (not tells and incident["error"] == "see its log")
+    assert "404" in of_task["error"] or (not tells and of_task["error"] == "")
+    assert of_run == {
+        **{name: of_task[name] for name in ("dag", "run")},
+        "id": of_run["id"],
+        "reason": "task_failure",
+    }
 
 
 def test_a_forbidden_update_leaves_no_user(runs: Runs, server: DevServer) -> None:

@@ -22,6 +22,7 @@ from tests.integration.guards import (
     confidentiality,
     jobs,
     large_bodies,
+    notifications,
     pages,
     requests_sent,
     task_writes,
@@ -33,6 +34,7 @@ from tests.integration.test_connection_test import hanging  # noqa: F401  # anot
 from tests.integration.test_early_success import early  # noqa: F401  # and one more
 from tests.integration.test_framing import small_framing  # noqa: F401  # a fixture
 from tests.integration.test_hostile_answers import hostile  # noqa: F401  # another one
+from tests.integration.test_notifier import incidents  # noqa: F401  # a fixture
 from tests.integration.test_operators_tries import tries  # noqa: F401  # another one
 from tests.integration.test_output_stores import save, short_pauses  # noqa: F401  # two more
 from tests.integration.test_page_ends import read  # noqa: F401  # and one more
@@ -58,6 +60,7 @@ PARTS = (
     answers,
     pages,
     large_bodies,
+    notifications,
     confidentiality,
     airflow_borders,
 )

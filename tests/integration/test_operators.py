@@ -487,12 +487,15 @@ def test_no_frame_of_the_client_is_in_the_log(
     assert [stack.exc_type for stack in told][-1] in ("AmbiguousWriteError", "ServerError")
 
 
-@pytest.mark.parametrize("module", ["mirrordb", "job"])
-def test_importing_the_operators_loads_no_client(module: str) -> None:
-    """A DAG file that imports an operator loads at most 20 modules beyond Airflow's own, none of HTTP."""
+@pytest.mark.parametrize("modules", [["operators.mirrordb", "notifications.mirrordb"], ["operators.job"]])
+def test_importing_the_operators_loads_no_client(modules: list[str]) -> None:
+    """A DAG file that imports an operator loads at most 20 modules beyond Airflow's own, none of HTTP.
+
+    One with a notifier, too.
+    """
     code = (
-        "import sys; from airflow.providers.common.compat.sdk import DAG, BaseOperator\n"
-        f"before = set(sys.modules); import airflow_mirrordb.operators.{module}\n"
+        "import sys; from airflow.providers.common.compat.sdk import DAG, BaseNotifier, BaseOperator\n"
+        f"before = set(sys.modules); import {', '.join(f'airflow_mirrordb.{name}' for name in modules)}\n"
         "print(*sorted(set(sys.modules) - before))"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -11,7 +11,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from airflow.models.connection import Connection
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, task
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_1_PLUS
 
 from airflow_mirrordb.client import AmbiguousWriteError, GenericMirrorDB, MirrorDBError
 from airflow_mirrordb.devserver.fixtures import mirrordb_server
@@ -28,6 +28,7 @@ from airflow_mirrordb.devserver.server import DevServer
 from airflow_mirrordb.get_provider_info import get_provider_info
 from airflow_mirrordb.hooks.connections.config import config_from
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from airflow_mirrordb.notifications.mirrordb import MirrorDBNotifier
 from airflow_mirrordb.operators import mirrordb as operators
 from airflow_mirrordb.operators.base import MirrorDBOperator
 from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
@@ -65,6 +66,8 @@ BULK = "hook.bulk("
 MAPPED = ".partial("
 FORMS = "input_path="
 TASKS = "rename_async"
+NOTIFIER = "tell = MirrorDBNotifier("
+DEADLINE = "alert = DeadlineAlert("
 POLICY = "retry_policy=MirrorDBRetryPolicy()"
 DECORATED = "deactivate(users="
 SENSORS = 'task_id="exported"'
@@ -130,7 +133,7 @@ def test_every_snippet_has_its_test() -> None:
         FULL_RESPONSE,
     )
     jobs = (JOB, WITHOUT_JOB, JOB_OF_HOOK, JOB_OF_CLIENT)
-    texts = (*ours, *jobs, TASKS, POLICY, DECORATED, SENSORS, EVENTS, CLIENT, FIXTURE)
+    texts = (*ours, *jobs, TASKS, POLICY, NOTIFIER, DEADLINE, DECORATED, SENSORS, EVENTS, CLIENT, FIXTURE)
     assert sorted(map(snippet, texts)) == sorted(source for _, source in SNIPPETS)
 
 
@@ -387,6 +390,48 @@ def test_decorated(mirrordb_server: DevServer) -> None:
     assert not any(user["active"] for user in mirrordb_server.records("users"))
     run_task: Any = dag.get_task("names")
     assert run(run_task) == ["Ada", "Bo"]
+
+
+def test_notifier(scripted: ScriptedBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that fails is told of through the connection of incidents."""
+    connection = json.dumps({"conn_type": "mirrordb", "host": scripted.url})
+    monkeypatch.setenv("AIRFLOW_CONN_INCIDENTS", connection)
+    scripted.answer(201, {})
+    tell = executed(snippet(NOTIFIER), DAG=DAG, MirrorDBNotifier=MirrorDBNotifier)["tell"]
+    ti = SimpleNamespace(task_id="load")
+    tell({"dag": DAG("d", schedule=None), "run_id": "r", "ti": ti, "exception": "404"})
+    assert json.loads(scripted.bodies[0]) == {"task": "load", "run": "r", "error": "404"}
+
+
+@pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="deadlines came with Airflow 3.1")
+def test_deadline(scripted: ScriptedBackend, set_connection: SetConnection) -> None:
+    """Airflow makes the notifier of the callback's path and arguments."""
+    set_connection(scripted.url)
+    scripted.answer(201, {})
+    module = import_module("airflow.sdk.definitions.deadline")
+    deadlines = {
+        name: getattr(module, name) for name in ("DeadlineAlert", "DeadlineReference", "AsyncCallback")
+    }
+    names = {"timedelta": timedelta, "MirrorDBNotifier": MirrorDBNotifier, **deadlines}
+    callback = executed(snippet(DEADLINE), **names)["alert"].callback
+    assert callback.path == "airflow_mirrordb.notifications.mirrordb.MirrorDBNotifier"
+
+    context: Any = {"dag_run": {"dag_id": "nightly", "dag_run_id": "r"}}
+
+    async def missed() -> None:
+        await MirrorDBNotifier(**callback.kwargs, context=context)
+
+    asyncio.run(missed())
+    assert json.loads(scripted.bodies[0]) == {"dag": "nightly", "run": "r", "late": "yes"}
+
+
+def test_arguments_of_the_notifier_are_all_told() -> None:
+    """Its README's table names each, and nothing else."""
+    text = READMES["airflow_mirrordb/notifications"]
+    cells = re.findall(r"^\| (`.+?) \|", text, re.MULTILINE)
+    told = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+    taken = set(inspect.signature(MirrorDBNotifier.__init__).parameters)
+    assert told == taken - {"self", "kwargs", "context"}
 
 
 def test_sensors(scripted: ScriptedBackend, set_connection: SetConnection) -> None:

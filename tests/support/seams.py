@@ -318,6 +318,14 @@ SEAMS = {
         "lists without what may have been applied": "BulkState._outcomes",
         "what was in flight in a killed try": "BulkState._last_begun",
     },
+    "airflow_mirrordb.notifications.mirrordb": {
+        "events of a notifier": "copy",
+        "failures of notifications": "FAILURES",
+    },
+    "airflow_mirrordb.notifications.sending": {
+        "keys of events": "key_of",
+        "time of notifications": "_HookInTime._with_user_agent",
+    },
     "airflow_mirrordb.task.outcomes.causes": {
         "errors that a task wraps": "errors_behind",
     },

@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import DAG, Asset, chain, task
 from typing_extensions import assert_type
 
 from airflow_mirrordb.decorators import mirrordb_task
+from airflow_mirrordb.notifications.mirrordb import MirrorDBNotifier
 from airflow_mirrordb.operators.job import MirrorDBJobOperator
 from airflow_mirrordb.operators.mirrordb import (
     MirrorDBCreateOperator,
@@ -58,8 +59,17 @@ def count(hook: MirrorDBHook, /, **context: Any) -> dict[str, int]:
     return {"users": len(hook.read("api/users")), "context": len(context)}
 
 
-with DAG("typed", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)) as dag:
-    users = MirrorDBReadOperator(task_id="users", endpoint="api/users", paginate={"style": "link"})
+tell = MirrorDBNotifier(endpoint="api/incidents", data={"task": "{{ ti.task_id }}"}, timeout=20)
+
+with DAG(
+    "typed",
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    on_failure_callback=tell,
+) as dag:
+    users = MirrorDBReadOperator(
+        task_id="users", endpoint="api/users", paginate={"style": "link"}, on_failure_callback=[tell]
+    )
     one = MirrorDBCreateOperator(task_id="one", endpoint="api/users", data={"name": "Ada"})
     updated = MirrorDBUpdateOperator(
         task_id="updated", endpoint="api/users/1", data={"name": "Bo"}, partial=True, deferrable=True
@@ -108,3 +118,5 @@ if TYPE_CHECKING:
 
     with_hook([])  # type: ignore[operator]
     MirrorDBReadOperator(task_id="t", paginate=5)  # type: ignore[arg-type]
+    MirrorDBNotifier(endpoint=5, data={})  # type: ignore[arg-type]
+    MirrorDBNotifier(data={})  # type: ignore[call-arg]

@@ -14,6 +14,7 @@ _SENDS: dict[str, str] = {
     "MirrorDBUpdateOperator": "PUT",
     "MirrorDBDeleteOperator": "DELETE",
     "MirrorDBJobOperator": "POST",
+    "MirrorDBNotifier": "POST",
     "MirrorDBSensor": "GET",
     "MirrorDBEventTrigger": "GET",
 }

@@ -17,6 +17,7 @@ from airflow.providers.common.compat.version_compat import (
 from airflow_mirrordb.client import GenericMirrorDB, MirrorDBError
 from airflow_mirrordb.decorators import mirrordb_task
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from airflow_mirrordb.notifications.mirrordb import MirrorDBNotifier
 from airflow_mirrordb.operators.mirrordb import (
     MirrorDBCreateOperator,
     MirrorDBReadOperator,
@@ -47,7 +48,24 @@ with DAG("every_mode", schedule=None, start_date=START):
         ]
     )
 
-with DAG("every_failure", schedule=None, start_date=START, default_args=RETRIES):
+tell = MirrorDBNotifier(
+    endpoint="api/incidents",
+    data={"dag": "{{ dag.dag_id }}", "task": "{{ ti.task_id }}", "try": "{{ ti.try_number | string }}"},
+    mirrordb_conn_id="incidents",
+)
+tell_of_dag = MirrorDBNotifier(
+    endpoint="api/incidents",
+    data={"dag": "{{ dag.dag_id }}", "task": "DAG", "try": ""},
+    mirrordb_conn_id="incidents",
+)
+
+with DAG(
+    "every_failure",
+    schedule=None,
+    start_date=START,
+    default_args={**RETRIES, "on_retry_callback": tell, "on_failure_callback": tell},
+    on_failure_callback=tell_of_dag,
+):
     MirrorDBReadOperator(task_id="missing", mirrordb_conn_id="missing", endpoint="api/users/1")
     MirrorDBReadOperator(
         task_id="missing_deferred",
