@@ -39,6 +39,7 @@ def event_of(context: Mapping[str, Any]) -> list[Any] | None:
     """
     task, run = context.get("ti"), context.get("dag_run")
     reason, missed = context.get("reason"), context.get("task_list")
+    deadline = _first((context.get("deadline"), "id"))  # a UUID on Airflow 3.1
     run_id = _first((task, "run_id"), (run, "run_id"), (run, "dag_run_id"), (context, "run_id"))
     if run_id is None and missed is None:
         return None
@@ -50,7 +51,7 @@ def event_of(context: Mapping[str, Any]) -> list[Any] | None:
         run_id,
         of_task,
         of_dag,
-        _first((context.get("deadline"), "id")),
+        None if deadline is None else str(deadline),
         None if missed is None else str(missed),
     ]
 

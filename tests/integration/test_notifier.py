@@ -494,13 +494,15 @@ def test_a_dag_with_one_is_a_dag(incidents: ScriptedBackend) -> None:
 @since_3_1
 async def test_airflow_takes_it_as_the_callback_of_a_deadline(incidents: ScriptedBackend) -> None:
     """The class and its arguments go through the trigger that Airflow runs it in."""
-    from airflow.triggers.callback import CallbackTrigger
-
+    try:
+        made = import_module("airflow.triggers.callback").CallbackTrigger
+    except ImportError:  # Airflow 3.1
+        made = import_module("airflow.triggers.deadline").DeadlineCallbackTrigger
     deadlines: Any = import_module("airflow.sdk.definitions.deadline")
     callback = deadlines.AsyncCallback(
         MirrorDBNotifier, kwargs={"endpoint": "api/incidents", "data": INCIDENT}
     )
-    trigger = CallbackTrigger(callback.path, {**callback.kwargs, "context": of_deadline("1")})
+    trigger = made(callback.path, {**callback.kwargs, "context": of_deadline("1")})
     states = [event.payload["state"] async for event in trigger.run()]
     assert [str(getattr(state, "value", state)) for state in states] == ["running", "success"]
     assert sent(incidents) == [{"task": "", "run": "", "error": ""}]
