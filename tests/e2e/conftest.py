@@ -7,7 +7,9 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,11 +18,20 @@ from tests.support.backend_process import BackendProcess, running_backend
 from tests.support.metrics import Metrics, receiving
 from tests.support.runs import Runs
 
+if TYPE_CHECKING:
+    from tests.lanes import Outcome
+
 if "airflow" not in sys.modules:  # it reads its configuration when it is imported
     _home = tempfile.TemporaryDirectory(prefix="mirrordb-airflow-")
     os.environ["AIRFLOW_HOME"] = _home.name
 
 CHECKOUT = Path(__file__).parents[2]
+LANES = "tests/e2e/test_lanes.py"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Await the lane last: it runs beside all others of this folder."""
+    items.sort(key=lambda item: item.nodeid.startswith(LANES))
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +39,23 @@ def folder() -> Iterator[Path]:
     """A folder that does not outlive the tests: what lies in it includes secrets."""
     with tempfile.TemporaryDirectory(prefix="mirrordb-e2e-") as name:
         yield Path(name).resolve()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def oldest_lane(request: pytest.FixtureRequest, folder: Path) -> Iterator[Future[Outcome] | None]:
+    """Return what becomes of the tests on the oldest Airflow, begun first since they take minutes."""
+    if not any(item.nodeid.startswith(LANES) for item in request.session.items):
+        yield None
+        return
+    from tests.lanes import AIRFLOWS, build, lanes, run  # which no lane can import
+
+    lane = next(lanes(), None)
+    if lane is None or lane.airflow != next(iter(AIRFLOWS)):
+        yield None
+        return
+    (folder / "lanes").mkdir()
+    with ThreadPoolExecutor(1) as beside:
+        yield beside.submit(lambda: run(lane, build(folder / "lanes"), folder / "lanes", slow=False))
 
 
 @pytest.fixture(scope="session")

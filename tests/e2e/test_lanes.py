@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from concurrent.futures import Future
 
 import pytest
 
-from tests.lanes import AIRFLOWS, build, lanes, run
+from tests.lanes import AIRFLOWS, Outcome
 
-# most of the tests run once more, be it on a busy machine
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(4000)]  # nearly all tests, on a busy machine
 
 
-def test_oldest_airflow(folder: Path) -> None:
+def test_oldest_airflow(oldest_lane: Future[Outcome] | None) -> None:
     """The wheel installs there, and all that is tried on every version passes, but for what is slow."""
-    lane = next(lanes(), None)
-    oldest = next(iter(AIRFLOWS))
-    if lane is None or lane.airflow != oldest:
+    if oldest_lane is None:
+        oldest = next(iter(AIRFLOWS))
         pytest.skip(f"Airflow {oldest} needs one of Python {', '.join(AIRFLOWS[oldest].pythons)}")
-    (folder / "lanes").mkdir()
-    outcome = run(lane, build(folder / "lanes"), folder / "lanes", slow=False)
+    outcome = oldest_lane.result()
 
     assert outcome.succeeded, outcome.output[-20_000:]
     assert "FAILED" not in outcome.cells
