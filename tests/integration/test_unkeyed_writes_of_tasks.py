@@ -6,6 +6,7 @@ Airflow keeps a mark of each in the task state store, which came with 3.3.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from multiprocessing import get_context
 from typing import Any
 
@@ -146,6 +147,50 @@ def test_a_write_that_was_refused_is_sent_by_the_next_try(
     refused = instance.run([{"n": 1}])
     assert (refused.state, type(refused.error)) == ("up_for_retry", error)
     assert instance.run([{"n": 1}]).state == "success"
+    assert deadly.numbers() == {1: 1}
+
+
+def test_a_loop_of_the_author_repeats_what_was_refused(deadly: DeadlyBackend) -> None:
+    """What was not applied is not one of the equal writes that the try made: the next one takes its place."""
+
+    def create() -> None:
+        with MirrorDBHook() as hook:
+            for _ in range(3):
+                with suppress(InvalidDataError, RateLimitError):
+                    hook.create(USERS, {"n": 1})
+                    return
+
+    deadly.statuses = [422, 429]
+    instance = process(create, deadly)
+    assert instance.run(death=Death(request=3)).state == "killed"
+    assert isinstance(instance.run().error, AmbiguousWriteError)
+    assert deadly.numbers() == {1: 1}
+
+
+@pytest.mark.parametrize("extra", [{}, KEYED], ids=["", "keyed"])
+def test_a_refusal_that_ends_a_gather_leaves_no_doubt(
+    deadly: DeadlyBackend, set_connection: SetConnection, extra: dict[str, Any]
+) -> None:
+    """Of the writes beside it, some were made, some were cut off, and some never left."""
+    set_connection(deadly.url, extra={**extra, "max_attempts": 1, "max_concurrency": 3})
+    deadly.statuses = [422]
+    instance = process(gathered, deadly)
+    records = [{"n": number} for number in range(20)]
+    assert isinstance(instance.run(records).error, InvalidDataError)
+    following = instance.run(records)
+    assert following.state == "success" if extra else is_ambiguous(following.error)
+    assert set(deadly.numbers().values()) == {1}
+    assert deadly.numbers().total() == 20 or not extra
+
+
+def test_a_header_that_the_connection_gets_between_two_tries(
+    deadly: DeadlyBackend, set_connection: SetConnection
+) -> None:
+    """The backend knows no key of the first try, so that one makes nothing safe."""
+    instance = process(one_by_one, deadly)
+    instance.run([{"n": 1}], death=Death(request=1))
+    set_connection(deadly.url, extra=KEYED)
+    assert isinstance(instance.run([{"n": 1}]).error, AmbiguousWriteError)
     assert deadly.numbers() == {1: 1}
 
 

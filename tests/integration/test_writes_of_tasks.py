@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_2_PLUS
 
+from airflow_mirrordb.client import MirrorDBError
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from tests.support.connections import SetConnection
 from tests.support.task_processes import DeadlyBackend, Death, TaskProcess
@@ -249,6 +250,25 @@ def test_a_key_of_the_author_wins(deadly: DeadlyBackend) -> None:
     assert deadly.keys()[:4] == ["mine"] * 4
 
 
+def test_a_loop_of_the_author_repeats_what_was_refused(deadly: DeadlyBackend) -> None:
+    """A write that was certainly not applied is not counted among the equal ones that were made."""
+
+    def create() -> None:
+        with MirrorDBHook() as hook:
+            for _ in range(3):
+                try:
+                    hook.create(USERS, {"n": 1})
+                except MirrorDBError:
+                    continue
+                return
+
+    deadly.statuses = [422, 429]
+    instance = process(create, deadly)
+    instance.run(death=Death(request=3))
+    assert instance.run().state == "success"
+    assert deadly.numbers() == {1: 1}
+
+
 def test_outside_of_a_task_equal_creates_are_two(
     deadly: DeadlyBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,11 +281,12 @@ def test_outside_of_a_task_equal_creates_are_two(
     assert len(set(deadly.keys())) == 4
 
 
-def test_forked_children_that_make_equal_creates_lose_none(deadly: DeadlyBackend) -> None:
+@pytest.mark.parametrize("first", [[], [{"n": 1}]], ids=["", "after a write"])
+def test_forked_children_that_make_equal_creates_lose_none(deadly: DeadlyBackend, first: Records) -> None:
     """Each counts for itself, and none knows what the others made."""
 
     def fork() -> None:
-        one_by_one([{"n": 1}])
+        one_by_one(first)
         for _ in range(4):
             child = get_context("fork").Process(target=one_by_one, args=([{"n": 1}] * 3,))
             child.start()
@@ -273,4 +294,4 @@ def test_forked_children_that_make_equal_creates_lose_none(deadly: DeadlyBackend
         one_by_one([{"n": 1}])
 
     assert process(fork, deadly).run().state == "success"
-    assert deadly.numbers() == {1: 14}
+    assert deadly.numbers() == {1: len(first) + 13}

@@ -173,7 +173,9 @@ GUARDS: dict[str, Guard] = {
     "forks of a running task": Guard(
         seam="forks of a task",
         without=Forgetful(),
-        check=of_killed(killed.test_forked_children_that_make_equal_creates_lose_none, killed.KEYED),
+        check=of_killed(
+            killed.test_forked_children_that_make_equal_creates_lose_none, killed.KEYED, first=[{"n": 1}]
+        ),
     ),
     "marks of a killed task": Guard(
         seam="marks of a task",
@@ -209,5 +211,10 @@ GUARDS: dict[str, Guard] = {
             status=429,
             error=RateLimitError,
         ),
+    ),
+    "numbers of writes that an author repeats": Guard(
+        seam="numbers of refused writes",
+        without=nothing,
+        check=of_killed(unkeyed.test_a_loop_of_the_author_repeats_what_was_refused, {}),
     ),
 }
