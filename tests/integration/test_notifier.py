@@ -156,6 +156,17 @@ def test_two_clears_of_a_run_are_two_events_of_its_dag(incidents: ScriptedBacken
     assert first != second == third
 
 
+def test_a_missed_sla_is_told(incidents: ScriptedBackend) -> None:
+    """Airflow 2 calls with five arguments, and what the notifier of Airflow 3 takes of them are four."""
+    dag = DAG("d", schedule=None, start_date=START)
+    rest: tuple[list[Any], ...] = ([],) if AIRFLOW_V_3_0_PLUS else ([], [])
+    for missed in ("load on 2026-01-01", "load on 2026-01-01", "load on 2026-01-02"):
+        incident(data={"late": "{{ task_list }}"})(dag, missed, "", *rest)
+    assert sent(incidents)[2] == {"late": "load on 2026-01-02"}
+    first, again, other = keys(incidents)
+    assert first == again != other
+
+
 def test_an_author_may_give_the_key(incidents: ScriptedBackend) -> None:
     """As for an operator."""
     incident(idempotency_key="{{ run_id }}-failed")(context())
@@ -506,3 +517,15 @@ async def test_airflow_takes_it_as_the_callback_of_a_deadline(incidents: Scripte
     states = [event.payload["state"] async for event in trigger.run()]
     assert [str(getattr(state, "value", state)) for state in states] == ["running", "success"]
     assert sent(incidents) == [{"task": "", "run": "", "error": ""}]
+
+
+def test_airflow_runs_it_as_the_callback_of_a_deadline_on_a_worker(incidents: ScriptedBackend) -> None:
+    """``SyncCallback``: the class is made with the context, and called with it."""
+    supervisor = pytest.importorskip("airflow.sdk.execution_time.callback_supervisor")
+    structlog = pytest.importorskip("structlog")
+    path = f"{MirrorDBNotifier.__module__}.{MirrorDBNotifier.__qualname__}"
+    kwargs = {"endpoint": "api/incidents", "data": {"run": "{{ dag_run.dag_run_id }}"}}
+    log = structlog.get_logger("callback_runner")
+    outcome = supervisor.execute_callback(path, {**kwargs, "context": of_deadline("1")}, "d.py", None, log)
+    assert outcome == (True, None)
+    assert sent(incidents) == [{"run": "r"}]
