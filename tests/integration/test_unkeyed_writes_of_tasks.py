@@ -11,16 +11,19 @@ from multiprocessing import get_context
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
 from airflow_mirrordb.client import (
     AmbiguousWriteError,
     BulkError,
     ConnectError,
+    GenericMirrorDB,
     InvalidDataError,
     NotFoundError,
     RateLimitError,
 )
+from airflow_mirrordb.decorators import mirrordb_task
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from tests.support.connections import SetConnection
 from tests.support.task_processes import DeadlyBackend, Death, TaskProcess
@@ -250,6 +253,34 @@ def test_a_write_is_marked_before_it_is_sent(deadly: DeadlyBackend) -> None:
     instance.dies_at_mark = False
     assert instance.run([{"n": 1}]).state == "success"
     assert deadly.numbers() == {1: 1}
+
+
+def by_decorator(hook: MirrorDBHook) -> None:
+    for _ in range(2):
+        hook.create(USERS, {"n": 1})
+
+
+async def by_decorator_in_a_coroutine(client: GenericMirrorDB) -> None:
+    for _ in range(2):
+        await client.create_function("create", USERS, {"n": 1})
+
+
+@pytest.mark.parametrize("extra", [{}, KEYED], ids=["", "keyed"])
+@pytest.mark.parametrize("function", [by_decorator, by_decorator_in_a_coroutine])
+def test_the_hook_that_the_decorator_gives_is_as_safe(
+    deadly: DeadlyBackend, set_connection: SetConnection, function: Callable[..., Any], extra: dict[str, Any]
+) -> None:
+    """And where the write may not be repeated, the task ends at once."""
+    set_connection(deadly.url, extra={**extra, "max_attempts": 1})
+    instance = process(function, deadly, decorator=mirrordb_task)
+    assert instance.run(death=Death(request=2)).state == "killed"
+    following = instance.run()
+    if extra:
+        assert following.state == "success"
+    else:
+        assert following.state == "failed"
+        assert isinstance(following.error, AirflowFailException)
+    assert deadly.numbers() == {1: 2}
 
 
 # -- other requests -------------------------------------------------------------------------------

@@ -182,7 +182,8 @@ class Try:
 class TaskProcess:
     """One task instance: its tries, each a forked process, and what Airflow keeps of it between them.
 
-    :param function: what is decorated with ``@task``; a coroutine function, too
+    :param function: what is decorated; a coroutine function, too
+    :param decorator: ``@task``, or another one
     :param store: its task state store
     :param clears: how often its run was cleared, be it other tasks of it
     :param dies_at_mark: whether it is killed when it first writes to the store, which does not happen then
@@ -190,6 +191,7 @@ class TaskProcess:
 
     function: Callable[..., Any]
     backend: DeadlyBackend
+    decorator: Callable[..., Any] = task
     dag_id: str = "dag"
     run_id: str = "run"
     task_id: str = "task"
@@ -237,7 +239,9 @@ class TaskProcess:
 
     def _operator(self, arguments: tuple[Any, ...]) -> Any:
         with DAG(self.dag_id, schedule=None, start_date=NOW):
-            called: Any = task(task_id=self.task_id, retries=self.retries)(self.function)(*arguments)
+            called: Any = self.decorator(task_id=self.task_id, retries=self.retries)(self.function)(
+                *arguments
+            )
         return called.operator
 
     def _live(self, operator: Any, end: socket.socket) -> None:
