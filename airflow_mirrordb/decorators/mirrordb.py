@@ -21,12 +21,13 @@ from airflow_mirrordb.decorators.functions import (
     without_hook,
 )
 from airflow_mirrordb.task.checks import check_conn_id_argument, check_names, naming
-from airflow_mirrordb.task.failures import judge, retry_arguments
+from airflow_mirrordb.task.failures import fail_of_unknown, judge, retry_arguments
 from airflow_mirrordb.task.link import LinkedUrls, MirrorDBResourceLink, link
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, RetryPolicy
 
+    from airflow_mirrordb.client.calls.call import Attempt
     from airflow_mirrordb.decorators.task_types import MirrorDBTaskDecorator
 
 
@@ -34,7 +35,8 @@ class MirrorDBDecoratedOperator(DecoratedOperator, PythonOperator):  # type: ign
     """The task of a function that is decorated by ``@task.mirrordb``.
 
     A permanent error of the client that the function lets out, as it is or as the cause of another one, ends
-    the task without Airflow's retries. All other errors are left to those.
+    the task without Airflow's retries. So does any error after a write that may not be repeated, and whose
+    caller did not wait for the answer, as with ``asyncio.wait_for``. All others are left to the retries.
 
     :param python_callable: what :func:`~airflow_mirrordb.decorators.functions.without_hook` returns
     :param op_args: of the function, after the hook (templated)
@@ -76,6 +78,7 @@ class MirrorDBDecoratedOperator(DecoratedOperator, PythonOperator):  # type: ign
         super().__init__(kwargs_to_upstream=said, **said, **retry_arguments(retry_policy), **kwargs)
         self.mirrordb_conn_id = mirrordb_conn_id
         self._urls = LinkedUrls()
+        self._given_up: Attempt | None = None
 
     @property
     def is_async(self) -> bool:
@@ -86,14 +89,21 @@ class MirrorDBDecoratedOperator(DecoratedOperator, PythonOperator):  # type: ign
         """Call the function, and let the task's link lead to what all of its requests went to."""
         try:
             return super().execute(context)
+        except BaseException as error:
+            if self._given_up is not None:
+                fail_of_unknown(error, self._given_up, self.mirrordb_conn_id)
+            raise
         finally:
             if url := self._urls.shared:
                 link(self, context, url)
 
-    def see_url(self, conn_id: str, url: str) -> None:
-        """Learn of a request that the task made by a hook."""
+    def see_attempt(self, conn_id: str, attempt: Attempt) -> None:
+        """Learn of an attempt of the function's hook, or of another one that it has."""
         if conn_id == self.mirrordb_conn_id:
-            self._urls.add(url)
+            self._urls.add(attempt.url)
+        is_unknown = attempt.error == "CancelledError" and attempt.maybe_applied
+        if is_unknown and not attempt.wire.repeatable and attempt.request.once:
+            self._given_up = attempt
 
     def execute_callable(self) -> Any:
         """Call a plain function with the hook; Airflow below 3.2 calls this of a coroutine function, too."""

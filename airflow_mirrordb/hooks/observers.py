@@ -25,7 +25,7 @@ def observer_for(conn_id: str, context: Any) -> Observer | None:
 
     :param context: the hook that makes them, for lineage
     """
-    found = (_metrics(conn_id), _lineage(conn_id, context), _link(conn_id))
+    found = (_metrics(conn_id), _lineage(conn_id, context), _task(conn_id))
     observers = [see for see in found if see]
 
     def observe(attempt: Attempt) -> None:
@@ -76,17 +76,11 @@ def _lineage(conn_id: str, context: Any) -> Observer | None:
     return collect
 
 
-def _link(conn_id: str) -> Observer | None:
-    """The URLs of a task whose link leads to what its function asks for; operators tell their own."""
+def _task(conn_id: str) -> Observer | None:
+    """What a task wants to know itself that sends whatever its author likes; operators tell their own."""
     context = running_task()
-    see_url = None if context is None else getattr(context["task"], "see_url", None)
-    if see_url is None:
-        return None
-
-    def see(attempt: Attempt) -> None:
-        see_url(conn_id, attempt.url)
-
-    return see
+    see = None if context is None else getattr(context["task"], "see_attempt", None)
+    return see and functools.partial(see, conn_id)
 
 
 def add_lineage(task: Any, conn_id: str, event: Mapping[str, Any]) -> None:

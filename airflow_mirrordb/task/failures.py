@@ -19,6 +19,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_mirrordb.compat import DECISIONS, has_retry_policies
 
 if TYPE_CHECKING:
+    from airflow_mirrordb.client.calls.call import Attempt
     from airflow_mirrordb.client.errors import MirrorDBError
 
 log = logging.getLogger(__name__)
@@ -92,6 +93,22 @@ def judge(error: BaseException, conn_id: str) -> NoReturn:
     if permanent is None:
         raise error
     raise AirflowFailException(str(permanent)) from error
+
+
+def fail_of_unknown(error: BaseException, attempt: Attempt, conn_id: str) -> NoReturn:
+    """End a task that failed, or was interrupted, after a write that may have been applied, for good.
+
+    What ends a task for Airflow is raised as it is.
+
+    :param attempt: of the write, whose caller did not wait for the answer
+    """
+    if isinstance(error, (*DECISIONS, TaskDeferred)):
+        raise error
+    from airflow_mirrordb.client.retries.write_safety import interrupted
+
+    unknown = interrupted(error, attempt.request, attempt.number)
+    unknown.__cause__, unknown.conn_id = error, conn_id
+    raise AirflowFailException(str(unknown)) from unknown
 
 
 def _of_author(frames: TracebackType | None) -> TracebackType | None:

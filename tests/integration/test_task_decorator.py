@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import os
 import subprocess
@@ -40,7 +41,7 @@ from airflow_mirrordb.task.link import KEY
 from tests.integration.test_links_and_assets import shown
 from tests.integration.test_observers import collector, lineage, set_current_context  # noqa: F401
 from tests.integration.test_operators import context, run
-from tests.support.backends import ScriptedBackend
+from tests.support.backends import ScriptedBackend, silent_backend
 from tests.support.connections import SetConnection
 from tests.support.wrapped_errors import WAYS
 
@@ -400,6 +401,35 @@ def test_other_errors_and_decisions_are_left_as_they_are(
     with pytest.raises(comes) as raised:
         executed(sync())
     assert raised.value is error or "may have been applied" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("method", "extra", "comes"),
+    [
+        ("create_function", {}, AirflowFailException),
+        ("create_function", {"idempotency_header": "Idempotency-Key"}, asyncio.TimeoutError),
+        ("read_function", {}, asyncio.TimeoutError),
+    ],
+)
+def test_a_write_that_was_given_up_is_not_repeated(
+    method: str, extra: dict[str, Any], comes: type[Exception], set_connection: SetConnection, dag: DAG
+) -> None:
+    """Airflow's retry would begin anew, and knows of it from Airflow 3.3 on at most."""
+
+    @mirrordb_task
+    async def hasty(client: GenericMirrorDB) -> None:
+        data: dict[str, Any] = {"data": {}} if method == "create_function" else {}
+        await asyncio.wait_for(getattr(client, method)("hasty", "api/users", **data), 10)
+
+    with silent_backend(20) as url:
+        set_connection(url, extra=extra)
+        with pytest.raises(comes) as raised:
+            executed(hasty())
+    if comes is AirflowFailException:
+        assert "the write may or may not have been applied (it was interrupted by TimeoutError" in str(
+            raised.value
+        )
+        assert isinstance(raised.value.__cause__, AmbiguousWriteError)
 
 
 def test_a_wrong_connection_ends_the_task_before_the_function(

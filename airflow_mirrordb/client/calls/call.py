@@ -94,6 +94,7 @@ class Attempt:
     :param status: of the answer; None if there was none
     :param error: class of what came instead of an answer, or of the rest of its body
     :param elapsed: seconds from the moment of its turn to the whole answer
+    :param maybe_applied: whether the request may have been applied by then, if it is a write
     :param wire: the request as it was sent, before any redirect
     """
 
@@ -102,6 +103,7 @@ class Attempt:
     status: int | None
     error: str | None
     elapsed: float
+    maybe_applied: bool
     wire: WireRequest = field(repr=False)
 
     @property
@@ -375,6 +377,7 @@ class Call:
                 status=status,
                 error=error,
                 elapsed=self._clock.monotonic() - started,
+                maybe_applied=self.maybe_applied,
                 wire=self._wire,
             )
         )
