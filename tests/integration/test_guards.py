@@ -20,6 +20,7 @@ from tests.integration.guards import (
     airflow_borders,
     answers,
     confidentiality,
+    decorators,
     jobs,
     large_bodies,
     notifications,
@@ -42,6 +43,7 @@ from tests.integration.test_resources import mixed  # noqa: F401  # another one
 from tests.integration.test_sensor import scheduler  # noqa: F401  # and another one
 from tests.integration.test_slow_stores import hanging_store  # noqa: F401  # another one
 from tests.integration.test_stored_triggers import fired  # noqa: F401  # and another one
+from tests.integration.test_task_decorator import connected, dag  # noqa: F401  # two more
 from tests.integration.test_tokens import token_server  # noqa: F401  # and one more
 from tests.integration.test_unsent import busy  # noqa: F401  # and another one
 from tests.support.seams import SEAMS, place_of
@@ -56,6 +58,7 @@ PARTS = (
     requests_sent,
     writes,
     task_writes,
+    decorators,
     jobs,
     answers,
     pages,

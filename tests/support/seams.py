@@ -318,6 +318,10 @@ SEAMS = {
         "lists without what may have been applied": "BulkState._outcomes",
         "what was in flight in a killed try": "BulkState._last_begun",
     },
+    "airflow_mirrordb.decorators.mirrordb": {
+        "permanent errors of functions": "judge",
+        "writes that functions gave up": "fail_of_unknown",
+    },
     "airflow_mirrordb.notifications.mirrordb": {
         "events of a notifier": "copy",
         "failures of notifications": "FAILURES",
@@ -325,6 +329,9 @@ SEAMS = {
     "airflow_mirrordb.notifications.sending": {
         "keys of events": "key_of",
         "time of notifications": "_HookInTime._with_user_agent",
+    },
+    "airflow_mirrordb.task.failures": {
+        "circles of causes": "_forget_frames",
     },
     "airflow_mirrordb.task.outcomes.causes": {
         "errors that a task wraps": "errors_behind",
