@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -118,25 +118,28 @@ class GenericMirrorDB(Connected):
         *,
         paginate: Mapping[str, Any],
         data: Any = None,
-        in_pauses: bool = False,
         **options: Unpack[RequestOptions],
     ) -> AsyncIterator[Any]:
         """Iterate over the records of a collection, of which some pages are in memory, not all.
 
-        The next page is read while one is handed on; with ``concurrency`` as many as that says.
-
-        :param in_pauses: whether the event loop stands still between two records: nothing is in flight then
-
-        The other arguments and errors are those of :meth:`read_function`.
+        The next page is read while one is handed on; with ``concurrency`` as many as that says. The
+        arguments and errors are those of :meth:`read_function`.
         """
         said = {"method_name": method_name, "data": data, "paginate": paginate, **options}
-        request = request_of(read_method(data), endpoint, said)
+        async with aclosing(self.record_pages(request_of(read_method(data), endpoint, said))) as found:
+            async for records in found:
+                for record in records:
+                    yield record
+
+    async def record_pages(
+        self, request: MirrorDBRequest, *, in_pauses: bool = False
+    ) -> AsyncGenerator[list[Any], None]:
+        """Iterate as :meth:`records` does, but over lists, one a page; ``in_pauses`` is :class:`Reader`'s."""
         with self._reporting:
             reader = self._reader(request, None, in_pauses=in_pauses)
             async with aclosing(pages(reader, request)) as found:
                 async for _, records in found:
-                    for record in records:
-                        yield record
+                    yield records
 
     async def update_function(
         self,
@@ -366,16 +369,9 @@ class GenericMirrorDB(Connected):
     # -- inside ----------------------------------------------------------------------------------
 
     def _reader(
-        self,
-        request: MirrorDBRequest,
-        progress: Progress | None,
-        *,
-        in_pauses: bool = False,
-        wait: bool = True,
-        single_attempt: bool = False,
-        note: Note | None = None,
+        self, request: MirrorDBRequest, progress: Progress | None, *, in_pauses: bool = False, **said: Any
     ) -> Reader:
-        how = {"wait": wait, "single_attempt": single_attempt, "note": note}
+        how = {"wait": True, "single_attempt": False, **said}
         sender = PageSender(self._sender, lambda: self._snapshot, self._routes, progress, **how)
         return Reader(
             send=sender.send,
@@ -384,7 +380,7 @@ class GenericMirrorDB(Connected):
             name=self._reporting.name_of(request),
             most_bytes=self._snapshot.config.max_response_bytes,
             in_pauses=in_pauses,
-            tells_progress=not single_attempt,  # who polls would fill the log
+            tells_progress=not how["single_attempt"],  # who polls would fill the log
         )
 
     def _warn_of_pages(self, request: MirrorDBRequest, response: MirrorDBResponse) -> None:

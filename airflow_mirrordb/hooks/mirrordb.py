@@ -140,11 +140,11 @@ class MirrorDBHook(ConnectedHook):
 
         The arguments and errors are those of :meth:`read`.
         """
+        said = {"method_name": method_name, "data": data, "paginate": paginate, **options}
         client = self.get_conn()
-        records = client.records(
-            method_name, endpoint, paginate=paginate, data=data, in_pauses=True, **options
-        )
-        yield from items_of(records, functools.partial(self._run, of=client))
+        pages = client.record_pages(request_of(read_method(data), endpoint, said), in_pauses=True)
+        for records in items_of(pages, functools.partial(self._run, of=client)):
+            yield from records
 
     def update(
         self,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -17,10 +18,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
-from airflow_mirrordb.client import DisconnectedError
+from airflow_mirrordb.client import AmbiguousWriteError, DisconnectedError
 from airflow_mirrordb.devserver import DevServer
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from tests.integration.test_interruptions import SIGNAL, TimeOut
 from tests.support.backends import ScriptedBackend
 from tests.support.connections import SetConnection
 
@@ -114,12 +117,13 @@ def test_an_iterator_that_is_closed_after_its_hook(server: DevServer) -> None:
 
 @pytest.mark.parametrize("is_used_again", [False, True])
 def test_an_iterator_that_outlives_its_hook_says_so(server: DevServer, *, is_used_again: bool) -> None:
-    """As one that is returned from the hook's ``with``, and was begun there."""
+    """As one that is returned from the hook's ``with``, and was begun there: after the page that it has."""
     with MirrorDBHook() as hook:
         records = orders(hook)
         next(records)
     if is_used_again:
         hook.read("api/orders/1")
+    assert ids(itertools.islice(records, PAGE - 1)) == IDS[1:PAGE]
     with pytest.raises(RuntimeError, match=r"closed while it was used: end all threads .* and all iterators"):
         next(records)
     hook.close()
@@ -200,3 +204,25 @@ def test_a_hook_that_is_closed_ends_the_requests_of_all_threads(together: Togeth
         for each in waiting:
             with pytest.raises(DisconnectedError, match="the client was disconnected"):
                 each.result()
+
+
+def test_a_time_out_ends_the_requests_of_all_threads(together: Together) -> None:
+    """Nobody waits for what the others do once the task is over; what they may have sent is told to them."""
+    main = threading.get_ident()
+
+    def strike() -> None:
+        while together.all_there.n_waiting < 2:
+            time.sleep(0)
+        signal.pthread_kill(main, SIGNAL)
+
+    with MirrorDBHook() as hook, ThreadPoolExecutor(2) as threads, TimeOut():
+        hook.get_conn()
+        other = threads.submit(hook.create, "api/orders", {})
+        while not together.all_there.n_waiting:
+            time.sleep(0)
+        striking = threads.submit(strike)
+        with pytest.raises(AirflowTaskTimeout):
+            hook.read("api/orders/1")
+        with pytest.raises(AmbiguousWriteError):
+            other.result()
+        striking.result()

@@ -152,18 +152,19 @@ async def test_a_collection_does_not_outlive_the_connections_of_its_client(
     """Connected anew, the client goes on where the backend is the same, and nowhere else."""
     backend, other = await Changing("a").start(serve), await Changing("b").start(serve)
     client = GenericMirrorDB(config_for(backend.base_url))
+    reading = MirrorDBRequest(method="GET", endpoint="api/x", paginate=BODY)
     await client.connect()
-    records = client.records("list", "api/x", paginate=BODY, in_pauses=True)
-    found = [await anext(records)]
+    records = client.record_pages(reading, in_pauses=True)
+    found = await anext(records)
     await client.disconnect()
     with pytest.raises(RuntimeError, match="not connected"):
         await anext(records)
     await client.connect()
-    records = client.records("list", "api/x", paginate=BODY, in_pauses=True)
-    found = [await anext(records)]
+    records = client.record_pages(reading, in_pauses=True)
+    found = await anext(records)
     await client.disconnect()
     await client.connect()
-    found.append(await anext(records))
+    found += await anext(records)
     await client.disconnect()
     await client.update_config(base_url=other.base_url)
     await client.connect()
