@@ -204,8 +204,6 @@ class ConnectedHook(BaseHook):
                 f"MirrorDBHook({self.mirrordb_conn_id!r}) was closed while it was used: end all threads"
                 " that use it, and all iterators of its records, before its 'with' ends"
             )
-        if of is not None and not of.is_connected:
-            self._connected()  # an interruption has ended what was in flight, also of other threads
         try:
             return runner.run(work, stop or client.disconnect)
         except RuntimeError:

@@ -16,7 +16,7 @@ from typing_extensions import ParamSpec
 
 from airflow_mirrordb.client import forking
 from airflow_mirrordb.client.event_loops import being_closed
-from airflow_mirrordb.hooks.signals import Signals
+from airflow_mirrordb.hooks.signals import Signals, in_main_thread
 from airflow_mirrordb.hooks.threads import Call
 
 log = logging.getLogger(__name__)
@@ -78,6 +78,7 @@ class LoopRunner:
         self._signals = Signals(self._loop, self._wake_main_thread)
         self._turn = threading.Lock()  # whoever has it runs the loop
         self._calls: list[Call] = []
+        self._is_closed = False
         self._generation = forking.generation
         self._thrown: BaseException | None = None
         self._to_end: list[Stop] = []
@@ -106,7 +107,7 @@ class LoopRunner:
         if self.is_inherited:
             work.close()
             raise RuntimeError("this event loop belongs to the process that forked this one")
-        if self._loop.is_closed():
+        if self._is_closed:
             work.close()
             raise RuntimeError("this event loop was closed")
         if in_event_loop():  # run_forever() would say so, but Python 3.13.0 forgets that loop then
@@ -131,7 +132,7 @@ class LoopRunner:
                 await asyncio.wait(others, timeout=LONGEST_END)  # they end: what they use was closed before
             for task in tasks:
                 task.cancel()
-            await self._wait(tasks, LONGEST_END)
+            await self._await_end(tasks, LONGEST_END)
             await self._loop.shutdown_asyncgens()
 
         try:
@@ -139,6 +140,7 @@ class LoopRunner:
         finally:
             with self._turn:
                 self._signals.close()
+                self._is_closed = True
                 self._loop.close()
             for call in list(self._calls):
                 call.wake()
@@ -164,43 +166,58 @@ class LoopRunner:
             work.close()
             outcome.note_interruption(interruption)
             return
-        call = Call(work)
+        call = Call(work, is_of_main_thread=in_main_thread())
         self._calls.append(call)  # first: whoever stops running the loop looks there for the next one
         try:
-            while call.is_awaited and not self._loop.is_closed():
+            while True:
                 try:
                     self._advance(call)
+                    if self._signals.held:
+                        self._let_another_go_on()  # a handler may take long, or wait for another thread
                     self._signals.replay()
                 except BaseException as interruption:  # noqa: BLE001  # the outcome has it
                     outcome.note_interruption(interruption)
                     call.end(partial(self._end, call, stop, longest_end), longest_end)
+                if not call.is_awaited:
+                    break
         finally:
             self._calls.remove(call)
-            self._let_another_go_on()
+            if self._calls:
+                self._let_another_go_on()
         self._result(call, outcome)
         del call, outcome  # as in run()
 
     def _advance(self, call: Call) -> None:
         """Run the loop, or wait while another thread does, until something may have changed for a call."""
-        call.may_go_on = True  # first, as above
-        try:
-            if not self._turn.acquire(blocking=False):
-                if not call.is_begun:
-                    self._loop.call_soon_threadsafe(call.begin, self._create)
-                call.wait()
-                return
+        if not self._turn.acquire(blocking=False):
+            call.announce_wait()  # whoever runs the loop now tells when it stops
             try:
-                call.begin(self._create)
-                self._loop.run_forever()
-                self._throw()
+                if not self._turn.acquire(blocking=False):
+                    self._wait(call)
+                    return
             finally:
-                self._turn.release()
-                if len(self._calls) > 1:
-                    self._wake_those_done()
+                call.may_go_on = False
+        try:
+            if self._is_closed:
+                call.leave()
+                return
+            call.begin(self._create)
+            self._loop.run_forever()
+            self._throw()
         finally:
-            call.may_go_on = False
-            if self._signals.are_held:  # their handlers may take long, or wait for another thread
-                self._let_another_go_on()
+            self._turn.release()
+            if len(self._calls) > 1:
+                self._wake_those_done()
+
+    def _wait(self, call: Call) -> None:
+        """Wait until a call is done, or the loop is free, or signals are held for this thread."""
+        if self._is_closed:
+            call.leave()
+            return
+        if not call.is_begun:
+            self._loop.call_soon_threadsafe(call.begin, self._create)
+        if call.is_awaited and not (self._signals.held and call.is_of_main_thread):
+            call.wait()
 
     def _wake_those_done(self) -> None:
         for call in list(self._calls):
@@ -223,8 +240,7 @@ class LoopRunner:
     def _result(self, call: Call, outcome: Outcome[Any]) -> None:
         task = call.task
         if task is None or not task.done():
-            if self._loop.is_closed():
-                call.refuse()
+            if self._is_closed:
                 outcome.error = RuntimeError("another thread has closed the event loop meanwhile")
             self.is_clean &= task is None  # else it did not end in time
             return
@@ -274,9 +290,9 @@ class LoopRunner:
             task.cancel()
         else:
             ending.add(asyncio.ensure_future(stop()))
-        await self._wait(ending, longest)
+        await self._await_end(ending, longest)
 
-    async def _wait(self, tasks: set[asyncio.Task[Any]], longest: float) -> None:
+    async def _await_end(self, tasks: set[asyncio.Task[Any]], longest: float) -> None:
         """Wait for the end of tasks that were told to end, though not for ever."""
         if not tasks:
             return

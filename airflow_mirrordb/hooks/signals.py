@@ -82,21 +82,17 @@ class Signals:
         self._waker_descriptor, self._former_waker = self._waker.fileno(), -1
         loop.add_reader(self._awakened, self._drain)
         self._holds = self._replaced = False
-        self._held: list[int] = []
+        self.held: list[int] = []
+        """Numbers of those that wait for :meth:`replay`."""
         self._handlers: dict[int, Any] = {}  # what was replaced, now or before
         self._found: list[Any] = []  # handlers of all numbers, when they were last looked at
         self._to_replace: list[int] = []  # of these the ones that are functions of others
         self._replacement = self._receive  # one object, by which it is known again
         _all.add(self)
 
-    @property
-    def are_held(self) -> bool:
-        """Whether there is any to replay."""
-        return bool(self._held)
-
     def hold(self) -> None:
         """Hold signals back from now on; a second call sees to handlers that were set since the first."""
-        if not in_main_thread():
+        if threading.get_ident() != _main_thread:
             return
         is_first, self._holds, self._replaced = not self._replaced, True, True
         if is_first:  # from here on release() puts back what a signal may interrupt
@@ -118,9 +114,9 @@ class Signals:
 
         :raises BaseException: what a handler raises; of several the last one, with the others as its context
         """
-        if not self._held or not in_main_thread():
+        if not self.held or not in_main_thread():
             return
-        number = self._held.pop(0)
+        number = self.held.pop(0)
         try:
             self._holds = False
             signal.raise_signal(number)
@@ -141,8 +137,8 @@ class Signals:
                 return function(*args, **kwargs)
             holds, self._holds = self._holds, False
             try:
-                while self._held:
-                    signal.raise_signal(self._held.pop(0))
+                while self.held:
+                    signal.raise_signal(self.held.pop(0))
                 return function(*args, **kwargs)
             finally:
                 self._holds = holds
@@ -154,10 +150,10 @@ class Signals:
 
         :raises BaseException: what a handler raises; whoever gets it calls this again
         """
-        if not self._replaced or not in_main_thread():
+        if not self._replaced or threading.get_ident() != _main_thread:
             return
         self._holds = False
-        while self._held:  # until none came before that line
+        while self.held:  # until none came before that line
             self._holds = True
             self.replay()
             self._holds = False
@@ -178,7 +174,7 @@ class Signals:
 
     def forget(self) -> None:
         """Put the handlers back; what is held was sent to the parent of this process."""
-        self._held.clear()
+        self.held.clear()
         self.release()
 
     def _drain(self) -> None:
@@ -187,7 +183,7 @@ class Signals:
 
     def _receive(self, number: int, frame: Any) -> None:
         if self._holds:
-            self._held.append(number)
+            self.held.append(number)
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._wake()
         else:

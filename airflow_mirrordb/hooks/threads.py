@@ -10,8 +10,6 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from airflow_mirrordb.hooks.signals import in_main_thread
-
 MORE = 1.0  #: seconds that an end may take beyond its own limit, which holds only where the loop runs
 
 
@@ -19,6 +17,8 @@ class Call:
     """A coroutine that a thread waits for; if the thread is interrupted, also what ends the coroutine.
 
     Both are begun by whoever runs the loop.
+
+    :param is_of_main_thread: whether signals interrupt the thread
     """
 
     __slots__ = (
@@ -33,8 +33,8 @@ class Call:
         "task",
     )
 
-    def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
-        self.is_of_main_thread = in_main_thread()
+    def __init__(self, work: Coroutine[Any, Any, Any], *, is_of_main_thread: bool) -> None:
+        self.is_of_main_thread = is_of_main_thread
         self.task: asyncio.Task[Any] | None = None
         self.may_go_on = False
         """Whether the thread would run the loop if no other did."""
@@ -42,8 +42,7 @@ class Call:
         self._ends: list[Coroutine[Any, Any, Any]] = []
         self._awaited: asyncio.Task[Any] | None = None
         self._is_left, self._until = False, math.inf
-        self._awake = threading.Lock()
-        self._awake.acquire()
+        self._awake: threading.Lock | None = None
 
     @property
     def is_awaited(self) -> bool:
@@ -88,12 +87,27 @@ class Call:
         self._is_left = True
         return True
 
+    def leave(self) -> None:
+        """Wait no more, though it may not have ended."""
+        self.refuse()
+        self._is_left = True
+
+    def announce_wait(self) -> None:
+        """Let :meth:`wake` reach the thread from now on, which looks once more whether it has to wait."""
+        if self._awake is None:  # most calls need none
+            awake = threading.Lock()
+            awake.acquire()
+            self._awake = awake
+        self.may_go_on = True
+
     def wait(self) -> None:
         """Wait until somebody wakes the thread, or the end took too long."""
+        assert self._awake is not None  # noqa: S101  # it was announced
         left = -1 if self._until == math.inf else max(self._until - time.monotonic(), 0)
         self._is_left |= not self._awake.acquire(timeout=left)
 
     def wake(self) -> None:
         """Wake the thread if it waits, or let its next wait end at once; the handler of a signal may."""
-        with suppress(RuntimeError):  # it was woken before
-            self._awake.release()
+        if self._awake is not None:
+            with suppress(RuntimeError):  # it was woken before
+                self._awake.release()
