@@ -109,6 +109,7 @@ def test_the_signatures_stay() -> None:
         "mirrordb_conn_id",
         "ignore_unknown_extras",
         "operator",
+        "once",
     ]
     assert next(iter(inspect.signature(GenericMirrorDB).parameters)) == "config"
 
