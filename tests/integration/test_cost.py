@@ -202,10 +202,10 @@ def test_a_trigger_that_waits_holds_less_than_a_read_of_aiohttp(set_connection: 
     """The collector goes through all that thousands of triggers hold, while they wait for their turn.
 
     A full run of it takes a tenth of the CPU of 5,000 triggers; the less they hold, the fewer there are.
-    0.62 of aiohttp (3.14, Python 3.11).
+    0.60 of aiohttp (3.14, Python 3.11).
     """
     with socket.create_server(("127.0.0.1", 0)) as silent:  # never answers
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         set_connection(url, password="key", extra={"max_concurrency": 1})
         plain, trigger = asyncio.run(objects_of_aiohttp(url)), asyncio.run(objects_of_triggers())
-    assert trigger <= 0.75 * plain
+    assert trigger <= 0.68 * plain

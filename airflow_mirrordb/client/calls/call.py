@@ -14,6 +14,7 @@ from airflow_mirrordb.client.auth.credentials import Credentials
 from airflow_mirrordb.client.auth.redaction import Redaction, shortened
 from airflow_mirrordb.client.auth.schemes import auth_headers
 from airflow_mirrordb.client.auth.signatures import signatures_in, signatures_of
+from airflow_mirrordb.client.calls.in_flight import InFlightRequest
 from airflow_mirrordb.client.calls.redirects import (
     MAX_HOPS,
     redirected,
@@ -117,9 +118,10 @@ Note = Callable[[int, bool], None]
 """Is told of a request how many attempts were sent, and whether one of them may have been applied."""
 
 
-class Call:
-    """One request through all its attempts.
+class Call(InFlightRequest):
+    """One request through all its attempts, and the context in which they are made.
 
+    :param in_flight: where it is found while it is in flight
     :param request: as its author means it
     :param wire: as it is sent
     :param snapshot: the settings that hold for it
@@ -146,6 +148,7 @@ class Call:
     def __init__(
         self,
         *,
+        in_flight: set[InFlightRequest],
         request: MirrorDBRequest,
         wire: WireRequest,
         snapshot: Snapshot,
@@ -161,7 +164,8 @@ class Call:
         note: Note | None,
         mark: WriteMark | None,
     ) -> None:
-        self._request, self._wire, self._snapshot, self._route = request, wire, snapshot, route
+        super().__init__(in_flight, request)
+        self._wire, self._snapshot, self._route = wire, snapshot, route
         self._credentials, self._renewals, self._reporting = credentials, credentials.renewals, reporting
         self._clock, self._started = clock, clock.monotonic()
         self.deadline, (self._longest_wait, self._longest_pause) = deadline, longest_waits

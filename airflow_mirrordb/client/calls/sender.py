@@ -12,17 +12,13 @@ from typing import Any, TypedDict, TypeVar
 
 from airflow_mirrordb.client.auth.credentials import Credentials
 from airflow_mirrordb.client.calls.call import SHORT_WAIT, Call, Note, Observer, Snapshot
+from airflow_mirrordb.client.calls.in_flight import InFlightRequest
 from airflow_mirrordb.client.calls.reporting import Reporting
 from airflow_mirrordb.client.calls.route import Route
 from airflow_mirrordb.client.calls.write_guard import WriteGuard
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.collections.streams import Sink, Stream
-from airflow_mirrordb.client.errors import (
-    DISCONNECTED,
-    DisconnectedError,
-    MirrorDBError,
-    ResponseError,
-)
+from airflow_mirrordb.client.errors import MirrorDBError, ResponseError
 from airflow_mirrordb.client.limits.throttle import TurnTooLateError
 from airflow_mirrordb.client.messages.answer_errors import response_error, response_error_class
 from airflow_mirrordb.client.messages.request import (
@@ -39,7 +35,6 @@ from airflow_mirrordb.client.messages.write_mark import WriteMark
 from airflow_mirrordb.client.retries.retry import Progress, Retrying, RetryPolicy, WaitNeeded
 from airflow_mirrordb.client.retries.write_safety import not_repeated
 from airflow_mirrordb.client.uploads.sources import LocalFile, OpenSource
-from airflow_mirrordb.client.wire.deadlines import CancelScope
 
 T = TypeVar("T")
 
@@ -77,43 +72,6 @@ class SendOptions(TypedDict, total=False):
     sink: Sink | None
     note: Note | None
     most_bytes: float
-
-
-class InFlightRequest(CancelScope):
-    """A request in flight, which can be ended without ending the task that makes it.
-
-    A task of its own for each request would cost a tenth of the request. Who leaves the context of one that
-    was ended meets a :class:`DisconnectedError`.
-    """
-
-    __slots__ = ("_end", "_in_flight", "_request")
-
-    def __init__(self, in_flight: set[InFlightRequest], request: MirrorDBRequest) -> None:
-        self._in_flight, self._request = in_flight, request
-        self._end: asyncio.Future[None] | None = None
-
-    @property
-    def is_running(self) -> bool:
-        """Whether :meth:`end` can end it here: not if its task is over, or runs on another event loop."""
-        return not self._task.done() and self._task.get_loop() is asyncio.get_running_loop()
-
-    def end(self) -> asyncio.Future[None]:
-        """End it, and return a future of its end."""
-        if self._end is None:
-            self._end = asyncio.get_running_loop().create_future()
-            self.cancel()
-        return self._end
-
-    def reason(self) -> Exception:
-        return attach_request(DisconnectedError(message=DISCONNECTED, retryable=False), self._request)
-
-    def note_begin(self) -> None:
-        self._in_flight.add(self)
-
-    def note_end(self) -> None:
-        self._in_flight.discard(self)
-        if self._end is not None and not self._end.done():
-            self._end.set_result(None)
 
 
 class Sender:
@@ -193,6 +151,7 @@ class Sender:
         request = prepared.request
         progress, deadline = self._begin(prepared, progress, snapshot.config.max_elapsed * (1 + ahead))
         call = Call(
+            in_flight=self._in_flight,
             request=request,
             wire=prepared.wire,
             snapshot=snapshot,
@@ -209,7 +168,7 @@ class Sender:
             mark=prepared.mark,
         )
         try:
-            with self.in_flight(request):
+            with call:
                 if single_attempt:
                     return await call.only_attempt(progress)
                 retrying = self._retrying_by(snapshot.policy)
