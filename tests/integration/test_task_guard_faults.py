@@ -13,6 +13,7 @@ import pytest
 from airflow_mirrordb.client import (
     AmbiguousWriteError,
     BulkError,
+    ConflictError,
     InvalidDataError,
     MirrorDBError,
     RateLimitError,
@@ -83,6 +84,25 @@ async def test_equal_writes_for_other_tenants_are_other_writes(
     keys = [headers.get("Idempotency-Key") for headers in scripted.headers]
     assert keys == ([keys[0], keys[1], keys[0]] if extra else [None, None])
     assert not extra or keys[0] != keys[1]
+
+
+def test_a_retry_waits_for_the_try_before_that_the_backend_is_still_busy_with(
+    scripted: ScriptedBackend, set_connection: SetConnection, task_tries: TaskTries
+) -> None:
+    """A 409 says that the request with this key is being processed (section 2.7 of the draft)."""
+    set_connection(scripted.url, extra=KEYED)
+    created(scripted, 1)
+    with task_tries.next():
+        create(["Ada"])
+    scripted.answer(409)
+    created(scripted, 1)
+    with task_tries.next():
+        create(["Ada"])
+    assert len(scripted.requests) == 3
+    scripted.answer(409)
+    with TaskTries(task_tries.run_id + " of another").next(), pytest.raises(ConflictError) as caught:
+        create(["Ada"])  # a first try has nothing to wait for
+    assert not caught.value.retryable
 
 
 def test_a_header_that_the_connection_gets_between_two_tries_hides_no_mark(

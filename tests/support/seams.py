@@ -77,6 +77,7 @@ SEAMS = {
         "redaction of what is logged": "Call.__str__",
         "signatures of other hosts": "signatures_of",
         "hops to other hosts": "MAX_HOPS",
+        "writes that a try before is busy with": "Call._is_made_again",
     },
     "airflow_mirrordb.client.collections.bulk_report": {
         "failures of a bulk": "BulkReport.has_failed",

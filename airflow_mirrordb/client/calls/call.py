@@ -272,6 +272,11 @@ class Call(InFlightRequest):
             )
         return response if self._redirected is None else replace(response, redirected=self._redirected)
 
+    @property
+    def _is_made_again(self) -> bool:
+        """Whether an earlier run of the caller may have sent the write under the same key."""
+        return self._mark is not None and self._wire.repeatable and self._mark.tries_before > 0
+
     def _explain(self, error: MirrorDBError, answer: Answer) -> None:
         """Write into an error who answered, and what was asked for; hide what of that may be a secret."""
         if self._elsewhere is not None:
@@ -296,7 +301,7 @@ class Call(InFlightRequest):
     def _raise_classified(self, error: MirrorDBError) -> NoReturn:
         """Raise the error that the caller has to act on; of a write it may be ambiguous."""
         error.maybe_applied = self.maybe_applied
-        before = self._progress.maybe_applied
+        before = self._progress.maybe_applied or self._is_made_again
         classified = classify_failure(
             attach_request(error, self._request), self._request, self._wire, maybe_applied=before
         )

@@ -110,6 +110,10 @@ GUARDS: dict[str, Guard] = {
             faults.test_a_refused_write_that_the_task_repeats_is_one_write, extra=writes.KEYED
         ),
     ),
+    "writes that a try before is busy with": Guard(
+        without=property(lambda _self: False),
+        check=in_new_tries(faults.test_a_retry_waits_for_the_try_before_that_the_backend_is_still_busy_with),
+    ),
     "marks of an earlier try": Guard(
         without=unknown,
         check=in_new_tries(faults.test_a_header_that_the_connection_gets_between_two_tries_hides_no_mark),
