@@ -21,7 +21,6 @@ from airflow.providers.common.compat.sdk import (
 from airflow.providers.common.compat.version_compat import (
     AIRFLOW_V_3_0_PLUS,
     AIRFLOW_V_3_1_PLUS,
-    AIRFLOW_V_3_2_PLUS,
     AIRFLOW_V_3_3_PLUS,
 )
 
@@ -163,11 +162,6 @@ def task_of_writes(ti: Any) -> list[Any]:
     """
     cleared = getattr(ti, "max_tries", None)
     return [installation_url(), ti.dag_id, ti.run_id, ti.task_id, ti.map_index, cleared]
-
-
-def runs_coroutines() -> bool:
-    """Whether Airflow runs the function of a task that is a coroutine."""
-    return bool(AIRFLOW_V_3_2_PLUS)
 
 
 def context_keys() -> set[str]:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow.providers.common.compat.sdk import DecoratedOperator, task_decorator_factory
 from airflow.providers.common.compat.standard.operators import PythonOperator
 
-from airflow_mirrordb.compat import runs_coroutines
 from airflow_mirrordb.decorators.functions import (
     elsewhere,
     is_coroutine_function,
@@ -82,8 +81,8 @@ class MirrorDBDecoratedOperator(DecoratedOperator, PythonOperator):  # type: ign
 
     @property
     def is_async(self) -> bool:
-        """Whether Airflow itself runs the function in an event loop."""
-        return runs_coroutines() and is_coroutine_function(self.python_callable)
+        """False: the event loop of Airflow 3.2 and later forgets what an interruption found in flight."""
+        return False
 
     def execute(self, context: Context) -> Any:
         """Call the function, and let the task's link lead to what all of its requests went to."""
@@ -99,34 +98,35 @@ class MirrorDBDecoratedOperator(DecoratedOperator, PythonOperator):  # type: ign
 
     def see_attempt(self, conn_id: str, attempt: Attempt) -> None:
         """Learn of an attempt of the function's hook, or of another one that it has."""
+        from airflow_mirrordb.client import errors
+
         if conn_id == self.mirrordb_conn_id:
             self._urls.add(attempt.url)
-        is_unknown = attempt.error == "CancelledError" and attempt.maybe_applied
-        if is_unknown and not attempt.wire.repeatable and attempt.request.once:
+        is_given_up = attempt.error is not None and not hasattr(errors, attempt.error)  # as CancelledError
+        if is_given_up and attempt.maybe_applied and not attempt.wire.repeatable and attempt.request.once:
             self._given_up = attempt
 
     def execute_callable(self) -> Any:
-        """Call a plain function with the hook; Airflow below 3.2 calls this of a coroutine function, too."""
-        if is_coroutine_function(self.python_callable):
-            return asyncio.run(self.aexecute_callable())
-        from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-
+        """Call the function with the hook, or in an event loop with the client."""
         try:
-            with MirrorDBHook(self.mirrordb_conn_id) as hook:
-                hook.get_conn()
-                return self.python_callable(hook, *self.op_args, **self.op_kwargs)
+            if is_coroutine_function(self.python_callable):
+                return asyncio.run(self._call_with_client())
+            return self._call_with_hook()
         except BaseException as error:  # noqa: BLE001  # an interruption may have left a write unknown
             judge(error, self.mirrordb_conn_id)
 
-    async def aexecute_callable(self) -> Any:
-        """Call a coroutine function with the client."""
+    def _call_with_hook(self) -> Any:
         from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 
-        try:
-            async with MirrorDBHook(self.mirrordb_conn_id) as client:
-                return await self.python_callable(client, *self.op_args, **self.op_kwargs)
-        except BaseException as error:  # noqa: BLE001
-            judge(error, self.mirrordb_conn_id)
+        with MirrorDBHook(self.mirrordb_conn_id) as hook:
+            hook.get_conn()
+            return self.python_callable(hook, *self.op_args, **self.op_kwargs)
+
+    async def _call_with_client(self) -> Any:
+        from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+
+        async with MirrorDBHook(self.mirrordb_conn_id) as client:
+            return await self.python_callable(client, *self.op_args, **self.op_kwargs)
 
 
 def _mirrordb_task(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import signal
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -430,6 +432,36 @@ def test_a_write_that_was_given_up_is_not_repeated(
             raised.value
         )
         assert isinstance(raised.value.__cause__, AmbiguousWriteError)
+
+
+def test_a_coroutine_that_is_interrupted_in_a_write_is_not_repeated(
+    connected: ScriptedBackend, dag: DAG, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by the execution_timeout of the task, which Airflow raises in the handler of a signal."""
+    is_over = threading.Event()
+
+    def interrupt(_path: str, _body: bytes) -> Any:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        is_over.wait()
+        raise ConnectionAbortedError  # nobody waits for an answer
+
+    def handle(*_: object) -> None:
+        raise AirflowTaskTimeout("too long")
+
+    @mirrordb_task
+    async def slow(client: GenericMirrorDB) -> None:
+        await client.create_function("slow", "api/users", {})
+
+    monkeypatch.setattr(connected, "next_answer", interrupt)
+    before = signal.signal(signal.SIGUSR1, handle)
+    try:
+        with pytest.raises(AirflowFailException, match="may or may not have been applied") as raised:
+            executed(slow())
+    finally:
+        is_over.set()
+        signal.signal(signal.SIGUSR1, before)
+    assert isinstance(raised.value.__cause__, AmbiguousWriteError)
+    assert connected.requests == ["POST /api/users"]
 
 
 def test_a_wrong_connection_ends_the_task_before_the_function(
