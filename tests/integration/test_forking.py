@@ -25,6 +25,7 @@ from airflow_mirrordb.hooks import runner as runners
 from airflow_mirrordb.hooks.blocking import items_of
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.hooks.sharing import SharedClient
+from airflow_mirrordb.hooks.task_writes import marks
 from tests.support.backends import ScriptedBackend, Serve
 from tests.support.connections import ConfigFor, SetConnection
 
@@ -268,7 +269,10 @@ class Connection(asyncio.Protocol):
 async def test_nothing_that_is_shared_is_inherited(
     scripted: ScriptedBackend, set_connection: SetConnection
 ) -> None:
-    """Neither connections, clients, look-ups and slots of an event loop, nor loops that wait for a hook."""
+    """Neither connections, clients, look-ups and slots of an event loop, nor loops that wait for a hook.
+
+    Nor the thread that talks to the task state store: a child has none but the one that forked it.
+    """
     set_connection(scripted.url)
     scripted.answer(200, [])
     runners.give_back(runners.borrow())
@@ -276,5 +280,6 @@ async def test_nothing_that_is_shared_is_inherited(
         await client.read_function("read", "api/users")
         connection = Connection()
         being_closed.add(connection)
+        await marks._begin(lambda: None)
         assert all(forking._registries)
         assert not await asyncio.to_thread(in_child, lambda: any(forking._registries))
