@@ -16,9 +16,10 @@ def key_of(context: Mapping[str, Any], endpoint: object, query: object, payload:
     It is the same where Airflow tells of the same event twice: a worker, and the DAG processor after it that
     misses the worker's heartbeat; or a triggerer, and the one that goes on after it. Two tries of a task are
     two events, and what a DAG's callback is told is another event than that of the task which failed. To one
-    event belongs what is sent: with other data, or to another endpoint, it is another notification.
+    event belongs what is told: with other data, or to another endpoint, it is another notification. Data
+    counts as its author wrote it: the DAG processor does not know the exception that the worker told of.
 
-    :param payload: the data as it is sent
+    :param payload: the data, before its templates were rendered
     """
     event = event_of(context)
     if event is None:

@@ -26,8 +26,7 @@ def log_failure(notifier: MirrorDBNotifier, error: BaseException) -> None:
 def failure(notifier: MirrorDBNotifier, error: BaseException) -> str:
     """Return that line."""
     if not isinstance(error, MirrorDBError):
-        words = shortened(f"{type(error).__name__}: {error}", MAX_WORDS)
-        error = MirrorDBError(message=f"{words}")
+        error = MirrorDBError(message=shortened(_words(error), MAX_WORDS))
     conn_id, request = str(notifier.mirrordb_conn_id), ""
     if error.method is None:  # it came before there was a request
         request = f"{named('POST', str(notifier.endpoint), notifier.method_name, conn_id)}: "
@@ -35,6 +34,13 @@ def failure(notifier: MirrorDBNotifier, error: BaseException) -> str:
         error.conn_id = conn_id
     outcome = "may or may not have been sent" if error.maybe_applied else "was not sent"
     return one_line(f"The notification {outcome}: {request}{error}; {_advice(notifier, error)}")
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001  # of an author's exception that cannot be printed
+        return type(error).__name__
 
 
 def _advice(notifier: MirrorDBNotifier, error: MirrorDBError) -> str:

@@ -21,6 +21,7 @@ from airflow_mirrordb.task.checks import (
     check_values,
     naming,
 )
+from airflow_mirrordb.task.serialization import whole_text
 from airflow_mirrordb.task.templates import RemembersTemplates, has_template
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class MirrorDBNotifier(RemembersTemplates, BaseNotifier):
     :param query: values of the query (templated)
     :param headers: further headers (templated); no secrets
     :param idempotency_key: sent if the connection has an ``idempotency_header``; by default derived from this
-        Airflow, the DAG, its run, the task, its map index, the number of its try, and what is sent
+        Airflow, the DAG, its run, the task, its map index, the number of its try, and what is written here
         (templated)
     :param timeout: seconds after which no attempt begins, and one under way ends; the settings of the
         connection's backoff hold as far as this allows
@@ -87,6 +88,8 @@ class MirrorDBNotifier(RemembersTemplates, BaseNotifier):
     request_timeout: None = None
     accept: None = None
     full_response = False
+    #: Templates of the arguments, by name, once they are rendered.
+    written: Mapping[str, Any] = {}  # replaced, never changed
 
     def __init__(
         self,
@@ -173,10 +176,11 @@ class MirrorDBNotifier(RemembersTemplates, BaseNotifier):
         if environment.undefined in (Undefined, StrictUndefined):  # those of Airflow
             environment.undefined = ChainableUndefined
         super().render_template_fields(context, environment)
+        self.written = self._templates
         for name, template in self._templates.items():
             if has_template(template) and getattr(self, name) is template:
                 setattr(self, name, "")  # Airflow 2 leaves what renders to nothing as it was
-        self.data, self.form = _with_none(self.data), _with_none(self.form)
+        self.data, self.form = _readable(self.data), _readable(self.form)
 
     def refuse_nothing(self) -> None:
         """Check that nothing of what was given rendered to nothing, but for what is in the body.
@@ -198,15 +202,23 @@ class MirrorDBNotifier(RemembersTemplates, BaseNotifier):
             log_failure(self, error)
 
 
-def _with_none(value: Any) -> Any:
-    """Return a rendered value with None for what is not known, to which native types render no text."""
+def _readable(value: Any) -> Any:
+    """Return a rendered value as JSON can hold it: an alert with less in it is better than none.
+
+    What is not known, to which native types render no text, is None. What they leave as it is, as an
+    exception, is its text, and half a surrogate pair in a text is U+FFFD.
+    """
     from jinja2 import Undefined
 
     if isinstance(value, Undefined):
         return None
     if isinstance(value, dict):
-        return {name: _with_none(item) for name, item in value.items()}
-    return [_with_none(item) for item in value] if isinstance(value, list) else value
+        return {name: _readable(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_readable(item) for item in value]
+    if value is None or isinstance(value, int | float):
+        return value
+    return whole_text(str(value))
 
 
 def _check(endpoint: object, data: object, form: object, content_type: object, timeout: Any) -> None:

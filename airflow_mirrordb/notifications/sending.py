@@ -83,7 +83,8 @@ def _request(notifier: MirrorDBNotifier, context: Context, client: GenericMirror
     if notifier.idempotency_key is not None:
         key = checked_key(notifier.idempotency_key)
     elif client.sends_keys:
-        key = key_of(context, request.endpoint, request.query, payload_of(body))
+        written = {name: notifier.written.get(name, value) for name, value in body.items()}
+        key = key_of(context, request.endpoint, request.query, payload_of(written))
     return replace(request, idempotency_key=key)
 
 

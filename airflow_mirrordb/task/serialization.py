@@ -145,6 +145,11 @@ def check_exact(value: Any) -> None:
         raise NotStorableError("it holds half a surrogate pair")
 
 
+def whole_text(text: str) -> str:
+    """Return a text with U+FFFD in the place of each half of a surrogate pair."""
+    return text if text.isascii() else _HALF_A_PAIR.sub(_REPLACEMENT, text)
+
+
 def readable(value: Any) -> Any:
     """Return a value of plain text and numbers, in dicts and lists of ours, as a user can read it.
 
@@ -152,7 +157,7 @@ def readable(value: Any) -> Any:
     text of its digits.
     """
     if isinstance(value, str):
-        return _HALF_A_PAIR.sub(_REPLACEMENT, value).replace("\0", _REPLACEMENT)
+        return whole_text(value).replace("\0", _REPLACEMENT)
     if isinstance(value, dict):
         return {readable(name): readable(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -260,7 +265,7 @@ def _check_other(value: Any, depth: int, *, serialized: bool) -> bool:
 def _replaced(value: Any) -> Any:
     """Return a value that was checked, with halves of surrogate pairs replaced."""
     if isinstance(value, str):
-        return _HALF_A_PAIR.sub(_REPLACEMENT, value)
+        return whole_text(value)
     if isinstance(value, list):
         return [_replaced(item) for item in value]
     if not isinstance(value, dict):

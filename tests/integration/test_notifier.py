@@ -113,8 +113,31 @@ def test_the_same_event_has_the_same_key(incidents: ScriptedBackend) -> None:
     incident()(event)
     incident()(context())
     known = SimpleNamespace(**vars(event["ti"]))
-    incident(data={**INCIDENT, "error": "no users"})({"dag": event["dag"], "run_id": "r", "ti": known})
+    incident()({"dag": event["dag"], "run_id": "r", "ti": known})
+    assert [told["error"] for told in sent(incidents)] == ["no users", "no users", ""]
     assert len(set(keys(incidents))) == 1
+
+
+class UnprintableError(Exception):
+    def __str__(self) -> str:
+        raise self
+
+
+def test_what_cannot_be_printed_is_told_all_the_same(
+    incidents: ScriptedBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    incident()(context(exception=UnprintableError()))
+    assert [line for line in errors(caplog) if "UnprintableError" in line]
+    incident()(context(exception=ValueError("half \ud800")))
+    assert sent(incidents)[-1]["error"] == "half \ufffd"
+
+
+def test_values_of_native_templates_are_told_as_text(incidents: ScriptedBackend) -> None:
+    """A DAG may render templates to the objects themselves (``render_template_as_native_obj``)."""
+    event = context()
+    event["dag"].render_template_as_native_obj = True
+    incident(data={**INCIDENT, "n": "{{ 7 }}"})(event)
+    assert sent(incidents) == [{"task": "load", "run": "r", "error": "no users", "n": 7}]
 
 
 OTHER_EVENTS: dict[str, dict[str, Any]] = {
@@ -278,11 +301,6 @@ FAILURES: dict[str, tuple[dict[str, Any], int, str]] = {
         {"data": {"task": "{{ 1 / 0 }}"}},
         201,
         "POST api/incidents through connection mirrordb_default: ZeroDivisionError: ",
-    ),
-    "data that is no JSON": (
-        {"data": {"task": START}},
-        201,
-        "POST api/incidents through connection mirrordb_default: data.task: ",
     ),
 }
 

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
 from airflow_mirrordb.client import (
     AmbiguousWriteError,
     BulkError,
+    DisconnectedError,
     InvalidRequestError,
     MirrorDBError,
     NotFoundError,
@@ -130,6 +132,28 @@ def test_a_group_without_an_error_of_ours_is_judged_by_its_own_cause() -> None:
 
 def raise_from(exception: BaseException, cause: BaseException) -> None:
     raise exception from cause
+
+
+@pytest.mark.parametrize("interruption", [AirflowTaskTimeout("Timeout"), SystemExit(1), KeyboardInterrupt()])
+def test_an_interruption_is_no_consequence_of_what_it_struck(interruption: BaseException) -> None:
+    """Airflow's ``retries`` go on after a time-out, but where a write may have been applied."""
+    ended = DisconnectedError(message="the client was disconnected", retryable=False)
+    interruption.__cause__ = ended
+    assert errors_behind(interruption) == []
+    interruption.__cause__ = AMBIGUOUS
+    assert errors_behind(interruption) == [AMBIGUOUS]
+    interruption.__cause__, interruption.__context__ = None, MISSING
+    interruption.__suppress_context__ = False
+    assert errors_behind(interruption) == []
+    assert errors_behind(BaseExceptionGroupOf(MISSING)) == [MISSING]
+
+
+class BaseExceptionGroupOf(BaseException):  # as Python 3.11 calls it
+    """A group that is no ``Exception``, as :class:`BaseExceptionGroup`."""
+
+    def __init__(self, *exceptions: BaseException) -> None:
+        super().__init__("several")
+        self.exceptions = exceptions
 
 
 def test_a_circle_of_causes_ends() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_mirrordb.client.errors import MirrorDBError
+from airflow_mirrordb.client.errors import DisconnectedError, MirrorDBError
 
 
 def errors_behind(exception: BaseException) -> list[MirrorDBError]:
@@ -14,6 +14,10 @@ def errors_behind(exception: BaseException) -> list[MirrorDBError]:
     (``raise ... from None``) ends the way. Of a group (PEP 654, or the package ``exceptiongroup``) each
     member has a way of its own; the group's own goes on only if none of them leads to an error. What was
     passed already, as on a way that leads in a circle, is not passed again.
+
+    What interrupts a task, as its time-out, is no consequence of what it happened to strike, nor of the
+    request that it ended itself. It stands for another error only where that is its cause, as that a write
+    may have been applied.
 
     :return: several only of a group
     """
@@ -28,6 +32,9 @@ def _errors_behind(exception: BaseException | None, passed: set[int]) -> list[Mi
         found = [error for member in _members(exception) for error in _errors_behind(member, passed)]
         if found:
             return found
+        if not isinstance(exception, Exception) and not _members(exception):
+            cause = exception.__cause__
+            return [] if isinstance(cause, DisconnectedError) else _errors_behind(cause, passed)
         exception = exception.__cause__ or (None if exception.__suppress_context__ else exception.__context__)
     return []
 
