@@ -94,6 +94,11 @@ class Signals:
         """Hold signals back from now on; a second call sees to handlers that were set since the first."""
         if threading.get_ident() != _main_thread:
             return
+        self._replace()
+        while not self._replaced:  # a handler came meanwhile, and the end of its own call put all back
+            self._replace()
+
+    def _replace(self) -> None:
         is_first, self._holds, self._replaced = not self._replaced, True, True
         if is_first:  # from here on release() puts back what a signal may interrupt
             self._former_waker = signal.set_wakeup_fd(self._waker_descriptor, warn_on_full_buffer=False)

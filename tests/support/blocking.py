@@ -50,6 +50,8 @@ def refused() -> Iterator[None]:
         # Where records go is the matter of who runs the loop: a triggerer's go into a queue. Airflow 2 shows
         # them with the line of the source that they come from.
         function.can_block_in("logging/__init__.py", "handle")
+        # What measures the coverage has a lock of its own where several threads run.
+        function.can_block_in("coverage/collector.py", "lock_data")
         if name.startswith("sqlite3."):
             # It plays the database of Airflow's API server, which is in another process.
             function.can_block_in("tests/support/airflow_borders.py", "stored")

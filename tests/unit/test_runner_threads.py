@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from airflow_mirrordb.hooks import runner as runners, threads as calls
+from airflow_mirrordb.hooks import runner as runners, signals, threads as calls
 from airflow_mirrordb.hooks.runner import LoopRunner, Outcome
 from tests.unit.test_runner import SIGNAL, Handler, Hanging, Struck, handling, runner, send
 
@@ -157,13 +157,33 @@ def test_what_blocks_the_loop_of_another_thread_is_left(
     assert hangs.wait(LONG)
     interrupting = threading.Thread(target=strike_when_waiting, args=(runner, main))
     interrupting.start()
-    with handling(SIGUSR1=Handler()):
-        outcome = runner.run(switch.wait(), longest_end=0.001)
-    interrupting.join()
+    try:
+        with handling(SIGUSR1=Handler()):
+            outcome = runner.run(switch.wait(), longest_end=0.001)
+        interrupting.join()
+    finally:
+        go_on.set()
     assert isinstance(outcome.interruption, Struck)
     assert (outcome.result, outcome.error) == (None, None)
-    go_on.set()
     running.result(LONG).value()
+
+
+def test_a_handler_that_makes_a_call_while_signals_are_about_to_be_held(
+    runner: LoopRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of its call puts back what the call around it is replacing; that holds signals all the same."""
+    set_handler, struck = signals._set_handler, list[int]()
+
+    def strike_once(number: int, handler: Any) -> None:
+        if number == SIGNAL and not struck:
+            struck.append(number)
+            signal.raise_signal(number)
+        set_handler(number, handler)
+
+    monkeypatch.setattr(signals, "_set_handler", strike_once)
+    with handling(SIGUSR1=lambda *_: runner.run(taking(2, 7))):
+        assert runner.run(taking(2, 8)).value() == 8
+    assert struck == [SIGNAL]
 
 
 def strike_when_waiting(runner: LoopRunner, thread: int) -> None:
