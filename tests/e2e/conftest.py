@@ -41,9 +41,16 @@ def folder() -> Iterator[Path]:
         yield Path(name).resolve()
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
+def _lane_beside(request: pytest.FixtureRequest) -> None:
+    """Begin the lane with the first test in which no browser waits for what is drawn."""
+    if "browser" not in request.node.nodeid:
+        request.getfixturevalue("oldest_lane")
+
+
+@pytest.fixture(scope="session")
 def oldest_lane(request: pytest.FixtureRequest, folder: Path) -> Iterator[Future[Outcome] | None]:
-    """Return what becomes of the tests on the oldest Airflow, begun first since they take minutes."""
+    """Return what becomes of the tests on the oldest Airflow, begun early since they take minutes."""
     if not any(item.nodeid.startswith(LANES) for item in request.session.items):
         yield None
         return

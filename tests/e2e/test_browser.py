@@ -147,12 +147,22 @@ def test_form_says_what_goes_where(connections: ConnectionList) -> None:
 def test_the_first_section_has_what_nearly_all_need(connections: ConnectionList) -> None:
     """How the key is sent comes first, as Login and key depend on it, then what may be requested."""
     form = connections.add("first_section")
+    for name in sections():
+        expect(form.dialog.get_by_role("button", name=name, exact=True)).to_be_visible()
     sections_shown = form.dialog.get_by_role("button", expanded=False).all_inner_texts()
     assert [name for name in sections_shown if name in sections()] == sections()
     form.open(sections()[0])
     labels = [FORM[name]["label"] for name in ("auth_type", "key_name", "endpoints", "test_endpoint")]
-    places = [form.dialog.get_by_text(label, exact=True).bounding_box() for label in labels]
-    heights = [place["y"] for place in places if place is not None]
+    for label in labels:
+        expect(form.dialog.get_by_text(label, exact=True)).to_be_visible()
+
+    def measured() -> list[float]:
+        places = [form.dialog.get_by_text(label, exact=True).bounding_box() for label in labels]
+        return [place["y"] for place in places if place is not None]
+
+    heights = list[float]()
+    while heights != (heights := measured()):  # the section opens slowly
+        pass
     assert len(heights) == len(labels)
     assert heights == sorted(heights)
 

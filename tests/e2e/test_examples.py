@@ -111,7 +111,7 @@ def check_what_recipes_did(folder: Path, server: DevServer) -> None:
     merged = [(order["customer"], order["quantity"], order["price"]) for order in SEED["orders"]]
     assert merged_rows(folder / "mirrordb_orders.db", "customer, quantity, price") == merged
     added_up = [(total["customer"], total["total"]) for total in server.records("totals")]
-    assert added_up == [("acme", 70), ("globex", 7.5)] * 2  # by two examples
+    assert sorted(added_up) == sorted([("acme", 70), ("globex", 7.5)] * 2)  # by two examples
     quantities = [order["quantity"] for order in server.records("orders")]
     assert quantities == [4, *[order["quantity"] for order in SEED["orders"][1:]]]
     jobs = {job["id"]: job["state"] for job in server.records("batches")}

@@ -171,7 +171,7 @@ async def objects_of_triggers() -> float:
 def test_a_read_costs_little_more_than_one_of_aiohttp(url: str, set_connection: SetConnection) -> None:
     """With checks, retries and limits. A plain method runs an event loop as well, and holds signals back.
 
-    From 1.19 and 1.52 of aiohttp (3.14, Python 3.11) to 1.26 and 1.60 (3.12, which calls less; Python 3.10).
+    From 1.19 and 1.52 of aiohttp (3.14, Python 3.11) to 1.26 and 1.66 (3.12, which calls less; Python 3.10).
     """
     plain, client = asyncio.run(calls_of_aiohttp(url)), asyncio.run(calls_of_client(url))
     set_connection(url, password="key")
@@ -180,7 +180,7 @@ def test_a_read_costs_little_more_than_one_of_aiohttp(url: str, set_connection: 
             hook.read(PATH, method_name="read")
             calls.read()
     assert client <= 1.28 * plain
-    assert calls.each <= 1.62 * plain
+    assert calls.each <= 1.68 * plain
 
 
 def test_a_trigger_costs_little_more_than_its_read(
@@ -202,10 +202,10 @@ def test_a_trigger_that_waits_holds_less_than_a_read_of_aiohttp(set_connection: 
     """The collector goes through all that thousands of triggers hold, while they wait for their turn.
 
     A full run of it takes a tenth of the CPU of 5,000 triggers; the less they hold, the fewer there are.
-    0.60 of aiohttp (3.14, Python 3.11).
+    0.60 of aiohttp (3.14, Python 3.11), 0.75 on Python 3.10, whose asyncio has other objects.
     """
     with socket.create_server(("127.0.0.1", 0)) as silent:  # never answers
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         set_connection(url, password="key", extra={"max_concurrency": 1})
         plain, trigger = asyncio.run(objects_of_aiohttp(url)), asyncio.run(objects_of_triggers())
-    assert trigger <= 0.68 * plain
+    assert trigger <= (0.68 if sys.version_info >= (3, 11) else 0.8) * plain
