@@ -105,6 +105,18 @@ def test_a_retry_waits_for_the_try_before_that_the_backend_is_still_busy_with(
     assert not caught.value.retryable
 
 
+def test_a_delete_of_a_retry_that_no_try_before_made_meets_its_own_conflict(
+    scripted: ScriptedBackend, set_connection: SetConnection, task_tries: TaskTries
+) -> None:
+    """The marks say that nothing was sent before; so a 409 tells of the resource, and hides no success."""
+    set_connection(scripted.url)
+    with task_tries.next():
+        pass
+    scripted.answer(409, {"detail": "it has open orders"})
+    with task_tries.next(), MirrorDBHook() as hook, pytest.raises(ConflictError, match="open orders"):
+        hook.delete("api/users/1")
+
+
 def test_a_header_that_the_connection_gets_between_two_tries_hides_no_mark(
     scripted: ScriptedBackend, set_connection: SetConnection, task_tries: TaskTries
 ) -> None:

@@ -275,7 +275,7 @@ class Call(InFlightRequest):
     @property
     def _is_made_again(self) -> bool:
         """Whether an earlier run of the caller may have sent the write under the same key."""
-        return self._mark is not None and self._wire.repeatable and self._mark.tries_before > 0
+        return self._mark is not None and self._mark.tries_before > 0
 
     def _explain(self, error: MirrorDBError, answer: Answer) -> None:
         """Write into an error who answered, and what was asked for; hide what of that may be a secret."""

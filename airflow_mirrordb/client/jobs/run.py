@@ -133,8 +133,7 @@ class JobRun:
         The other arguments and errors are those of :meth:`finish`.
         """
         job, seen = self.begun(response, prepared), None
-        is_replayed = prepared.mark is not None and prepared.repeatable
-        for _ in range(prepared.mark.tries_before if prepared.mark is not None and is_replayed else 0):
+        for _ in range(0 if prepared.mark is None else prepared.mark.tries_before):
             if job is None or (seen := await self.joined(job)) is not None:
                 break
             prepared = self.prepare()

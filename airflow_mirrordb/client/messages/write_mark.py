@@ -12,7 +12,7 @@ class WriteMark(ABC):
     @property
     @abstractmethod
     def tries_before(self) -> int:
-        """How many runs of the caller may have made the write before."""
+        """How many runs of the caller may have sent the write before, under the key that it has now."""
 
     @abstractmethod
     async def recall(self) -> bool:

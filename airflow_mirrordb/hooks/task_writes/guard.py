@@ -53,7 +53,7 @@ class TaskGuard(WriteGuard):
         writes = _writes_of_task()
         if writes is None:
             return super().keyed(request, changes)
-        mark = _Mark(writes, f"{self._conn_id} {changes}", request, is_stored=False)
+        mark = _Mark(writes, self._said_by(request, changes), request, is_stored=False)
         return f"{writes.key}-{mark.name}", mark
 
     def mark_of(self, request: MirrorDBRequest, changes: str, *, repeatable: bool) -> WriteMark | None:
@@ -63,26 +63,35 @@ class TaskGuard(WriteGuard):
         writes = _writes_of_task()
         if writes is None or writes.marks is None:
             return None
-        return _Mark(writes, f"{self._conn_id} {changes}", request, is_stored=True)
+        return _Mark(writes, self._said_by(request, changes), request, is_stored=True)
+
+    def _said_by(self, request: MirrorDBRequest, changes: str) -> str:
+        """Return what tells a write from all others that are not equal to it."""
+        try:
+            content = _CONTENTS.content_of(request)
+        except InvalidRequestError:  # who sends it refuses it, with its place
+            content = fingerprint(repr(request))
+        return f"{self._conn_id} {changes} {content}"
 
 
 class _Mark(WriteMark):
     """The mark of one write of a task; that of a write with a key is its number alone.
 
-    :param of: the connection, and how its settings were changed
+    :param content: the same of equal writes
     :param is_stored: whether the next try has to know of it
     """
 
-    def __init__(self, writes: _WritesOfTry, of: str, request: MirrorDBRequest, *, is_stored: bool) -> None:
-        self._writes, self._request = writes, request
-        self._content = f"{of} {_content_of(request)}"
-        self._number: int | None = writes.numbers.take(self._content)
-        self.name = name_of(self._content, self._number)
+    def __init__(
+        self, writes: _WritesOfTry, content: str, request: MirrorDBRequest, *, is_stored: bool
+    ) -> None:
+        self._writes, self._content, self._request = writes, content, request
+        self._number: int | None = writes.numbers.take(content)
+        self.name = name_of(content, self._number)
         self._stored = writes.marks if is_stored else None
 
     @property
     def tries_before(self) -> int:
-        return self._writes.tries_before
+        return self._writes.tries_before if self._stored is None else 0
 
     async def recall(self) -> bool:
         marks = self._writes.marks
@@ -124,13 +133,6 @@ class _Mark(WriteMark):
 
 async def _nothing() -> None:
     """What there is to await where nothing was stored."""
-
-
-def _content_of(request: MirrorDBRequest) -> str:
-    try:
-        return _CONTENTS.content_of(request)
-    except InvalidRequestError:  # who sends it refuses it, with its place
-        return fingerprint(repr(request))
 
 
 _CONTENTS = RecordNames()
