@@ -135,9 +135,7 @@ class Connected:
             raise ConfigError(
                 message="api_key: it is empty; a key is one that the backend knows", field="api_key"
             )
-        self._change({"api_key": key})
-        self._credentials.pin()
-        self._tell_changes({"api_key": key})
+        self._change_by_caller({"api_key": key})
 
     async def update_config(self, **changes: Any) -> None:
         """Change settings from the next request on; all of them, or none if one is wrong.
@@ -145,10 +143,7 @@ class Connected:
         :param changes: fields of :class:`MirrorDBConfig`; None restores a default
         :raises ConfigError: names the setting, what is wrong with it, and the nearest valid name
         """
-        retired = self._change(changes)
-        if "api_key" in changes:
-            self._credentials.pin()
-        self._tell_changes(changes)
+        retired = self._change_by_caller(changes)
         if retired is not None:
             await asyncio.shield(retired.retire())  # to its end, even if the caller is cancelled
 
@@ -180,11 +175,15 @@ class Connected:
         self._credentials.forget_token()
         return retired
 
-    def _tell_changes(self, changes: Mapping[str, Any]) -> None:
-        """Let writes be known by the settings that they are made with, where the caller changes these."""
+    def _change_by_caller(self, changes: Mapping[str, Any]) -> Transport | None:
+        """Apply changes as :meth:`_change` does, and let writes be known by them from now on."""
+        retired = self._change(changes)
+        if "api_key" in changes:
+            self._credentials.pin()
         self._changes.update(changes)
         said = repr(sorted(self._changes.items())).encode()
         self._snapshot = replace(self._snapshot, changes=hashlib.sha256(said).hexdigest())
+        return retired
 
     def _forget_if_lost(self) -> None:
         """Forget connections and requests that nobody can end here."""

@@ -134,8 +134,7 @@ class ConnectedHook(BaseHook):
         """
         if self._config is None:
             self._config = self._with_user_agent(await self._async_look_up.config())
-        guard = TaskGuard(self.mirrordb_conn_id, once=self.once)
-        async with client_for(self.mirrordb_conn_id, self._config, self._async_look_up, guard) as client:
+        async with self._client_of(self._config) as client:
             yield client
 
     async def __aenter__(self) -> GenericMirrorDB:
@@ -157,8 +156,7 @@ class ConnectedHook(BaseHook):
                 self.close()  # gives nothing back then
             if self._client is None:
                 config = self._look_up()
-                guard = TaskGuard(self.mirrordb_conn_id, once=self.once)
-                client = client_for(self.mirrordb_conn_id, config, self._async_look_up, guard)
+                client = self._client_of(config)
                 self._runner = borrow()
                 self._forgotten = weakref.finalize(self, _forget, self._runner, client)
                 self._client = client
@@ -185,6 +183,10 @@ class ConnectedHook(BaseHook):
             )
             mask_secrets(secrets(self._config))
         return self._config
+
+    def _client_of(self, config: MirrorDBConfig) -> GenericMirrorDB:
+        guard = TaskGuard(self.mirrordb_conn_id, once=self.once)
+        return client_for(self.mirrordb_conn_id, config, self._async_look_up, guard)
 
     def _with_user_agent(self, config: MirrorDBConfig) -> MirrorDBConfig:
         return with_user_agent(config, self.operator or running_operator())

@@ -17,7 +17,7 @@ from typing_extensions import ParamSpec
 from airflow_mirrordb.client import forking
 from airflow_mirrordb.client.event_loops import being_closed
 from airflow_mirrordb.hooks.signals import Signals, in_main_thread
-from airflow_mirrordb.hooks.threads import Call
+from airflow_mirrordb.hooks.threads import ThreadCall
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class LoopRunner:
         self._loop.set_exception_handler(self._notice)
         self._signals = Signals(self._loop, self._wake_main_thread)
         self._turn = threading.Lock()  # whoever has it runs the loop
-        self._calls: list[Call] = []
+        self._calls: list[ThreadCall] = []
         self._is_closed = False
         self._generation = forking.generation
         self._thrown: BaseException | None = None
@@ -166,7 +166,7 @@ class LoopRunner:
             work.close()
             outcome.note_interruption(interruption)
             return
-        call = Call(work, is_of_main_thread=in_main_thread())
+        call = ThreadCall(work, is_of_main_thread=in_main_thread())
         self._calls.append(call)  # first: whoever stops running the loop looks there for the next one
         try:
             while True:
@@ -187,7 +187,7 @@ class LoopRunner:
         self._result(call, outcome)
         del call, outcome  # as in run()
 
-    def _advance(self, call: Call) -> None:
+    def _advance(self, call: ThreadCall) -> None:
         """Run the loop, or wait while another thread does, until something may have changed for a call."""
         if not self._turn.acquire(blocking=False):
             call.announce_wait()  # whoever runs the loop now tells when it stops
@@ -209,7 +209,7 @@ class LoopRunner:
             if len(self._calls) > 1:
                 self._wake_those_done()
 
-    def _wait(self, call: Call) -> None:
+    def _wait(self, call: ThreadCall) -> None:
         """Wait until a call is done, or the loop is free, or signals are held for this thread."""
         if self._is_closed:
             call.leave()
@@ -237,7 +237,7 @@ class LoopRunner:
             if call.is_of_main_thread:
                 call.wake()
 
-    def _result(self, call: Call, outcome: Outcome[Any]) -> None:
+    def _result(self, call: ThreadCall, outcome: Outcome[Any]) -> None:
         task = call.task
         if task is None or not task.done():
             if self._is_closed:
@@ -282,7 +282,7 @@ class LoopRunner:
         else:
             self._loop.stop()
 
-    async def _end(self, call: Call, stop: Stop | None, longest: float) -> None:
+    async def _end(self, call: ThreadCall, stop: Stop | None, longest: float) -> None:
         task = call.task
         assert task is not None  # noqa: S101  # it was begun first
         ending = {task}

@@ -13,7 +13,7 @@ from typing import Any
 MORE = 1.0  #: seconds that an end may take beyond its own limit, which holds only where the loop runs
 
 
-class Call:
+class ThreadCall:
     """A coroutine that a thread waits for; if the thread is interrupted, also what ends the coroutine.
 
     Both are begun by whoever runs the loop.

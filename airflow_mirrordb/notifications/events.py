@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_mirrordb.client.bodies.encoding import fingerprint
-from airflow_mirrordb.client.errors import InvalidRequestError
 from airflow_mirrordb.compat import installation_url
+from airflow_mirrordb.task.idempotency_keys import key_from
 
 
 def key_of(context: Mapping[str, Any], endpoint: object, query: object, payload: object) -> str | None:
@@ -24,11 +23,7 @@ def key_of(context: Mapping[str, Any], endpoint: object, query: object, payload:
     event = event_of(context)
     if event is None:
         return None
-    said = {"event": event, "endpoint": endpoint, "query": query, "data": payload}
-    try:
-        return fingerprint(said)[:40]
-    except InvalidRequestError:
-        return fingerprint(repr(said))[:40]
+    return key_from({"event": event, "endpoint": endpoint, "query": query, "data": payload})
 
 
 def event_of(context: Mapping[str, Any]) -> list[Any] | None:

@@ -180,7 +180,7 @@ class MirrorDBNotifier(RemembersTemplates, BaseNotifier):
         for name, template in self._templates.items():
             if has_template(template) and getattr(self, name) is template:
                 setattr(self, name, "")  # Airflow 2 leaves what renders to nothing as it was
-        self.data, self.form = _readable(self.data), _readable(self.form)
+        self.data, self.form = _as_json(self.data), _as_json(self.form)
 
     def refuse_nothing(self) -> None:
         """Check that nothing of what was given rendered to nothing, but for what is in the body.
@@ -202,7 +202,7 @@ class MirrorDBNotifier(RemembersTemplates, BaseNotifier):
             log_failure(self, error)
 
 
-def _readable(value: Any) -> Any:
+def _as_json(value: Any) -> Any:
     """Return a rendered value as JSON can hold it: an alert with less in it is better than none.
 
     What is not known, to which native types render no text, is None. What they leave as it is, as an
@@ -213,9 +213,9 @@ def _readable(value: Any) -> Any:
     if isinstance(value, Undefined):
         return None
     if isinstance(value, dict):
-        return {name: _readable(item) for name, item in value.items()}
+        return {name: _as_json(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_readable(item) for item in value]
+        return [_as_json(item) for item in value]
     if value is None or isinstance(value, int | float):
         return value
     return whole_text(str(value))

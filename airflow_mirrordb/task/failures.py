@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PACKAGE = f"{__name__.partition('.')[0]}."
+#: By these a task says itself how it ends, or goes on elsewhere.
+_ENDS = (*DECISIONS, TaskDeferred)
 _TIMED_OUT = "Sensor has timed out"  # as BaseSensorOperator.execute() says it
 
 
@@ -73,7 +75,7 @@ def judge(error: BaseException, conn_id: str) -> NoReturn:
 
     :param conn_id: id of the task's connection, for an error of none
     """
-    if isinstance(error, (*DECISIONS, TaskDeferred)):
+    if isinstance(error, _ENDS):
         raise error
     from airflow_mirrordb.task.outcomes.causes import errors_behind
 
@@ -102,7 +104,7 @@ def fail_of_unknown(error: BaseException, attempt: Attempt, conn_id: str) -> NoR
 
     :param attempt: of the write, whose caller did not wait for the answer
     """
-    if isinstance(error, (*DECISIONS, TaskDeferred)):
+    if isinstance(error, _ENDS):
         raise error
     from airflow_mirrordb.client.retries.write_safety import interrupted
 

@@ -42,13 +42,17 @@ def derive_key(operator: Any, context: Context, method: str, data: object) -> st
     is made of the data as it is sent; only the order of names in it tells nothing. What cannot be sent is
     refused where it would be, with its place.
     """
-    from airflow_mirrordb.client.bodies.encoding import fingerprint
-    from airflow_mirrordb.client.errors import InvalidRequestError
-
     said = {"endpoint": operator.endpoint, "query": operator.query, "data": data}
     if operator.is_many:  # each has its own, by its content
         said = {}
-    said |= {"task": task_of_writes(context["ti"]), "method": method}
+    return key_from(said | {"task": task_of_writes(context["ti"]), "method": method})
+
+
+def key_from(said: Mapping[str, Any]) -> str:
+    """Return the idempotency key of what is said of a write; what JSON cannot hold counts as it is shown."""
+    from airflow_mirrordb.client.bodies.encoding import fingerprint
+    from airflow_mirrordb.client.errors import InvalidRequestError
+
     try:
         return fingerprint(said)[:40]
     except InvalidRequestError:

@@ -29,13 +29,14 @@ def _errors_behind(exception: BaseException | None, passed: set[int]) -> list[Mi
         passed.add(id(exception))
         if isinstance(exception, MirrorDBError):
             return [exception]
-        found = [error for member in _members(exception) for error in _errors_behind(member, passed)]
+        members, cause = _members(exception), exception.__cause__
+        found = [error for member in members for error in _errors_behind(member, passed)]
         if found:
             return found
-        if not isinstance(exception, Exception) and not _members(exception):
-            cause = exception.__cause__
-            return [] if isinstance(cause, DisconnectedError) else _errors_behind(cause, passed)
-        exception = exception.__cause__ or (None if exception.__suppress_context__ else exception.__context__)
+        if isinstance(exception, Exception) or members:
+            exception = cause or (None if exception.__suppress_context__ else exception.__context__)
+        else:  # an interruption
+            exception = None if isinstance(cause, DisconnectedError) else cause
     return []
 
 

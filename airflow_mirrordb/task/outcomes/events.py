@@ -116,13 +116,13 @@ def check_size(event: Mapping[str, Any], most_bytes: int, *, or_file: str = "") 
         raise unusable(event, message)
 
 
-class WriteState(Protocol):
+class WriteInFlight(Protocol):
     """What knows of a write whether it may have been applied by now."""
 
     maybe_applied: bool
 
 
-async def event_of(work: Awaitable[Mapping[str, Any]], write: WriteState | None = None) -> TriggerEvent:
+async def event_of(work: Awaitable[Mapping[str, Any]], write: WriteInFlight | None = None) -> TriggerEvent:
     """Return the event that tells what came of a trigger's work, whatever did.
 
     :param write: is asked if the work ends in an error that does not tell; None if nothing is written
