@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import tempfile
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from tests.support.connections import SetConnection
 
 if TYPE_CHECKING:
     from tests.support.backends import Answering
+    from tests.support.task_tries import TaskTries
     from tests.support.triggering import Triggerer
     from tests.support.watching import Supervisor, Watching
 
@@ -56,6 +58,14 @@ def scripted() -> Iterator[ScriptedBackend]:
     backend.start()
     yield backend
     backend.stop()
+
+
+@pytest.fixture
+def task_tries() -> TaskTries:
+    """Return the tries of a task in whose function a hook is used."""
+    from tests.support.task_tries import TaskTries
+
+    return TaskTries(f"run {uuid.uuid4()}")
 
 
 @pytest.fixture

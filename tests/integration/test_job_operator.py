@@ -33,9 +33,9 @@ from airflow_mirrordb.task.outcomes import events
 from airflow_mirrordb.task.serialization import from_text
 from airflow_mirrordb.triggers.job import MirrorDBJobTrigger
 from tests.integration.test_operators import first_event, restored
-from tests.integration.test_operators_tries import StateStore
 from tests.support.backends import ScriptedBackend
 from tests.support.connections import SetConnection
+from tests.support.task_tries import StateStore
 from tests.support.triggering import Triggerer
 
 pytestmark = pytest.mark.usefixtures("triggerer")

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from airflow import __version__ as airflow_version
 from airflow.providers.common.compat import sdk
-from airflow.providers.common.compat.module_loading import import_string
 from airflow.providers.common.compat.sdk import HookLineageCollector, TaskDeferred
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
@@ -38,9 +37,8 @@ from tests.integration.test_operators import context
 from tests.support.backends import Answering, ScriptedBackend
 from tests.support.connections import ConfigFor, SetConnection
 from tests.support.raw_server import RawServer, Reply, json_answer
+from tests.support.task_tries import set_current_context
 
-_module = "airflow.sdk.execution_time.context" if AIRFLOW_V_3_0_PLUS else "airflow.models.taskinstance"
-set_current_context: Any = import_string(f"{_module}.set_current_context")
 PRODUCTS = f"airflow-mirrordb/{__version__} airflow/{airflow_version}"
 
 Running = Callable[[str], AbstractContextManager[None]]

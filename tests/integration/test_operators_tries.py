@@ -45,19 +45,10 @@ from airflow_mirrordb.task.memory.takeover import NAME as SENT
 from tests.integration.test_operators import first_event, restored
 from tests.support.backends import ScriptedBackend
 from tests.support.connections import SetConnection
+from tests.support.task_tries import StateStore
 
 KEYED = {"idempotency_header": "Idempotency-Key"}
 since_3_3 = pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="retry policies came with Airflow 3.3")
-
-
-class StateStore(dict[str, Any]):
-    """Airflow's task state store as a task sees it."""
-
-    def set(self, key: str, value: Any) -> None:
-        self[key] = value
-
-    def delete(self, key: str) -> None:
-        self.pop(key, None)
 
 
 @pytest.fixture

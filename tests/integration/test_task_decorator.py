@@ -41,10 +41,11 @@ from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 from airflow_mirrordb.task.link import KEY
 from tests.integration.test_links_and_assets import shown
-from tests.integration.test_observers import collector, lineage, set_current_context  # noqa: F401
+from tests.integration.test_observers import collector, lineage  # noqa: F401
 from tests.integration.test_operators import context, run
 from tests.support.backends import ScriptedBackend, silent_backend
 from tests.support.connections import SetConnection
+from tests.support.task_tries import set_current_context
 from tests.support.wrapped_errors import WAYS
 
 task: Any = airflow_task  # its types know no decorators of other packages

@@ -33,11 +33,6 @@ from tests.support.task_tries import TaskTries
 KEYED = {"idempotency_header": "Idempotency-Key"}
 
 
-@pytest.fixture
-def task_tries() -> TaskTries:
-    return TaskTries(f"run {uuid.uuid4()}")
-
-
 Keys = Callable[[], list[str]]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any
@@ -23,11 +22,6 @@ from tests.integration.test_task_guard import KEYED, create, created
 from tests.support.backends import ScriptedBackend
 from tests.support.connections import SetConnection
 from tests.support.task_tries import StateStore, TaskTries
-
-
-@pytest.fixture
-def task_tries() -> TaskTries:
-    return TaskTries(f"run {uuid.uuid4()}")
 
 
 @pytest.mark.parametrize("extra", [KEYED, {}])

@@ -31,7 +31,7 @@ import msgspec
 from aiohttp import web
 from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from airflow.providers.common.compat.sdk import DAG, task
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 from asgiref.sync import SyncToAsync
 from pydantic import TypeAdapter
 
@@ -39,6 +39,7 @@ from airflow_mirrordb.devserver.app import create_app
 from airflow_mirrordb.devserver.jobs import Jobs
 from airflow_mirrordb.devserver.server import serving
 from airflow_mirrordb.devserver.store import RequestLogEntry, Store
+from tests.support.task_tries import set_current_context
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -316,7 +317,6 @@ class TaskProcess:
 
     def _execute(self, operator: Any) -> Try:
         """Execute the operator in the context of its task, as every version of Airflow does."""
-        place = "airflow.sdk.execution_time.context" if AIRFLOW_V_3_0_PLUS else "airflow.models.taskinstance"
         context: Any = {
             "ti": SimpleNamespace(**self._identity(), xcom_push=lambda **_: None),
             "run_id": self.run_id,
@@ -324,7 +324,7 @@ class TaskProcess:
         }
         context["task_instance"] = context["ti"]
         try:
-            with importlib.import_module(place).set_current_context(context):
+            with set_current_context(context):
                 operator.execute(context)
         except Exception as error:  # noqa: BLE001  # it is the outcome
             return Try(state="up_for_retry", error=error)

@@ -27,6 +27,10 @@ class StateStore(dict[str, Any]):
         self.messages += 1
         self[key] = value
 
+    def delete(self, key: str) -> None:
+        self.messages += 1
+        self.pop(key, None)
+
 
 class TaskTries:
     """The tries of one task; each block of ``with tries.next():`` is one. ``clear()`` is a user's."""
