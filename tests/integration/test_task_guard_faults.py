@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any
@@ -13,13 +14,17 @@ from airflow_mirrordb.client import (
     AmbiguousWriteError,
     BulkError,
     ConflictError,
+    GenericMirrorDB,
     InvalidDataError,
     MirrorDBError,
     RateLimitError,
 )
+from airflow_mirrordb.client.collections.record_names import NAME_LENGTH
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from airflow_mirrordb.hooks.task_writes.marks import WriteMarks
 from tests.integration.test_task_guard import KEYED, create, created
 from tests.support.backends import ScriptedBackend
+from tests.support.clocks import turns
 from tests.support.connections import SetConnection
 from tests.support.task_tries import StateStore, TaskTries
 
@@ -128,31 +133,41 @@ def test_a_header_that_the_connection_gets_between_two_tries_hides_no_mark(
 
 
 async def test_what_never_had_its_turn_is_made_by_the_next_try(
-    scripted: ScriptedBackend, set_connection: SetConnection, task_tries: TaskTries
+    scripted: ScriptedBackend,
+    set_connection: SetConnection,
+    task_tries: TaskTries,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A 422 ends the task while others wait in the line: they are not marked."""
+    """A task ends while its writes wait in the line: they are not marked."""
     set_connection(scripted.url, extra={"max_concurrency": 1})
-    scripted.answer(422)
+    is_asked, may_answer = Event(), Event()
 
-    async def write(names: list[str]) -> list[Any]:
+    def refuse(_path: str, _sent: bytes) -> tuple[int, Any, Mapping[str, str]]:
+        is_asked.set()
+        assert may_answer.wait(60)
+        return 422, None, {}
+
+    def begin(client: GenericMirrorDB, *names: str) -> list[asyncio.Future[Any]]:
+        return [
+            asyncio.ensure_future(client.create_function(None, "api/users", {"name": name})) for name in names
+        ]
+
+    with task_tries.next(), monkeypatch.context() as patch:
+        patch.setattr(scripted, "next_answer", refuse)
         async with MirrorDBHook() as client:
-            writes = [
-                asyncio.ensure_future(client.create_function(None, "api/users", {"name": name}))
-                for name in names
-            ]
-            await asyncio.wait(writes, return_when=asyncio.FIRST_EXCEPTION)
-            for one in writes:
-                one.cancel()
-            return await asyncio.gather(*writes, return_exceptions=True)
-
+            sent, *waiting = begin(client, "Ada", "Grace", "Edsger")
+            await asyncio.to_thread(is_asked.wait)
+            for write in waiting:
+                write.cancel()
+            await asyncio.wait(waiting)
+            may_answer.set()
+            with pytest.raises(InvalidDataError):
+                await sent
+    created(scripted, 2)
     with task_tries.next():
-        ends = await write(["Ada", "Grace", "Edsger"])
-    assert isinstance(ends[0], InvalidDataError)
-    sent = len(scripted.requests)
-    names = ["Grace", "Edsger"][max(0, sent - 1) :]  # one may have got its turn before it was cancelled
-    created(scripted, len(names))
-    with task_tries.next():
-        assert await write(names) == [{}] * len(names)
+        async with MirrorDBHook() as client:
+            assert await asyncio.gather(*begin(client, "Grace", "Edsger")) == [{}, {}]
+    assert len(scripted.requests) == 3
 
 
 class BlockedStore(StateStore):
@@ -166,6 +181,22 @@ class BlockedStore(StateStore):
         self.is_asked.set()
         assert self.may_answer.wait(60)
         super().set(key, value)
+
+
+async def test_writes_that_leave_together_share_a_message() -> None:
+    """One to the supervisor for each of a thousand records would take longer than the bulk."""
+    store = BlockedStore()
+    marks = WriteMarks(store, epoch=1)
+    names = [str(number) * NAME_LENGTH for number in range(10)]
+    first = asyncio.ensure_future(marks.store(names[0]))
+    await asyncio.to_thread(store.is_asked.wait)
+    others = [asyncio.ensure_future(marks.store(name)) for name in names[1:]]
+    await turns()
+    store.may_answer.set()
+    await asyncio.gather(first, *others)
+    assert store.messages == 2
+    next_try = WriteMarks(store, epoch=1)
+    assert all([await next_try.of_earlier_try(name) for name in names])
 
 
 async def test_a_client_that_is_ended_sends_nothing_that_waits_for_its_mark(

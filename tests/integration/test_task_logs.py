@@ -284,7 +284,7 @@ def test_a_list_of_endpoints_is_told_by_its_ends(
     scripted: ScriptedBackend, set_connection: SetConnection, told: Callable[[], list[str]]
 ) -> None:
     """All of them would fill the log."""
-    set_connection(scripted.url)
+    set_connection(scripted.url, extra={"max_concurrency": 1})
     scripted.answers = [(200, {}, {}), (404, None, {})]
     endpoints = ["api/users/1", "api/users/2"]
     read = MirrorDBReadOperator(task_id="t", endpoint=endpoints, on_error="continue", max_failed=1)
