@@ -28,7 +28,17 @@ SLOW = 0.01  # seconds after which these are enough
 
 
 class BlockingSendOptions(TypedDict, total=False):
-    """How a synchronous caller's request is sent; see :meth:`MirrorDBHook.send`."""
+    """How a synchronous caller's request is sent.
+
+    :param progress: where an earlier run left off
+    :param wait: False to raise :class:`WaitNeeded` instead of waiting before a further attempt
+    :param single_attempt: True to leave all further attempts to the caller, see
+        :class:`~airflow_mirrordb.client.SendOptions`
+    :param cut_off: seconds after which to raise :class:`WaitNeeded` instead of waiting for the answer; only
+        for requests that are repeatable
+    :param output_path: see :meth:`MirrorDBHook.read`
+    :param note: see :meth:`GenericMirrorDB.request`
+    """
 
     progress: Progress | None
     wait: bool

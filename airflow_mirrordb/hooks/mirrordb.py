@@ -32,7 +32,7 @@ from airflow_mirrordb.hooks.blocking import BlockingSendOptions, Sending, items_
 from airflow_mirrordb.hooks.connected import ConnectedHook, client_for
 from airflow_mirrordb.hooks.connections import form
 from airflow_mirrordb.hooks.connections.check import check_connection
-from airflow_mirrordb.hooks.output import check_storage, sink_for
+from airflow_mirrordb.hooks.output import check_storage, checked_sink, sink_for
 from airflow_mirrordb.hooks.runner import in_event_loop
 from airflow_mirrordb.json_types import NOT_GIVEN
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from airflow_mirrordb.client.jobs.places import RemoteJob
     from airflow_mirrordb.client.jobs.run import JobRun
     from airflow_mirrordb.client.messages.response import MirrorDBResponse
+    from airflow_mirrordb.client.mirrordb import GenericMirrorDB
 
 T = TypeVar("T")
 
@@ -280,29 +281,13 @@ class MirrorDBHook(ConnectedHook):
         The arguments and errors are those of :meth:`send`.
         """
         check_request(request, others)
-        return self.send(self.get_conn().prepare(request), **options)
+        client = self.get_conn()
+        return self._send(client, client.prepare(request), **options)
 
-    def send(
-        self,
-        prepared: PreparedRequest,
-        *,
-        progress: Progress | None = None,
-        wait: bool = True,
-        single_attempt: bool = False,
-        cut_off: float | None = None,
-        output_path: str | None = None,
-        note: Note | None = None,
-    ) -> MirrorDBResponse:
+    def send(self, prepared: PreparedRequest, **options: Unpack[BlockingSendOptions]) -> MirrorDBResponse:
         """Send what :meth:`GenericMirrorDB.prepare` returned, and return the whole answer.
 
-        :param progress: where an earlier run left off
-        :param wait: False to raise :class:`WaitNeeded` instead of waiting before a further attempt
-        :param single_attempt: True to leave all further attempts to the caller, see
-            :class:`~airflow_mirrordb.client.SendOptions`
-        :param cut_off: seconds after which to raise :class:`WaitNeeded` instead of waiting for the
-            answer; only for requests that are repeatable
-        :param output_path: see :meth:`read`
-        :param note: see :meth:`GenericMirrorDB.request`
+        :param options: see :class:`~airflow_mirrordb.hooks.blocking.BlockingSendOptions`
 
         Whatever interrupts it, as a time-out of the task, ends the request. If that is a write which may
         not be repeated and may have been sent, the interruption has an :class:`AmbiguousWriteError` as
@@ -313,19 +298,7 @@ class MirrorDBHook(ConnectedHook):
         :raises MirrorDBError: see :meth:`GenericMirrorDB.request`
         :raises RuntimeError: if called inside an event loop
         """
-        check_storage(output_path)
-        client = self.get_conn()
-        sending = Sending(prepared, progress or client.begin(), cut_off, note)
-        sent = client.send(
-            prepared,
-            progress=sending.progress,
-            wait=wait,
-            single_attempt=single_attempt,
-            sink=sink_for(output_path),
-            note=sending.note,
-        )
-        outcome = self._run(sent if cut_off is None else asyncio.wait_for(sent, cut_off), of=client)
-        return sending.told(outcome).value()
+        return self._send(self.get_conn(), prepared, **options)
 
     def register_endpoint(self, pattern: str) -> None:
         """Allow what a pattern says as well, until this hook is closed; not in a forked process.
@@ -359,6 +332,36 @@ class MirrorDBHook(ConnectedHook):
         return asyncio.run(check_connection(self._look_up))
 
     # -- inside ----------------------------------------------------------------------------------
+
+    def _send(
+        self,
+        client: GenericMirrorDB,
+        prepared: PreparedRequest,
+        *,
+        progress: Progress | None = None,
+        wait: bool = True,
+        single_attempt: bool = False,
+        cut_off: float | None = None,
+        output_path: str | None = None,
+        note: Note | None = None,
+    ) -> MirrorDBResponse:
+        sink = None if output_path is None else checked_sink(output_path)
+        if cut_off is None and prepared.repeatable:  # who is interrupted need not know how far it came
+            sent = client.send(
+                prepared, progress=progress, wait=wait, single_attempt=single_attempt, sink=sink, note=note
+            )
+            return self._run(sent, of=client).value()
+        sending = Sending(prepared, progress or client.begin(), cut_off, note)
+        sent = client.send(
+            prepared,
+            progress=sending.progress,
+            wait=wait,
+            single_attempt=single_attempt,
+            sink=sink,
+            note=sending.note,
+        )
+        outcome = self._run(sent if cut_off is None else asyncio.wait_for(sent, cut_off), of=client)
+        return sending.told(outcome).value()
 
     def _data(self, method: Method, endpoint: str, **options: Any) -> Any:
         return self.request(request_of(method, endpoint, options)).result

@@ -118,6 +118,15 @@ def check_storage(output_path: str | None) -> None:
         raise InvalidRequestError(message=message, field="output_path") from None
 
 
+def checked_sink(output_path: str) -> OutputFile:
+    """Return the sink for an ``output_path``, whose storage is known; blocks.
+
+    :raises InvalidRequestError: as :func:`check_storage` and :func:`sink_for`
+    """
+    check_storage(output_path)
+    return OutputFile(output_path)
+
+
 def _plain_file(path: str) -> str:
     """Return the path of a file on a disk without links: a rename would replace a link, not what it leads to.
 

@@ -9,14 +9,14 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
 from typing_extensions import ParamSpec
 
 from airflow_mirrordb.client import forking
 from airflow_mirrordb.client.event_loops import being_closed
-from airflow_mirrordb.hooks.signals import Signals, in_main_thread
+from airflow_mirrordb.hooks.signals import Signals
 from airflow_mirrordb.hooks.threads import ThreadCall
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ T = TypeVar("T")
 Stop = Callable[[], Awaitable[None]]
 
 LONGEST_END = 5.0  # seconds; what is ended does hardly anything more
+LONGEST_WAIT = 1.0  #: seconds for which the loop waits at a time, see :class:`Signals`
 
 
 @dataclass(slots=True)
@@ -53,7 +54,7 @@ class Outcome(Generic[T]):
                 raise self.interruption
             if self.error is not None:
                 raise self.error
-            return cast("T", self.result)
+            return self.result  # type: ignore[return-value]  # it ended, so this is a T
         finally:
             del self  # it would keep what the exception's traceback keeps
 
@@ -81,6 +82,7 @@ class LoopRunner:
         self._is_closed = False
         self._generation = forking.generation
         self._thrown: BaseException | None = None
+        self._end_of_wait: asyncio.TimerHandle | None = None
         self._to_end: list[Stop] = []
         self.is_clean = True
         """Whether nothing is left on the loop that did not end when it was told to."""
@@ -104,7 +106,7 @@ class LoopRunner:
         :param longest_end: seconds that it has to end then; five by default
         :raises RuntimeError: if called inside an event loop, in a forked process, or when the loop is closed
         """
-        if self.is_inherited:
+        if self._generation != forking.generation:
             work.close()
             raise RuntimeError("this event loop belongs to the process that forked this one")
         if self._is_closed:
@@ -139,7 +141,6 @@ class LoopRunner:
             self.run(end()).value()
         finally:
             with self._turn:
-                self._signals.close()
                 self._is_closed = True
                 self._loop.close()
             for call in list(self._calls):
@@ -161,12 +162,12 @@ class LoopRunner:
     ) -> None:
         """Run a coroutine, and what ends it where it has to end, and fill the outcome."""
         try:
-            self._signals.hold()
+            is_of_main_thread = self._signals.hold()
         except BaseException as interruption:  # noqa: BLE001  # the outcome has it
             work.close()
             outcome.note_interruption(interruption)
             return
-        call = ThreadCall(work, is_of_main_thread=in_main_thread())
+        call = ThreadCall(work, is_of_main_thread=is_of_main_thread)
         self._calls.append(call)  # first: whoever stops running the loop looks there for the next one
         try:
             while True:
@@ -174,7 +175,7 @@ class LoopRunner:
                     self._advance(call)
                     if self._signals.held:
                         self._let_another_go_on()  # a handler may take long, or wait for another thread
-                    self._signals.replay()
+                        self._signals.replay()
                 except BaseException as interruption:  # noqa: BLE001  # the outcome has it
                     outcome.note_interruption(interruption)
                     call.end(partial(self._end, call, stop, longest_end), longest_end)
@@ -202,12 +203,19 @@ class LoopRunner:
                 call.leave()
                 return
             call.begin(self._create)
+            if self._end_of_wait is None:
+                self._end_wait()
             self._loop.run_forever()
-            self._throw()
+            if self._thrown is not None:
+                self._throw(self._thrown)
         finally:
             self._turn.release()
             if len(self._calls) > 1:
                 self._wake_those_done()
+
+    def _end_wait(self) -> None:
+        """Let the loop go on after a second at most, for as long as it is used."""
+        self._end_of_wait = self._loop.call_later(LONGEST_WAIT, self._end_wait) if self._calls else None
 
     def _wait(self, call: ThreadCall) -> None:
         """Wait until a call is done, or the loop is free, or signals are held for this thread."""
@@ -261,19 +269,19 @@ class LoopRunner:
         del outcome  # as in run()
 
     def _create(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        async def begun() -> T:
-            try:
-                while self._to_end:
-                    await self._to_end.pop()()
-                return await work
-            finally:
-                try:
-                    self._stop()
-                except BaseException:  # what another thread raises may strike just there
-                    self._stop()
-                    raise
+        return asyncio.Task(self._begun(work), loop=self._loop)
 
-        return self._loop.create_task(begun())
+    async def _begun(self, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            while self._to_end:
+                await self._to_end.pop()()
+            return await work
+        finally:
+            try:
+                self._stop()
+            except BaseException:  # what another thread raises may strike just there
+                self._stop()
+                raise
 
     def _stop(self) -> None:
         """Let whoever runs the loop see that a call is done."""
@@ -318,10 +326,9 @@ class LoopRunner:
             self._thrown = error
             loop.stop()
 
-    def _throw(self) -> None:
-        if self._thrown is not None:
-            error, self._thrown = self._thrown, None
-            raise error
+    def _throw(self, error: BaseException) -> None:
+        self._thrown = None
+        raise error
 
 
 _runners: WeakSet[LoopRunner] = WeakSet()

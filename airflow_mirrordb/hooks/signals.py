@@ -10,10 +10,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from functools import wraps
 from importlib import import_module
 from typing import Any, TypeVar
@@ -66,9 +64,8 @@ class Signals:
     Only handlers that are Python functions are replaced, and only meanwhile. Whichever method a handler
     interrupts may be called again: no signal is lost.
 
-    Python calls a handler between two steps of its own. A signal that comes right before the loop begins to
-    wait would have to wait for the next event as well, were it not for the socket that it writes to
-    (:func:`signal.set_wakeup_fd`).
+    Python calls a handler between two steps of its own. One of a signal that comes right before the loop
+    begins to wait has to wait for the next event as well, so the loop must not wait for long at a time.
 
     :param loop: which is stopped by a signal
     :param wake: is called by a signal as well; wakes the main thread, where it waits for the loop of another
@@ -76,11 +73,6 @@ class Signals:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, wake: Callable[[], object]) -> None:
         self._loop, self._wake = loop, wake
-        self._awakened, self._waker = socket.socketpair()
-        self._awakened.setblocking(False)
-        self._waker.setblocking(False)
-        self._waker_descriptor, self._former_waker = self._waker.fileno(), -1
-        loop.add_reader(self._awakened, self._drain)
         self._holds = self._replaced = False
         self.held: list[int] = []
         """Numbers of those that wait for :meth:`replay`."""
@@ -90,29 +82,34 @@ class Signals:
         self._replacement = self._receive  # one object, by which it is known again
         _all.add(self)
 
-    def hold(self) -> None:
-        """Hold signals back from now on; a second call sees to handlers that were set since the first."""
-        if threading.get_ident() != _main_thread:
-            return
-        self._replace()
-        while not self._replaced:  # a handler came meanwhile, and the end of its own call put all back
-            self._replace()
+    def hold(self) -> bool:
+        """Hold signals back from now on; a second call sees to handlers that were set since the first.
 
-    def _replace(self) -> None:
-        is_first, self._holds, self._replaced = not self._replaced, True, True
-        if is_first:  # from here on release() puts back what a signal may interrupt
-            self._former_waker = signal.set_wakeup_fd(self._waker_descriptor, warn_on_full_buffer=False)
-        found = list(map(_handler_of, NUMBERS))
-        if found != self._found:  # each call comes here, and hardly any meets others than the one before
-            mine = {
-                number: handler
-                for number, handler in zip(NUMBERS, found, strict=True)
-                if handler is not self._replacement and callable(handler)
-            }
-            self._handlers.update(mine)
-            self._found, self._to_replace = found, list(mine)
-        for number in self._to_replace:
-            _set_handler(number, self._replacement)
+        :return: whether the caller is in the main thread; else there is nothing to hold back
+        """
+        if threading.get_ident() != _main_thread:
+            return False
+        while True:
+            self._holds = self._replaced = (
+                True  # from here on release() puts back what a signal may interrupt
+            )
+            found = list(map(_handler_of, NUMBERS))
+            if found != self._found:  # each call comes here, and hardly any meets others than the one before
+                self._find_mine(found)
+            for number in self._to_replace:
+                _set_handler(number, self._replacement)
+            if self._replaced:
+                return True
+            # a handler came meanwhile, and the end of its own call put all back
+
+    def _find_mine(self, found: list[Any]) -> None:
+        mine = {
+            number: handler
+            for number, handler in zip(NUMBERS, found, strict=True)
+            if handler is not self._replacement and callable(handler)
+        }
+        self._handlers.update(mine)
+        self._found, self._to_replace = found, list(mine)
 
     def replay(self) -> None:
         """Send each signal that is held once more, to whoever handles it now, and hold on.
@@ -165,26 +162,12 @@ class Signals:
         for number, handler in self._handlers.items():
             if _handler_of(number) is self._replacement:
                 _set_handler(number, handler)
-        if (waker := signal.set_wakeup_fd(self._former_waker)) not in (self._waker_descriptor, -1):
-            signal.set_wakeup_fd(waker)  # somebody set another one meanwhile
         self._replaced = False
-
-    def close(self) -> None:
-        """Close the socket that wakes the loop, which is closed next; a second call does nothing."""
-        if self._awakened.fileno() < 0:
-            return
-        self._loop.remove_reader(self._awakened)
-        self._awakened.close()
-        self._waker.close()
 
     def forget(self) -> None:
         """Put the handlers back; what is held was sent to the parent of this process."""
         self.held.clear()
         self.release()
-
-    def _drain(self) -> None:
-        with suppress(BlockingIOError):
-            self._awakened.recv(4096)
 
     def _receive(self, number: int, frame: Any) -> None:
         if self._holds:
