@@ -44,6 +44,7 @@ from tests.integration.test_sensor import scheduler  # noqa: F401  # and another
 from tests.integration.test_slow_stores import hanging_store  # noqa: F401  # another one
 from tests.integration.test_stored_triggers import fired  # noqa: F401  # and another one
 from tests.integration.test_task_decorator import connected, dag  # noqa: F401  # two more
+from tests.integration.test_tls_files import naming  # noqa: F401  # a fixture
 from tests.integration.test_tokens import token_server  # noqa: F401  # and one more
 from tests.integration.test_unsent import busy  # noqa: F401  # and another one
 from tests.support.seams import SEAMS, place_of

@@ -78,11 +78,12 @@ async def test_tls_at_a_port_that_speaks_plain_http(answering: Answering, config
 
 @pytest.fixture
 def files(authority: trustme.CA, tmp_path: Path) -> dict[str, str]:
-    """A certificate, its key, that key with a passphrase, the key of another one, and a text."""
+    """A certificate behind that of its authority and alone, its key, that with a passphrase, others."""
     issued, other = (authority.issue_cert(f"{name}.example") for name in ("client", "other"))
     private = load_pem_private_key(issued.private_key_pem.bytes(), None)
     encryption = BestAvailableEncryption(b"passphrase")
     texts = {
+        "chain": authority.cert_pem.bytes() + issued.cert_chain_pems[0].bytes(),
         "cert": issued.cert_chain_pems[0].bytes(),
         "key": issued.private_key_pem.bytes(),
         "locked": private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption),
@@ -104,7 +105,8 @@ def files(authority: trustme.CA, tmp_path: Path) -> dict[str, str]:
         ("cert", "text", "client_key", "'{text}' holds no private key in PEM format"),
         ("text", "key", "client_cert", "'{text}' holds no certificate in PEM format"),
         ("cert", "other", "client_key", "the key in '{other}' is not that of the certificate"),
-        ("cert", "locked", "client_key_passphrase", "it does not open the key in '{locked}'"),
+        ("cert", "locked", "client_key_passphrase", "it is not set, and is needed for the key in '{locked}'"),
+        ("chain", "key", "client_key", "the key in '{key}' is not that of the first certificate"),
     ],
 )
 async def test_the_file_of_a_client_certificate_that_is_wrong(

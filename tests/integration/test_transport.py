@@ -29,7 +29,7 @@ from airflow_mirrordb.client import (
     TransportError,
 )
 from airflow_mirrordb.client.wire.failures import own_error
-from airflow_mirrordb.client.wire.tls import tls_context
+from airflow_mirrordb.client.wire.tls.certificates import certificates
 from tests.support.clocks import TIMEOUT, loop_time
 
 if TYPE_CHECKING:
@@ -124,12 +124,12 @@ async def test_the_authorities_are_those_of_certifi(
         for where, trusted in ((certifi.where(), False), (ca_file, True)):
             monkeypatch.setattr(certifi, "where", lambda where=where: where)
             monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file" if trusted else ca_file)
-            tls_context.cache_clear()
+            certificates.cache_clear()
             async with GenericMirrorDB(config_for(backend.base_url)) as client:
                 outcome = await client.call("read_function", method_name="read", endpoint="api/users")
             assert outcome == {"response": {}} if trusted else outcome["error"]["type"] == "TLSError"
     finally:
-        tls_context.cache_clear()
+        certificates.cache_clear()
 
 
 async def test_certificates_that_nobody_checks_are_warned_of_each_time(

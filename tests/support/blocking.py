@@ -46,7 +46,7 @@ def refused() -> Iterator[None]:
     )
     for name, function in guard.functions.items():
         # Authorities and certificates are read once for each setting in a process, which takes 20 ms.
-        function.can_block_in("client/wire/tls.py", "tls_context")
+        function.can_block_in("client/wire/tls/certificates.py", "certificates")
         # Where records go is the matter of who runs the loop: a triggerer's go into a queue. Airflow 2 shows
         # them with the line of the source that they come from.
         function.can_block_in("logging/__init__.py", "handle")

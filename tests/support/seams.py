@@ -217,6 +217,7 @@ SEAMS = {
         "successes that are cut off": "_without_answer",
     },
     "airflow_mirrordb.client.wire.aiohttp.private": {
+        "connections of certificates before": "Connector.open_with",
         "framing": "Handler._end",
         "names that hang": "Resolver",
         "answers nobody asked for": "Connector._get",
@@ -248,9 +249,13 @@ SEAMS = {
         "refusals of a proxy that pass": "RETRY_STATUSES",
     },
     "airflow_mirrordb.client.wire.pool": {
-        "TLS context": "tls_context",
+        "certificates that changed": "Connections._notice_changes",
+        "TLS context": "certificates",
         "TLS settings of the token endpoint": "tls_servers",
         "credentials of a proxy": "proxy_headers",
+    },
+    "airflow_mirrordb.client.wire.tls.certificates": {
+        "certificates that are half written": "Certificates.refresh",
     },
     "airflow_mirrordb.client.wire.transport": {
         "storages that do not answer": "_blame_storage",

@@ -17,7 +17,9 @@ from airflow_mirrordb.client.messages.request import WireRequest
 from airflow_mirrordb.client.messages.request_target import base_of
 from airflow_mirrordb.client.wire.aiohttp.heads import opener_to
 from airflow_mirrordb.client.wire.aiohttp.private import Connector, Opener
-from airflow_mirrordb.client.wire.tls import tls_context, tls_servers
+from airflow_mirrordb.client.wire.threads import in_thread
+from airflow_mirrordb.client.wire.tls.certificates import Certificates, certificates
+from airflow_mirrordb.client.wire.tls.contexts import tls_servers, tls_settings
 
 #: A write that must not be repeated never goes out on a connection that idled longer, in seconds:
 #: the server may have closed it, and then nobody knows whether it took the request.
@@ -47,6 +49,9 @@ class Connections:
     The TLS settings hold for every server that is spoken to over TLS: the backend, the token endpoint and
     the proxy. Each of them is shown the client's certificate if it asks for one (RFC 8705, section 2).
 
+    Their files are looked at before a connection is opened. When they changed, no connection of before gets
+    another request; a request that is on its way there ends as it would.
+
     :param config: whose ``base_url``, ``oauth_url``, ``verify``, ``client_cert`` and ``proxy`` apply
     :raises ConfigError: if a certificate or key cannot be read
     """
@@ -55,14 +60,11 @@ class Connections:
         self._proxy = URL(config.proxy.get_secret_value()).with_user(None) if config.proxy else None
         self._proxy_headers = proxy_headers(config)
         self._tls: ssl.SSLContext | bool = True
+        self._certificates: Certificates | None = None
+        self._refresh: asyncio.Task[None] | None = None
         if tls_servers(config):
-            passphrase = config.client_key_passphrase
-            self._tls = tls_context(
-                verify=config.verify,
-                client_cert=config.client_cert,
-                client_key=config.client_key,
-                passphrase=passphrase.get_secret_value() if passphrase else None,
-            )
+            found = certificates(**tls_settings(config))
+            self._tls, self._certificates = found.context, found if found.may_change else None
         self._pools: dict[float, Connector] = {}
         self._openers: dict[URL, Opener] = {}
 
@@ -71,7 +73,8 @@ class Connections:
         idle_limit = IDLE_LIMIT if request.repeatable else IDLE_LIMIT_FOR_WRITES
         pool = self._pools.get(idle_limit)
         if pool is None:
-            pool = Connector(ssl=self._tls, limit=0, keepalive_timeout=idle_limit)
+            before_opening = self._notice_changes if self._certificates else None
+            pool = Connector(before_opening, ssl=self._tls, limit=0, keepalive_timeout=idle_limit)
             self._pools[idle_limit] = pool
         opener = self._openers.get(request.origin)
         if opener is None:
@@ -80,6 +83,20 @@ class Connections:
             opener = opener_to(request.origin, self._proxy, compression.ACCEPTED, self._proxy_headers)
             self._openers[request.origin] = opener
         return pool, opener
+
+    async def _notice_changes(self) -> None:
+        """Use the files of certificates as they are now; one look serves all who open a connection."""
+        assert self._certificates is not None  # noqa: S101  # else it is not called
+        if self._refresh is None or self._refresh.done():
+            # in a context of its own: it outlives the task that happens to be the first
+            task = in_thread(self._certificates.refresh)
+            self._refresh = Context().run(asyncio.get_running_loop().create_task, task)
+        await asyncio.shield(self._refresh)
+        self._certificates.tell()
+        if self._tls is not self._certificates.context:
+            self._tls = self._certificates.context
+            for pool in self._pools.values():
+                pool.open_with(self._tls)
 
     def interrupted_step(self) -> str:
         """Return in which step of connecting the current task was interrupted, as the end of a message."""
@@ -149,7 +166,7 @@ def share_connections(config: MirrorDBConfig) -> SharedConnections:
 
     :raises ConfigError: if a certificate or key cannot be read
     """
-    tls = (config.verify, config.client_cert, config.client_key, config.client_key_passphrase)
+    tls = tls_settings(config).values()
     key = (base_of(config.base_url)[0], bool(tls_servers(config)), *tls, config.proxy)
     of_loop = _shared.here()
     if key not in of_loop:

@@ -43,7 +43,7 @@ from airflow_mirrordb.client.wire.pool import (
     without_credentials,
 )
 from airflow_mirrordb.client.wire.sending import Sending
-from airflow_mirrordb.client.wire.tls import tls_servers
+from airflow_mirrordb.client.wire.tls.contexts import tls_servers
 
 log = logging.getLogger(__name__)
 

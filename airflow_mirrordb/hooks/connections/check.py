@@ -29,6 +29,7 @@ from airflow_mirrordb.client.messages.answer_errors import REDIRECTS
 from airflow_mirrordb.client.messages.request import MirrorDBRequest
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
 from airflow_mirrordb.client.wire.threads import in_thread
+from airflow_mirrordb.client.wire.tls.contexts import tls_context, tls_servers, tls_settings
 
 TEST_TIMEOUT = 9.0  # seconds, ten with what comes around it; somebody is looking at the button
 LEAST_PROBE = 1.0  # seconds of them that are for the backend, however long the look-up takes
@@ -58,6 +59,10 @@ _MEANINGS: dict[type[MirrorDBError], str] = {
 _TOO_LARGE = (
     "Reached, key not checked: the answer of Test endpoint is larger than Largest answer ({most:,} bytes)."
     " Set Test endpoint to one item, or raise that."
+)
+_NOT_READ = (
+    "Not asked: Verify certificate, Client certificate and Client key are files that were not read within"
+    " {seconds:g} s. Check the disk that they are on."
 )
 _ELSEWHERE = (
     "Reached, key not checked: Test endpoint leads elsewhere. Check Test endpoint, Trailing slash, and Host."
@@ -92,6 +97,7 @@ async def check_connection(look_up: Callable[[], MirrorDBConfig]) -> tuple[bool,
     except MirrorDBError as error:
         return False, str(error)
     try:
+        await _check_certificates(config, end - loop.time())
         left = max(math.floor(10 * (end - loop.time())), 1) / 10
         quick = config.changed({"timeout": min(config.timeout, left)})
         async with GenericMirrorDB(quick) as client:
@@ -102,6 +108,18 @@ async def check_connection(look_up: Callable[[], MirrorDBConfig]) -> tuple[bool,
         return False, f"Not allowed: the test endpoint is none of Allowed endpoints. ({_facts(error)})"
     except MirrorDBError as error:
         return False, f"{_meaning(error, config)} ({_facts(error)})"
+
+
+async def _check_certificates(config: MirrorDBConfig, seconds: float) -> None:
+    """Read the files of certificates as they are now: requests would go on with what was read before.
+
+    :raises ConfigError: if one cannot be used, or read in time
+    """
+    if tls_servers(config):
+        try:
+            await asyncio.wait_for(in_thread(tls_context, **tls_settings(config)), seconds)
+        except asyncio.TimeoutError:
+            raise ConfigError(message=_NOT_READ.format(seconds=TEST_TIMEOUT), field="verify") from None
 
 
 async def _ask(client: GenericMirrorDB, config: MirrorDBConfig) -> tuple[bool, str]:

@@ -14,7 +14,7 @@ from airflow_mirrordb.client.auth import redaction
 from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.jobs import polls
 from airflow_mirrordb.client.messages import response
-from airflow_mirrordb.client.wire.tls import tls_context
+from airflow_mirrordb.client.wire.tls.certificates import Certificates, certificates
 from airflow_mirrordb.hooks.connections.lookup import ConnectionLookUp
 from tests.integration import (
     test_files_elsewhere as files,
@@ -23,10 +23,11 @@ from tests.integration import (
     test_secrets_forms as forms,
     test_sensor_states as states,
     test_signatures as signatures,
+    test_tls_files as tls_files,
     test_tokens as token_answers,
     test_transport as tls,
 )
-from tests.support.guards import ANYTHING, NEVER, Guard, nothing, unchanged
+from tests.support.guards import ANYTHING, NEVER, Guard, nothing, nothing_to_await, unchanged
 from tests.unit import (
     test_config as settings,
     test_full_response as full,
@@ -37,20 +38,25 @@ FAILED = polls._failed
 DEFAULT_CONTEXT = ssl.create_default_context
 
 
-def tls_without(**changes: Any) -> Callable[..., ssl.SSLContext]:
-    real = tls_context
+def tls_without(**changes: Any) -> Callable[..., Certificates]:
+    real = certificates
 
-    def lax(**settings: Any) -> ssl.SSLContext:
-        context = real.__wrapped__(**settings)
+    def lax(**settings: Any) -> Certificates:
+        found: Certificates = real.__wrapped__(**settings)
+        context = found.context
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             for name, value in changes.items():
                 setattr(context, name, value)
         if "minimum_version" in changes:
             context.set_ciphers("ALL:@SECLEVEL=0")
-        return context
+        return found
 
     return lax
+
+
+def read_at_once(self: Certificates) -> None:
+    self.context = self._read()
 
 
 def system_authorities(**_settings: Any) -> ssl.SSLContext:
@@ -138,6 +144,20 @@ GUARDS: dict[str, Guard] = {
     "certifi": Guard(
         without=system_authorities,
         check=tls.test_the_authorities_are_those_of_certifi,
+    ),
+    "certificates that changed": Guard(
+        without=nothing_to_await,
+        check=tls_files.test_a_renewed_certificate_is_shown_by_the_next_connection,
+        arguments={"way": "in place", "shared": False},
+    ),
+    "certificates that are half written": Guard(
+        without=read_at_once,
+        check=tls_files.test_half_a_pair_changes_nothing,
+        arguments={"half": tls_files.no_key, "words": ""},
+    ),
+    "connections of certificates before": Guard(
+        without=lambda connector, context: setattr(connector, "_ssl", context),
+        check=tls_files.test_idle_connections_of_before_are_closed,
     ),
     "TLS settings of the token endpoint": Guard(
         without=lambda config: config.base_url.startswith("https:"),

@@ -25,11 +25,13 @@ from airflow_mirrordb.client.wire.aiohttp.private import (
 #: What aiohttp has to call or to read of a connector, or ours changes nothing.
 _USED_OF_A_CONNECTOR = (
     "_acquired",
+    "_conns",
     "_create_connection",
     "_factory",
     "_get",
     "_loop",
     "_resolve_host",
+    "_ssl",
     "_start_tls_connection",
     "_wrap_create_connection",
 )

@@ -10,7 +10,7 @@ import asyncio
 import functools
 import math
 import ssl
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
@@ -71,12 +71,15 @@ class Connector(aiohttp.TCPConnector):
     """Makes connections, and gives none again that has ended, or on which something came unasked.
 
     aiohttp would take that for the answer to the next request.
+
+    :param before_opening: awaited before a connection is opened; may call :meth:`open_with`
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, before_opening: Callable[[], Awaitable[None]] | None = None, **options: Any) -> None:
         # aiodns, where aiohttp finds it, needs no threads
         resolver = Resolver() if aiohttp.DefaultResolver is aiohttp.ThreadedResolver else None
         super().__init__(resolver=resolver, **options)
+        self._before_opening = before_opening
         self._factory: Any = functools.partial(Handler, loop=self._loop)
         self._steps: WeakKeyDictionary[asyncio.Task[Any], str] = WeakKeyDictionary()
         _connectors.add(self)
@@ -85,12 +88,26 @@ class Connector(aiohttp.TCPConnector):
         """Return a connection to where an opener leads, a used one if there is one."""
         return self.connect(opener, [], NO_TIMEOUT)
 
+    def open_with(self, context: ssl.SSLContext) -> None:
+        """Open connections with other TLS settings from now on, and use none of before again."""
+        self._ssl = context
+        for connections in self._conns.values():
+            for protocol, _ in connections:
+                protocol.close()
+        for protocol in self._acquired:
+            if isinstance(protocol, Handler):  # else it stands for one that is being opened
+                protocol.force_close()
+
     def interrupted_step(self) -> str:
         """Return in which step of connecting the current task was interrupted, if it was in one."""
         return self._steps.pop(_current_task(), "")
 
     async def _create_connection(self, *args: Any, **options: Any) -> Any:
         try:
+            if self._before_opening is not None:
+                self._steps[_current_task()] = "the files of its certificates were not read"
+                await self._before_opening()
+            context = self._ssl
             protocol = await super()._create_connection(*args, **options)
         except asyncio.CancelledError:
             raise  # interrupted_step() tells where
@@ -98,6 +115,8 @@ class Connector(aiohttp.TCPConnector):
             self.interrupted_step()
             raise
         self.interrupted_step()
+        if context is not self._ssl:  # they changed during the handshake
+            protocol.force_close()
         return protocol
 
     async def _resolve_host(self, host: str, *args: Any, **options: Any) -> Any:
