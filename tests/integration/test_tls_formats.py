@@ -107,7 +107,7 @@ async def test_another_format_is_refused_with_the_command_that_converts_it(
     with pytest.raises(ConfigError) as caught:
         await GenericMirrorDB(config_for("https://localhost:9", **given)).connect()
     wanted = f"openssl {command.format(shlex.quote(given[field]))}"
-    assert caught.value.field == field
+    assert (caught.value.field, caught.value.retryable) == (field, False)
     assert caught.value.message.startswith(
         f"{field}: '{given[field]}' is {format_}, and PEM is read: convert it by `{wanted}`"
     )

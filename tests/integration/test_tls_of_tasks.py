@@ -29,7 +29,7 @@ from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
 from tests.integration.test_operators import MODES, run
 from tests.integration.test_sensor import scheduler  # noqa: F401  # a fixture
 from tests.support import vault
-from tests.support.client_certificates import InPlace, Linked, asking, name_in, write
+from tests.support.client_certificates import InPlace, Linked, asking, name_in, renew, write
 from tests.support.clocks import loop_time
 
 if TYPE_CHECKING:
@@ -144,6 +144,32 @@ def test_a_trigger_that_waits_for_days_shows_the_renewed_certificate(
     found = scheduler.run(endpoint="api/users", field="shown", equals="two.example", deferrable=True)
     assert found == {"shown": "two.example"}
     assert (next(asked), len(scheduler.deferrals)) == (4, 1)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_task_that_finds_half_a_pair_is_tried_again(
+    backend: Backend,
+    set_connection: SetConnection,
+    authority: trustme.CA,
+    ca_file: str,
+    tmp_path: Path,
+    mode: str,
+) -> None:
+    """Its process has read no pair before: if the files are new, the other half may come; else it fails."""
+    files = InPlace(tmp_path, authority)
+    files.replace("one.example")
+    write(files.cert, files.issue("two.example")[0])
+    set_connection(backend.url, extra={"verify": ca_file, **files.settings})
+    operator = MirrorDBReadOperator(task_id="read", endpoint="api/users", **MODES[mode])
+    with pytest.raises(AirflowFailException):
+        run(operator)
+    renew(files.cert)
+    with pytest.raises(
+        ConfigError, match="; a file changed less than a minute ago, so that a retry may help"
+    ):
+        run(operator)
+    files.replace("two.example")
+    assert run(operator) == {"shown": "two.example"}
 
 
 def test_the_connection_test_reads_the_files_anew(

@@ -9,6 +9,7 @@ import re
 import ssl
 import stat
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
@@ -25,7 +26,10 @@ log = logging.getLogger(__name__)
 _OF_A_FOLDER = re.compile(r"[0-9a-f]{8}\.r?\d+")
 #: How often files are read that somebody writes just then.
 _READS = 3
+#: For how long after it was written a file may not be whole, or its other half not there, in seconds.
+RECENT = 60.0
 _READ_AGAIN = "TLS: {} changed on disk, and new connections use what is there now"
+_MAY_BE_HALF = "; a file changed less than a minute ago, so that a retry may help"
 _KEPT = "{}; it changed on disk, and connections use what was read before until it can be used"
 
 #: What tells whether files are still the same.
@@ -40,7 +44,8 @@ class Certificates:
 
     :param verify: as the extra; files of certifi are read once
     :param passphrase: of the key
-    :raises ConfigError: if a file cannot be used; names the setting
+    :raises ConfigError: if a file cannot be used; names the setting. It is ``retryable`` if one was written
+        within the last :data:`RECENT` seconds, and may not be whole
     """
 
     def __init__(
@@ -54,7 +59,8 @@ class Certificates:
         self._read = functools.partial(
             tls_context, verify=verify, client_cert=client_cert, client_key=client_key, passphrase=passphrase
         )
-        self._paths = [path for path in (verify, client_cert, client_key) if isinstance(path, str)]
+        named = {"verify": verify, "client_cert": client_cert, "client_key": client_key}
+        self._paths = {name: path for name, path in named.items() if isinstance(path, str)}
         self._turn = threading.Lock()
         self._failure = ""  # why what is there now cannot be used, if that was told
         self._news: deque[tuple[int, str]] = deque()
@@ -94,20 +100,32 @@ class Certificates:
                 log.log(*self._news.popleft())
 
     def _first_read(self) -> tuple[_States, ssl.SSLContext]:
-        for _ in range(_READS - 1):
+        reads = 0
+        while True:
             states = self._look()
+            reads += 1
             try:
                 return states, self._read()
-            except ConfigError:
-                if self._look() == states:
-                    raise
-        return self._look(), self._read()
+            except ConfigError as error:
+                if reads < _READS and self._look() != states:
+                    continue
+                if error.retryable and self._is_recent(error.field):
+                    error.message += _MAY_BE_HALF
+                else:
+                    error.retryable = False
+                raise
 
     def _look(self) -> _States:
-        return tuple(_state(path) for path in self._paths)
+        return tuple(_state(path) for path in self._paths.values())
+
+    def _is_recent(self, field: str) -> bool:
+        """Whether a file was just written that the fault of a setting may come from."""
+        of_authorities = field == "verify"
+        mine = (path for name, path in self._paths.items() if (name == "verify") == of_authorities)
+        return any(_is_recent(path) for path in mine)
 
     def _changed(self, states: _States) -> str:
-        known = zip(self._paths, states, self._states, strict=True)
+        known = zip(self._paths.values(), states, self._states, strict=True)
         return " and ".join(repr(path) for path, now, before in known if now != before)
 
 
@@ -121,6 +139,13 @@ def _state(path: str) -> object:
         return tuple(sorted(_states_in(path))) if stat.S_ISDIR(found.st_mode) else _numbers(found)
     except OSError as error:
         return error.errno
+
+
+def _is_recent(path: str) -> bool:
+    try:
+        return os.stat(path).st_mtime > time.time() - RECENT  # noqa: PTH116
+    except OSError:
+        return False
 
 
 def _states_in(folder: str) -> Iterator[tuple[str, _States]]:

@@ -43,8 +43,8 @@ def fault_of_certificate(
 ) -> ConfigError:
     """Return which file of a client's certificate is at fault, and why.
 
-    OpenSSL says for most of them ``PEM lib``. The labels are those of RFC 7468, sections 5, 10 and 11, and
-    the older ones of OpenSSL.
+    It is ``retryable`` if the file may only be half written. OpenSSL says for most of them ``PEM lib``. The
+    labels are those of RFC 7468, sections 5, 10 and 11, and the older ones of OpenSSL.
     """
     texts = dict[Field, bytes]()
     paths: dict[Field, str] = {"client_cert": client_cert, "client_key": client_key or client_cert}
@@ -56,13 +56,15 @@ def fault_of_certificate(
             return _fault(name, f"{path!r} cannot be read here: {reason}")
     own: Field = "client_key" if client_key else "client_cert"
     if b"-----BEGIN CERTIFICATE-----" not in texts["client_cert"]:
-        is_other = _is_in_other_format("client_cert", client_cert, texts["client_cert"])
-        return _fault("client_cert", is_other or f"{client_cert!r} holds no certificate in PEM format")
+        return _in_other_format("client_cert", client_cert, texts["client_cert"]) or _fault(
+            "client_cert", f"{client_cert!r} holds no certificate in PEM format"
+        )
     key_file, key = paths["client_key"], texts["client_key"]
     if b"PRIVATE KEY-----" not in key:
         mend = "" if client_key else ": add it to the file, or set client_key"
-        is_other = _is_in_other_format(own, key_file, key)
-        return _fault(own, is_other or f"{key_file!r} holds no private key in PEM format{mend}")
+        return _in_other_format(own, key_file, key) or _fault(
+            own, f"{key_file!r} holds no private key in PEM format{mend}"
+        )
     if "KEY_VALUES_MISMATCH" in str(error):
         first = "the first certificate" if texts["client_cert"].count(b"-----BEGIN CERT") > 1 else ""
         return _fault("client_key", f"the key in {key_file!r} is not that of {first or 'the certificate'}")
@@ -73,29 +75,30 @@ def fault_of_certificate(
 
 
 def fault_of_authorities(error: Exception, verify: str) -> ConfigError:
-    """Return what is wrong with a file or folder of authorities."""
+    """Return what is wrong with a file or folder of authorities; it is ``retryable`` as the other one."""
     try:
         content = Path(verify).read_bytes()
     except (OSError, ValueError):
         content = b""
-    is_other = _is_in_other_format("verify", verify, content)
-    otherwise = f"{verify!r} is neither true, false nor a readable CA file or folder: {error}"
-    return _fault("verify", is_other or otherwise)
+    return _in_other_format("verify", verify, content) or _fault(
+        "verify", f"{verify!r} is neither true, false nor a readable CA file or folder: {error}"
+    )
 
 
-def _is_in_other_format(field: Field, path: str, content: bytes) -> str:
-    """Return what is said of a file that another format has to be made of; nothing if it is none such."""
+def _in_other_format(field: Field, path: str, content: bytes) -> ConfigError | None:
+    """Return the error for a file that another format has to be made of; None if it is none such."""
     kind = kind_of(content)
     command = _COMMANDS.get((field, kind)) if kind else None
     if command is None:
-        return ""
+        return None
     name = "a PKCS #12 file" if kind == "PKCS #12" else f"a {kind} in DER format"
     legacy = " (add -legacy if OpenSSL 3 knows no algorithm of it)" if kind == "PKCS #12" else ""
     made = command.partition(" -out ")[2].split()[0]
-    return (
+    reason = (
         f"{path!r} is {name}, and PEM is read: convert it by"
         f" `{command.format(file=shlex.quote(path))}`{legacy}, and set {field} to the path of {made}"
     )
+    return _fault(field, reason, retryable=False)
 
 
 def kind_of(content: bytes) -> Kind | None:
@@ -107,5 +110,5 @@ def kind_of(content: bytes) -> Kind | None:
     return next(found, None)
 
 
-def _fault(field: str, reason: str) -> ConfigError:
-    return ConfigError(message=f"{field}: {reason}", field=field)
+def _fault(field: str, reason: str, *, retryable: bool = True) -> ConfigError:
+    return ConfigError(message=f"{field}: {reason}", field=field, retryable=retryable)
