@@ -47,8 +47,8 @@ AIRFLOWS = {
         pythons=("3.10", "3.11", "3.12"), pins=("fastapi<0.118", "universal-pathlib<0.3", "wtforms>=3.1")
     ),
     "3.1": Airflow(pythons=("3.10", "3.11", "3.12", "3.13")),
-    "3.2": Airflow(pythons=("3.10", "3.11", "3.12", "3.13"), pins=("svcs<26", "fastapi<0.138")),
-    "3.3": Airflow(pythons=("3.10", "3.11", "3.12", "3.13")),
+    "3.2": Airflow(pythons=("3.10", "3.11", "3.12", "3.13", "3.14"), pins=("svcs<26", "fastapi<0.138")),
+    "3.3": Airflow(pythons=("3.10", "3.11", "3.12", "3.13", "3.14")),
 }
 #: What the tests import beside the package, by the name of its group of dependencies.
 TOOLS = ("--group", f"{CHECKOUT / 'pyproject.toml'}:tests")

@@ -129,7 +129,7 @@ class LoopRunner:
         """End what still runs on the loop, as the connections that its clients share, and close it."""
 
         async def end() -> None:
-            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            tasks = _tasks_of(self._loop) - {asyncio.current_task()}
             if others := {call.task for call in list(self._calls) if call.task in tasks}:
                 await asyncio.wait(others, timeout=LONGEST_END)  # they end: what they use was closed before
             for task in tasks:
@@ -372,6 +372,19 @@ def _close_idle() -> None:
 
 
 atexit.register(_close_idle)
+
+
+def _tasks_of(loop: asyncio.AbstractEventLoop) -> set[asyncio.Task[Any]]:
+    """Return the tasks of the event loop that runs in this thread, whichever thread has begun them.
+
+    Of the loop that runs where it is asked, ``all_tasks()`` of Python 3.14 knows only the tasks that this
+    thread has begun (``Modules/_asynciomodule.c``).
+    """
+    try:
+        asyncio._set_running_loop(None)  # noqa: SLF001  # of any other loop it knows all tasks
+        return asyncio.all_tasks(loop)
+    finally:
+        asyncio._set_running_loop(loop)  # noqa: SLF001
 
 
 def in_event_loop() -> bool:

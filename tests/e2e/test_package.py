@@ -140,7 +140,7 @@ def test_metadata(metadata: PathDistribution) -> None:
     assert facts["Name"] == get_provider_info()["package-name"] == "airflow-mirrordb"
     assert facts["Version"] == airflow_mirrordb.__version__
     assert facts["License-Expression"] == "Apache-2.0"
-    assert facts["Requires-Python"] == "<3.14,>=3.10"
+    assert facts["Requires-Python"] == "<3.15,>=3.10"
     assert facts["Description-Content-Type"] == "text/markdown"
     assert {
         "Framework :: Apache Airflow",
@@ -150,6 +150,7 @@ def test_metadata(metadata: PathDistribution) -> None:
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
         "Programming Language :: Python :: 3.13",
+        "Programming Language :: Python :: 3.14",
         "Typing :: Typed",
     } <= set(facts.get_all("Classifier") or [])
     assert list(metadata.entry_points) == [

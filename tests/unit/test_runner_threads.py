@@ -222,6 +222,24 @@ def test_whoever_closes_the_loop_lets_the_others_go(monkeypatch: pytest.MonkeyPa
         runner.run(switch.wait())
 
 
+def test_whoever_closes_the_loop_ends_what_other_threads_left_on_it() -> None:
+    """As the connections of a hook that was used in a thread.
+
+    ``asyncio.all_tasks()`` returns the tasks "run by the loop" (Python's documentation of asyncio tasks);
+    inside the loop that of Python 3.14 leaves out those that another thread has begun.
+    """
+    runner = LoopRunner()
+    others = Others(runner)
+
+    async def leave() -> asyncio.Task[Any]:
+        return asyncio.ensure_future(Hanging()())
+
+    left = others.run(leave()).result(LONG).value()
+    runner.close()
+    others.close()
+    assert left.cancelled()
+
+
 class Strikes:
     """The handler of a signal that another thread sends again and again.
 
