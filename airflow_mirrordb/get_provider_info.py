@@ -103,6 +103,8 @@ def _placeholders() -> dict[str, str]:
         "test_endpoint": "api/users",
         "redirect_hosts": "*.s3.amazonaws.com, files.example.com",
         "key_name": "X-API-Key",
+        "key_prefix": "Token",
+        "auth_statuses": "401, 403",
         "oauth_url": "https://login.example.com/oauth/token",
         "scope": "users.read users.write",
         "retry_statuses": "429, 502, 503, 504",
@@ -171,9 +173,38 @@ def _authentication() -> dict[str, Any]:
                 "null": "default: basic with a login, bearer with only a key, else none",
             },
         ),
+        "key_in": _field(
+            "Place of the key",
+            "Where the key goes; only for api_key. In the query it is in no log, link or stored request."
+            " Default: header.",
+            enum=["header", "query", "cookie", None],
+            values_display={
+                "header": "header: a header of its own",
+                "query": "query: a parameter of the URL",
+                "cookie": "cookie",
+                "null": "default: header",
+            },
+        ),
         "key_name": _field(
-            "Header of the key",
-            "Header that carries the key; only for api_key. Default: X-API-Key.",
+            "Name of the key",
+            "Name of the header, query parameter or cookie that has the key; only for api_key."
+            " Default: the header X-API-Key.",
+        ),
+        "key_prefix": _field(
+            "Prefix of the key",
+            "Text before the key, as Token; a blank is put behind a letter or digit; only for api_key."
+            " Default: none.",
+        ),
+        "secret_headers": _field(
+            "Secret headers",
+            "Further headers that are secrets, for every request, as a JSON object:"
+            ' {"DD-APPLICATION-KEY": "..."}. Default: none.',
+            format="password",
+        ),
+        "auth_statuses": _field(
+            "Statuses of a key that is no longer good",
+            "HTTP statuses by which the backend says so, split by commas: the key is looked up again, and"
+            " the request sent once more. Default: 401.",
         ),
         "oauth_url": _field(
             "Token URL",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
@@ -18,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from airflow_mirrordb.client.auth.settings import AuthenticationSettings, wrong
 from airflow_mirrordb.client.endpoints.paths import decode_endpoint, quote_path, refuse_placeholders
 from airflow_mirrordb.client.endpoints.patterns import METHODS
 from airflow_mirrordb.client.endpoints.registry import EndpointRegistry
@@ -36,48 +35,42 @@ from airflow_mirrordb.client.setting_types import (
     Patterns,
     Proxy,
     SuccessStatuses,
-    TokenUrl,
     Verify,
+    check_sent_text,
 )
 from airflow_mirrordb.client.setting_words import problem_of
+from airflow_mirrordb.client.unicode import HALF_A_PAIR, is_unicode
 from airflow_mirrordb.paths import parse_path
 
-AuthType = Literal["none", "bearer", "api_key", "basic", "oauth2"]
 UpdateMethod = Literal["PUT", "PATCH"]
 QueryMethod = Literal["POST", "QUERY"]
 
 MASK = "***"
 
-HALF_A_PAIR = "it holds half of a surrogate pair, which no encoding can send"
 MAX_ENVELOPES = 10
-#: What each kind of authentication sends. Basic credentials need one of two, so they are not here.
-_SENDS = {"bearer": ("api_key",), "api_key": ("api_key",), "oauth2": ("oauth_url", "login", "api_key")}
-#: A token as it is in a header (RFC 6750, section 2.1), or with the name of that.
-_HAS_SCHEME = re.compile(r"\s*(?:authorization\s*:\s*)?bearer\s", re.IGNORECASE)
-#: Settings that say something of one kind of authentication alone.
-_OF_ONE_KIND = {"oauth_url": "oauth2", "scope": "oauth2", "key_name": "api_key"}
-
-
-def is_unicode(text: str) -> bool:
-    """Whether text can be encoded, as UTF-8 for instance."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 #: Settings whose value is in no message: it is a secret, or may hold one.
 _UNSEEN = frozenset(
-    {"api_key", "base_url", "client_key_passphrase", "headers", "login", "oauth_url", "proxy"}
+    {
+        "api_key",
+        "base_url",
+        "client_key_passphrase",
+        "headers",
+        "login",
+        "oauth_url",
+        "proxy",
+        "secret_headers",
+    }
 )
 
 
-def _wrong(field: str, reason: str) -> ConfigError:
-    return ConfigError(message=f"{field}: {reason}", field=field)
+def _stripped(name: str, value: str) -> str:
+    """Return a text without the blanks around it, where they do not count."""
+    if name == "api_key":
+        return value
+    return value.lstrip() if name == "key_prefix" else value.strip()
 
 
-class MirrorDBConfig(BaseModel):
+class MirrorDBConfig(AuthenticationSettings):
     """Everything a client needs to know of a connection. Frozen: a change makes another one.
 
     The form of the values is read leniently: ``None`` and ``""`` stand for the default, numbers and
@@ -95,11 +88,6 @@ class MirrorDBConfig(BaseModel):
 
     base_url: str
     """``http`` or ``https`` URL that every endpoint is relative to; may have a path prefix."""
-    login: str | None = None
-    """User for ``basic`` authentication, client id for ``oauth2``."""
-    api_key: SecretStr | None = None
-    """API key, bearer token, password or client secret."""
-
     endpoints: Patterns = None
     """Patterns of the allowed endpoints; they replace the predefined ``api/{resource}``."""
     trailing_slash: bool = False
@@ -125,15 +113,6 @@ class MirrorDBConfig(BaseModel):
     """Path at which an answer holds its data; an answer with nothing there is data as a whole."""
     error_path: str | None = None
     """Path to what tells of an error in the body of a 2xx; if something is there, it was refused."""
-
-    auth_type: AuthType | None = None
-    """How the key is sent; by default ``basic`` with a login, ``bearer`` with only a key, else ``none``."""
-    key_name: HeaderName = "X-API-Key"
-    """Header that carries the key when ``auth_type`` is ``api_key``."""
-    oauth_url: TokenUrl | None = None
-    """URL of the authorization server's token endpoint, for ``oauth2``."""
-    scope: str | None = None
-    """Scope that is asked for with ``oauth2``; several are separated by spaces."""
 
     max_attempts: Annotated[Integer, Field(ge=1, le=1000)] = 5
     """Requests in all, the first one included."""
@@ -200,23 +179,14 @@ class MirrorDBConfig(BaseModel):
             raise ValueError(f"it is longer than {MAX_URL_LENGTH:,} characters")
         return url
 
-    @field_validator("api_key", "client_key_passphrase", "proxy")
+    @field_validator("client_key_passphrase", "proxy")
     @classmethod
     def _check_secret(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and CONTROL.search(value.get_secret_value()):
-            raise ValueError("it holds a line break or another control character")
-        if value is not None and not is_unicode(value.get_secret_value()):
-            raise ValueError(HALF_A_PAIR)
+        if value is not None:
+            check_sent_text(value.get_secret_value())
         return value
 
-    @field_validator("api_key")
-    @classmethod
-    def _check_key(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().strip():
-            raise ValueError("it is nothing but blanks")
-        return value
-
-    @field_validator("login", "scope", "verify", "client_cert", "client_key")
+    @field_validator("verify", "client_cert", "client_key")
     @classmethod
     def _check_text(cls, value: str | bool | None) -> str | bool | None:
         if isinstance(value, str) and CONTROL.search(value):
@@ -274,41 +244,12 @@ class MirrorDBConfig(BaseModel):
     @model_validator(mode="after")
     def _check_together(self, info: ValidationInfo) -> MirrorDBConfig:
         if self.initial_delay > self.max_delay:
-            raise _wrong("initial_delay", f"it must be at most max_delay ({self.max_delay:g} s)")
+            raise wrong("initial_delay", f"it must be at most max_delay ({self.max_delay:g} s)")
         if self.client_key and not self.client_cert:
-            raise _wrong("client_key", "it needs client_cert as well")
-        if self.auth == "basic" and ":" in (self.login or ""):
-            raise _wrong("login", "a user name of basic authentication has no colon (RFC 7617, section 2)")
-        self._check_authentication(may_get_key=not info.context)
-        own = {"key_name": RESERVED_HEADERS - {"authorization"}}
-        own["idempotency_header"] = RESERVED_HEADERS | {header_key(self.key_name)}
-        for field, names in own.items():
-            if header_key(getattr(self, field) or "") in names:
-                raise _wrong(field, "the client sets this header itself")
+            raise wrong("client_key", "it needs client_cert as well")
+        self.check_authentication(may_get_key=not info.context)
+        self.check_own_headers(self.headers, self.idempotency_header)
         return self
-
-    def _check_authentication(self, *, may_get_key: bool) -> None:
-        """Refuse a kind of authentication that lacks what it sends, or what only another kind would use.
-
-        :param may_get_key: whether a key may come later, by a client's ``update_api_key``
-        :raises ConfigError: names what is missing, or what would have no effect
-        """
-        sends = _SENDS.get(self.auth, ())
-        if self.auth == "basic" and not self.api_key:  # a backend may take a user without a password
-            sends = ("login",)
-        elif may_get_key and self.auth != "oauth2":  # of which the key is only one part
-            sends = ()
-        missing = [name for name in sends if not getattr(self, name)]
-        if missing:
-            needs = f"it is missing, and auth_type {self.auth!r} needs it"
-            raise ConfigError(message="; ".join(f"{name}: {needs}" for name in missing), field=missing[0])
-        key = self.api_key.get_secret_value() if self.api_key else ""
-        if self.auth == "bearer" and _HAS_SCHEME.match(key):
-            raise _wrong("api_key", "it begins with 'Bearer', which is put before it: give the token alone")
-        for name, kind in _OF_ONE_KIND.items():
-            is_given = getattr(self, name) != type(self).model_fields[name].default
-            if is_given and self.auth_type is None:  # one that was chosen may stand beside what others use
-                raise _wrong(name, f"it goes with auth_type {kind!r}, which is not set")
 
     @model_validator(mode="wrap")  # the last one, so that it is around all others
     @classmethod
@@ -329,24 +270,15 @@ class MirrorDBConfig(BaseModel):
         if not isinstance(values, Mapping):
             return values
         for name, value in values.items():
-            if value == MASK:
-                raise _wrong(name, f"{MASK} is a masked value, not the real one")
+            if value == MASK or (isinstance(value, Mapping) and MASK in value.values()):
+                raise wrong(name, f"{MASK} is a masked value, not the real one")
             if isinstance(value, str) and not is_unicode(value):
-                raise _wrong(name, HALF_A_PAIR)
+                raise wrong(name, HALF_A_PAIR)
         stripped = {
-            name: value.strip() if isinstance(value, str) and name != "api_key" else value
+            name: _stripped(name, value) if isinstance(value, str) else value
             for name, value in values.items()
         }
         return {name: value for name, value in stripped.items() if value not in (None, "", [], {})}
-
-    @property
-    def auth(self) -> AuthType:
-        """How requests authenticate, with the default resolved."""
-        if self.auth_type is not None:
-            return self.auth_type
-        if self.login:
-            return "basic"
-        return "bearer" if self.api_key else "none"
 
     @property
     def retry_policy(self) -> RetryPolicy:
@@ -372,4 +304,5 @@ class MirrorDBConfig(BaseModel):
         for name, value in self:
             if isinstance(value, SecretStr):
                 values[name] = MASK
+        values["secret_headers"] = dict.fromkeys(self.secret_headers, MASK)
         return values

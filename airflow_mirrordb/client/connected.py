@@ -10,9 +10,10 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from airflow_mirrordb.client.auth.credentials import Credentials, LookUp
+from airflow_mirrordb.client.auth.authenticator import Authenticator, LookUp
 from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.auth.schemes import secrets
+from airflow_mirrordb.client.auth.settings import CREDENTIALS
 from airflow_mirrordb.client.calls.call import Observer, Snapshot
 from airflow_mirrordb.client.calls.method_names import missing_of_client, naming_class, tells_of_others
 from airflow_mirrordb.client.calls.reporting import Reporting
@@ -59,10 +60,10 @@ class Connected:
         self._routes = Routes(clock, share_connections=share_connections)
         self._redaction = Redaction(secrets(config))
         self._reporting = Reporting(self._redaction, conn_id)
-        self._credentials = Credentials(
+        self._authenticator = Authenticator(
             lambda: self._snapshot.config, self._change, look_up, clock, self._redaction
         )
-        self._sender = Sender(self._credentials, self._reporting, clock, observe, open_source, guard)
+        self._sender = Sender(self._authenticator, self._reporting, clock, observe, open_source, guard)
         self._told_of_pages: set[str] = set()
         self._changes: dict[str, Any] = {}
 
@@ -103,7 +104,7 @@ class Connected:
             if self._reporting.conn_id:
                 error.conn_id, error.message = self._reporting.conn_id, f"extra {error.message}"
             raise
-        self._credentials.connect()
+        self._authenticator.connect()
 
     async def disconnect(self) -> None:
         """End what is in flight and close all connections, save those that are shared.
@@ -168,18 +169,18 @@ class Connected:
         config = self._snapshot.config.changed(changes)
         registry = replace(self._snapshot.registry, declared=config.endpoints)
         retired: Transport | None = None
-        if self._routes.is_open and changes.keys() - {"api_key", "login"}:
+        if self._routes.is_open and changes.keys() - CREDENTIALS:
             retired = self._routes.change(config)  # first: it may not be able to read a file
         self._snapshot = Snapshot(config=config, registry=registry, changes=self._snapshot.changes)
         self._redaction.add(secrets(config))
-        self._credentials.forget_token()
+        self._authenticator.forget_token()
         return retired
 
     def _change_by_caller(self, changes: Mapping[str, Any]) -> Transport | None:
         """Apply changes as :meth:`_change` does, and let writes be known by them from now on."""
         retired = self._change(changes)
-        if "api_key" in changes:
-            self._credentials.pin()
+        if changes.keys() & CREDENTIALS:
+            self._authenticator.pin()
         self._changes.update(changes)
         said = repr(sorted(self._changes.items())).encode()
         self._snapshot = replace(self._snapshot, changes=hashlib.sha256(said).hexdigest())

@@ -14,6 +14,7 @@ from airflow_mirrordb.client.endpoints.patterns import METHODS
 from airflow_mirrordb.client.endpoints.redirect_hosts import checked_host
 from airflow_mirrordb.client.endpoints.urls import origin_of, split_url
 from airflow_mirrordb.client.messages.headers import CONTROL, TOKEN
+from airflow_mirrordb.client.unicode import HALF_A_PAIR, is_unicode
 
 #: In the names of credentials, which RFC 6749, section 2.3.1 keeps out of the URL of a token endpoint.
 _CREDENTIALS = re.compile(r"secret|passw|token|key|credential|assertion|signature", re.IGNORECASE)
@@ -55,6 +56,17 @@ def _as_mapping(value: object) -> object:
         return json.loads(value)
     except ValueError as error:
         raise ValueError(f'it must be a JSON object, as {{"X-Tenant": "acme"}}: {error}') from None
+
+
+def check_sent_text(text: str) -> None:
+    """Check a secret that is sent in a header, a cookie or a URL, or kept beside them.
+
+    :raises ValueError: with the reason, which does not quote it
+    """
+    if CONTROL.search(text):
+        raise ValueError("it holds a line break or another control character")
+    if not is_unicode(text):
+        raise ValueError(HALF_A_PAIR)
 
 
 def _as_method(value: object) -> object:
@@ -127,6 +139,7 @@ Integer = Annotated[int, BeforeValidator(_no_boolean)]
 Number = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
 HeaderName = Annotated[str, AfterValidator(_checked_header_name)]
 Headers = Annotated[Mapping[HeaderName, str], BeforeValidator(_as_mapping)]
+SecretHeaders = Annotated[Mapping[HeaderName, SecretStr], BeforeValidator(_as_mapping)]
 Patterns = Annotated[tuple[str, ...] | None, BeforeValidator(_as_patterns)]
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(checked_host)], ...] | None, BeforeValidator(_as_list)]
 Verify = Annotated[bool | str, BeforeValidator(_as_verify)]

@@ -88,7 +88,8 @@ def problem_of(
         return f"unknown setting {name!r}; {_remedy(name, known, fields)}"
     if kind == "missing":
         return f"{name}: it is required"
-    called = f"{name}: {location[1]!r:.100}" if name == "headers" and len(location) > 1 else name
+    is_header = name in ("headers", "secret_headers") and len(location) > 1
+    called = f"{name}: {location[1]!r:.100}" if is_header else name
     if message.startswith(_OWN):
         return f"{called}: {message.removeprefix(_OWN)[:300]}"
     wanted = _WANTED.get(kind.partition("_")[0]) or message.replace("Input should be", "it must be")[:300]

@@ -23,8 +23,8 @@ from airflow_mirrordb.task.checks import (
     check_constants,
     check_endpoint_argument,
     check_filter_argument,
-    check_headers_argument,
     check_names,
+    check_stored_arguments,
     naming,
     refuse_sensitive,
 )
@@ -142,7 +142,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
             check_accept_argument(accept)
             check_bulk_arguments(on_error, concurrency, max_failed)
             check_endpoint_argument(endpoint)
-            check_headers_argument(headers, deferrable=deferrable)
+            check_stored_arguments(headers, query, deferrable=deferrable)
             if is_list(endpoint) and not self.takes_lists:
                 raise ValueError(self._only_one())
         super().__init__(**retry_arguments(retry_policy), **kwargs)
@@ -320,7 +320,7 @@ class MirrorDBOperator(RemembersTemplates, BaseOperator):
     def _goes_straight_to_the_triggerer(self, prepared: PreparedRequest) -> bool:
         if not self.deferrable:
             return False
-        refuse_sensitive(prepared.request.headers)
+        refuse_sensitive(prepared.request.headers, prepared.request.query)
         return self._may_go_on_elsewhere(prepared) and not parse_argument(
             "worker_timeout", self.worker_timeout, float
         )

@@ -287,7 +287,7 @@ class MirrorDBJobOperator(MirrorDBCreateOperator):
         from airflow_mirrordb.triggers.job import MirrorDBJobTrigger
 
         refuse_changed("output_path", self.output_path)
-        refuse_sensitive(run.common.headers)
+        refuse_sensitive(run.common.headers, run.common.query)
         now, deadline = time.time(), job.deadline
         if self.execution_timeout is not None:  # Airflow's own would end the trigger without a cancel
             seconds = self.execution_timeout.total_seconds()

@@ -359,7 +359,7 @@ class MirrorDBSensor(RemembersTemplates, BaseSensorOperator):
 
     def _request(self) -> MirrorDBRequest:
         if self.deferrable:
-            refuse_sensitive(self.headers)
+            refuse_sensitive(self.headers, self.query)
         return poll_of(self, judges_body=bool(self.field or self.condition or self.changed))
 
     def _condition(self) -> tuple[Condition, Callable[[Any], object] | None]:

@@ -38,6 +38,12 @@ _SENSITIVE = (
     "signature",
     "jwt",
 )
+#: Query parameters by which backends take keys, and not those that say where a collection goes on.
+_SECRET_PARAMETER = re.compile(
+    r"api[-_]?key|(?:access|auth|bearer|private|refresh)[-_]?token|secret|passw|passphrase|pwd|credential"
+    r"|signature|jwt|^(?:token|auth|sig)$",
+    re.IGNORECASE,
+)
 _NO_SECRET = ("idempotency-key", "idempotency_key")
 
 
@@ -120,13 +126,15 @@ def check_endpoint_argument(endpoint: object) -> None:
             raise ValueError(f"endpoint: {endpoint!r:.200}: {error}") from None
 
 
-def check_headers_argument(headers: object, *, deferrable: bool) -> None:
-    """Check that no header of a task that may be deferred holds a secret.
+def check_stored_arguments(headers: object, query: object, *, deferrable: bool) -> None:
+    """Check that no header or query parameter of a task that may be deferred holds a secret.
 
     :raises InvalidRequestError: if one is called as one that does
     """
-    if deferrable and isinstance(headers, Mapping):
-        refuse_sensitive(headers)
+    if deferrable:
+        refuse_sensitive(
+            headers if isinstance(headers, Mapping) else None, query if isinstance(query, Mapping) else None
+        )
 
 
 def check_paginate_argument(paginate: object, data: object) -> None:
@@ -271,7 +279,7 @@ def check_sensor_arguments(sensor: Any) -> None:
     from airflow_mirrordb.conditions import check_choice, check_function, check_path, check_statuses
 
     check_endpoint_argument(sensor.endpoint)
-    check_headers_argument(sensor.headers, deferrable=sensor.deferrable)
+    check_stored_arguments(sensor.headers, sensor.query, deferrable=sensor.deferrable)
     check_filter_argument(sensor.response_filter)
     check_accept_argument(sensor.accept)
     for name in ("is_in", "failed"):
@@ -345,17 +353,31 @@ def _check_value(place: str, value: object, depth: int = 0) -> None:
         raise ValueError(f"{place}: it is a task that is not called; call it, as {value.function.__name__}()")
 
 
-def refuse_sensitive(headers: Mapping[str, str] | None) -> None:
-    """What a trigger is given is stored in clear text."""
+def refuse_sensitive(headers: Mapping[str, str] | None, query: Mapping[str, Any] | None = None) -> None:
+    """Refuse headers and query parameters called as secrets: what a trigger is given is stored in clear text.
+
+    :raises InvalidRequestError: names the first one, and where it belongs
+    """
+    places = [
+        (f"headers[{name!r}]", "Password or secret_headers", "")
+        for name in headers or ()
+        if _is_sensitive(str(name).lower())
+    ]
+    places += [
+        (f"query[{name!r}]", "Password", ", with auth_type 'api_key' and key_in 'query'")
+        for name in query or ()
+        if _SECRET_PARAMETER.search(str(name))
+    ]
+    if not places:
+        return
     from airflow_mirrordb.client.errors import InvalidRequestError
 
-    for name in headers or {}:
-        if _is_sensitive(str(name).lower()):
-            message = (
-                f"headers[{name!r}]: what a trigger is given is stored in clear text; put the secret into the"
-                " connection's Password, or, for a task, set deferrable=False"
-            )
-            raise InvalidRequestError(message=message, field=f"headers[{name!r}]")
+    place, field, more = places[0]
+    message = (
+        f"{place}: what a trigger is given is stored in clear text; put the secret into the connection's"
+        f" {field}{more}, or, for a task, set deferrable=False"
+    )
+    raise InvalidRequestError(message=message, field=place)
 
 
 def _is_sensitive(name: str) -> bool:

@@ -36,8 +36,7 @@ def check_event_arguments(trigger: MirrorDBEventTrigger) -> None:
     _check_target(trigger)
     if not 1 <= trigger.poll_interval < math.inf:
         raise ValueError(f"poll_interval: it must be at least 1 second, not {trigger.poll_interval}")
-    if trigger.headers:
-        refuse_sensitive(trigger.headers)
+    refuse_sensitive(trigger.headers, trigger.query)
     if trigger.paginate is not None:
         from airflow_mirrordb.client.collections.pages.arguments import (
             check_page_arguments,

@@ -75,7 +75,7 @@ class MirrorDBReadStartTrigger(RemembersTemplates, MirrorDBTrigger):
         return await _ended(self, await event_of(self._answer()))
 
     async def _answer(self) -> SuccessEvent:
-        refuse_sensitive(self.headers)
+        refuse_sensitive(self.headers, self.query)
         if not isinstance(self.endpoint, str):
             message = "endpoint: only a worker reads many; leave start_from_trigger"
             raise InvalidRequestError(message=message, field="endpoint")
@@ -159,7 +159,7 @@ class MirrorDBSensorStartTrigger(RemembersTemplates, MirrorDBSensorTrigger):
         return await _ended(self, await event_of(self._poll_until_met()))
 
     async def _poll_until_met(self) -> SuccessEvent | TimeoutEvent | RaisedEvent:
-        refuse_sensitive(self.headers)
+        refuse_sensitive(self.headers, self.query)
         request = poll_of(self, judges_body=bool(self.field or self.function or self.changed))
         condition = condition_of(self, self.function)[0]
         self.request, self.condition = fields_of(request), fields_of(condition)

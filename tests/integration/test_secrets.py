@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 KEY = "c4nary/k3y+that&nobody=may see"
 LOGIN = "user"
+COOKIE = "c4nary-k3y-in-a-cookie"
 PROXY_PASSWORD = "c4nary-pr0xy"
 FORMS = (
     KEY,
@@ -44,6 +45,7 @@ FORMS = (
     b64encode(f"{LOGIN}:{quote(KEY, safe='')}".encode()).decode(),
     PROXY_PASSWORD,
     b64encode(f"u:{PROXY_PASSWORD}".encode()).decode(),
+    COOKIE,
 )
 TOKEN = "c4nary-t0ken"
 
@@ -52,7 +54,7 @@ Repeat = Callable[[bytes], bytes]
 
 def in_body(content_type: str, status: str) -> Repeat:
     def reply(head: bytes) -> bytes:
-        values = [line.partition(": ")[2] for line in head.decode().split("\r\n")]
+        values = [line.partition(": ")[2] or line for line in head.decode().split("\r\n")]
         text = "; ".join(values)
         body = json.dumps({"code": text, "error": {"message": text}}) if "json" in content_type else text
         length = f"Content-Length: {len(body)}"
@@ -63,7 +65,7 @@ def in_body(content_type: str, status: str) -> Repeat:
 
 def in_header(name: str, status: str) -> Repeat:
     def reply(head: bytes) -> bytes:
-        values = [line.partition(b": ")[2] for line in head.split(b"\r\n")]
+        values = [line.partition(b": ")[2] or line for line in head.split(b"\r\n")]
         line = name.encode() + b": /api/" + b"; ".join(values)
         return b"\r\n".join([b"HTTP/1.1 " + status.encode(), line, b"Content-Length: 1", b"", b"x"])
 
@@ -89,9 +91,13 @@ REPEATS: dict[str, Repeat] = {
     "bad chunk": lambda head: b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n" + head,
     "nothing": lambda _head: b"",
 }
+PLACED = {"api_key": KEY, "auth_type": "api_key", "key_name": "secret"}
 AUTH: dict[str, dict[str, Any]] = {
     "bearer": {"api_key": KEY},
     "api_key": {"api_key": KEY, "auth_type": "api_key", "key_name": "X-Secret"},
+    "api_key in the query": {**PLACED, "key_in": "query"},
+    "api_key in a cookie": {**PLACED, "key_in": "cookie", "api_key": COOKIE},
+    "secret_headers": {"secret_headers": {"X-Second": KEY}},
     "basic": {"api_key": KEY, "login": LOGIN},
     "oauth2": {"api_key": KEY, "login": LOGIN, "auth_type": "oauth2"},
 }

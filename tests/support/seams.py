@@ -16,8 +16,8 @@ SEAMS = {
         "halves of pairs in request ids": "encodable",
         "queries of redirects": "shown",
     },
-    "airflow_mirrordb.client.auth.credentials": {
-        "keys of another backend": "Credentials._is_elsewhere",
+    "airflow_mirrordb.client.auth.authenticator": {
+        "keys of another backend": "Authenticator._is_elsewhere",
     },
     "airflow_mirrordb.client.auth.redaction": {
         "redaction of errors": "Redaction.error",
@@ -25,6 +25,9 @@ SEAMS = {
         "escapes": "_ESCAPES",
         "halves of secrets": "_cuts",
         "parts of secrets": "_parts",
+    },
+    "airflow_mirrordb.client.auth.settings": {
+        "headers of the connection's own": "AuthenticationSettings.own_headers",
     },
     "airflow_mirrordb.client.auth.spellings": {
         "base64": "_encodings",
@@ -73,6 +76,7 @@ SEAMS = {
     "airflow_mirrordb.client.calls.call": {
         "redirects": "redirected",
         "refusals": "may_be_applied",
+        "keys that answers repeat": "without_key",
         "redaction of request ids of successes": "interpret",
         "redaction of what is logged": "Call.__str__",
         "signatures of other hosts": "signatures_of",

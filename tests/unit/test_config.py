@@ -29,7 +29,11 @@ DEFAULTS: dict[str, Any] = {
     "request_envelope": None,
     "response_envelope": None,
     "auth_type": None,
-    "key_name": "X-API-Key",
+    "key_in": "header",
+    "key_name": None,
+    "key_prefix": None,
+    "secret_headers": {},
+    "auth_statuses": frozenset({401}),
     "oauth_url": None,
     "scope": None,
     "max_attempts": 5,
@@ -57,7 +61,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 #: Chosen, so that what one kind of authentication uses may stand beside it.
-CHOSEN = {name: {"auth_type": "none"} for name in ("key_name", "oauth_url", "scope")}
+CHOSEN = {name: {"auth_type": "none"} for name in ("key_in", "key_name", "key_prefix", "oauth_url", "scope")}
 
 
 def config(**settings: Any) -> MirrorDBConfig:
@@ -450,7 +454,7 @@ def test_a_kind_of_authentication_needs_what_it_sends(
 def test_a_client_may_get_its_key_later(given: dict[str, str]) -> None:
     """By ``update_api_key``, as the first lines of the client's README do it; a client secret is no key."""
     later = config(**given).changed({"api_key": KEY})
-    assert (later.auth, later.key_name) == (given["auth_type"], given.get("key_name", "X-API-Key"))
+    assert (later.auth, later.key_name) == (given["auth_type"], given.get("key_name"))
     assert problem(auth_type="oauth2", oauth_url="https://login.example/token", login="id").field == "api_key"
 
 

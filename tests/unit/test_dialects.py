@@ -18,7 +18,7 @@ from airflow_mirrordb.client import (
     MirrorDBConfig,
     MirrorDBRequest,
 )
-from airflow_mirrordb.client.auth.schemes import auth_headers, secrets
+from airflow_mirrordb.client.auth.schemes import credentials_of, secrets
 from airflow_mirrordb.client.messages.request import WireRequest, prepare, update_method
 from airflow_mirrordb.client.messages.response import Answer, interpret, unwrapped
 
@@ -214,7 +214,7 @@ def test_what_is_wrapped_is_unwrapped_again(data: Any, envelope: str) -> None:
 def test_a_key_may_bring_its_scheme(header: str) -> None:
     """As Django REST framework's ``Token``; the token is a secret without the scheme, too."""
     made = config(auth_type="api_key", key_name=header, api_key="Token s3cret-of-nobody")
-    assert auth_headers(made) == {header: "Token s3cret-of-nobody"}
+    assert credentials_of(made).headers == {header: "Token s3cret-of-nobody"}
     assert set(secrets(made)) == {"Token s3cret-of-nobody", "s3cret-of-nobody"}
 
 

@@ -7,13 +7,14 @@ from dataclasses import replace
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from airflow_mirrordb.client.auth.schemes import Credentials
 from airflow_mirrordb.client.messages.request import WireRequest
 from airflow_mirrordb.client.wire.aiohttp.heads import head_of, opener_to
 from tests.support.clocks import TIMEOUT
 
 ORIGIN = URL("https://localhost:8000")
 PLAIN = CIMultiDictProxy(CIMultiDict({"X-All": "1"}))
-KEY, OTHER_KEY = {"Authorization": "Bearer a"}, {"Authorization": "Bearer b"}
+KEY, OTHER_KEY = Credentials({"Authorization": "Bearer a"}), Credentials({"Authorization": "Bearer b"})
 
 
 def request(target: str = "/api/users") -> WireRequest:
@@ -26,7 +27,7 @@ async def test_what_requests_have_in_common_is_written_once() -> None:
     """And again where anything of it differs: a key that was changed, headers of its own, a body."""
     opener = opener_to(ORIGIN, None, "identity")
 
-    def lines(of: WireRequest, key: dict[str, str], framing: dict[str, str] | None = None) -> list[str]:
+    def lines(of: WireRequest, key: Credentials, framing: dict[str, str] | None = None) -> list[str]:
         head = head_of(of, opener, key, framing or {}).decode()
         assert head.endswith("\r\n\r\n")
         return [line for line in head.splitlines() if line.startswith(("GET", "X-", "Auth", "Content"))]

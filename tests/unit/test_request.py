@@ -20,7 +20,7 @@ from airflow_mirrordb.client import (
     MirrorDBConfig,
     MirrorDBRequest,
 )
-from airflow_mirrordb.client.auth.schemes import auth_headers
+from airflow_mirrordb.client.auth.schemes import credentials_of
 from airflow_mirrordb.client.endpoints.patterns import Method
 from airflow_mirrordb.client.messages.request import WireRequest, prepare, request_of_base_url
 from airflow_mirrordb.client.messages.request_headers import ACCEPT, USER_AGENT
@@ -180,7 +180,7 @@ def test_the_key_is_sent_as_the_connection_says(
 def authorized(settings: dict[str, Any]) -> CIMultiDict[str]:
     config = MirrorDBConfig(base_url=BASE, **settings)
     headers = wire(settings=settings).headers.copy()
-    headers.update(auth_headers(config))
+    headers.update(credentials_of(config).headers)
     return headers
 
 

@@ -1,31 +1,71 @@
-"""How a request proves who sends it."""
+"""What goes with a request to prove who sends it."""
 
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from pydantic import SecretStr
 from yarl import URL
 
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.messages.headers import header_key
 
 
-def auth_headers(config: MirrorDBConfig) -> dict[str, str]:
-    """Return the headers that carry the key; none without a key.
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What is added to a request on the wire, and nowhere else (RFC 9110, section 11.4).
+
+    :param headers: by their names
+    :param parameter: name and value of a query parameter; None if there is none
+    """
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    parameter: tuple[str, str] | None = None
+
+
+NO_CREDENTIALS = Credentials()
+
+
+def credentials_of(config: MirrorDBConfig) -> Credentials:
+    """Return what carries the key; only ``secret_headers`` without one.
 
     Bearer tokens follow RFC 6750, section 2.1; basic credentials RFC 7617, in UTF-8.
     """
-    key = config.api_key.get_secret_value() if config.api_key else ""
+    key = _text(config.api_key)
     match config.auth:
         case "basic" if config.login or key:
-            return {"Authorization": _basic(config.login or "", key)}
+            headers = {"Authorization": _basic(config.login or "", key)}
         case "bearer" if key:
-            return {"Authorization": f"Bearer {key}"}
+            headers = {"Authorization": f"Bearer {key}"}
         case "api_key" if key:
-            return {config.key_name: key}
+            return _placed(config, key)
         case _:
-            return {}
+            headers = {}
+    return Credentials({**headers, **_secret_headers(config)})
+
+
+def credentials_with(config: MirrorDBConfig, token: str) -> Credentials:
+    """Return what carries a token that was fetched."""
+    return Credentials({"Authorization": f"Bearer {token}", **_secret_headers(config)})
+
+
+def _placed(config: MirrorDBConfig, key: str) -> Credentials:
+    """Return a key where ``key_in`` says, by its name and with its prefix."""
+    prefix = config.key_prefix or ""
+    value = f"{prefix} {key}" if prefix[-1:].isalnum() else f"{prefix}{key}"
+    others = _secret_headers(config)
+    if config.query_key is not None:
+        return Credentials(others, (config.query_key, value))
+    if config.key_in == "cookie":
+        return Credentials({"Cookie": f"{config.key_name}={value}", **others})
+    return Credentials({config.key_header or "": value, **others})
+
+
+def _secret_headers(config: MirrorDBConfig) -> dict[str, str]:
+    return {name: secret.get_secret_value() for name, secret in config.secret_headers.items()}
 
 
 def client_headers(config: MirrorDBConfig) -> dict[str, str]:
@@ -33,7 +73,7 @@ def client_headers(config: MirrorDBConfig) -> dict[str, str]:
 
     Client id and secret are percent-encoded, and sent as basic credentials (RFC 6749, section 2.3.1).
     """
-    secret = config.api_key.get_secret_value() if config.api_key else ""
+    secret = _text(config.api_key)
     return {"Authorization": _basic(quote(config.login or "", safe=""), quote(secret, safe=""))}
 
 
@@ -42,7 +82,7 @@ def proxy_headers(config: MirrorDBConfig) -> dict[str, str]:
 
     They are basic credentials, in UTF-8 (RFC 7617, and RFC 9110, section 11.7.2).
     """
-    proxy = URL(config.proxy.get_secret_value() if config.proxy else "")
+    proxy = URL(_text(config.proxy))
     if not (proxy.user or proxy.password):
         return {}
     return {"Proxy-Authorization": _basic(proxy.user or "", proxy.password or "")}
@@ -50,9 +90,9 @@ def proxy_headers(config: MirrorDBConfig) -> dict[str, str]:
 
 def secrets(config: MirrorDBConfig) -> tuple[str, ...]:
     """Return every text that must not be seen: the secrets, and the forms in which they are sent."""
-    plain = (config.api_key, config.client_key_passphrase)
+    plain = (config.api_key, config.client_key_passphrase, *config.secret_headers.values())
     known = [secret.get_secret_value() for secret in plain if secret]
-    headers = client_headers(config) if config.auth == "oauth2" else auth_headers(config)
+    headers = client_headers(config) if config.auth == "oauth2" else credentials_of(config).headers
     for name, value in headers.items():
         known += _credentials(name, value)
     sent = proxy_headers(config)
@@ -60,6 +100,10 @@ def secrets(config: MirrorDBConfig) -> tuple[str, ...]:
         proxy, pair = config.proxy.get_secret_value(), sent["Proxy-Authorization"].removeprefix("Basic ")
         known += [proxy, pair, str(URL(proxy).password or URL(proxy).user)]
     return tuple(dict.fromkeys(known))
+
+
+def _text(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""
 
 
 def _basic(user: str, password: str) -> str:

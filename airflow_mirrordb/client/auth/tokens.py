@@ -19,7 +19,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from airflow_mirrordb.client.auth.redaction import shortened
-from airflow_mirrordb.client.auth.schemes import client_headers
+from airflow_mirrordb.client.auth.schemes import Credentials, client_headers
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.endpoints.urls import shown
 from airflow_mirrordb.client.errors import AuthenticationError, ResponseError, TransportError
@@ -51,10 +51,6 @@ class Token:
     value: str = field(repr=False)
     renew_at: float
 
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.value}"}
-
 
 async def fetch_token(
     config: MirrorDBConfig, transport: Transport, *, now: float, learn: Callable[[Iterable[str]], None]
@@ -84,7 +80,7 @@ async def fetch_token(
         repeatable=True,
     )
     try:
-        answer = await transport.send(request, client_headers(config))
+        answer = await transport.send(request, Credentials(client_headers(config)))
     except TransportError as error:
         error.message = f"the authorization server gave no token: {error.message}"
         raise

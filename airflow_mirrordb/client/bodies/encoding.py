@@ -21,8 +21,8 @@ from uuid import UUID
 
 import msgspec
 
-from airflow_mirrordb.client.config import HALF_A_PAIR, is_unicode
 from airflow_mirrordb.client.errors import InvalidRequestError
+from airflow_mirrordb.client.unicode import HALF_A_PAIR, is_unicode
 from airflow_mirrordb.json_types import as_json_type, is_list
 
 MAX_DEPTH = 200  # far beyond what backends accept, far below the recursion limit

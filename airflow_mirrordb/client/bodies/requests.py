@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 from airflow_mirrordb.body_arguments import BODIES, check_bodies, paths_as_text
 from airflow_mirrordb.client.bodies.encoding import encode, text_of
-from airflow_mirrordb.client.config import is_unicode
 from airflow_mirrordb.client.errors import InvalidRequestError
+from airflow_mirrordb.client.unicode import is_unicode
 from airflow_mirrordb.client.uploads.multipart import OCTETS
 from airflow_mirrordb.client.uploads.sources import OpenSource, Source
 from airflow_mirrordb.client.uploads.upload import Part, Upload

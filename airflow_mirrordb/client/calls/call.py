@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import NoReturn
 
 from multidict import CIMultiDictProxy
 
-from airflow_mirrordb.client.auth.credentials import Credentials
+from airflow_mirrordb.client.auth.authenticator import Authenticator
+from airflow_mirrordb.client.auth.query_keys import without_key
 from airflow_mirrordb.client.auth.redaction import Redaction, shortened
-from airflow_mirrordb.client.auth.schemes import auth_headers
+from airflow_mirrordb.client.auth.schemes import NO_CREDENTIALS, Credentials, credentials_of
 from airflow_mirrordb.client.auth.signatures import signatures_in, signatures_of
 from airflow_mirrordb.client.calls.in_flight import InFlightRequest
 from airflow_mirrordb.client.calls.redirects import (
@@ -52,8 +53,6 @@ from airflow_mirrordb.media_types import takes_text
 
 log = logging.getLogger(__name__)
 
-_UNAUTHORIZED = HTTPStatus.UNAUTHORIZED  # to look a member of an enum up takes longer than to compare it
-
 #: How often credentials are renewed in one attempt.
 MOST_RENEWALS = 2
 #: Characters of a URL in an error.
@@ -74,13 +73,16 @@ class Snapshot:
     """What tells the settings that were changed at run time from those before."""
     policy: RetryPolicy = field(init=False, repr=False)
     plain_headers: CIMultiDictProxy[str] = field(init=False, repr=False)
-    fixed_headers: Mapping[str, str] | None = field(init=False, repr=False)
-    """Headers that prove who sends; None if they have to be fetched."""
+    fixed_credentials: Credentials | None = field(init=False, repr=False)
+    """What proves who sends; None if it has to be fetched."""
+    not_final: frozenset[int] = field(init=False, repr=False)
+    """Statuses of answers that another exchange may follow."""
 
     def __post_init__(self) -> None:  # made once, not for each request
         object.__setattr__(self, "policy", self.config.retry_policy)
-        fixed = None if self.config.auth == "oauth2" else auth_headers(self.config)
-        object.__setattr__(self, "fixed_headers", fixed)
+        fixed = None if self.config.fetches_token else credentials_of(self.config)
+        object.__setattr__(self, "fixed_credentials", fixed)
+        object.__setattr__(self, "not_final", self.config.auth_statuses.union(REDIRECTS))
         object.__setattr__(self, "plain_headers", plain_headers(self.config))
 
 
@@ -126,7 +128,7 @@ class Call(InFlightRequest):
     :param wire: as it is sent
     :param snapshot: the settings that hold for it
     :param route: the way to the backend
-    :param credentials: what proves who sends; renewed in each attempt, if they are refused
+    :param authenticator: gives what proves who sends; renewed in each attempt, if it is refused
     :param reporting: names the request in logs, and hides secrets there
     :param clock: what it tells the time by
     :param progress: what came of it in an earlier run
@@ -153,7 +155,7 @@ class Call(InFlightRequest):
         wire: WireRequest,
         snapshot: Snapshot,
         route: Route,
-        credentials: Credentials,
+        authenticator: Authenticator,
         reporting: Reporting,
         clock: Clock,
         progress: Progress,
@@ -166,7 +168,8 @@ class Call(InFlightRequest):
     ) -> None:
         super().__init__(in_flight, request)
         self._wire, self._snapshot, self._route = wire, snapshot, route
-        self._credentials, self._renewals, self._reporting = credentials, credentials.renewals, reporting
+        self._authenticator, self._renewals = authenticator, authenticator.renewals
+        self._reporting = reporting
         self._clock, self._started = clock, clock.monotonic()
         self.deadline, (self._longest_wait, self._longest_pause) = deadline, longest_waits
         self._stream, self._observe, self._note, self._mark = stream, observe, note, mark
@@ -185,12 +188,13 @@ class Call(InFlightRequest):
         self.maybe_applied = progress.maybe_applied
         self._redirected = self._elsewhere = None
         try:
-            headers = self._snapshot.fixed_headers
-            if headers is None:
-                headers = await self._credentials.headers(self._snapshot.config, self._route.transport)
-            answer = await self._send(self._wire, headers, await self._turn())
-            if answer.status in REDIRECTS or answer.status == _UNAUTHORIZED:
-                answer = await self._last_answer(answer, headers)
+            snapshot = self._snapshot
+            credentials = snapshot.fixed_credentials
+            if credentials is None:
+                credentials = await self._authenticator.credentials(snapshot.config, self._route.transport)
+            answer = await self._send(self._wire, credentials, await self._turn())
+            if answer.status in snapshot.not_final:
+                answer = await self._last_answer(answer, credentials)
             return self._interpret(answer)
         except TurnTooLateError as late:
             late.progress = progress
@@ -199,25 +203,25 @@ class Call(InFlightRequest):
             error.maybe_applied |= self.maybe_applied
             raise
 
-    async def _last_answer(self, answer: Answer, used: Mapping[str, str]) -> Answer:
+    async def _last_answer(self, answer: Answer, used: Credentials) -> Answer:
         """Follow redirects, send the request with other credentials if there are any, and return what came.
 
-        A 401 was not applied, so that a write may go out again. What was found may be old by then: another
-        one looked it up, or the key was changed once more. It is looked up a second time, then, but for
-        tokens, which are always new.
+        What was refused for its credentials was not applied, so that a write may go out again. What was found
+        may be old by then: another one looked it up, or the key was changed once more. It is looked up a
+        second time, then, but for tokens, which are always new.
 
-        :param answer: a redirect, or a 401
-        :param used: headers that it was sent by
+        :param answer: a redirect, or one by which credentials are refused
+        :param used: the credentials that it was sent with
         """
         config, transport = self._snapshot.config, self._route.transport
         answer = await self._followed(answer, used)
-        for _ in range(1 if config.auth == "oauth2" else MOST_RENEWALS):
-            if answer.status != _UNAUTHORIZED or self._elsewhere is not None:
+        for _ in range(1 if config.fetches_token else MOST_RENEWALS):
+            if answer.status not in config.auth_statuses or self._elsewhere is not None:
                 break
-            fresh = await self._credentials.renewed(used, config, transport, self._renewals)
+            fresh = await self._authenticator.renewed(used, answer.status, config, transport, self._renewals)
             if fresh is None:
                 break
-            used, self._renewals = fresh, self._credentials.renewals
+            used, self._renewals = fresh, self._authenticator.renewals
             answer = await self._send(self._wire, fresh, await self._turn())
             answer = await self._followed(answer, fresh)
         return answer
@@ -309,13 +313,13 @@ class Call(InFlightRequest):
             raise error
         raise classified from error
 
-    async def _followed(self, answer: Answer, headers: Mapping[str, str]) -> Answer:
+    async def _followed(self, answer: Answer, credentials: Credentials) -> Answer:
         """Return what lies where an answer leads to; the answer itself, if that may not be followed."""
         self._redirected = self._elsewhere = None
         wire, config = self._wire, self._snapshot.config
         if follow := redirected(answer, self._request, wire, config, self._snapshot.registry):
             wire = self._redirected = follow
-            answer = await self._send(follow, headers, await self._turn())
+            answer = await self._send(follow, credentials, await self._turn())
         if not config.redirect_hosts:
             return answer
         for _ in range(MAX_HOPS):
@@ -324,7 +328,7 @@ class Call(InFlightRequest):
                 break
             log.info("%s: it lies at %s", str(self), follow.origin)
             wire = self._redirected = self._elsewhere = follow
-            answer = await self._send(follow, {}, await self._turn())
+            answer = await self._send(follow, NO_CREDENTIALS, await self._turn())
         return answer
 
     def _turn(self) -> Awaitable[Slot]:
@@ -332,15 +336,17 @@ class Call(InFlightRequest):
         latest = min(self.deadline, self._clock.monotonic() + self._longest_wait)
         return self._route.throttle.enter(latest, self._longest_pause)
 
-    async def _send(self, wire: WireRequest, headers: Mapping[str, str], slot: Slot) -> Answer:
+    async def _send(self, wire: WireRequest, credentials: Credentials, slot: Slot) -> Answer:
         """Send a request, whose turn has come."""
         throttle = self._route.throttle
         try:
             if self._mark is not None:
                 await self._mark.store()
             left, self._is_begun = max(self.deadline - self._clock.monotonic(), LEAST_TIMEOUT), False
-            sending = self._route.transport.send(wire, headers, left, self._stream, self._begin)
+            sending = self._route.transport.send(wire, credentials, left, self._stream, self._begin)
             answer = await (self._observed(sending) if self._observe else sending)
+            if credentials.parameter is not None:
+                answer = without_key(answer, credentials.parameter)
         except (TransportError, InputError) as error:
             self._raise_classified(error)
         finally:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, TypedDict, TypeVar
 
-from airflow_mirrordb.client.auth.credentials import Credentials
+from airflow_mirrordb.client.auth.authenticator import Authenticator
 from airflow_mirrordb.client.calls.call import SHORT_WAIT, Call, Note, Observer, Snapshot
 from airflow_mirrordb.client.calls.in_flight import InFlightRequest
 from airflow_mirrordb.client.calls.reporting import Reporting
@@ -87,7 +87,7 @@ class Sender:
 
     def __init__(
         self,
-        credentials: Credentials,
+        authenticator: Authenticator,
         reporting: Reporting,
         clock: Clock,
         observe: Observer | None = None,
@@ -95,7 +95,7 @@ class Sender:
         guard: WriteGuard | None = None,
     ) -> None:
         self._open_source, self._guard = open_source, guard or WriteGuard()
-        self._credentials, self._reporting = credentials, reporting
+        self._authenticator, self._reporting = authenticator, reporting
         self._clock, self._observe = clock, observe
         self._in_flight: set[InFlightRequest] = set()
         self._told_of_key = False
@@ -156,7 +156,7 @@ class Sender:
             wire=prepared.wire,
             snapshot=snapshot,
             route=route,
-            credentials=self._credentials,
+            authenticator=self._authenticator,
             reporting=self._reporting,
             clock=self._clock,
             progress=progress,
@@ -260,13 +260,13 @@ class Sender:
         config, registry, transport = snapshot.config, snapshot.registry, route.transport
         request = MirrorDBRequest(method="GET", endpoint=config.test_endpoint or "", method_name="test")
         wire = prepare(request, config, registry) if config.test_endpoint else request_of_base_url(config)
-        asked = request_of_token(config) if config.auth == "oauth2" else request
+        asked = request_of_token(config) if config.fetches_token else request
         begin = self._clock.monotonic()
         try:
-            headers = await self._credentials.headers(config, transport)
+            credentials = await self._authenticator.credentials(config, transport)
             asked, left = request, config.timeout - round(self._clock.monotonic() - begin, 1)
             with self.in_flight(request):
-                answer = await transport.send(wire, headers, left)
+                answer = await transport.send(wire, credentials, left)
             if config.test_endpoint:
                 interpret(answer, request, config, number=1, elapsed=0, now=self._clock.time())
             elif answer.status not in SUCCESS:

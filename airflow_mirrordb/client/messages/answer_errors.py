@@ -93,7 +93,7 @@ def response_error(
     if answer.status == HTTPStatus.NOT_IMPLEMENTED and method == config.query_method == "QUERY":
         # RFC 9110, section 15.6.2: the answer of one that knows the method for no resource
         error.message += "; a backend that does not know QUERY needs the extra 'query_method': \"POST\""
-    if answer.status == HTTPStatus.UNAUTHORIZED:
+    if answer.status in config.auth_statuses:
         sent = _how_sent(config)
         error.message += f"; {sent}{_asked_for(answer.headers, sent)}"
     error.request_id = request_id_of(answer.headers)
@@ -115,7 +115,11 @@ def _how_sent(config: MirrorDBConfig) -> str:
     if config.auth == "none" and config.api_key is not None:
         return "no key was sent: auth_type is 'none'"
     if config.auth == "api_key":
-        return f"the key was sent in the header {config.key_name} (auth_type 'api_key', key_name)"
+        place = {"query": "query parameter", "cookie": "cookie"}.get(config.key_in, "header")
+        return (
+            f"the key was sent in the {place} {config.key_name or config.key_header} (auth_type 'api_key',"
+            " key_name)"
+        )
     return _SENT[config.auth]
 
 

@@ -85,7 +85,7 @@ def _add_own(own: Mapping[str, str], config: MirrorDBConfig, headers: CIMultiDic
     """Add the headers of a request's own, if each of them may be set by it."""
     if not isinstance(own, Mapping):
         raise _bad("headers", f"it must be a mapping, not {type(own).__name__}")
-    taken = {header_key(name) for name in (config.key_name, config.idempotency_header or "")}
+    taken = config.own_headers | {header_key(config.idempotency_header or "")}
     for name, value in own.items():
         place = f"headers[{name!r}]"
         if not isinstance(name, str) or not TOKEN.fullmatch(name):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from aiohttp.hdrs import CONTENT_ENCODING
 from yarl import URL
 
+from airflow_mirrordb.client.auth.schemes import NO_CREDENTIALS, Credentials
 from airflow_mirrordb.client.bodies import compression
 from airflow_mirrordb.client.bodies.errors.excerpts import MAX_READ
 from airflow_mirrordb.client.clock import SYSTEM_CLOCK, Clock
@@ -49,7 +50,6 @@ log = logging.getLogger(__name__)
 
 #: How a request is left that somebody ends, also when its time is over in the same moment.
 _ENDED = (asyncio.CancelledError, asyncio.TimeoutError)
-_NO_PROOF: Mapping[str, str] = {}
 
 
 class _Received:
@@ -97,7 +97,7 @@ class Transport:
     async def send(
         self,
         request: WireRequest,
-        credentials: Mapping[str, str] = _NO_PROOF,
+        credentials: Credentials = NO_CREDENTIALS,
         within: float = math.inf,
         stream: Stream | None = None,
         begin: Callable[[], None] | None = None,
@@ -106,7 +106,7 @@ class Transport:
 
         An answer that did not come whole says so itself: its status decides what was done.
 
-        :param credentials: headers that prove who sends it
+        :param credentials: what proves who sends it
         :param within: seconds after which its time is over, if its ``timeout`` is longer
         :param stream: takes the body of a success, whose answer has none then
         :param begin: called right before the first byte is sent
@@ -168,7 +168,7 @@ class Transport:
     async def _exchange(
         self,
         request: WireRequest,
-        credentials: Mapping[str, str],
+        credentials: Credentials,
         sending: Sending,
         received: _Received,
         stream: Stream | None,

@@ -14,6 +14,7 @@ from itertools import count
 from typing import Any, Literal
 
 from airflow_mirrordb.client.auth.schemes import secrets
+from airflow_mirrordb.client.auth.settings import CREDENTIALS
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.errors import ConfigError
 from airflow_mirrordb.client.event_loops import PerLoop
@@ -112,7 +113,7 @@ class ConnectionLookUp:
                 f"host: connection {self._conn_id!r} now names another backend, whose key is not for this one"
             )
             raise ConfigError(message=message, field="host")
-        return {"login": config.login, "api_key": config.api_key}
+        return {name: getattr(config, name) for name in CREDENTIALS}
 
     async def _shared(self, longest: float, newer_than: int = 0) -> MirrorDBConfig:
         loop = asyncio.get_running_loop()

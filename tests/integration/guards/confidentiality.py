@@ -18,6 +18,7 @@ from airflow_mirrordb.client.wire.tls.certificates import Certificates, certific
 from airflow_mirrordb.hooks.connections.lookup import ConnectionLookUp
 from tests.integration import (
     test_files_elsewhere as files,
+    test_key_places as keys,
     test_pages_as_one as pages_as_one,
     test_secrets as secrets,
     test_secrets_forms as forms,
@@ -116,6 +117,22 @@ GUARDS: dict[str, Guard] = {
         without=lambda value, _hide: repr(value),
         check=states.test_no_secret_is_in_what_is_told_of_a_field,
         arguments={"mode": {"deferrable": True}},
+    ),
+    # keys
+    "keys that answers repeat": Guard(
+        without=unchanged,
+        check=keys.test_no_result_has_a_key_that_the_answer_repeats,
+        arguments={"mark": "&"},
+    ),
+    "keys that redirects repeat": Guard(
+        seam="keys that answers repeat",
+        without=unchanged,
+        check=keys.test_a_redirect_carries_the_key_once_and_only_to_the_backend,
+    ),
+    "headers of the connection's own": Guard(
+        without=frozenset(),
+        check=keys.test_secret_headers_go_beside_whatever_else_proves_who_sends,
+        arguments={"settings": {}},
     ),
     # TLS
     "certificates": Guard(

@@ -8,6 +8,8 @@ from aiohttp.hdrs import ACCEPT_ENCODING, HOST
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from airflow_mirrordb.client.auth.query_keys import target_with
+from airflow_mirrordb.client.auth.schemes import Credentials
 from airflow_mirrordb.client.messages.request import Headers, WireRequest
 from airflow_mirrordb.client.wire.aiohttp.private import Opener, PlainHead, serialize_headers
 
@@ -32,15 +34,21 @@ def opener_to(
 
 
 def head_of(
-    request: WireRequest, opener: Opener, credentials: Mapping[str, str], framing: Mapping[str, str]
+    request: WireRequest, opener: Opener, credentials: Credentials, framing: Mapping[str, str]
 ) -> bytes:
     """Return a request as it goes over the wire, up to its body.
+
+    Here alone a key gets into a query.
 
     :param framing: header that says where its body ends
     :raises ValueError: if a header has a line break
     """
     through_proxy = opener.proxy is not None and not opener.is_ssl()
-    target = str(request.url) if through_proxy else request.target
+    target = request.target
+    if credentials.parameter is not None:
+        target = target_with(target, credentials.parameter, is_linked=request.is_linked)
+    if through_proxy:
+        target = f"{request.origin}{target}"
     line = f"{request.method} {target} HTTP/1.1"
     if framing or not isinstance(request.headers, CIMultiDictProxy):
         return serialize_headers(line, _fields(request, opener, credentials, framing))
@@ -52,14 +60,14 @@ def head_of(
 
 
 def _fields(
-    request: WireRequest, opener: Opener, credentials: Mapping[str, str], framing: Mapping[str, str]
+    request: WireRequest, opener: Opener, credentials: Credentials, framing: Mapping[str, str]
 ) -> CIMultiDict[str]:
     headers = opener.headers.copy()  # Host, Accept-Encoding, and what an HTTP proxy wants to know
     headers.update(request.headers)
-    headers.update(credentials)
+    headers.update(credentials.headers)
     headers.update(framing)
     return headers
 
 
-def _is_made_of(headers: Headers, credentials: Mapping[str, str], known: PlainHead) -> bool:
+def _is_made_of(headers: Headers, credentials: Credentials, known: PlainHead) -> bool:
     return known[0] is headers and known[1] is credentials

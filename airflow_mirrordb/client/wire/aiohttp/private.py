@@ -309,7 +309,7 @@ class Handler(ResponseHandler):
 
 
 #: The headers of a request and its credentials, and both as they go over the wire.
-PlainHead = tuple[Mapping[str, str], Mapping[str, str], bytes]
+PlainHead = tuple[Mapping[str, str], object, bytes]
 
 
 class Opener(aiohttp.ClientRequest):

@@ -1,4 +1,4 @@
-"""Credentials that change while requests are on their way: rotated keys and OAuth 2.0 tokens."""
+"""Credentials that change while requests are on their way: rotated keys and tokens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.client.auth.redaction import Redaction
-from airflow_mirrordb.client.auth.schemes import auth_headers
+from airflow_mirrordb.client.auth.schemes import NO_CREDENTIALS, Credentials, credentials_of, credentials_with
 from airflow_mirrordb.client.auth.tokens import Token, fetch_token
 from airflow_mirrordb.client.clock import Clock
 from airflow_mirrordb.client.config import MirrorDBConfig
@@ -22,12 +22,12 @@ LookUp = Callable[[], Awaitable[Mapping[str, Any]]]
 """Looks the credentials up again; returns the settings that may have changed, as ``{"api_key": ...}``."""
 
 
-class Credentials:
-    """What proves who sends, for all requests of a client: one renewal serves all that need it.
+class Authenticator:
+    """Gives all requests of a client what proves who sends: one renewal serves all that need it.
 
     :param current: returns the configuration that holds now
     :param change: changes that configuration
-    :param look_up: looks the credentials up again after a 401; None if there is nowhere to look
+    :param look_up: looks the credentials up again after one of ``auth_statuses``; None if it cannot be done
     :param clock: tells when a token has to be renewed
     :param redaction: is told each token, and hides secrets in what is logged
     """
@@ -43,6 +43,7 @@ class Credentials:
         self._current, self._change, self._look_up, self._clock = current, change, look_up, clock
         self._redaction = redaction
         self._token: Token | None = None
+        self._sent_with_token = NO_CREDENTIALS
         self._turn: asyncio.Lock
         self.renewals = 0
         """How often credentials were renewed; tells a request whether another one did so since it started."""
@@ -59,25 +60,26 @@ class Credentials:
         """Fetch another token for the next request."""
         self._token = None
 
-    async def headers(self, config: MirrorDBConfig, transport: Transport) -> dict[str, str]:
-        """Return the headers that a request of this configuration carries.
+    async def credentials(self, config: MirrorDBConfig, transport: Transport) -> Credentials:
+        """Return what goes with a request of this configuration.
 
         :raises ResponseError: if the authorization server refuses a token
         :raises TransportError: if it does not answer
         """
-        if config.auth != "oauth2":
-            return auth_headers(config)
+        if not config.fetches_token:
+            return credentials_of(config)
         if self._token is None or self._is_stale(self._token) or self._is_elsewhere(config):
             async with self._turn:
-                return (await self._token_for(config, transport)).headers
-        return self._token.headers
+                return await self._with_token(config, transport)
+        return self._sent_with_token
 
     async def renewed(
-        self, used: Mapping[str, str], config: MirrorDBConfig, transport: Transport, since: int
-    ) -> dict[str, str] | None:
-        """Return other headers than those that met a 401, or None if there are no others.
+        self, used: Credentials, status: int, config: MirrorDBConfig, transport: Transport, since: int
+    ) -> Credentials | None:
+        """Return other credentials than those that were refused, or None if there are no others.
 
-        :param used: the headers that were refused
+        :param used: those that were refused
+        :param status: by which they were
         :param config: what the request started with
         :param since: :attr:`renewals` when the request started
         """
@@ -85,22 +87,23 @@ class Credentials:
             if self._is_elsewhere(config):
                 return None
             if self.renewals == since and self._known() == used:
-                await self._renew()
+                await self._renew(status)
                 self.renewals += 1
-            if self._current().auth == "oauth2" and self._token is None:
-                await self._token_for(self._current(), transport)
+            if self._current().fetches_token and self._token is None:
+                await self._with_token(self._current(), transport)
             known = self._known()
         return known if known != used and not self._is_elsewhere(config) else None
 
-    async def _token_for(self, config: MirrorDBConfig, transport: Transport) -> Token:
+    async def _with_token(self, config: MirrorDBConfig, transport: Transport) -> Credentials:
         if self._token is not None and not self._is_stale(self._token) and not self._is_elsewhere(config):
-            return self._token
+            return self._sent_with_token
         token = await fetch_token(config, transport, now=self._clock.time(), learn=self._redaction.add)
+        credentials = credentials_with(config, token.value)
         if not self._is_elsewhere(config):
-            self._token = token
-        return token
+            self._token, self._sent_with_token = token, credentials
+        return credentials
 
-    async def _renew(self) -> None:
+    async def _renew(self, status: int) -> None:
         self._token = None
         if self._look_up is None:
             return
@@ -109,18 +112,19 @@ class Credentials:
             self._change(changes)
         except Exception as error:  # noqa: BLE001  # whatever a look-up raises
             self._redaction.error(error)
-            log.warning("401: the credentials could not be looked up again, the old ones stay: %s", error)
+            log.warning(
+                "%d: the credentials could not be looked up again, the old ones stay: %s", status, error
+            )
         else:
             is_same = self._current() == before
             found = "they are the same" if is_same else "others are there, and are tried"
-            log.info("401: the credentials were looked up again: %s", found)
+            log.info("%d: the credentials were looked up again: %s", status, found)
 
-    def _known(self) -> dict[str, str]:
+    def _known(self) -> Credentials:
         config = self._current()
-        return auth_headers(config) if config.auth != "oauth2" else self._bearer()
-
-    def _bearer(self) -> dict[str, str]:
-        return self._token.headers if self._token else {}
+        if not config.fetches_token:
+            return credentials_of(config)
+        return self._sent_with_token if self._token else NO_CREDENTIALS
 
     def _is_elsewhere(self, config: MirrorDBConfig) -> bool:
         """Whether a request goes to a backend that the current credentials are not meant for."""

@@ -1,0 +1,199 @@
+"""The settings that say how a client proves who it is; a part of ``MirrorDBConfig``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Literal
+
+from pydantic import BaseModel, Field, SecretStr, field_validator
+
+from airflow_mirrordb.client.errors import ConfigError
+from airflow_mirrordb.client.messages.headers import (
+    CONTROL,
+    OVERRIDES,
+    RESERVED_HEADERS,
+    TOKEN,
+    header_key,
+)
+from airflow_mirrordb.client.setting_types import (
+    ErrorStatuses,
+    SecretHeaders,
+    TokenUrl,
+    check_sent_text,
+)
+
+AuthType = Literal["none", "bearer", "api_key", "basic", "oauth2"]
+KeyPlace = Literal["header", "query", "cookie"]
+
+#: Settings that are rotated together, and looked up again once they are refused.
+CREDENTIALS = frozenset({"login", "api_key", "secret_headers"})
+#: What each kind of authentication sends. Basic credentials need one of two, so they are not here.
+_SENDS = {"bearer": ("api_key",), "api_key": ("api_key",), "oauth2": ("oauth_url", "login", "api_key")}
+#: A token as it is in a header (RFC 6750, section 2.1), or with the name of that.
+_HAS_SCHEME = re.compile(r"\s*(?:authorization\s*:\s*)?bearer\s", re.IGNORECASE)
+#: Settings that say something of one kind of authentication alone.
+_OF_ONE_KIND = {
+    "key_in": "api_key",
+    "key_name": "api_key",
+    "key_prefix": "api_key",
+    "oauth_url": "oauth2",
+    "scope": "oauth2",
+}
+#: What a cookie's value may not hold (RFC 6265, section 4.1.1: cookie-octet).
+_NO_COOKIE = re.compile(r'[^\x21-\x7e]|[",;\\]')
+_DEFAULT_HEADER = "X-API-Key"
+
+
+def wrong(field: str, reason: str) -> ConfigError:
+    """Return the error of a setting."""
+    return ConfigError(message=f"{field}: {reason}", field=field)
+
+
+class AuthenticationSettings(BaseModel):
+    """How a client proves who it is."""
+
+    login: str | None = None
+    """User for ``basic`` authentication, client id for ``oauth2``."""
+    api_key: SecretStr | None = None
+    """API key, bearer token, password or client secret."""
+
+    auth_type: AuthType | None = None
+    """How the key is sent; by default ``basic`` with a login, ``bearer`` with only a key, else ``none``."""
+    key_in: KeyPlace = "header"
+    """Where the key goes when ``auth_type`` is ``api_key`` (OpenAPI 3.1, Security Scheme Object).
+
+    In the query it is added on the wire alone, so that no log, link or stored request has it.
+    """
+    key_name: str | None = None
+    """Name of the header, query parameter or cookie that has the key; a header's default is ``X-API-Key``."""
+    key_prefix: str | None = None
+    """Text before the key, as ``Token``; a blank is put behind a letter or digit."""
+    secret_headers: SecretHeaders = Field(default_factory=dict)
+    """Further headers that are secrets, for every request, beside whatever ``auth_type`` sends."""
+    auth_statuses: ErrorStatuses = frozenset({HTTPStatus.UNAUTHORIZED.value})
+    """HTTP statuses by which the backend says that the key is no longer good: it is looked up again once."""
+    oauth_url: TokenUrl | None = None
+    """URL of the authorization server's token endpoint, for ``oauth2``."""
+    scope: str | None = None
+    """Scope that is asked for with ``oauth2``; several are separated by spaces."""
+
+    @field_validator("api_key")
+    @classmethod
+    def _check_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            check_sent_text(value.get_secret_value())
+            if not value.get_secret_value().strip():
+                raise ValueError("it is nothing but blanks")
+        return value
+
+    @field_validator("login", "scope", "key_name", "key_prefix")
+    @classmethod
+    def _check_auth_text(cls, value: str | None) -> str | None:
+        if value is not None and CONTROL.search(value):
+            raise ValueError("it holds a line break or another control character")
+        return value
+
+    @field_validator("secret_headers")
+    @classmethod
+    def _check_secret_headers(cls, value: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
+        for name, secret in value.items():
+            if header_key(name) in RESERVED_HEADERS | OVERRIDES:
+                raise ValueError(f"{name!r} is set by the client; auth_type and key_name say what it sends")
+            try:
+                check_sent_text(secret.get_secret_value())
+            except ValueError as error:
+                raise ValueError(f"the value of {name!r}: {error}") from None
+        return value
+
+    @property
+    def auth(self) -> AuthType:
+        """How requests authenticate, with the default resolved."""
+        if self.auth_type is not None:
+            return self.auth_type
+        if self.login:
+            return "basic"
+        return "bearer" if self.api_key else "none"
+
+    @property
+    def fetches_token(self) -> bool:
+        """Whether requests carry a token that has to be fetched first."""
+        return self.auth == "oauth2"
+
+    @property
+    def key_header(self) -> str | None:
+        """The header that ``key_name`` names; None if the key goes elsewhere."""
+        if self.auth != "api_key" or self.key_in != "header":
+            return None
+        return self.key_name or _DEFAULT_HEADER
+
+    @property
+    def query_key(self) -> str | None:
+        """The query parameter that carries the key; None if none does."""
+        return self.key_name if self.auth == "api_key" and self.key_in == "query" else None
+
+    def check_authentication(self, *, may_get_key: bool) -> None:
+        """Refuse a kind of authentication that lacks what it sends, or what only another kind would use.
+
+        :param may_get_key: whether a key may come later, by a client's ``update_api_key``
+        :raises ConfigError: names what is missing, or what would have no effect
+        """
+        sends = _SENDS.get(self.auth, ())
+        if self.auth == "basic" and not self.api_key:  # a backend may take a user without a password
+            sends = ("login",)
+        elif may_get_key and self.auth != "oauth2":  # of which the key is only one part
+            sends = ()
+        missing = [name for name in sends if not getattr(self, name)]
+        if missing:
+            needs = f"it is missing, and auth_type {self.auth!r} needs it"
+            raise ConfigError(message="; ".join(f"{name}: {needs}" for name in missing), field=missing[0])
+        key = self.api_key.get_secret_value() if self.api_key else ""
+        if self.auth == "basic" and ":" in (self.login or ""):
+            raise wrong("login", "a user name of basic authentication has no colon (RFC 7617, section 2)")
+        if self.auth == "bearer" and _HAS_SCHEME.match(key):
+            raise wrong("api_key", "it begins with 'Bearer', which is put before it: give the token alone")
+        for name, kind in _OF_ONE_KIND.items():
+            is_given = getattr(self, name) != AuthenticationSettings.model_fields[name].default
+            if is_given and self.auth_type is None:  # one that was chosen may stand beside what others use
+                raise wrong(name, f"it goes with auth_type {kind!r}, which is not set")
+        self._check_key_place(key if self.auth == "api_key" else None)
+
+    def _check_key_place(self, key: str | None) -> None:
+        """Check that a key can be sent where it shall go.
+
+        :param key: None if the kind of authentication has no such key
+        :raises ConfigError: if it cannot; says what would be right
+        """
+        if key is not None and self.key_name is None and self.key_in != "header":
+            example = "parameter, as api_key" if self.key_in == "query" else "cookie, as session"
+            raise wrong("key_name", f"it is missing: key_in {self.key_in!r} needs the name of a {example}")
+        if self.key_in != "query" and self.key_name is not None and not TOKEN.fullmatch(self.key_name):
+            example = "header, as X-API-Key" if self.key_in == "header" else "cookie, as session"
+            raise wrong("key_name", f"it must be the name of a {example}, without blanks and colons")
+        header = header_key(self.key_name or "") if self.key_in == "header" else ""
+        if header in RESERVED_HEADERS - {"authorization"}:
+            mend = "; a cookie is sent by key_in 'cookie'" if header == "cookie" else ""
+            raise wrong("key_name", f"the client sets this header itself{mend}")
+        if key and self.key_in == "cookie" and _NO_COOKIE.search(f"{self.key_prefix or ''}{key}"):
+            marks = "a blank, quote, comma, semicolon, backslash or letter beyond ASCII"
+            raise wrong("api_key", f"it holds {marks}, which no cookie can (RFC 6265, section 4.1.1)")
+
+    @property
+    def own_headers(self) -> frozenset[str]:
+        """The headers that only the connection sets, as :func:`header_key` returns their names."""
+        return frozenset(map(header_key, (self.key_header or _DEFAULT_HEADER, *self.secret_headers)))
+
+    def check_own_headers(self, headers: Mapping[str, str], idempotency_header: str | None) -> None:
+        """Check that no two settings set the same header.
+
+        :raises ConfigError: names one of them
+        """
+        secret = set(map(header_key, self.secret_headers))
+        if header_key(self.key_header or "") in secret:
+            raise wrong("secret_headers", f"{self.key_header!r} carries the key, as key_name says")
+        for name in headers:
+            if header_key(name) in secret:
+                raise wrong("headers", f"{name!r} is one of secret_headers as well; leave one of the two")
+        if header_key(idempotency_header or "") in RESERVED_HEADERS | self.own_headers:
+            raise wrong("idempotency_header", "the client sets this header itself")
