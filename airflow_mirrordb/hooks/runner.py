@@ -106,7 +106,7 @@ class LoopRunner:
         :param longest_end: seconds that it has to end then; five by default
         :raises RuntimeError: if called inside an event loop, in a forked process, or when the loop is closed
         """
-        if self._generation != forking.generation:
+        if self.is_inherited:
             work.close()
             raise RuntimeError("this event loop belongs to the process that forked this one")
         if self._is_closed:

@@ -147,7 +147,7 @@ SEAMS = {
     "airflow_mirrordb.client.config": {
         "odd hosts": "split_url",
         "masked settings": "MirrorDBConfig.masked",
-        "secrets of another server": "MirrorDBConfig._check_authentication",
+        "secrets of another server": "MirrorDBConfig.check_authentication",
     },
     "airflow_mirrordb.client.setting_types": {
         "credentials that no proxy takes": "_check_credentials",
