@@ -198,19 +198,25 @@ class Servers:
     def serve(self, documented: Documented, now: Callable[[], float]) -> Iterator[Emulator]:
         """Serve a table until the block ends."""
         emulator = Emulator(documented, now)
-        runner = asyncio.run_coroutine_threadsafe(self._start(emulator), self._loop).result(timeout=20)
-        try:
+        with self.serving(_application(emulator)) as emulator.origin:
             yield emulator
+
+    @contextmanager
+    def serving(self, application: web.Application) -> Iterator[str]:
+        """Serve an application until the block ends; yield its origin."""
+        starting = asyncio.run_coroutine_threadsafe(_started(application), self._loop)
+        runner = starting.result(timeout=20)
+        try:
+            yield f"http://{LOCALHOST}:{runner.addresses[0][1]}"
         finally:
             asyncio.run_coroutine_threadsafe(runner.cleanup(), self._loop).result(timeout=20)
 
-    async def _start(self, emulator: Emulator) -> web.AppRunner:
-        runner = web.AppRunner(_application(emulator), access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        site = web.TCPSite(runner, LOCALHOST, 0)
-        await site.start()
-        emulator.origin = f"http://{LOCALHOST}:{runner.addresses[0][1]}"
-        return runner
+
+async def _started(application: web.Application) -> web.AppRunner:
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, LOCALHOST, 0).start()
+    return runner
 
 
 def _application(emulator: Emulator) -> web.Application:
