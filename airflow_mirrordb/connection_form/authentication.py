@@ -7,7 +7,7 @@ from airflow_mirrordb.connection_form.field import field
 
 def authentication() -> dict[str, Any]:
     """Return the fields by the names of their settings."""
-    return {**_kind(), **_key(), **_tokens()}
+    return {**_kind(), **_key(), **_elsewhere(), **_tokens()}
 
 
 def _kind() -> dict[str, Any]:
@@ -24,6 +24,16 @@ def _kind() -> dict[str, Any]:
                 "oauth2": "oauth2: client credentials, for an access token",
                 "null": "default: basic with a login, bearer with only a key, else none",
             },
+        ),
+    }
+
+
+def _elsewhere() -> dict[str, Any]:
+    return {
+        "auth_conn_id": field(
+            "Connection with the credentials",
+            "Id of another connection, of any type, whose Login and Password are used in the place of this"
+            " one's. Default: none.",
         ),
     }
 

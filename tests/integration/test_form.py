@@ -40,6 +40,7 @@ STORED: dict[str, Any] = {
     "key_prefix": "Token ",
     "secret_headers": {"X-Second": "a-secret-of-nobody"},
     "auth_statuses": [401, 403],
+    "auth_conn_id": "the_token",
     "oauth_url": "https://login.example.com/token",
     "scope": "read write",
     "timeout": 2.5,

@@ -336,7 +336,7 @@ def test_registered_endpoint_holds_for_the_hook(
         (
             {"extra": {"colour": "red"}},
             "colour",
-            "unknown extra 'colour'; known are adaptive_rate, auth_type, b",
+            "unknown extra 'colour'; known are adaptive_rate, auth_",
         ),
         ({"extra": {"max_wait_time": 1, "timeout": "x"}, "login": "a\nb"}, "login", "Login: it holds a line"),
         ({"extra": {"timeout": "x"}, "login": "a\nb"}, "login", "; extra timeout: it must be a number"),

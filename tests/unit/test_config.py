@@ -29,6 +29,7 @@ DEFAULTS: dict[str, Any] = {
     "request_envelope": None,
     "response_envelope": None,
     "auth_type": None,
+    "auth_conn_id": None,
     "key_in": "header",
     "key_name": None,
     "key_prefix": None,

@@ -59,6 +59,8 @@ class AuthenticationSettings(BaseModel):
     api_key: SecretStr | None = None
     """API key, bearer token, password or client secret."""
 
+    auth_conn_id: str | None = None
+    """Id of another Airflow connection, whose Login and Password are used; nothing to a client by itself."""
     auth_type: AuthType | None = None
     """How the key is sent; by default ``basic`` with a login, ``bearer`` with only a key, else ``none``."""
     key_in: KeyPlace = "header"

@@ -33,6 +33,11 @@ ACCEPT = "application/json, application/*+json;q=0.9, */*;q=0.1"
 USER_AGENT = f"airflow-mirrordb/{__version__}"
 
 _NOTHING = (None,) * 10
+_OWN = "the client sets this header itself, from the connection or another argument"
+_TOKEN = (
+    f"{_OWN}; a token that a task before made lies in XCom in clear text: let the connection fetch it"
+    " (auth_type), or keep it in a connection (auth_conn_id)"
+)
 
 
 def plain_headers(config: MirrorDBConfig) -> CIMultiDictProxy[str]:
@@ -91,7 +96,7 @@ def _add_own(own: Mapping[str, str], config: MirrorDBConfig, headers: CIMultiDic
         if not isinstance(name, str) or not TOKEN.fullmatch(name):
             raise _bad(place, "this is no header name (letters, digits and !#$%&'*+-.^_`|~)")
         if header_key(name) in RESERVED_HEADERS | taken:
-            raise _bad(place, "the client sets this header itself, from the connection or another argument")
+            raise _bad(place, _TOKEN if header_key(name) == "authorization" else _OWN)
         if header_key(name) in OVERRIDES:
             raise _bad(place, "this header could turn the request into one that no pattern allows")
         headers[name] = text = _header_value(place, value)

@@ -46,21 +46,50 @@ class ConnectionLike(Protocol):
     def extra(self) -> str | None: ...
 
 
-def config_from(connection: ConnectionLike, *, ignore_unknown: bool = False) -> MirrorDBConfig:
+def auth_conn_of(connection: ConnectionLike) -> str | None:
+    """Return the id of the connection that has the Login and Password of this one; None if it has its own.
+
+    :raises ConfigError: if it names itself, or has a Password as well
+    """
+    try:
+        return _conn_id_in(connection)
+    except ConfigError as error:
+        raise _explained(error, connection) from error.__cause__
+
+
+def _conn_id_in(connection: ConnectionLike) -> str | None:
+    conn_id = str(_extra(connection.extra).get("auth_conn_id") or "").strip()
+    if conn_id and conn_id == connection.conn_id:
+        raise ConfigError(message="auth_conn_id: it names this connection itself", field="auth_conn_id")
+    if conn_id and connection.password:
+        message = "auth_conn_id: there is a Password as well; leave one of the two"
+        raise ConfigError(message=message, field="auth_conn_id")
+    return conn_id or None
+
+
+def config_from(
+    connection: ConnectionLike, credentials: ConnectionLike | None = None, *, ignore_unknown: bool = False
+) -> MirrorDBConfig:
     """Return the configuration that a connection describes.
 
+    :param credentials: the connection of :func:`auth_conn_of`
     :param ignore_unknown: True to warn about unknown extras only; for triggers, which may be older
         than the connection while an upgrade is rolled out
     :raises ConfigError: names the connection, its field or extra, what is wrong with it, and the nearest
         valid name
     """
     try:
-        return _config_from(connection, ignore_unknown=ignore_unknown)
+        return _config_from(connection, credentials or connection, ignore_unknown=ignore_unknown)
     except ConfigError as error:
         raise _explained(error, connection) from error.__cause__
 
 
-def _config_from(connection: ConnectionLike, *, ignore_unknown: bool) -> MirrorDBConfig:
+def _config_from(
+    connection: ConnectionLike, credentials: ConnectionLike, *, ignore_unknown: bool
+) -> MirrorDBConfig:
+    if credentials is not connection and not credentials.password:
+        message = f"auth_conn_id: the connection {credentials.conn_id!r} has no Password"
+        raise ConfigError(message=message, field="auth_conn_id")
     settings = _extra(connection.extra)
     if ignore_unknown and (unknown := settings.keys() - MirrorDBConfig.model_fields.keys()):
         log.warning("Unknown extras of the connection are ignored: %s", ", ".join(sorted(unknown)))
@@ -69,8 +98,8 @@ def _config_from(connection: ConnectionLike, *, ignore_unknown: bool) -> MirrorD
         {
             **settings,
             "base_url": base_url(connection.host, connection.schema, connection.port),
-            "login": connection.login,
-            "api_key": connection.password,
+            "login": credentials.login or connection.login,
+            "api_key": credentials.password,
         },
         context=_FIELDS,
     )

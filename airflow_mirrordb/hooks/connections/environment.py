@@ -1,4 +1,4 @@
-"""What is wrong with a connection of the environment, which Airflow only says that it is not defined."""
+"""What is wrong with a connection of which Airflow only says that it is not defined."""
 
 from __future__ import annotations
 
@@ -20,6 +20,18 @@ def telling_of_its_variable(conn_id: str) -> Iterator[None]:
         fault = _fault_of(f"AIRFLOW_CONN_{conn_id.upper()}")
         if fault and error.args:
             error.args = (f"{error.args[0]}; {fault}", *error.args[1:])
+        raise
+
+
+@contextmanager
+def telling_who_names_it(conn_id: str) -> Iterator[None]:
+    """Add to the error of a look-up which connection names the one that was looked up."""
+    try:
+        yield
+    except Exception as error:
+        if error.args:
+            named = f"the extra 'auth_conn_id' of connection {conn_id!r} names it"
+            error.args = (f"{error.args[0]}; {named}", *error.args[1:])
         raise
 
 

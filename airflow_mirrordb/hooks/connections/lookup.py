@@ -21,8 +21,11 @@ from airflow_mirrordb.client.event_loops import PerLoop
 from airflow_mirrordb.client.wire.aiohttp.check import import_aiohttp
 from airflow_mirrordb.client.wire.threads import in_thread
 from airflow_mirrordb.compat import amask_secrets, async_connection, import_connection_look_up
-from airflow_mirrordb.hooks.connections.config import config_from
-from airflow_mirrordb.hooks.connections.environment import telling_of_its_variable
+from airflow_mirrordb.hooks.connections.config import auth_conn_of, config_from
+from airflow_mirrordb.hooks.connections.environment import (
+    telling_of_its_variable,
+    telling_who_names_it,
+)
 
 #: Seconds for which a look-up serves those who start, and those whose credentials were just refused.
 SHARED_FOR = 10.0
@@ -142,6 +145,10 @@ class ConnectionLookUp:
             await in_thread(_import_late_modules)
         with telling_of_its_variable(self._conn_id):
             connection = await async_connection(self._conn_id, self._hook)
-        config = config_from(connection, ignore_unknown=self._ignore_unknown)
+        credentials = None
+        if other_id := auth_conn_of(connection):
+            with telling_who_names_it(self._conn_id), telling_of_its_variable(other_id):
+                credentials = await async_connection(other_id, self._hook)
+        config = config_from(connection, credentials, ignore_unknown=self._ignore_unknown)
         await amask_secrets(secrets(config))
         return config

@@ -46,6 +46,8 @@ _WORDS: Mapping[str, str] = {
     "poll_interval": "it asks once; MirrorDBSensor waits for a resource, MirrorDBJobOperator for a job",
     "etag": "the entity tag of an answer is in the result of full_response=True",
     "id": "it is a part of the endpoint, as endpoint='users/7'",
+    "token_from": "a token that a task before made lies in XCom in clear text; let the connection fetch it"
+    " (auth_type), or keep it in a connection (auth_conn_id)",
     "log_response": "an answer is not logged, it is the task's result",
 }
 _SAME_WORDS = {
