@@ -50,6 +50,24 @@ def test_json_of_the_test_endpoint_is_a_success(
     assert scripted.requests == ["GET /api/users"]
 
 
+@pytest.mark.parametrize(
+    ("place", "how"), [({}, "api_key"), ({"key_in": "query", "key_name": "k"}, "api_key, in the query k")]
+)
+def test_the_place_of_the_key_is_told(
+    scripted: ScriptedBackend, set_connection: SetConnection, place: dict[str, str], how: str
+) -> None:
+    """Whoever took the wrong one sees which it was; the URL that is shown has no key."""
+    extra = {"test_endpoint": "api/users", "auth_type": "api_key", **place}
+    set_connection(scripted.url, password="s3cret", extra=extra)
+    scripted.answer(200, {})
+    scripted.answer(401)
+    expected = f"GET {scripted.url}/api/users answered 200, authentication: {how}"
+    assert MirrorDBHook().test_connection() == (True, expected)
+    refused = failure()
+    assert refused.startswith(f"Key rejected: check {KEY}, and whether the backend wants it sent as {how} (")
+    assert "s3cret" not in refused
+
+
 @pytest.mark.parametrize("status", [200, 204, 307, 400, 404, 405, 413])
 @pytest.mark.parametrize(
     ("endpoints", "example"),

@@ -141,7 +141,7 @@ async def _ask(client: GenericMirrorDB, config: MirrorDBConfig) -> tuple[bool, s
             raise
         answer = _facts(error)
     if config.test_endpoint:
-        return True, f"{answer}, authentication: {config.auth}"
+        return True, f"{answer}, authentication: {_auth(config)}"
     return False, f"Reached, key not checked: {_advice(config)} ({answer})"
 
 
@@ -185,11 +185,18 @@ def _meaning(error: MirrorDBError, config: MirrorDBConfig) -> str:
         words = _TOO_LARGE
     return words.format(
         most=config.max_response_bytes,
-        auth=config.auth,
+        auth=_auth(config),
         endpoint=config.test_endpoint,
         server=server,
         Server=f"{server[0].upper()}{server[1:]}",
     )
+
+
+def _auth(config: MirrorDBConfig) -> str:
+    """Return how the key is sent, as the form says it."""
+    if config.auth != "api_key" or config.key_in == "header":
+        return config.auth
+    return f"{config.auth}, in the {config.key_in} {config.key_name}"
 
 
 def _key_wanted(error: ResponseError, config: MirrorDBConfig) -> str:
