@@ -53,12 +53,15 @@ _UNSEEN = frozenset(
     {
         "api_key",
         "base_url",
+        "client_id",
         "client_key_passphrase",
+        "client_secret",
         "headers",
         "login",
         "oauth_url",
         "proxy",
         "secret_headers",
+        "token_params",
     }
 )
 

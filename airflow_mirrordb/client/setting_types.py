@@ -69,6 +69,16 @@ def check_sent_text(text: str) -> None:
         raise ValueError(HALF_A_PAIR)
 
 
+def _as_parameter(value: object) -> object:
+    """A value is text, a number, or a list of those: some parameters may be sent several times."""
+    values = value if isinstance(value, list | tuple) else [value]
+    for part in values:
+        if isinstance(part, bool) or not isinstance(part, str | int | float) or part != part:  # noqa: PLR0124
+            raise ValueError("it must be text, in quotes, or a list of texts")
+        check_sent_text(str(part))
+    return tuple(str(part) for part in values)
+
+
 def _as_method(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
@@ -139,6 +149,9 @@ Integer = Annotated[int, BeforeValidator(_no_boolean)]
 Number = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
 HeaderName = Annotated[str, AfterValidator(_checked_header_name)]
 Headers = Annotated[Mapping[HeaderName, str], BeforeValidator(_as_mapping)]
+TokenParameters = Annotated[
+    Mapping[str, Annotated[tuple[str, ...], BeforeValidator(_as_parameter)]], BeforeValidator(_as_mapping)
+]
 SecretHeaders = Annotated[Mapping[HeaderName, SecretStr], BeforeValidator(_as_mapping)]
 Patterns = Annotated[tuple[str, ...] | None, BeforeValidator(_as_patterns)]
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(checked_host)], ...] | None, BeforeValidator(_as_list)]

@@ -24,8 +24,7 @@ _WANTED = {
 #: What requests, httpx, urllib3, tenacity, curl and other providers of Airflow call our settings.
 _ELSEWHERE = {
     "adaptive_rate": "autothrottle",
-    "api_key": "access_token api_token auth_token bearer bearer_token client_secret key passwd password pwd"
-    " secret token",
+    "api_key": "access_token api_token auth_token bearer bearer_token key passwd password pwd secret token",
     "auth_type": "auth auth_method auth_scheme authentication authentication_type authorization",
     "backoff_factor": "backoff_multiplier exp_base exponential_base multiplier",
     "base_url": "address base_uri domain host hostname port protocol schema scheme server uri url",
@@ -37,7 +36,7 @@ _ELSEWHERE = {
     "idempotency_header": "idempotency_key idempotency_key_header",
     "initial_delay": "backoff delay initial_backoff min_delay retry_delay retry_wait",
     "key_name": "api_key_header api_key_name auth_header header_name key_header",
-    "login": "client_id user user_name username",
+    "login": "user user_name username",
     "max_attempts": "attempts max_retries max_tries num_retries retries retry retry_args retry_attempts"
     " retry_count retry_limit total_retries tries",
     "max_concurrency": "concurrency max_connections parallelism pool_maxsize pool_size",
@@ -88,7 +87,7 @@ def problem_of(
         return f"unknown setting {name!r}; {_remedy(name, known, fields)}"
     if kind == "missing":
         return f"{name}: it is required"
-    is_header = name in ("headers", "secret_headers") and len(location) > 1
+    is_header = name in ("headers", "secret_headers", "token_params") and len(location) > 1
     called = f"{name}: {location[1]!r:.100}" if is_header else name
     if message.startswith(_OWN):
         return f"{called}: {message.removeprefix(_OWN)[:300]}"

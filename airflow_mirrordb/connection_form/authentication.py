@@ -7,7 +7,7 @@ from airflow_mirrordb.connection_form.field import field
 
 def authentication() -> dict[str, Any]:
     """Return the fields by the names of their settings."""
-    return {**_kind(), **_key(), **_elsewhere(), **_tokens()}
+    return {**_kind(), **_key(), **_elsewhere()}
 
 
 def _kind() -> dict[str, Any]:
@@ -21,7 +21,7 @@ def _kind() -> dict[str, Any]:
                 "bearer": "bearer: Authorization: Bearer KEY",
                 "api_key": "api_key: the key in a header of its own",
                 "basic": "basic: Login and password",
-                "oauth2": "oauth2: client credentials, for an access token",
+                "oauth2": "oauth2: an access token of an authorization server",
                 "null": "default: basic with a login, bearer with only a key, else none",
             },
         ),
@@ -72,20 +72,5 @@ def _key() -> dict[str, Any]:
             "Statuses of a key that is no longer good",
             "HTTP statuses by which the backend says so, split by commas: the key is looked up again, and"
             " the request sent once more. Default: 401.",
-        ),
-    }
-
-
-def _tokens() -> dict[str, Any]:
-    return {
-        "oauth_url": field(
-            "Token URL",
-            "URL of the authorization server's token endpoint, as https://login.example.com/oauth/token,"
-            " which takes Login as client id, with its secret; only for oauth2. Default: none.",
-        ),
-        "scope": field(
-            "Scope",
-            "Scope that is asked for, as users.read, several with spaces between them; only for oauth2."
-            " Default: none.",
         ),
     }

@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_mirrordb.connection_form.authentication import authentication
 from airflow_mirrordb.connection_form.field import field
+from airflow_mirrordb.connection_form.oauth import oauth
 
 
 def connection_fields() -> dict[str, Any]:
@@ -18,6 +19,7 @@ def connection_fields() -> dict[str, Any]:
     # is in the first one.
     return {
         **_section("Authentication and endpoints", {**authentication(), **_endpoints()}),
+        **_section("OAuth 2.0 and login", oauth()),
         **_section("Limits", _limits()),
         **_section("Backoff", _backoff()),
         **_section("Writes and bodies", _writes_and_bodies()),
@@ -42,6 +44,8 @@ def placeholders() -> dict[str, str]:
         "auth_statuses": "401, 403",
         "oauth_url": "https://login.example.com/oauth/token",
         "scope": "users.read users.write",
+        "client_id": "client-id",
+        "token_params": '{"audience": "https://api.example.com"}',
         "retry_statuses": "429, 502, 503, 504",
         "pending_statuses": "202",
         "idempotency_header": "Idempotency-Key",

@@ -37,6 +37,9 @@ WITHOUT_VALUE = {
     "endpoints": "any resource api/{resource}, its items and their sub-collections",
     "test_endpoint": "the base URL",
     "auth_type": "basic with a login, bearer with only a key, else none",
+    "token_endpoint_auth_method": "client_secret_basic, or none",
+    "client_id": "Login",
+    "client_secret": "the password",
 }
 CONNECTION_TYPE: dict[str, Any] = get_provider_info()["connection-types"][0]
 FORM: dict[str, dict[str, Any]] = CONNECTION_TYPE["conn-fields"]
@@ -260,7 +263,7 @@ def test_form_has_fitting_types(name: str) -> None:
     assert (field.get("format") == "password") is is_secret
 
 
-@pytest.mark.parametrize("name", ["auth_type", "update_method"])
+@pytest.mark.parametrize("name", ["auth_type", "update_method", "grant_type", "token_endpoint_auth_method"])
 def test_form_offers_every_choice(name: str) -> None:
     """The choices of the form are those of the model, and none, which tells what it means."""
     (choices,) = [option["enum"] for option in MODEL[name].get("anyOf", [MODEL[name]]) if "enum" in option]
@@ -276,6 +279,7 @@ def test_form_has_sections() -> None:
     sections = [name for name, _ in groupby(field["schema"]["section"] for field in FORM.values())]
     assert sections == [
         "Authentication and endpoints",
+        "OAuth 2.0 and login",
         "Limits",
         "Backoff",
         "Writes and bodies",

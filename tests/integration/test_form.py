@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from airflow_mirrordb.client import MirrorDBConfig
+from airflow_mirrordb.client.auth.oauth_settings import OAUTH_SETTINGS
 from airflow_mirrordb.get_provider_info import get_provider_info
 from airflow_mirrordb.hooks.connections.config import config_from
 from airflow_mirrordb.hooks.connections.form import KEPT
@@ -26,6 +27,7 @@ SECRETS = {
     "client_key_passphrase": "secret-passphrase",
     "proxy": "user:secret",
     "secret_headers": "a-secret-of-nobody",
+    "client_secret": "secret-of-a-client",
 }
 
 #: One value for each setting, none of them its default, as the command line stores them.
@@ -43,6 +45,11 @@ STORED: dict[str, Any] = {
     "auth_conn_id": "the_token",
     "oauth_url": "https://login.example.com/token",
     "scope": "read write",
+    "grant_type": "password",
+    "token_params": {"audience": "https://api.example.com"},
+    "token_endpoint_auth_method": "client_secret_post",
+    "client_id": "client-7",
+    "client_secret": "secret-of-a-client",
     "timeout": 2.5,
     "rate_limit": 10,
     "adaptive_rate": False,
@@ -73,7 +80,7 @@ STORED: dict[str, Any] = {
 #: What has no use without a field, and is refused.
 NEED = {
     "client_cert": {"client_key"},
-    "auth_type": {"key_in", "key_name", "key_prefix", "oauth_url", "scope"},
+    "auth_type": {"key_in", "key_name", "key_prefix", *OAUTH_SETTINGS},
     "key_name": {"key_in"},
 }
 

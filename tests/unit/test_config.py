@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from airflow_mirrordb.client import ConfigError, MirrorDBConfig, RetryPolicy, setting_words
+from airflow_mirrordb.client.auth.oauth_settings import OAUTH_SETTINGS
 
 URL = "https://example.com"
 KEY = "k3y-that-nobody-may-see"
@@ -37,6 +38,11 @@ DEFAULTS: dict[str, Any] = {
     "auth_statuses": frozenset({401}),
     "oauth_url": None,
     "scope": None,
+    "grant_type": "client_credentials",
+    "token_endpoint_auth_method": None,
+    "client_id": None,
+    "client_secret": None,
+    "token_params": {},
     "max_attempts": 5,
     "initial_delay": 1.0,
     "backoff_factor": 2.0,
@@ -62,7 +68,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 #: Chosen, so that what one kind of authentication uses may stand beside it.
-CHOSEN = {name: {"auth_type": "none"} for name in ("key_in", "key_name", "key_prefix", "oauth_url", "scope")}
+CHOSEN = {name: {"auth_type": "none"} for name in ("key_in", "key_name", "key_prefix", *OAUTH_SETTINGS)}
 
 
 def config(**settings: Any) -> MirrorDBConfig:
@@ -347,8 +353,7 @@ ELSEWHERE = [
     ("maxRetries", "that is 'max_attempts' here"),
     ("status_forcelist", "that is 'retry_statuses' here"),
     ("token_url", "that is 'oauth_url' here"),
-    ("client_id", "that is 'login' here"),
-    ("client-secret", "that is 'api_key' here"),
+    ("client-secret", "did you mean 'client_secret'?"),
     ("username", "that is 'login' here"),
     ("auth", "that is 'auth_type' here"),
     ("bearer", "that is 'api_key' here"),

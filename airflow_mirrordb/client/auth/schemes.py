@@ -71,10 +71,13 @@ def _secret_headers(config: MirrorDBConfig) -> dict[str, str]:
 def client_headers(config: MirrorDBConfig) -> dict[str, str]:
     """Return the headers by which a client of OAuth 2.0 proves itself to the authorization server.
 
-    Client id and secret are percent-encoded, and sent as basic credentials (RFC 6749, section 2.3.1).
+    Client id and secret are percent-encoded, and sent as basic credentials (RFC 6749, section 2.3.1); none if
+    another method is chosen, whose proof is in the body.
     """
-    secret = _text(config.api_key)
-    return {"Authorization": _basic(quote(config.login or "", safe=""), quote(secret, safe=""))}
+    if config.client_method != "client_secret_basic":
+        return {}
+    client, secret = config.oauth_client_id or "", _text(config.oauth_client_secret)
+    return {"Authorization": _basic(quote(client, safe=""), quote(secret, safe=""))}
 
 
 def proxy_headers(config: MirrorDBConfig) -> dict[str, str]:
@@ -90,7 +93,12 @@ def proxy_headers(config: MirrorDBConfig) -> dict[str, str]:
 
 def secrets(config: MirrorDBConfig) -> tuple[str, ...]:
     """Return every text that must not be seen: the secrets, and the forms in which they are sent."""
-    plain = (config.api_key, config.client_key_passphrase, *config.secret_headers.values())
+    plain = (
+        config.api_key,
+        config.client_secret,
+        config.client_key_passphrase,
+        *config.secret_headers.values(),
+    )
     known = [secret.get_secret_value() for secret in plain if secret]
     headers = client_headers(config) if config.auth == "oauth2" else credentials_of(config).headers
     for name, value in headers.items():

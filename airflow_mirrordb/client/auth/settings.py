@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Literal
 
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 
+from airflow_mirrordb.client.auth.oauth_settings import OAUTH_SETTINGS, OAuthClient
 from airflow_mirrordb.client.errors import ConfigError
 from airflow_mirrordb.client.messages.headers import (
     CONTROL,
@@ -20,7 +21,6 @@ from airflow_mirrordb.client.messages.headers import (
 from airflow_mirrordb.client.setting_types import (
     ErrorStatuses,
     SecretHeaders,
-    TokenUrl,
     check_sent_text,
 )
 
@@ -28,9 +28,10 @@ AuthType = Literal["none", "bearer", "api_key", "basic", "oauth2"]
 KeyPlace = Literal["header", "query", "cookie"]
 
 #: Settings that are rotated together, and looked up again once they are refused.
-CREDENTIALS = frozenset({"login", "api_key", "secret_headers"})
-#: What each kind of authentication sends. Basic credentials need one of two, so they are not here.
-_SENDS = {"bearer": ("api_key",), "api_key": ("api_key",), "oauth2": ("oauth_url", "login", "api_key")}
+CREDENTIALS = frozenset({"login", "api_key", "secret_headers", "client_id", "client_secret"})
+#: What each kind of authentication sends. Basic credentials need one of two, and
+#: OAuth 2.0 has kinds of its own.
+_SENDS = {"bearer": ("api_key",), "api_key": ("api_key",)}
 #: A token as it is in a header (RFC 6750, section 2.1), or with the name of that.
 _HAS_SCHEME = re.compile(r"\s*(?:authorization\s*:\s*)?bearer\s", re.IGNORECASE)
 #: Settings that say something of one kind of authentication alone.
@@ -38,8 +39,7 @@ _OF_ONE_KIND = {
     "key_in": "api_key",
     "key_name": "api_key",
     "key_prefix": "api_key",
-    "oauth_url": "oauth2",
-    "scope": "oauth2",
+    **dict.fromkeys(OAUTH_SETTINGS, "oauth2"),
 }
 #: What a cookie's value may not hold (RFC 6265, section 4.1.1: cookie-octet).
 _NO_COOKIE = re.compile(r'[^\x21-\x7e]|[",;\\]')
@@ -51,13 +51,8 @@ def wrong(field: str, reason: str) -> ConfigError:
     return ConfigError(message=f"{field}: {reason}", field=field)
 
 
-class AuthenticationSettings(BaseModel):
+class AuthenticationSettings(OAuthClient):
     """How a client proves who it is."""
-
-    login: str | None = None
-    """User for ``basic`` authentication, client id for ``oauth2``."""
-    api_key: SecretStr | None = None
-    """API key, bearer token, password or client secret."""
 
     auth_conn_id: str | None = None
     """Id of another Airflow connection, whose Login and Password are used; nothing to a client by itself."""
@@ -76,10 +71,6 @@ class AuthenticationSettings(BaseModel):
     """Further headers that are secrets, for every request, beside whatever ``auth_type`` sends."""
     auth_statuses: ErrorStatuses = frozenset({HTTPStatus.UNAUTHORIZED.value})
     """HTTP statuses by which the backend says that the key is no longer good: it is looked up again once."""
-    oauth_url: TokenUrl | None = None
-    """URL of the authorization server's token endpoint, for ``oauth2``."""
-    scope: str | None = None
-    """Scope that is asked for with ``oauth2``; several are separated by spaces."""
 
     @field_validator("api_key")
     @classmethod
@@ -90,7 +81,7 @@ class AuthenticationSettings(BaseModel):
                 raise ValueError("it is nothing but blanks")
         return value
 
-    @field_validator("login", "scope", "key_name", "key_prefix")
+    @field_validator("login", "key_name", "key_prefix")
     @classmethod
     def _check_auth_text(cls, value: str | None) -> str | None:
         if value is not None and CONTROL.search(value):
@@ -144,19 +135,24 @@ class AuthenticationSettings(BaseModel):
         sends = _SENDS.get(self.auth, ())
         if self.auth == "basic" and not self.api_key:  # a backend may take a user without a password
             sends = ("login",)
-        elif may_get_key and self.auth != "oauth2":  # of which the key is only one part
+        elif may_get_key:
             sends = ()
-        missing = [name for name in sends if not getattr(self, name)]
+        missing = [(name, f"auth_type {self.auth!r}") for name in sends if not getattr(self, name)]
+        if self.auth == "oauth2":  # of which the key is only one part
+            missing = list(self.missing_of_oauth())
         if missing:
-            needs = f"it is missing, and auth_type {self.auth!r} needs it"
-            raise ConfigError(message="; ".join(f"{name}: {needs}" for name in missing), field=missing[0])
+            words = "; ".join(f"{name}: it is missing, and {kind} needs it" for name, kind in missing)
+            raise ConfigError(message=words, field=missing[0][0])
+        for name, reason in self.idle_of_oauth() if self.auth == "oauth2" else ():
+            raise wrong(name, reason)
         key = self.api_key.get_secret_value() if self.api_key else ""
         if self.auth == "basic" and ":" in (self.login or ""):
             raise wrong("login", "a user name of basic authentication has no colon (RFC 7617, section 2)")
         if self.auth == "bearer" and _HAS_SCHEME.match(key):
             raise wrong("api_key", "it begins with 'Bearer', which is put before it: give the token alone")
         for name, kind in _OF_ONE_KIND.items():
-            is_given = getattr(self, name) != AuthenticationSettings.model_fields[name].default
+            default = AuthenticationSettings.model_fields[name].get_default(call_default_factory=True)
+            is_given = getattr(self, name) != default
             if is_given and self.auth_type is None:  # one that was chosen may stand beside what others use
                 raise wrong(name, f"it goes with auth_type {kind!r}, which is not set")
         self._check_key_place(key if self.auth == "api_key" else None)

@@ -2,7 +2,7 @@
 
 An answer may hold tokens under any name. So nothing of it is ever quoted but ``error``,
 ``error_description`` and ``error_uri``, which are meant for people (section 5.2).
-When one is renewed, once for all requests, is decided in ``credentials.py``.
+When one is renewed, once for all requests, is decided in ``authenticator.py``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 from multidict import CIMultiDict
 from yarl import URL
 
+from airflow_mirrordb.client.auth.grants import token_form
 from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.auth.schemes import Credentials, client_headers
 from airflow_mirrordb.client.config import MirrorDBConfig
@@ -55,7 +56,7 @@ class Token:
 async def fetch_token(
     config: MirrorDBConfig, transport: Transport, *, now: float, learn: Callable[[Iterable[str]], None]
 ) -> Token:
-    """Get an access token for the client itself (RFC 6749, section 4.4).
+    """Get an access token by the grant of the configuration.
 
     :param now: unix time
     :param learn: is told the tokens before anything else is done with them, so that no error shows one
@@ -63,7 +64,7 @@ async def fetch_token(
     :raises TransportError: if it does not answer
     :raises AuthenticationError: if its answer holds no token that can be used
     """
-    form = {"grant_type": "client_credentials", **({"scope": config.scope} if config.scope else {})}
+    form = token_form(config)
     headers = {
         "Accept": "application/json",
         "Content-Type": "application/x-www-form-urlencoded",

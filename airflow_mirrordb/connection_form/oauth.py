@@ -1,0 +1,67 @@
+"""The fields of the connection's form that say where an access token comes from."""
+
+from typing import Any
+
+from airflow_mirrordb.connection_form.field import field
+
+
+def oauth() -> dict[str, Any]:
+    """Return the fields by the names of their settings."""
+    return {**_server(), **_client()}
+
+
+def _server() -> dict[str, Any]:
+    return {
+        "oauth_url": field(
+            "Token URL",
+            "URL of the authorization server's token endpoint, as https://login.example.com/oauth/token;"
+            " only for oauth2, as all of this section. It takes Login as client id, with its secret."
+            " Default: none.",
+        ),
+        "scope": field(
+            "Scope",
+            "Scope that is asked for, as users.read, several with spaces between them. Default: none.",
+        ),
+        "grant_type": field(
+            "Grant",
+            "What entitles to a token. Default: client_credentials.",
+            enum=["client_credentials", "password", None],
+            values_display={
+                "client_credentials": "client_credentials: the client itself",
+                "password": "password: a user, by Login and password",
+                "null": "default: client_credentials",
+            },
+        ),
+        "token_params": field(
+            "Further parameters",
+            "Further parameters of the request for a token, no secrets, as a JSON object:"
+            ' {"audience": "https://api.example.com"}. Default: none.',
+            "object",
+        ),
+    }
+
+
+def _client() -> dict[str, Any]:
+    return {
+        "token_endpoint_auth_method": field(
+            "Authentication of the client",
+            "How the client proves itself there; none if a password of a user is enough. Default:"
+            " client_secret_basic, or none.",
+            enum=["client_secret_basic", "client_secret_post", "none", None],
+            values_display={
+                "client_secret_basic": "client_secret_basic: id and secret in a header",
+                "client_secret_post": "client_secret_post: id and secret in the body",
+                "none": "none: only its id, if there is one",
+                "null": "default: client_secret_basic, or none",
+            },
+        ),
+        "client_id": field(
+            "Client id",
+            "Id of the client, where Login is a user's. Default: Login.",
+        ),
+        "client_secret": field(
+            "Client secret",
+            "Secret of the client, where the password is a user's. Default: the password.",
+            format="password",
+        ),
+    }
