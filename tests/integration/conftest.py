@@ -37,11 +37,14 @@ def _no_look_up_known() -> None:
 
 @pytest.fixture(autouse=True)
 def _is_executed_by_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let Airflow 2 not warn of a task that a test executes: it reads only once whether it is tested."""
-    module = sys.modules.get("airflow.models.baseoperator")
-    safeguard = getattr(module, "ExecutorSafeguard", None)
-    if hasattr(safeguard, "test_mode"):
-        monkeypatch.setattr(safeguard, "test_mode", True)
+    """Let Airflow not warn of a task that a test executes.
+
+    It reads only once whether it is tested, and reads nothing if another test was first to import it.
+    """
+    for name in ("airflow.models.baseoperator", "airflow.sdk.bases.operator"):  # Airflow 2 and 3
+        safeguard = getattr(sys.modules.get(name), "ExecutorSafeguard", None)
+        if hasattr(safeguard, "test_mode"):
+            monkeypatch.setattr(safeguard, "test_mode", True)
 
 
 @pytest.fixture

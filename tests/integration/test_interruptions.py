@@ -166,7 +166,7 @@ def created_elsewhere(number: int) -> int:
 
 STRIKES = 40
 #: A coroutine that was made and not begun is one that nobody awaits.
-NOT_BEGUN = "ignore:Exception ignored in. <coroutine:pytest.PytestUnraisableExceptionWarning"
+NOT_BEGUN = "ignore:Exception ignored .+<coroutine:pytest.PytestUnraisableExceptionWarning"
 
 
 @pytest.mark.filterwarnings(NOT_BEGUN)
