@@ -10,8 +10,8 @@ import pytest
 
 from airflow_mirrordb.client import ConfigError, GenericMirrorDB, MirrorDBConfig, MirrorDBError
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-from tests.zoo.auth.conftest import TINY, Connect, Serving
 from tests.zoo.auth.keyed import RECORDS, KeyedBackend
+from tests.zoo.auth.names import TINY, Connect, Serving
 from tests.zoo.auth.seen import assert_hidden, logged, shown_by, texts_of
 from tests.zoo.auth.ways import (
     COOKIE,

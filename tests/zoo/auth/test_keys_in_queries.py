@@ -16,8 +16,8 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 from airflow_mirrordb.client import GenericMirrorDB, MirrorDBError
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
-from tests.zoo.auth.conftest import TINY, Connect, Serving
 from tests.zoo.auth.keyed import RECORDS, Handler, KeyedBackend, pages, query_without
+from tests.zoo.auth.names import TINY, Connect, Serving
 from tests.zoo.auth.seen import Seen, assert_hidden, logged, note, shown_by, texts_of
 from tests.zoo.auth.ways import GOOGLE, IN_QUERY, KEY, NASA, OPENWEATHER, ROTATED, Way
 

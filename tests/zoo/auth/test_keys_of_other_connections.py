@@ -10,8 +10,8 @@ import pytest
 
 from airflow_mirrordb.client import MirrorDBError
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
-from tests.zoo.auth.conftest import Connect, Serving
 from tests.zoo.auth.keyed import RECORDS, KeyedBackend
+from tests.zoo.auth.names import Connect, Serving
 from tests.zoo.auth.seen import assert_hidden, logged, texts_of
 from tests.zoo.auth.ways import COOKIE, DATADOG, KEY, NASA, ROTATED, WRONG, Way
 
