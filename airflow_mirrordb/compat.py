@@ -31,6 +31,7 @@ _MASKERS = (
     "airflow.sdk.execution_time.secrets_masker",  # Airflow 3.0 and 3.1
     "airflow.utils.log.secrets_masker",  # Airflow 2
 )
+_CACHES = ("airflow.sdk.execution_time.cache", "airflow.secrets.cache")  # the other one before Airflow 3
 _SERDES = ("airflow.sdk.serde", "airflow.serialization.serde")  # before Airflow 3.2
 
 
@@ -91,6 +92,42 @@ def _supervisor_is_synchronous() -> bool:
 
     supervisor = getattr(task_runner, "SUPERVISOR_COMMS", None)
     return supervisor is not None and not hasattr(supervisor, "asend")
+
+
+async def get_variable(name: str) -> str | None:
+    """Return an Airflow Variable as it is now, whatever Airflow remembers of it; None if there is none."""
+    from asgiref.sync import sync_to_async
+
+    def get() -> str | None:
+        variables = _variables()
+        for module in _CACHES:
+            with suppress(ImportError):
+                import_module(module).SecretCache.invalidate_variable(name)
+                break
+        found = variables.get(name, None)
+        return None if found is None else str(found)
+
+    return await sync_to_async(get)()
+
+
+async def set_variable(name: str, value: str, description: str) -> None:
+    """Write an Airflow Variable, without blocking the event loop."""
+    from asgiref.sync import sync_to_async
+
+    def set_() -> None:
+        _variables().set(name, value, description)
+
+    await sync_to_async(set_)()
+
+
+def _variables() -> Any:
+    """Return Airflow's ``Variable``: that of tasks and triggers, or that of the Test button and Airflow 2."""
+    if AIRFLOW_V_3_0_PLUS:
+        from airflow.sdk.execution_time import task_runner
+
+        if hasattr(task_runner, "SUPERVISOR_COMMS"):
+            return import_module("airflow.sdk").Variable
+    return import_module("airflow.models.variable").Variable
 
 
 async def amask_secrets(secrets: Iterable[str]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.client.auth.authenticator import Authenticator, LookUp
 from airflow_mirrordb.client.auth.redaction import Redaction
+from airflow_mirrordb.client.auth.refresh_tokens import RefreshTokens
 from airflow_mirrordb.client.auth.schemes import secrets
 from airflow_mirrordb.client.auth.settings import CREDENTIALS
 from airflow_mirrordb.client.calls.call import Observer, Snapshot
@@ -52,6 +53,7 @@ class Connected:
         open_source: OpenSource = LocalFile,
         conn_id: str | None = None,
         guard: WriteGuard | None = None,
+        refresh_tokens: RefreshTokens | None = None,
     ) -> None:
         config = config if isinstance(config, MirrorDBConfig) else MirrorDBConfig.model_validate(config)
         registry = EndpointRegistry(declared=config.endpoints, of_connection=conn_id is not None)
@@ -61,7 +63,7 @@ class Connected:
         self._redaction = Redaction(secrets(config))
         self._reporting = Reporting(self._redaction, conn_id)
         self._authenticator = Authenticator(
-            lambda: self._snapshot.config, self._change, look_up, clock, self._redaction
+            lambda: self._snapshot.config, self._change, look_up, clock, self._redaction, refresh_tokens
         )
         self._sender = Sender(self._authenticator, self._reporting, clock, observe, open_source, guard)
         self._told_of_pages: set[str] = set()

@@ -67,6 +67,7 @@ class GenericMirrorDB(Connected):
     :param open_source: returns the :class:`Source` of a path in ``files`` and ``input_path``; by default a
         file on a disk
     :param conn_id: id of the Airflow connection that the settings are of, for errors and logs
+    :param refresh_tokens: where the refresh tokens of ``grant_type`` ``refresh_token`` are kept, by name
     :param guard: makes the idempotency keys of writes, and marks them, for a caller that may be run again
     :raises ConfigError: if a setting is wrong
     """

@@ -45,6 +45,7 @@ def placeholders() -> dict[str, str]:
         "oauth_url": "https://login.example.com/oauth/token",
         "scope": "users.read users.write",
         "client_id": "client-id",
+        "refresh_token_variable": "crm_refresh_token",
         "token_params": '{"audience": "https://api.example.com"}',
         "retry_statuses": "429, 502, 503, 504",
         "pending_statuses": "202",

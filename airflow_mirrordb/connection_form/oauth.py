@@ -25,12 +25,18 @@ def _server() -> dict[str, Any]:
         "grant_type": field(
             "Grant",
             "What entitles to a token. Default: client_credentials.",
-            enum=["client_credentials", "password", None],
+            enum=["client_credentials", "refresh_token", "password", None],
             values_display={
                 "client_credentials": "client_credentials: the client itself",
+                "refresh_token": "refresh_token: a token in an Airflow Variable",
                 "password": "password: a user, by Login and password",
                 "null": "default: client_credentials",
             },
+        ),
+        "refresh_token_variable": field(
+            "Variable of the refresh token",
+            "Name of the Airflow Variable that has the refresh token, to which each new one is written; only"
+            " for the grant refresh_token. Default: none.",
         ),
         "token_params": field(
             "Further parameters",

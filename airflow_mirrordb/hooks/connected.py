@@ -25,6 +25,7 @@ from airflow_mirrordb.hooks.connections.environment import (
     telling_who_names_it,
 )
 from airflow_mirrordb.hooks.connections.lookup import ConnectionLookUp
+from airflow_mirrordb.hooks.connections.refresh_tokens import RefreshTokenVariables
 from airflow_mirrordb.hooks.input import InputFile
 from airflow_mirrordb.hooks.observers import observer_for
 from airflow_mirrordb.hooks.runner import (
@@ -239,6 +240,7 @@ def client_for(
         open_source=InputFile,
         conn_id=conn_id,
         guard=guard,
+        refresh_tokens=RefreshTokenVariables(),
     )
 
 

@@ -46,6 +46,7 @@ STORED: dict[str, Any] = {
     "oauth_url": "https://login.example.com/token",
     "scope": "read write",
     "grant_type": "password",
+    "refresh_token_variable": "crm_refresh_token",
     "token_params": {"audience": "https://api.example.com"},
     "token_endpoint_auth_method": "client_secret_post",
     "client_id": "client-7",

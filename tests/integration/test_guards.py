@@ -39,6 +39,7 @@ from tests.integration.test_notifier import incidents  # noqa: F401  # a fixture
 from tests.integration.test_operators_tries import tries  # noqa: F401  # another one
 from tests.integration.test_output_stores import save, short_pauses  # noqa: F401  # two more
 from tests.integration.test_page_ends import read  # noqa: F401  # and one more
+from tests.integration.test_refresh_tokens import airflow_variables, rotating  # noqa: F401  # two more
 from tests.integration.test_resources import mixed  # noqa: F401  # another one
 from tests.integration.test_sensor import scheduler  # noqa: F401  # and another one
 from tests.integration.test_slow_stores import hanging_store  # noqa: F401  # another one
@@ -95,6 +96,7 @@ async def test_without_the_guard_its_check_fails(
     triggerer: Triggerer,
     tries: Any,  # noqa: F811  # the fixture
     token_server: Any,  # noqa: F811  # the fixture
+    rotating: Any,  # noqa: F811  # the fixture
     busy: Any,  # noqa: F811  # the fixture
     early: Any,  # noqa: F811  # the fixture
     scripted: ScriptedBackend,
@@ -132,7 +134,7 @@ async def test_without_the_guard_its_check_fails(
     tries.store.clear()
     raw_server.arrived.clear()
     triggerer.xcoms.clear()
-    for name_of_fixture in fixtures.keys() & {"watching", "supervisor"}:
+    for name_of_fixture in fixtures.keys() & {"watching", "supervisor", "rotating", "airflow_variables"}:
         fixtures[name_of_fixture].reset()
     monkeypatch.setattr(*place_of(guard.seam or name), guard.without)
     with pytest.raises((Exception, pytest.fail.Exception)) as caught:

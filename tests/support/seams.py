@@ -26,6 +26,13 @@ SEAMS = {
         "halves of secrets": "_cuts",
         "parts of secrets": "_parts",
     },
+    "airflow_mirrordb.client.auth.oauth_settings": {
+        "secrets among parameters of tokens": "_SECRET",
+    },
+    "airflow_mirrordb.client.auth.refresh_tokens": {
+        "newest refresh tokens": "RefreshToken._newest",
+        "refresh tokens of other processes": "RefreshToken._other_than",
+    },
     "airflow_mirrordb.client.auth.settings": {
         "headers of the connection's own": "AuthenticationSettings.own_headers",
     },
@@ -283,6 +290,9 @@ SEAMS = {
     },
     "airflow_mirrordb.hooks.connections.lookup": {
         "keys of a connection that moved": "ConnectionLookUp.credentials",
+    },
+    "airflow_mirrordb.hooks.connections.refresh_tokens": {
+        "masking of refresh tokens": "RefreshTokenVariables.load",
     },
     "airflow_mirrordb.hooks.output": {
         "what is no plain file": "_plain_file",

@@ -43,6 +43,7 @@ DEFAULTS: dict[str, Any] = {
     "client_id": None,
     "client_secret": None,
     "token_params": {},
+    "refresh_token_variable": None,
     "max_attempts": 5,
     "initial_delay": 1.0,
     "backoff_factor": 2.0,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_mirrordb.client import ConfigError, MirrorDBConfig
-from airflow_mirrordb.client.auth.grants import token_form
+from airflow_mirrordb.client.auth.grants import Proofs, token_form
 from airflow_mirrordb.client.auth.schemes import client_headers, secrets
 
 TOKENS = "https://login.example.com/token"
@@ -25,6 +25,10 @@ def problem(**settings: Any) -> str:
     return caught.value.message
 
 
+def form_of(config: MirrorDBConfig) -> list[tuple[str, str]]:
+    return token_form(config, Proofs())
+
+
 CLIENT = {"login": "id", "api_key": "s3cret-of-client"}
 USER = {"grant_type": "password", "login": "ada", "api_key": "s3cret-of-ada"}
 
@@ -35,9 +39,9 @@ USER = {"grant_type": "password", "login": "ada", "api_key": "s3cret-of-ada"}
 def test_a_secret_goes_into_a_header_or_the_body_but_never_both() -> None:
     """RFC 6749, section 2.3: a client must not use more than one method in a request."""
     by_header, by_body = config(**CLIENT), config(**CLIENT, token_endpoint_auth_method="client_secret_post")
-    assert token_form(by_header) == [("grant_type", "client_credentials")]
+    assert form_of(by_header) == [("grant_type", "client_credentials")]
     assert client_headers(by_header) == {"Authorization": "Basic aWQ6czNjcmV0LW9mLWNsaWVudA=="}
-    assert dict(token_form(by_body)) == {
+    assert dict(form_of(by_body)) == {
         "grant_type": "client_credentials",
         "client_id": "id",
         "client_secret": "s3cret-of-client",
@@ -48,24 +52,24 @@ def test_a_secret_goes_into_a_header_or_the_body_but_never_both() -> None:
 def test_a_user_of_a_server_that_knows_no_clients() -> None:
     """As those of FastAPI ("Simple OAuth2 with Password and Bearer"): username and password."""
     form = {"grant_type": "password", "username": "ada", "password": "s3cret-of-ada"}
-    assert dict(token_form(config(**USER))) == form
+    assert dict(form_of(config(**USER))) == form
     assert client_headers(config(**USER)) == {}
-    assert dict(token_form(config(**USER, client_id="app"))) == {**form, "client_id": "app"}
+    assert dict(form_of(config(**USER, client_id="app"))) == {**form, "client_id": "app"}
 
 
 def test_a_user_and_a_client() -> None:
     """RFC 6749, section 4.3.2: a confidential client authenticates as well."""
     by_header = config(**USER, client_id="app", client_secret="s3cret-of-app")
-    assert dict(token_form(by_header)).keys() == {"grant_type", "username", "password"}
+    assert dict(form_of(by_header)).keys() == {"grant_type", "username", "password"}
     assert client_headers(by_header) == {"Authorization": "Basic YXBwOnMzY3JldC1vZi1hcHA="}
     by_body = by_header.changed({"token_endpoint_auth_method": "client_secret_post"})
-    assert dict(token_form(by_body))["client_secret"] == "s3cret-of-app"
+    assert dict(form_of(by_body))["client_secret"] == "s3cret-of-app"
     assert {"s3cret-of-ada", "s3cret-of-app"} <= set(secrets(by_body))
 
 
 def test_further_parameters() -> None:
     """Auth0 wants an audience; a resource may be there several times (RFC 8707, section 2)."""
-    form = token_form(
+    form = form_of(
         config(**CLIENT, token_params='{"audience": "https://a/", "resource": ["b", "c"], "n": 7}')
     )
     further = [("audience", "https://a/"), ("resource", "b"), ("resource", "c"), ("n", "7")]

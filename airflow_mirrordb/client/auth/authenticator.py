@@ -7,7 +7,9 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow_mirrordb.client.auth.grants import Proofs
 from airflow_mirrordb.client.auth.redaction import Redaction
+from airflow_mirrordb.client.auth.refresh_tokens import RefreshToken, RefreshTokens
 from airflow_mirrordb.client.auth.schemes import NO_CREDENTIALS, Credentials, credentials_of, credentials_with
 from airflow_mirrordb.client.auth.tokens import Token, fetch_token
 from airflow_mirrordb.client.clock import Clock
@@ -30,6 +32,7 @@ class Authenticator:
     :param look_up: looks the credentials up again after one of ``auth_statuses``; None if it cannot be done
     :param clock: tells when a token has to be renewed
     :param redaction: is told each token, and hides secrets in what is logged
+    :param refresh_tokens: where refresh tokens are kept
     """
 
     def __init__(
@@ -39,10 +42,12 @@ class Authenticator:
         look_up: LookUp | None,
         clock: Clock,
         redaction: Redaction,
+        refresh_tokens: RefreshTokens | None = None,
     ) -> None:
         self._current, self._change, self._look_up, self._clock = current, change, look_up, clock
-        self._redaction = redaction
+        self._redaction, self._refresh_tokens = redaction, refresh_tokens
         self._token: Token | None = None
+        self._refused: str | None = None
         self._sent_with_token = NO_CREDENTIALS
         self._turn: asyncio.Lock
         self.renewals = 0
@@ -58,6 +63,7 @@ class Authenticator:
 
     def forget_token(self) -> None:
         """Fetch another token for the next request."""
+        self._refused = self._token.value if self._token else self._refused
         self._token = None
 
     async def credentials(self, config: MirrorDBConfig, transport: Transport) -> Credentials:
@@ -97,14 +103,26 @@ class Authenticator:
     async def _with_token(self, config: MirrorDBConfig, transport: Transport) -> Credentials:
         if self._token is not None and not self._is_stale(self._token) and not self._is_elsewhere(config):
             return self._sent_with_token
-        token = await fetch_token(config, transport, now=self._clock.time(), learn=self._redaction.add)
+        token = await self._fetched(config, transport)
         credentials = credentials_with(config, token.value)
         if not self._is_elsewhere(config):
             self._token, self._sent_with_token = token, credentials
         return credentials
 
+    async def _fetched(self, config: MirrorDBConfig, transport: Transport) -> Token:
+        async def ask(refresh_token: str = "") -> Token:
+            proofs = Proofs(refresh_token=refresh_token)
+            return await fetch_token(
+                config, transport, proofs, now=self._clock.time(), learn=self._redaction.add
+            )
+
+        if config.grant_type != "refresh_token":
+            return await ask()
+        kept = RefreshToken(config, self._refresh_tokens, self._clock, self._redaction)
+        return await kept.token(ask, self._refused)
+
     async def _renew(self, status: int) -> None:
-        self._token = None
+        self.forget_token()
         if self._look_up is None:
             return
         try:

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
 from airflow_mirrordb.client.config import MirrorDBConfig
 
 
-def token_form(config: MirrorDBConfig) -> list[tuple[str, str]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proofs:
+    """What a request for a token shows that no setting holds."""
+
+    refresh_token: str = field(default="", repr=False)
+
+
+def token_form(config: MirrorDBConfig, proofs: Proofs) -> list[tuple[str, str]]:
     """Return the parameters of a request for a token, in pairs: one may be there several times (RFC 8707)."""
-    return [*_grant(config), *_client(config), *_further(config)]
+    return [*_grant(config, proofs), *_client(config), *_further(config)]
 
 
-def _grant(config: MirrorDBConfig) -> Iterator[tuple[str, str]]:
-    """Yield what entitles to a token: RFC 6749, sections 4.3.2 (password) and 4.4.2 (client credentials)."""
+def _grant(config: MirrorDBConfig, proofs: Proofs) -> Iterator[tuple[str, str]]:
+    """Yield what entitles to a token: RFC 6749, sections 4.3.2 (password), 4.4.2 (client) and 6."""
     yield "grant_type", config.grant_type
     if config.grant_type == "password":
         yield "username", config.login or ""
         yield "password", _text(config.api_key)
+    elif config.grant_type == "refresh_token":
+        yield "refresh_token", proofs.refresh_token
 
 
 def _client(config: MirrorDBConfig) -> Iterator[tuple[str, str]]:

@@ -11,11 +11,13 @@ from pydantic import BaseModel, Field, SecretStr, field_validator
 from airflow_mirrordb.client.messages.headers import CONTROL
 from airflow_mirrordb.client.setting_types import TokenParameters, TokenUrl, check_sent_text
 
-GrantType = Literal["client_credentials", "password"]
+GrantType = Literal["client_credentials", "refresh_token", "password"]
 ClientMethod = Literal["client_secret_basic", "client_secret_post", "none"]
 
 #: Methods by which a client proves itself with a secret (RFC 7591, section 2).
 _WITH_SECRET = ("client_secret_basic", "client_secret_post")
+#: Grants that are a client's, who is named therefore (RFC 6749, sections 4.4 and 6).
+_WITH_CLIENT = ("client_credentials", "refresh_token")
 #: What the client sends by itself, and the settings that say it.
 _SET_BY = {
     "assertion": "private_key_file",
@@ -45,7 +47,7 @@ class OAuthSettings(BaseModel):
     scope: str | None = None
     """Scope that is asked for with ``oauth2``; several are separated by spaces."""
     grant_type: GrantType = "client_credentials"
-    """What entitles to a token: the client itself (RFC 6749, section 4.4), or a user's password (4.3)."""
+    """What entitles to a token (RFC 6749, sections 4.3, 4.4 and 6)."""
     token_endpoint_auth_method: ClientMethod | None = None
     """How the client proves itself to the authorization server (RFC 7591, section 2).
 
@@ -57,6 +59,8 @@ class OAuthSettings(BaseModel):
     """Secret of the client, where ``api_key`` is somebody else's; by default that is it."""
     token_params: TokenParameters = Field(default_factory=dict)
     """Further parameters of the request for a token, as ``audience``; a list is sent once for each value."""
+    refresh_token_variable: str | None = None
+    """Name of the Airflow Variable that has the refresh token; each new one is written there."""
 
     @field_validator("client_secret")
     @classmethod
@@ -65,7 +69,7 @@ class OAuthSettings(BaseModel):
             check_sent_text(value.get_secret_value())
         return value
 
-    @field_validator("scope", "client_id")
+    @field_validator("scope", "client_id", "refresh_token_variable")
     @classmethod
     def _check_oauth_text(cls, value: str | None) -> str | None:
         if value is not None and CONTROL.search(value):
@@ -124,13 +128,15 @@ class OAuthClient(OAuthSettings):
         if self.grant_type == "password":
             yield from ((name, "grant_type 'password'") for name in names if not getattr(self, name))
             names = ("client_id", "client_secret")
+        if self.grant_type == "refresh_token" and not self.refresh_token_variable:
+            yield "refresh_token_variable", "grant_type 'refresh_token'"
         method = self.client_method
         needs = (
             f"token_endpoint_auth_method {method!r}"
             if self.token_endpoint_auth_method
             else "auth_type 'oauth2'"
         )
-        if not self.oauth_client_id and (method != "none" or self.grant_type == "client_credentials"):
+        if not self.oauth_client_id and (method != "none" or self.grant_type in _WITH_CLIENT):
             yield names[0], needs
         if method in _WITH_SECRET and not self.oauth_client_secret:
             yield names[1], needs
@@ -138,6 +144,8 @@ class OAuthClient(OAuthSettings):
     def idle_of_oauth(self) -> Iterator[tuple[str, str]]:
         """Yield the names of settings that would have no effect, each with the reason."""
         is_user = self.grant_type == "password"
+        if self.refresh_token_variable and self.grant_type != "refresh_token":
+            yield "refresh_token_variable", f"it has no effect with grant_type {self.grant_type!r}"
         if not is_user and self.client_id and self.login:
             yield "login", "client_id says who the client is as well; leave one of the two"
         if self.client_method not in _WITH_SECRET:

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from multidict import CIMultiDict
 from yarl import URL
 
-from airflow_mirrordb.client.auth.grants import token_form
+from airflow_mirrordb.client.auth.grants import Proofs, token_form
 from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.auth.schemes import Credentials, client_headers
 from airflow_mirrordb.client.config import MirrorDBConfig
@@ -51,20 +51,28 @@ class Token:
 
     value: str = field(repr=False)
     renew_at: float
+    refresh_token: str | None = field(default=None, repr=False)
+    """The one to use next, if the answer has one."""
 
 
 async def fetch_token(
-    config: MirrorDBConfig, transport: Transport, *, now: float, learn: Callable[[Iterable[str]], None]
+    config: MirrorDBConfig,
+    transport: Transport,
+    proofs: Proofs,
+    *,
+    now: float,
+    learn: Callable[[Iterable[str]], None],
 ) -> Token:
     """Get an access token by the grant of the configuration.
 
+    :param proofs: what entitles to it, beside the settings
     :param now: unix time
     :param learn: is told the tokens before anything else is done with them, so that no error shows one
     :raises ResponseError: if the authorization server refuses
     :raises TransportError: if it does not answer
     :raises AuthenticationError: if its answer holds no token that can be used
     """
-    form = token_form(config)
+    form = token_form(config, proofs)
     headers = {
         "Accept": "application/json",
         "Content-Type": "application/x-www-form-urlencoded",
@@ -121,7 +129,11 @@ def _token_of(answer: Answer, body: Mapping[str, Any], config: MirrorDBConfig, n
         reason = "but with a token_type other than Bearer"
     else:
         lifetime = _lifetime(body.get("expires_in"))
-        return Token(value=value, renew_at=now + lifetime - min(EARLY, lifetime / 10))
+        renew_at = now + lifetime - min(EARLY, lifetime / 10)
+        refresh_token = body.get("refresh_token")
+        if not isinstance(refresh_token, str) or not refresh_token.strip():
+            refresh_token = None
+        return Token(value=value, renew_at=renew_at, refresh_token=refresh_token)
     _, words = _words(body)
     told = f"{reason}{': ' if words else ''}{words}{_asked_for(config)}"
     message = f"the authorization server answered {answer.status}, {told}"

@@ -30,6 +30,7 @@ from airflow_mirrordb.client.messages.request import MirrorDBRequest
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
 from airflow_mirrordb.client.wire.threads import in_thread
 from airflow_mirrordb.client.wire.tls.contexts import tls_context, tls_servers, tls_settings
+from airflow_mirrordb.hooks.connections.refresh_tokens import RefreshTokenVariables
 
 TEST_TIMEOUT = 9.0  # seconds, ten with what comes around it; somebody is looking at the button
 LEAST_PROBE = 1.0  # seconds of them that are for the backend, however long the look-up takes
@@ -100,7 +101,7 @@ async def check_connection(look_up: Callable[[], MirrorDBConfig]) -> tuple[bool,
         await _check_certificates(config, end - loop.time())
         left = max(math.floor(10 * (end - loop.time())), 1) / 10
         quick = config.changed({"timeout": min(config.timeout, left)})
-        async with GenericMirrorDB(quick) as client:
+        async with GenericMirrorDB(quick, refresh_tokens=RefreshTokenVariables()) as client:
             return await _ask(client, config)
     except ConfigError as error:
         return False, str(error)

@@ -15,11 +15,13 @@ from airflow_mirrordb.client.auth.redaction import Redaction
 from airflow_mirrordb.client.jobs import polls
 from airflow_mirrordb.client.messages import response
 from airflow_mirrordb.client.wire.tls.certificates import Certificates, certificates
+from airflow_mirrordb.compat import get_variable
 from airflow_mirrordb.hooks.connections.lookup import ConnectionLookUp
 from tests.integration import (
     test_files_elsewhere as files,
     test_key_places as keys,
     test_pages_as_one as pages_as_one,
+    test_refresh_tokens as refreshes,
     test_secrets as secrets,
     test_secrets_forms as forms,
     test_sensor_states as states,
@@ -32,6 +34,7 @@ from tests.support.guards import ANYTHING, NEVER, Guard, nothing, nothing_to_awa
 from tests.unit import (
     test_config as settings,
     test_full_response as full,
+    test_oauth_settings as oauth,
     test_redaction as redacted,
 )
 
@@ -67,6 +70,10 @@ def system_authorities(**_settings: Any) -> ssl.SSLContext:
 async def any_credentials(self: ConnectionLookUp, _base_url: str) -> dict[str, Any]:
     found = await self._shared(0.0)
     return {"login": found.login, "api_key": found.api_key}
+
+
+async def load_unmasked(_self: object, name: str) -> str | None:
+    return await get_variable(name)
 
 
 def unmasked(self: MirrorDBConfig) -> dict[str, Any]:
@@ -201,6 +208,24 @@ GUARDS: dict[str, Guard] = {
     "redaction of causes and waits": not_hidden({"check": forms.test_errors_of_writes_bulks_and_waits}),
     "redaction of tokens": Guard(
         seam="secrets to hide", without=remember_the_first, **repeated("text 500 X", "oauth2")
+    ),
+    "redaction of refresh tokens": Guard(
+        seam="secrets to hide", without=remember_the_first, check=refreshes.test_one_that_is_refused
+    ),
+    "redaction of what could not be kept": not_hidden({"check": refreshes.test_one_that_cannot_be_kept}),
+    "masking of refresh tokens": Guard(
+        without=load_unmasked, check=refreshes.test_airflow_masks_each_refresh_token
+    ),
+    "newest refresh tokens": Guard(
+        without=lambda _self, kept: kept, check=refreshes.test_one_that_cannot_be_kept
+    ),
+    "refresh tokens of other processes": Guard(
+        without=nothing_to_await, check=refreshes.test_a_process_that_is_about_to_keep_what_it_got
+    ),
+    "secrets among parameters of tokens": Guard(
+        without=NEVER,
+        check=oauth.test_a_parameter_with_a_setting_of_its_own,
+        arguments={"name": "api-key", "says": "belongs in api_key, or client_secret"},
     ),
     "redaction of keys of before": Guard(
         seam="secrets to hide", without=remember_the_first, check=forms.test_a_key_of_before_is_hidden
