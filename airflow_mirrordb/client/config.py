@@ -20,7 +20,7 @@ from airflow_mirrordb.client.auth.settings import AuthenticationSettings, wrong
 from airflow_mirrordb.client.endpoints.paths import decode_endpoint, quote_path, refuse_placeholders
 from airflow_mirrordb.client.endpoints.patterns import METHODS
 from airflow_mirrordb.client.endpoints.registry import EndpointRegistry
-from airflow_mirrordb.client.endpoints.urls import MAX_URL_LENGTH, origin_of, split_url
+from airflow_mirrordb.client.endpoints.urls import MAX_URL_LENGTH, below, is_absolute, origin_of, split_url
 from airflow_mirrordb.client.errors import ConfigError
 from airflow_mirrordb.client.messages.headers import CONTROL, RESERVED_HEADERS, header_key
 from airflow_mirrordb.client.retries.retry import NOT_APPLIED_STATUSES, RETRY_STATUSES, RetryPolicy
@@ -58,6 +58,8 @@ _UNSEEN = frozenset(
         "client_secret",
         "headers",
         "login",
+        "login_body",
+        "login_url",
         "oauth_url",
         "proxy",
         "secret_headers",
@@ -282,6 +284,18 @@ class MirrorDBConfig(AuthenticationSettings):
             for name, value in values.items()
         }
         return {name: value for name, value in stripped.items() if value not in (None, "", [], {})}
+
+    @property
+    def token_url(self) -> str:
+        """The URL that is asked for a token; "" if none is."""
+        if self.auth == "login" and self.login_url is not None:
+            return below(self.base_url, self.login_url)
+        return self.oauth_url or ""
+
+    @property
+    def says_token_host(self) -> bool:
+        """Whether it is a setting of its own that says on which host that URL is."""
+        return self.auth != "login" or is_absolute(self.login_url or "")
 
     @property
     def retry_policy(self) -> RetryPolicy:

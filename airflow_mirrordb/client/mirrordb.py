@@ -342,7 +342,7 @@ class GenericMirrorDB(Connected):
         """Send one GET to ``test_endpoint``, or to the base URL, and return the status of a success.
 
         It is sent once, follows no redirect, and takes no longer than ``timeout``, with the request for a
-        token, which an error names as a POST of ``oauth_url``.
+        token, which an error names as a POST of ``oauth_url``, or ``login_url``.
 
         :raises TransportError: if there was no answer, or no whole one
         :raises ResponseError: if it is no 2xx, or, of ``test_endpoint``, says that it is no success

@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import parse_qsl, unquote
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from airflow_mirrordb.client.endpoints.patterns import METHODS
 from airflow_mirrordb.client.endpoints.redirect_hosts import checked_host
-from airflow_mirrordb.client.endpoints.urls import origin_of, split_url
+from airflow_mirrordb.client.endpoints.urls import is_absolute, origin_of, split_url
 from airflow_mirrordb.client.messages.headers import CONTROL, TOKEN
 from airflow_mirrordb.client.unicode import HALF_A_PAIR, is_unicode
 
 #: In the names of credentials, which RFC 6749, section 2.3.1 keeps out of the URL of a token endpoint.
 _CREDENTIALS = re.compile(r"secret|passw|token|key|credential|assertion|signature", re.IGNORECASE)
+_LOGIN_URL = "a URL, as https://login.example.com/login, or a path relative to the base URL, as api/login"
+#: A host and a port, without the scheme of a URL.
+_HOST_AND_PORT = re.compile(r"[^/:]+:\d+(?:/|$)")
 
 
 def _as_list(value: object) -> object:
@@ -145,6 +148,17 @@ def _checked_token_url(value: str) -> str:
     return value
 
 
+def _checked_login_url(value: str) -> str:
+    if is_absolute(value):
+        return _checked_token_url(value)
+    if value.startswith("//") or _HOST_AND_PORT.match(value):
+        raise ValueError(f"it must be {_LOGIN_URL}; a URL begins with https://")
+    if re.search(r"[\s\\]", value) or CONTROL.search(value) or {".", ".."} & set(value.split("/")):
+        raise ValueError(f"it must be {_LOGIN_URL}, without blanks, backslashes and '..'")
+    _checked_token_url(f"https://relative.invalid/{value.lstrip('/')}")
+    return value
+
+
 Integer = Annotated[int, BeforeValidator(_no_boolean)]
 Number = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
 HeaderName = Annotated[str, AfterValidator(_checked_header_name)]
@@ -162,4 +176,6 @@ SuccessStatuses = Annotated[
 ]
 Proxy = Annotated[SecretStr, AfterValidator(_checked_proxy)]
 TokenUrl = Annotated[str, AfterValidator(_checked_token_url)]
+LoginUrl = Annotated[str, AfterValidator(_checked_login_url)]
+JSONObject = Annotated[Mapping[str, Any], BeforeValidator(_as_mapping)]
 AnyCase = BeforeValidator(_as_method)

@@ -37,6 +37,8 @@ _ELSEWHERE = {
     "initial_delay": "backoff delay initial_backoff min_delay retry_delay retry_wait",
     "key_name": "api_key_header api_key_name auth_header header_name key_header",
     "login": "user user_name username",
+    "login_body": "login_data login_payload",
+    "login_url": "auth_endpoint authenticate_url login_endpoint login_path session_url signin_url",
     "max_attempts": "attempts max_retries max_tries num_retries retries retry retry_args retry_attempts"
     " retry_count retry_limit total_retries tries",
     "max_concurrency": "concurrency max_connections parallelism pool_maxsize pool_size",
@@ -49,6 +51,9 @@ _ELSEWHERE = {
     "redirect_hosts": "allow_redirects follow_redirects",
     "retry_statuses": "retry_codes retry_on retry_on_status retry_status_codes status_codes status_forcelist",
     "test_endpoint": "health health_check health_endpoint healthcheck ping test_path test_url",
+    "token_cookie": "cookie_name session_cookie",
+    "token_expires": "expires_in token_expiry token_lifetime token_ttl",
+    "token_path": "access_token_path token_field token_key",
     "timeout": "conn_timeout connect_timeout connection_timeout http_timeout read_timeout request_timeout"
     " sock_read timeout_seconds",
     "trailing_slash": "append_slash",

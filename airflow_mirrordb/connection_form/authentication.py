@@ -15,13 +15,14 @@ def _kind() -> dict[str, Any]:
         "auth_type": field(
             "Authentication type",
             "How the key is sent. Default: basic with a login, bearer with only a key, else none.",
-            enum=["none", "bearer", "api_key", "basic", "oauth2", None],
+            enum=["none", "bearer", "api_key", "basic", "oauth2", "login", None],
             values_display={
                 "none": "none: no key is sent",
                 "bearer": "bearer: Authorization: Bearer KEY",
                 "api_key": "api_key: the key in a header of its own",
                 "basic": "basic: Login and password",
                 "oauth2": "oauth2: an access token of an authorization server",
+                "login": "login: Login and password, for a token of a login endpoint",
                 "null": "default: basic with a login, bearer with only a key, else none",
             },
         ),
@@ -42,8 +43,8 @@ def _key() -> dict[str, Any]:
     return {
         "key_in": field(
             "Place of the key",
-            "Where the key goes; only for api_key. In the query it is in no log, link or stored request."
-            " Default: header.",
+            "Where the key goes with api_key, or the token with login. In the query it is in no log, link or"
+            " stored request. Default: header.",
             enum=["header", "query", "cookie", None],
             values_display={
                 "header": "header: a header of its own",
@@ -54,13 +55,13 @@ def _key() -> dict[str, Any]:
         ),
         "key_name": field(
             "Name of the key",
-            "Name of the header, query parameter or cookie that has the key; only for api_key."
-            " Default: the header X-API-Key.",
+            "Name of the header, query parameter or cookie that has the key, or the token of login."
+            " Default: the header X-API-Key; for login Authorization.",
         ),
         "key_prefix": field(
             "Prefix of the key",
-            "Text before the key, as Token; a blank is put behind a letter or digit; only for api_key."
-            " Default: none.",
+            "Text before the key, or the token of login, as Token; a blank is put behind a letter or digit."
+            " Default: none; Bearer where login has no Name of the key.",
         ),
         "secret_headers": field(
             "Secret headers",

@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_mirrordb.connection_form.authentication import authentication
 from airflow_mirrordb.connection_form.field import field
+from airflow_mirrordb.connection_form.login import login
 from airflow_mirrordb.connection_form.oauth import oauth
 
 
@@ -19,7 +20,7 @@ def connection_fields() -> dict[str, Any]:
     # is in the first one.
     return {
         **_section("Authentication and endpoints", {**authentication(), **_endpoints()}),
-        **_section("OAuth 2.0 and login", oauth()),
+        **_section("OAuth 2.0 and login", {**oauth(), **login()}),
         **_section("Limits", _limits()),
         **_section("Backoff", _backoff()),
         **_section("Writes and bodies", _writes_and_bodies()),
@@ -31,7 +32,7 @@ def placeholders() -> dict[str, str]:
     """Return the examples that empty fields show, also those that Airflow has by itself."""
     return {
         "host": "https://backend.example.com/v1 or backend.example.com",
-        "login": "only for basic and oauth2",
+        "login": "only for basic, oauth2 and login",
         "password": "sent as a bearer token; with a Login, as its password",
         "port": "that in Host, or 443, 80; if Test says Bad Request, type 0",
         "schema": "https, unless http is said here or in Host",
@@ -47,6 +48,11 @@ def placeholders() -> dict[str, str]:
         "client_id": "client-id",
         "refresh_token_variable": "crm_refresh_token",
         "token_params": '{"audience": "https://api.example.com"}',
+        "login_url": "api/auth/login",
+        "login_body": '{"username": "{login}", "password": "{password}"}',
+        "token_path": "data.access_token",
+        "token_cookie": "session",
+        "token_expires": "expires_in",
         "retry_statuses": "429, 502, 503, 504",
         "pending_statuses": "202",
         "idempotency_header": "Idempotency-Key",

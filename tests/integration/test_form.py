@@ -78,6 +78,23 @@ STORED: dict[str, Any] = {
     "headers": {"X-Tenant": "acme", "X-Say": 'a "word"'},
 }
 
+#: The same of login endpoints, which no other kind of authentication has.
+LOGIN: dict[str, Any] = {
+    "auth_type": "login",
+    "login_url": "https://login.example.com/login",
+    "login_body": {"pin": "{password}", "device": {"name": "airflow", "trusted": True}},
+    "login_content_type": "application/x-www-form-urlencoded",
+    "token_path": "data.access_token",
+    "token_cookie": "session",
+    "token_expires": "data.expires",
+}
+STORED_LOGINS = [
+    {name: value for name, value in LOGIN.items() if name not in ("login_content_type", left_out)}
+    for left_out in ("token_path", "token_cookie")
+]
+STORED_LOGINS.append({**STORED_LOGINS[0], "login_body": {"pin": "{password}"}, "token_expires": 600})
+STORED_LOGINS[-1]["login_content_type"] = LOGIN["login_content_type"]
+
 #: What has no use without a field, and is refused.
 NEED = {
     "client_cert": {"client_key"},
@@ -136,8 +153,8 @@ def saved(sent: Sent, stored: Mapping[str, Any]) -> dict[str, Any]:
     return {name: stored[name] if value == KEPT else value for name, value in extra.items()}
 
 
-def config(extra: Mapping[str, Any]) -> MirrorDBConfig:
-    return config_from(Stored(json.dumps(extra)))
+def config(extra: Mapping[str, Any], login: str | None = None) -> MirrorDBConfig:
+    return config_from(Stored(json.dumps(extra), login=login))
 
 
 def test_form_has_every_setting() -> None:
@@ -170,12 +187,18 @@ def test_untouched_form_means_the_defaults() -> None:
 
 def test_untouched_form_keeps_every_setting() -> None:
     """What was stored on the command line is the same after its form was saved; secrets were not shown."""
-    assert STORED.keys() == DECLARED.keys()
+    assert STORED.keys() | LOGIN.keys() == DECLARED.keys()
     form = form_of(STORED)
     page = "".join(str(field()) for field in form)
 
     assert config(saved(shown(form), STORED)) == config(STORED)
     assert not [name for name, text in SECRETS.items() if text in page]
+
+
+@pytest.mark.parametrize("stored", STORED_LOGINS)
+def test_untouched_form_keeps_a_login(stored: dict[str, Any]) -> None:
+    """JSON within, texts that may be numbers, and a choice."""
+    assert config(saved(shown(form_of(stored)), stored)) == config(stored) != config({})
 
 
 @pytest.mark.parametrize("name", STORED)
@@ -214,8 +237,11 @@ def test_standard_fields() -> None:
 def test_examples_are_valid() -> None:
     """What an empty field shows as an example may be typed into it."""
     examples = CONNECTION_TYPE["ui-field-behaviour"]["placeholders"]
-    extra = {"auth_type": "none", **{name: text for name, text in examples.items() if name in DECLARED}}
-    assert config(extra) != config({})
+    extra = {name: text for name, text in examples.items() if name in DECLARED}
+    login = {name: extra.pop(name) for name in list(extra) if name in LOGIN}
+    assert config({"auth_type": "none", **extra}) != config({})
+    for left_out in ("token_path", "token_cookie"):
+        assert config({**login, "auth_type": "login", left_out: None}, login="ada").login_url is not None
     for name, field in DECLARED.items():
         for example in cast("list[str]", field["schema"].get("examples", [])):
             assert config({name: example}) is not None

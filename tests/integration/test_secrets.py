@@ -91,6 +91,7 @@ REPEATS: dict[str, Repeat] = {
     "bad chunk": lambda head: b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n" + head,
     "nothing": lambda _head: b"",
 }
+LOGS_IN = {"api_key": KEY, "login": LOGIN, "auth_type": "login", "login_url": "token"}
 PLACED = {"api_key": KEY, "auth_type": "api_key", "key_name": "secret"}
 AUTH: dict[str, dict[str, Any]] = {
     "bearer": {"api_key": KEY},
@@ -100,6 +101,9 @@ AUTH: dict[str, dict[str, Any]] = {
     "secret_headers": {"secret_headers": {"X-Second": KEY}},
     "basic": {"api_key": KEY, "login": LOGIN},
     "oauth2": {"api_key": KEY, "login": LOGIN, "auth_type": "oauth2"},
+    "login": LOGS_IN,
+    "login, in the query": {**LOGS_IN, "key_in": "query", "key_name": "secret"},
+    "login, in a cookie": {**LOGS_IN, "token_cookie": "session"},
 }
 
 
@@ -112,7 +116,9 @@ class RepeatingServer(RawServer):
         length = head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]
         await reader.readexactly(int(length or 0))
         if head.startswith(b"POST /token"):
-            writer.write(json_answer(json.dumps({"access_token": TOKEN})))
+            writer.write(
+                json_answer(json.dumps({"access_token": TOKEN}), "200 OK", f"Set-Cookie: session={TOKEN}")
+            )
             return True
         writer.write(self.repeat(head))
         return False

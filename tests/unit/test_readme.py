@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -30,6 +31,8 @@ def test_settings_table_equals_the_model() -> None:
 def shown(default: object) -> str:
     if default is None or default == {}:
         return "none"
+    if isinstance(default, dict):
+        return f"`{json.dumps(default)}`"
     if isinstance(default, bool):
         return str(default).lower()
     if isinstance(default, frozenset):

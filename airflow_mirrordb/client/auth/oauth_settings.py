@@ -97,7 +97,7 @@ class OAuthClient(OAuthSettings):
     """Who the client is, and whether its settings say one thing."""
 
     login: str | None = None
-    """User for ``basic`` authentication, client id for ``oauth2``."""
+    """User for ``basic`` authentication and ``login``, client id for ``oauth2``."""
     api_key: SecretStr | None = None
     """API key, bearer token, password or client secret."""
 

@@ -44,27 +44,30 @@ def credentials_of(config: MirrorDBConfig) -> Credentials:
             return _placed(config, key)
         case _:
             headers = {}
-    return Credentials({**headers, **_secret_headers(config)})
+    return Credentials({**headers, **secret_headers(config)})
 
 
 def credentials_with(config: MirrorDBConfig, token: str) -> Credentials:
     """Return what carries a token that was fetched."""
-    return Credentials({"Authorization": f"Bearer {token}", **_secret_headers(config)})
+    if config.auth == "login":
+        return _placed(config, token)
+    return Credentials({"Authorization": f"Bearer {token}", **secret_headers(config)})
 
 
 def _placed(config: MirrorDBConfig, key: str) -> Credentials:
-    """Return a key where ``key_in`` says, by its name and with its prefix."""
-    prefix = config.key_prefix or ""
+    """Return a key, or a token, where it goes, by its name and with its prefix."""
+    prefix = config.sent_prefix
     value = f"{prefix} {key}" if prefix[-1:].isalnum() else f"{prefix}{key}"
-    others = _secret_headers(config)
+    others = secret_headers(config)
     if config.query_key is not None:
         return Credentials(others, (config.query_key, value))
-    if config.key_in == "cookie":
-        return Credentials({"Cookie": f"{config.key_name}={value}", **others})
+    if config.key_place == "cookie":
+        return Credentials({"Cookie": f"{config.sent_name}={value}", **others})
     return Credentials({config.key_header or "": value, **others})
 
 
-def _secret_headers(config: MirrorDBConfig) -> dict[str, str]:
+def secret_headers(config: MirrorDBConfig) -> dict[str, str]:
+    """Return the further headers that are secrets."""
     return {name: secret.get_secret_value() for name, secret in config.secret_headers.items()}
 
 

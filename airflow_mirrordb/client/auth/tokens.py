@@ -41,7 +41,8 @@ MAX_ANSWER = 2**20
 
 #: Statuses by which a token is refused (RFC 6749, section 5.2); others may be those of another server.
 _REFUSALS = (400, 401)
-_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")  # RFC 6749, appendix A.12
+#: What can be sent as a token.
+VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")  # RFC 6749, appendix A.12
 _SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
@@ -122,7 +123,7 @@ def _token_of(answer: Answer, body: Mapping[str, Any], config: MirrorDBConfig, n
     value, kind = body.get("access_token"), body.get("token_type")
     if answer.refused or len(answer.body) > MAX_ANSWER:
         reason = f"but {answer.refused or f'with more than {MAX_ANSWER:,} bytes'}"
-    elif not isinstance(value, str) or not _VALUE.fullmatch(value):
+    elif not isinstance(value, str) or not VALUE.fullmatch(value):
         reason = "but without an access_token that can be sent"
     elif isinstance(kind, str) and kind.strip() and not kind.strip().lower().startswith("bearer"):
         # Section 7.1: it must not be used then. Servers leave the type out, or say "BearerToken".

@@ -75,6 +75,23 @@ def origin_of(parts: SplitResult) -> URL:
     return origin
 
 
+def is_absolute(url: str) -> bool:
+    """Whether a URL says its scheme and host itself."""
+    return _SCHEME.match(url) is not None
+
+
+def below(base_url: str, reference: str) -> str:
+    """Return the URL that a reference of the user's means: a URL, or a path relative to the base URL.
+
+    One that begins with a slash is relative to the host (RFC 3986, section 4.2).
+    """
+    if is_absolute(reference):
+        return reference
+    if reference.startswith("/"):
+        return f"{URL(base_url).origin()}{reference}"
+    return f"{base_url}/{reference}"
+
+
 def joined(current: URL, reference: str) -> URL | None:
     """Return the URL that a reference of a server's means where another was asked for; None if it means none.
 

@@ -114,12 +114,17 @@ def _how_sent(config: MirrorDBConfig) -> str:
     """Return how a key was sent that a backend did not take."""
     if config.auth == "none" and config.api_key is not None:
         return "no key was sent: auth_type is 'none'"
+    place = {"query": "query parameter", "cookie": "cookie"}.get(config.key_place, "header")
     if config.auth == "api_key":
-        place = {"query": "query parameter", "cookie": "cookie"}.get(config.key_in, "header")
-        return (
-            f"the key was sent in the {place} {config.key_name or config.key_header} (auth_type 'api_key',"
-            " key_name)"
+        return f"the key was sent in the {place} {config.sent_name} (auth_type 'api_key', key_name)"
+    if config.auth == "login":
+        prefix = f"{config.sent_prefix} " if config.sent_prefix else ""
+        how = (
+            f"as 'Authorization: {prefix}…'"
+            if config.key_header == "Authorization"
+            else f"in the {place} {config.sent_name}"
         )
+        return f"the token of login_url was sent {how}"
     return _SENT[config.auth]
 
 

@@ -325,8 +325,8 @@ def request_of_base_url(config: MirrorDBConfig) -> WireRequest:
 
 
 def request_of_token(config: MirrorDBConfig) -> MirrorDBRequest:
-    """Return what names the request for an access token in errors of the connection test."""
-    return MirrorDBRequest(method="POST", endpoint=shown(config.oauth_url or ""), method_name="test")
+    """Return what names the request for a token in errors of the connection test."""
+    return MirrorDBRequest(method="POST", endpoint=shown(config.token_url), method_name="test")
 
 
 def without_body(wire: WireRequest) -> WireRequest:

@@ -46,6 +46,8 @@ MANY = 1e6
 
 _FIRST_UNIX_TIME = 1e9  # a larger number of seconds is a moment, from September 2001 on
 
+_FRACTION = re.compile(r"\.(\d{1,6})\d*")  # of a second
+
 #: One policy of a list (RFC 9651, section 3.1), and its parameters.
 _POLICY = re.compile(r'("(?:[^"\\]|\\.)*"|[^\s",;=]+)((?:\s*;\s*[a-z]+\s*=\s*(?:"[^"]*"|[^\s",;]+))*)')
 _PARAMETER = re.compile(r";\s*([a-z]+)\s*=\s*([0-9.]+)")
@@ -128,7 +130,7 @@ def back_off(headers: Mapping[str, str]) -> float | None:
     Kinto and others send it with answers of any status, as "Backoff: 7".
     """
     value = headers.get(_BACKOFF)
-    seconds = None if value is None else _number(value.strip())
+    seconds = None if value is None else number_of(value.strip())
     return seconds if seconds is not None and 0 < seconds < math.inf else None
 
 
@@ -151,19 +153,19 @@ def _limit_waits(headers: Mapping[str, str], now: float) -> Iterator[Wait]:
 
 def _is_left(headers: Mapping[str, str], remaining: str) -> bool:
     """Whether something is left of a limit, as far as it is said."""
-    return (_number((headers.get(remaining) or "").strip()) or 0) > 0
+    return (number_of((headers.get(remaining) or "").strip()) or 0) > 0
 
 
 def _is_used_up(headers: Mapping[str, str]) -> bool:
     names = {remaining for remaining, _ in _LIMIT_HEADERS.values()}
-    return any(_number((headers.get(name) or "").strip()) == 0 for name in names)
+    return any(number_of((headers.get(name) or "").strip()) == 0 for name in names)
 
 
 def _rate_limit(headers: Mapping[str, str]) -> float | None:
     """Return the seconds until all limits of ``RateLimit`` of which nothing is left are lifted."""
     field = _list(headers, "RateLimit")
     if members := dict(_MEMBER.findall(field)):
-        reset, left = _number(members.get("reset", "")), _number(members.get("remaining", "0"))
+        reset, left = number_of(members.get("reset", "")), number_of(members.get("remaining", "0"))
         return reset if reset and not left else None
     windows = {
         name: parameters.get("w") for name, parameters in _policies(_list(headers, "RateLimit-Policy"))
@@ -178,7 +180,7 @@ def _rate_limit(headers: Mapping[str, str]) -> float | None:
 
 def _policies(field: str) -> Iterator[tuple[str, dict[str, float]]]:
     for name, parameters in _POLICY.findall(field):
-        found = {key: _number(value) for key, value in _PARAMETER.findall(parameters)}
+        found = {key: number_of(value) for key, value in _PARAMETER.findall(parameters)}
         yield name, {key: number for key, number in found.items() if number is not None}
 
 
@@ -188,7 +190,8 @@ def _list(headers: Mapping[str, str], name: str) -> str:
     return (", ".join(every(name, ())) if every else headers.get(name) or "")[:MAX_LIST]
 
 
-def _number(text: str) -> float | None:
+def number_of(text: str) -> float | None:
+    """Return the number that a text is; None if it is none."""
     try:
         number = float(text)
     except ValueError:
@@ -197,21 +200,21 @@ def _number(text: str) -> float | None:
 
 
 def _milliseconds(text: str, _now: float) -> float | None:
-    number = _number(text)
+    number = number_of(text)
     return number / 1000 if number is not None and 0 <= number < math.inf else None
 
 
 def _seconds(text: str, _now: float) -> float | None:
-    number = _number(text)
+    number = number_of(text)
     return number if number is not None and 0 <= number < math.inf else None
 
 
-def _moment(text: str, now: float) -> float | None:
+def seconds_until(text: str, now: float) -> float | None:
     """Return the seconds until a moment, which may be in the past; None if it cannot be read.
 
     It is a number of seconds from now on, unix time in seconds or milliseconds, an HTTP-date or ISO 8601.
     """
-    number = _number(text)
+    number = number_of(text)
     if number is None:
         return _until_date(text, now)
     if not 0 <= number < math.inf:
@@ -232,7 +235,9 @@ def _until_date(text: str, now: float) -> float | None:
 
 
 def _iso_date(text: str) -> datetime:
-    return datetime.fromisoformat(text.upper().replace("Z", "+00:00"))  # Python 3.10 knows no Z
+    # Python 3.10 knows neither Z nor any number of digits but three and six
+    digits = _FRACTION.sub(lambda found: f".{found[1]:0<6}", text.upper())
+    return datetime.fromisoformat(digits.replace("Z", "+00:00"))
 
 
 _Reader = Callable[[str, float], float | None]
@@ -240,13 +245,13 @@ _BACKOFF = istr("Backoff")  # looked up in half the time, for each answer
 _RETRY_HEADERS: dict[str, _Reader] = {
     "retry-after-ms": _milliseconds,
     "x-ms-retry-after-ms": _milliseconds,
-    "Retry-After": _moment,
+    "Retry-After": seconds_until,
 }
 #: With the header that says how much is left of the same limit.
 _LIMIT_HEADERS: dict[str, tuple[str, _Reader]] = {
-    "RateLimit-Reset": ("RateLimit-Remaining", _moment),
+    "RateLimit-Reset": ("RateLimit-Remaining", seconds_until),
     "X-RateLimit-Reset-After": ("X-RateLimit-Remaining", _seconds),
-    "X-RateLimit-Reset": ("X-RateLimit-Remaining", _moment),
-    "X-Rate-Limit-Reset": ("X-Rate-Limit-Remaining", _moment),
+    "X-RateLimit-Reset": ("X-RateLimit-Remaining", seconds_until),
+    "X-Rate-Limit-Reset": ("X-Rate-Limit-Remaining", seconds_until),
     "X-Contentful-RateLimit-Reset": ("X-Contentful-RateLimit-Second-Remaining", _seconds),
 }

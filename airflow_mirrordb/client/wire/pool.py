@@ -38,7 +38,7 @@ def without_credentials(config: MirrorDBConfig) -> MirrorDBConfig:
 
     The proxy, with its own credentials, is on the way to any host.
     """
-    nothing = dict.fromkeys(("oauth_url", "client_cert", "client_key", "client_key_passphrase"))
+    nothing = dict.fromkeys(("oauth_url", "login_url", "client_cert", "client_key", "client_key_passphrase"))
     return config.model_copy(update={"base_url": _ANYWHERE, **nothing})
 
 
@@ -52,7 +52,7 @@ class Connections:
     Their files are looked at before a connection is opened. When they changed, no connection of before gets
     another request; a request that is on its way there ends as it would.
 
-    :param config: whose ``base_url``, ``oauth_url``, ``verify``, ``client_cert`` and ``proxy`` apply
+    :param config: whose ``base_url``, ``token_url``, ``verify``, ``client_cert`` and ``proxy`` apply
     :raises ConfigError: if a certificate or key cannot be read
     """
 

@@ -16,6 +16,7 @@ from airflow_mirrordb.client.errors import (
     DisconnectedError,
     EndpointNotAllowedError,
     ForbiddenError,
+    InvalidDataError,
     InvalidResponseError,
     MirrorDBError,
     NotFoundError,
@@ -27,6 +28,7 @@ from airflow_mirrordb.client.errors import (
 )
 from airflow_mirrordb.client.messages.answer_errors import REDIRECTS
 from airflow_mirrordb.client.messages.request import MirrorDBRequest
+from airflow_mirrordb.client.messages.response import SUCCESS
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
 from airflow_mirrordb.client.wire.threads import in_thread
 from airflow_mirrordb.client.wire.tls.contexts import tls_context, tls_servers, tls_settings
@@ -74,6 +76,22 @@ _TOKEN_MEANINGS: dict[type[MirrorDBError], str] = {
     " Check Token URL.",
     ResponseError: f"No token: check Login / client id, {_KEY}, Scope and Token URL.",
 }
+
+_REFUSED = f"Login refused: check Login / client id, {_KEY}, Login URL and Login body."
+#: What the answer of a login endpoint means.
+_LOGIN_MEANINGS: dict[type[MirrorDBError], str] = {
+    NotFoundError: "Login URL not found: the server is there, but has nothing at that path."
+    " Check Login URL, also the slash at its end.",
+    AuthenticationError: _REFUSED,
+    ForbiddenError: _REFUSED,
+    InvalidDataError: _REFUSED,
+    ResponseError: "No token: check Login URL and Login body.",
+}
+_REJECTED = (
+    "Token rejected: the login gave one, but the backend does not take it. Check Token path, and Name of the"
+    " key and Prefix of the key, which say how it is sent."
+)
+_NOTHING_GIVEN = "No token in the answer to the login: check Login URL, and Token path or Token cookie."
 
 
 async def check_connection(look_up: Callable[[], MirrorDBConfig]) -> tuple[bool, str]:
@@ -170,18 +188,22 @@ def _facts(error: MirrorDBError) -> str:
 
 def _meaning(error: MirrorDBError, config: MirrorDBConfig) -> str:
     """Return what is wrong and what to check."""
-    is_token = error.method == "POST"
-    server = "the authorization server" if is_token else "the backend"
+    is_token, is_login = error.method == "POST", config.auth == "login"
+    server = ("the login endpoint" if is_login else "the authorization server") if is_token else "the backend"
     if isinstance(error, ConnectError):
         return _unreachable(getattr(error.__cause__, "os_error", None), config, is_token=is_token)
     if isinstance(error, DisconnectedError):
         return f"Broken off: {server} closed the connection. {_way_of_tls(config, is_token=is_token)}"
     if isinstance(error, AuthenticationError | ForbiddenError) and config.auth == "none":
         return _key_wanted(error, config)
-    meanings = {**_FAILURES, **(_TOKEN_MEANINGS if is_token else _MEANINGS)}
+    meanings = {**_FAILURES, **(_of_token(config) if is_token else _MEANINGS)}
     words = next((words for kind, words in meanings.items() if isinstance(error, kind)), "It failed.")
     if isinstance(error, ResponseError) and error.status in REDIRECTS and not is_token:
         words = _ELSEWHERE
+    if isinstance(error, AuthenticationError) and is_login and not is_token:
+        words = _REJECTED
+    if is_token and is_login and isinstance(error, ResponseError) and error.status in SUCCESS:
+        words = _NOTHING_GIVEN
     if isinstance(error, InvalidResponseError) and error.too_large:
         words = _TOO_LARGE
     return words.format(
@@ -198,6 +220,10 @@ def _auth(config: MirrorDBConfig) -> str:
     if config.auth != "api_key" or config.key_in == "header":
         return config.auth
     return f"{config.auth}, in the {config.key_in} {config.key_name}"
+
+
+def _of_token(config: MirrorDBConfig) -> dict[type[MirrorDBError], str]:
+    return _LOGIN_MEANINGS if config.auth == "login" else _TOKEN_MEANINGS
 
 
 def _key_wanted(error: ResponseError, config: MirrorDBConfig) -> str:
@@ -220,7 +246,9 @@ def _way_of_tls(config: MirrorDBConfig, *, is_token: bool) -> str:
 
 def _place(config: MirrorDBConfig, *, is_token: bool) -> tuple[str, str]:
     """Return the URL of a server, and the field that says it."""
-    return (config.oauth_url or "", "Token URL") if is_token else (config.base_url, "Host")
+    if not is_token or not config.says_token_host:
+        return config.base_url, "Host"
+    return config.token_url, "Login URL" if config.auth == "login" else "Token URL"
 
 
 def _unreachable(reason: OSError | None, config: MirrorDBConfig, *, is_token: bool) -> str:

@@ -18,7 +18,7 @@ def tls_servers(config: MirrorDBConfig) -> list[str]:
     proxy = config.proxy.get_secret_value() if config.proxy else ""
     urls = {
         config.base_url: config.base_url,
-        config.oauth_url or "": "the token endpoint",
+        config.token_url: "the login endpoint" if config.auth == "login" else "the token endpoint",
         proxy: "the proxy",
     }
     return [name for url, name in urls.items() if url.lower().startswith("https:")]
