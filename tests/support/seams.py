@@ -43,7 +43,7 @@ SEAMS = {
         "common words": "LONG",
     },
     "airflow_mirrordb.client.auth.tokens": {
-        "values of tokens": "_VALUE",
+        "values of tokens": "VALUE",
         "words of token answers": "_words",
         "lifetimes": "SHORTEST_LIFETIME",
         "size of token answers": "MAX_ANSWER",
@@ -220,7 +220,7 @@ SEAMS = {
     },
     "airflow_mirrordb.client.retries.wait_headers": {
         "longest wait": "LONGEST_WAIT",
-        "Retry-After below 0": "_number",
+        "Retry-After below 0": "number_of",
     },
     "airflow_mirrordb.client.retries.write_safety": {
         "303 after a write": "_AFTER_AN_ACTION",
