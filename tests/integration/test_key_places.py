@@ -90,6 +90,9 @@ ECHOES = {
     "at the end": f"?page=2&api_key={ENCODED.lower()}",
     "as it is": "?page=2&api_key=k3y/of%2Bno%26body",
     "an older one": "?page=2&api_key=older",
+    "in another case": "?page=2&API_Key=older",
+    "twice": f"?api_key={ENCODED}&token={ENCODED}&page=2",
+    "behind a semicolon": f"?page=2;api_key={ENCODED}",
 }
 
 

@@ -16,18 +16,23 @@ if TYPE_CHECKING:
     from airflow_mirrordb.client.messages.response import Answer
 
 #: What stands before a parameter, and behind one that is not the last: also in JSON of .NET, and in HTML.
-_AND = rb"&amp;|&|\\u0026"
+_AND = rb"(?:&amp;|&|;|\\u0026)"
+#: A key that is as long as this is taken out whatever its parameter is called there.
+_LONG = 8
+_ANY_NAME = rb"[^\s\"'<>#&;=?\\]{1,100}"
 
 
 def target_with(target: str, parameter: tuple[str, str], *, is_linked: bool) -> str:
     """Return the target of a request with a parameter that carries the key.
 
-    :param is_linked: whether the backend gave the target, which may have a key of that name: an older one
+    :param is_linked: whether the backend gave the target, which may have an older key of that name, in
+        whatever case: some backends compare such names without it
     """
     name, value = parameter
     path, mark, query = target.partition("?")
     if is_linked and mark:
-        query = "&".join(part for part in query.split("&") if unquote_plus(part.partition("=")[0]) != name)
+        parts = ((part, unquote_plus(part.partition("=")[0])) for part in query.split("&"))
+        query = "&".join(part for part, other in parts if other.lower() != name.lower())
     key = f"{quote(name, safe='')}={quote(value, safe='')}"
     return f"{path}?{query}&{key}" if query else f"{path}?{key}"
 
@@ -55,14 +60,15 @@ def _cleaned(pattern: re.Pattern[bytes], text: str) -> str:
 
 
 def _rest(found: re.Match[bytes]) -> bytes:
-    """Return what is left of a parameter with its separators: one of them, if others come behind it."""
+    """Return what is left of parameters with their separators: one of these, if others come behind."""
     return bytes(found[1]) if found[2] else b""
 
 
 @functools.lru_cache(maxsize=64)
 def _pattern_of(parameter: tuple[str, str]) -> re.Pattern[bytes]:
     name, value = map(_alternatives, parameter)
-    return re.compile(rb"(\?|%b)%b=%b(?:(%b)|(?![^\s\"'<>#&\\]))" % (_AND, name, value, _AND))
+    pair = b"%b=%b" % (_ANY_NAME if len(parameter[1]) >= _LONG else name, value)
+    return re.compile(rb"(\?|%b)(?:%b%b)*%b(?:(%b)|(?![^\s\"'<>#&;\\]))" % (_AND, pair, _AND, pair, _AND))
 
 
 def _alternatives(text: str) -> bytes:
