@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from airflow_mirrordb.client.auth.authenticator import Authenticator, LookUp
+from airflow_mirrordb.client.auth.oauth.assertions import check_key
+from airflow_mirrordb.client.auth.oauth.refresh_tokens import RefreshTokens
 from airflow_mirrordb.client.auth.redaction import Redaction
-from airflow_mirrordb.client.auth.refresh_tokens import RefreshTokens
 from airflow_mirrordb.client.auth.schemes import secrets
 from airflow_mirrordb.client.auth.settings import CREDENTIALS
 from airflow_mirrordb.client.calls.call import Observer, Snapshot
@@ -101,7 +102,9 @@ class Connected:
         if config.base_url.endswith("/api") and any(pattern.startswith("api/") for pattern in patterns):
             log.warning("The base URL ends in '/api' and so do patterns begin: requests go to '…/api/api/…'")
         try:
-            self._routes.open(config)
+            await check_key(config)
+            if not self._routes.is_open:  # by somebody else, meanwhile
+                self._routes.open(config)
         except ConfigError as error:  # of a file that only this machine lacks
             if self._reporting.conn_id:
                 error.conn_id, error.message = self._reporting.conn_id, f"extra {error.message}"

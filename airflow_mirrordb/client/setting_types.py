@@ -166,6 +166,7 @@ Headers = Annotated[Mapping[HeaderName, str], BeforeValidator(_as_mapping)]
 TokenParameters = Annotated[
     Mapping[str, Annotated[tuple[str, ...], BeforeValidator(_as_parameter)]], BeforeValidator(_as_mapping)
 ]
+JSONObject = Annotated[Mapping[str, Any], BeforeValidator(_as_mapping)]
 SecretHeaders = Annotated[Mapping[HeaderName, SecretStr], BeforeValidator(_as_mapping)]
 Patterns = Annotated[tuple[str, ...] | None, BeforeValidator(_as_patterns)]
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(checked_host)], ...] | None, BeforeValidator(_as_list)]
@@ -177,5 +178,4 @@ SuccessStatuses = Annotated[
 Proxy = Annotated[SecretStr, AfterValidator(_checked_proxy)]
 TokenUrl = Annotated[str, AfterValidator(_checked_token_url)]
 LoginUrl = Annotated[str, AfterValidator(_checked_login_url)]
-JSONObject = Annotated[Mapping[str, Any], BeforeValidator(_as_mapping)]
 AnyCase = BeforeValidator(_as_method)

@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from airflow_mirrordb.client import MirrorDBConfig
-from airflow_mirrordb.client.auth.oauth_settings import OAUTH_SETTINGS
+from airflow_mirrordb.client.auth.oauth.settings import OAUTH_SETTINGS
 from airflow_mirrordb.get_provider_info import get_provider_info
 from airflow_mirrordb.hooks.connections.config import config_from
 from airflow_mirrordb.hooks.connections.form import KEPT
@@ -51,6 +51,9 @@ STORED: dict[str, Any] = {
     "token_endpoint_auth_method": "client_secret_post",
     "client_id": "client-7",
     "client_secret": "secret-of-a-client",
+    "private_key_file": "/etc/ssl/key.pem",
+    "jwt_claims": {"sub": "etl"},
+    "jwt_headers": {"kid": "7"},
     "timeout": 2.5,
     "rate_limit": 10,
     "adaptive_rate": False,

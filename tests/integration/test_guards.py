@@ -29,6 +29,7 @@ from tests.integration.guards import (
     task_writes,
     writes,
 )
+from tests.integration.test_assertions import asking  # noqa: F401  # a fixture
 from tests.integration.test_client_bulk import no_time_passes  # noqa: F401  # a fixture
 from tests.integration.test_connection_ends import odd  # noqa: F401  # a fixture
 from tests.integration.test_connection_test import hanging  # noqa: F401  # another one
@@ -96,6 +97,7 @@ async def test_without_the_guard_its_check_fails(
     triggerer: Triggerer,
     tries: Any,  # noqa: F811  # the fixture
     token_server: Any,  # noqa: F811  # the fixture
+    asking: Any,  # noqa: F811  # the fixture
     rotating: Any,  # noqa: F811  # the fixture
     busy: Any,  # noqa: F811  # the fixture
     early: Any,  # noqa: F811  # the fixture

@@ -26,10 +26,10 @@ SEAMS = {
         "halves of secrets": "_cuts",
         "parts of secrets": "_parts",
     },
-    "airflow_mirrordb.client.auth.oauth_settings": {
+    "airflow_mirrordb.client.auth.oauth.settings": {
         "secrets among parameters of tokens": "_SECRET",
     },
-    "airflow_mirrordb.client.auth.refresh_tokens": {
+    "airflow_mirrordb.client.auth.oauth.refresh_tokens": {
         "newest refresh tokens": "RefreshToken._newest",
         "refresh tokens of other processes": "RefreshToken._other_than",
     },

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from airflow_mirrordb.client import ConfigError, MirrorDBConfig, RetryPolicy, setting_words
-from airflow_mirrordb.client.auth.oauth_settings import OAUTH_SETTINGS
+from airflow_mirrordb.client.auth.oauth.settings import OAUTH_SETTINGS
 
 URL = "https://example.com"
 KEY = "k3y-that-nobody-may-see"
@@ -50,6 +50,9 @@ DEFAULTS: dict[str, Any] = {
     "token_path": None,
     "token_cookie": None,
     "token_expires": None,
+    "private_key_file": None,
+    "jwt_claims": {},
+    "jwt_headers": {},
     "max_attempts": 5,
     "initial_delay": 1.0,
     "backoff_factor": 2.0,

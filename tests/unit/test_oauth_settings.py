@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_mirrordb.client import ConfigError, MirrorDBConfig
-from airflow_mirrordb.client.auth.grants import Proofs, token_form
+from airflow_mirrordb.client.auth.oauth.grants import Proofs, token_form
 from airflow_mirrordb.client.auth.schemes import client_headers, secrets
 
 TOKENS = "https://login.example.com/token"
@@ -137,6 +137,72 @@ def test_a_parameter_that_is_no_text(value: Any) -> None:
 def test_what_is_missing_and_what_has_no_effect(settings: dict[str, Any], says: str) -> None:
     """A secret that is not sent may be one that was meant to be."""
     assert says in problem(**settings)
+
+
+KEY_FILE = {"private_key_file": "/key.pem"}
+BEARER = {"grant_type": "jwt_bearer", **KEY_FILE}
+BY_KEY = {"token_endpoint_auth_method": "private_key_jwt"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"grant_type": "refresh_token", **CLIENT}, "refresh_token_variable: it is missing, and grant_type"),
+        (
+            {**CLIENT, "refresh_token_variable": "x"},
+            "refresh_token_variable: it has no effect with grant_type",
+        ),
+        ({"login": "id", **BY_KEY}, "private_key_file: it is missing, and token_endpoint_auth_method"),
+        (
+            {**BY_KEY, **KEY_FILE},
+            "login: it is missing, and token_endpoint_auth_method 'private_key_jwt' needs",
+        ),
+        (
+            {"grant_type": "jwt_bearer"},
+            "private_key_file: it is missing, and grant_type 'jwt_bearer' needs it",
+        ),
+        (
+            {**CLIENT, **KEY_FILE},
+            "private_key_file: nothing is signed: token_endpoint_auth_method 'private_key",
+        ),
+        ({**CLIENT, "jwt_claims": {"sub": "a"}}, "jwt_claims: nothing is signed"),
+        ({**CLIENT, "jwt_headers": {"kid": "a"}}, "jwt_headers: nothing is signed"),
+        (
+            {**CLIENT, **BY_KEY, **KEY_FILE},
+            "api_key: it has no effect: token_endpoint_auth_method 'private_key",
+        ),
+        ({**BEARER, "api_key": "s"}, "api_key: it has no effect: token_endpoint_auth_method 'none' sends"),
+        ({**BEARER, "login": "a", "jwt_claims": {"iss": "b"}}, "login: jwt_claims says who signs as well"),
+        (
+            {**BEARER, "jwt_claims": {"exp": 7}},
+            "jwt_claims: 'exp' is made anew for each request; null leaves",
+        ),
+        ({**BEARER, "jwt_claims": {"exp": None}}, "jwt_claims: 'exp' cannot be left out (RFC 7523"),
+        ({**BEARER, "jwt_headers": {"alg": "HS256"}}, "jwt_headers: 'alg' must be one of RS256, "),
+        ({**BEARER, "jwt_headers": {"alg": "none"}}, "jwt_headers: 'alg' must be one of RS256, "),
+        ({**BEARER, "jwt_claims": "[1]"}, "jwt_claims: it must be a JSON object"),
+    ],
+)
+def test_what_only_one_grant_or_method_uses(settings: dict[str, Any], says: str) -> None:
+    """And what each of them cannot do without."""
+    assert says in problem(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "method", "client_id"),
+    [
+        (BEARER, "none", None),
+        ({**BEARER, "login": "iss"}, "none", None),
+        ({**BEARER, "client_id": "app"}, "none", "app"),
+        ({**BEARER, "client_id": "app", "api_key": "s"}, "client_secret_basic", "app"),
+        ({**BEARER, "login": "app", "token_endpoint_auth_method": "none"}, "none", "app"),
+        ({**BEARER, "login": "app", **BY_KEY}, "private_key_jwt", "app"),
+    ],
+)
+def test_an_assertion_needs_no_client(settings: dict[str, Any], method: str, client_id: str | None) -> None:
+    """RFC 7523, section 3.1: its authentication is optional; Salesforce and Google want none."""
+    found = config(**settings)
+    assert (found.client_method, found.oauth_client_id) == (method, client_id)
 
 
 def test_an_id_of_its_own_beside_the_password() -> None:

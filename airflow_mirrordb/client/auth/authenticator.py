@@ -8,10 +8,11 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_mirrordb.client.auth.grants import Proofs
 from airflow_mirrordb.client.auth.login.exchange import REFUSALS, log_in
+from airflow_mirrordb.client.auth.oauth.assertions import signed
+from airflow_mirrordb.client.auth.oauth.grants import Proofs
+from airflow_mirrordb.client.auth.oauth.refresh_tokens import RefreshToken, RefreshTokens
 from airflow_mirrordb.client.auth.redaction import Redaction
-from airflow_mirrordb.client.auth.refresh_tokens import RefreshToken, RefreshTokens
 from airflow_mirrordb.client.auth.schemes import NO_CREDENTIALS, Credentials, credentials_of, credentials_with
 from airflow_mirrordb.client.auth.tokens import Token, fetch_token
 from airflow_mirrordb.client.clock import Clock
@@ -140,7 +141,9 @@ class Authenticator:
 
     async def _fetched(self, config: MirrorDBConfig, transport: Transport) -> Token:
         async def ask(refresh_token: str = "") -> Token:
-            proofs = Proofs(refresh_token=refresh_token)
+            assertions = await signed(config, self._clock)
+            self._redaction.add(filter(None, (assertions.grant, assertions.client)))
+            proofs = Proofs(refresh_token=refresh_token, assertions=assertions)
             return await fetch_token(
                 config, transport, proofs, now=self._clock.time(), learn=self._redaction.add
             )

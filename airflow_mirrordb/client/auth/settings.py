@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 
 from airflow_mirrordb.client.auth.login.settings import LOGIN_SETTINGS, LoginSettings
-from airflow_mirrordb.client.auth.oauth_settings import OAUTH_SETTINGS, OAuthClient
+from airflow_mirrordb.client.auth.oauth.settings import OAUTH_CREDENTIALS, OAUTH_SETTINGS, OAuthClient
 from airflow_mirrordb.client.errors import ConfigError
 from airflow_mirrordb.client.messages.headers import (
     CONTROL,
@@ -29,7 +29,7 @@ AuthType = Literal["none", "bearer", "api_key", "basic", "oauth2", "login"]
 KeyPlace = Literal["header", "query", "cookie"]
 
 #: Settings that are rotated together, and looked up again once they are refused.
-CREDENTIALS = frozenset({"login", "api_key", "secret_headers", "client_id", "client_secret"})
+CREDENTIALS = frozenset({"login", "api_key", "secret_headers"}) | OAUTH_CREDENTIALS
 #: What each kind of authentication sends. Basic credentials need one of two, and
 #: OAuth 2.0 has kinds of its own.
 _SENDS = {"bearer": ("api_key",), "api_key": ("api_key",)}

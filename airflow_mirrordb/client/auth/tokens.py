@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from multidict import CIMultiDict
 from yarl import URL
 
-from airflow_mirrordb.client.auth.grants import Proofs, token_form
+from airflow_mirrordb.client.auth.oauth.grants import Proofs, token_form
 from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.auth.schemes import Credentials, client_headers
 from airflow_mirrordb.client.config import MirrorDBConfig

@@ -18,6 +18,7 @@ from airflow_mirrordb.client.wire.tls.certificates import Certificates, certific
 from airflow_mirrordb.compat import get_variable
 from airflow_mirrordb.hooks.connections.lookup import ConnectionLookUp
 from tests.integration import (
+    test_assertions as assertions,
     test_files_elsewhere as files,
     test_key_places as keys,
     test_pages_as_one as pages_as_one,
@@ -211,6 +212,9 @@ GUARDS: dict[str, Guard] = {
     ),
     "redaction of refresh tokens": Guard(
         seam="secrets to hide", without=remember_the_first, check=refreshes.test_one_that_is_refused
+    ),
+    "redaction of assertions": Guard(
+        seam="secrets to hide", without=nothing, check=assertions.test_an_assertion_that_is_refused
     ),
     "redaction of what could not be kept": not_hidden({"check": refreshes.test_one_that_cannot_be_kept}),
     "masking of refresh tokens": Guard(

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from airflow_mirrordb.client.messages.headers import CONTROL
-from airflow_mirrordb.client.setting_types import TokenParameters, TokenUrl, check_sent_text
+from airflow_mirrordb.client.setting_types import JSONObject, TokenParameters, TokenUrl, check_sent_text
 
-GrantType = Literal["client_credentials", "refresh_token", "password"]
-ClientMethod = Literal["client_secret_basic", "client_secret_post", "none"]
+GrantType = Literal["client_credentials", "refresh_token", "password", "jwt_bearer"]
+ClientMethod = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
 
 #: Methods by which a client proves itself with a secret (RFC 7591, section 2).
 _WITH_SECRET = ("client_secret_basic", "client_secret_post")
 #: Grants that are a client's, who is named therefore (RFC 6749, sections 4.4 and 6).
 _WITH_CLIENT = ("client_credentials", "refresh_token")
+#: What a private key signs by (RFC 7518, section 3.1; RFC 8037, section 3.1).
+ALGORITHMS = (
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "EdDSA"),
+)
+#: Claims of one assertion alone.
+_MADE_ANEW = frozenset({"exp", "iat", "nbf", "jti"})
 #: What the client sends by itself, and the settings that say it.
 _SET_BY = {
     "assertion": "private_key_file",
@@ -47,7 +54,7 @@ class OAuthSettings(BaseModel):
     scope: str | None = None
     """Scope that is asked for with ``oauth2``; several are separated by spaces."""
     grant_type: GrantType = "client_credentials"
-    """What entitles to a token (RFC 6749, sections 4.3, 4.4 and 6)."""
+    """What entitles to a token (RFC 6749, sections 4.3, 4.4 and 6; RFC 7523, section 2.1)."""
     token_endpoint_auth_method: ClientMethod | None = None
     """How the client proves itself to the authorization server (RFC 7591, section 2).
 
@@ -61,6 +68,12 @@ class OAuthSettings(BaseModel):
     """Further parameters of the request for a token, as ``audience``; a list is sent once for each value."""
     refresh_token_variable: str | None = None
     """Name of the Airflow Variable that has the refresh token; each new one is written there."""
+    private_key_file: str | None = None
+    """Path of the private key that signs: in PEM format, or of a Google service account, in JSON."""
+    jwt_claims: JSONObject = Field(default_factory=dict)
+    """What is signed beside what always is, as ``sub``; null leaves one out (RFC 7523, section 3)."""
+    jwt_headers: JSONObject = Field(default_factory=dict)
+    """Header of what is signed, as ``kid`` and ``alg``; that is by default what fits the key (RFC 7515)."""
 
     @field_validator("client_secret")
     @classmethod
@@ -69,7 +82,7 @@ class OAuthSettings(BaseModel):
             check_sent_text(value.get_secret_value())
         return value
 
-    @field_validator("scope", "client_id", "refresh_token_variable")
+    @field_validator("scope", "client_id", "refresh_token_variable", "private_key_file")
     @classmethod
     def _check_oauth_text(cls, value: str | None) -> str | None:
         if value is not None and CONTROL.search(value):
@@ -89,8 +102,27 @@ class OAuthSettings(BaseModel):
                 )
         return value
 
+    @field_validator("jwt_claims")
+    @classmethod
+    def _check_claims(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        for name in _MADE_ANEW & value.keys():
+            if value[name] is not None:
+                raise ValueError(f"{name!r} is made anew for each request; null leaves it out")
+            if name == "exp":
+                raise ValueError("'exp' cannot be left out (RFC 7523, section 3)")
+        return value
+
+    @field_validator("jwt_headers")
+    @classmethod
+    def _check_header(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        if "alg" in value and value["alg"] not in ALGORITHMS:
+            raise ValueError(f"'alg' must be one of {', '.join(ALGORITHMS)}: a private key signs")
+        return value
+
 
 OAUTH_SETTINGS = tuple(OAuthSettings.model_fields)
+#: Those that are rotated together.
+OAUTH_CREDENTIALS = frozenset({"client_id", "client_secret", "private_key_file", "jwt_headers"})
 
 
 class OAuthClient(OAuthSettings):
@@ -104,38 +136,50 @@ class OAuthClient(OAuthSettings):
     @property
     def oauth_client_id(self) -> str | None:
         """The id of the client; None if it has none."""
-        return self.client_id if self.grant_type == "password" else self.client_id or self.login
+        return self.client_id or (self.login if self._is_client else None)
 
     @property
     def oauth_client_secret(self) -> SecretStr | None:
         """The secret of the client; None if it has none."""
-        return self.client_secret if self.grant_type == "password" else self.client_secret or self.api_key
+        return self.client_secret or (self.api_key if self._is_client else None)
+
+    @property
+    def _is_client(self) -> bool:
+        """Whether Login and Password are the client's; an assertion needs none (RFC 7523, section 3.1)."""
+        if self.grant_type == "jwt_bearer":
+            return bool(self.client_id or self.token_endpoint_auth_method)
+        return self.grant_type != "password"
 
     @property
     def client_method(self) -> ClientMethod:
         """How the client proves itself, with the default resolved."""
         if self.token_endpoint_auth_method is not None:
             return self.token_endpoint_auth_method
-        if self.grant_type == "password" and not self.client_secret:
-            return "none"
-        return "client_secret_basic"
+        needs_client = self.grant_type in _WITH_CLIENT
+        has_secret = self.client_secret or (self.grant_type == "jwt_bearer" and self.oauth_client_secret)
+        return "client_secret_basic" if needs_client or has_secret else "none"
+
+    @property
+    def signs(self) -> bool:
+        """Whether a request for a token by ``oauth2`` needs a signature."""
+        return self.grant_type == "jwt_bearer" or self.client_method == "private_key_jwt"
 
     def missing_of_oauth(self) -> Iterator[tuple[str, str]]:
         """Yield the names of settings that are missing, each with what needs it."""
+        method, grant = self.client_method, f"grant_type {self.grant_type!r}"
+        chosen = self.token_endpoint_auth_method
+        needs = f"token_endpoint_auth_method {method!r}" if chosen else "auth_type 'oauth2'"
+        names = ("login", "api_key")
         if not self.oauth_url:
             yield "oauth_url", "auth_type 'oauth2'"
-        names = ("login", "api_key")
         if self.grant_type == "password":
-            yield from ((name, "grant_type 'password'") for name in names if not getattr(self, name))
-            names = ("client_id", "client_secret")
+            yield from ((name, grant) for name in names if not getattr(self, name))
         if self.grant_type == "refresh_token" and not self.refresh_token_variable:
-            yield "refresh_token_variable", "grant_type 'refresh_token'"
-        method = self.client_method
-        needs = (
-            f"token_endpoint_auth_method {method!r}"
-            if self.token_endpoint_auth_method
-            else "auth_type 'oauth2'"
-        )
+            yield "refresh_token_variable", grant
+        if self.signs and not self.private_key_file:
+            yield "private_key_file", needs if method == "private_key_jwt" else grant
+        if not self._is_client:
+            names = ("client_id", "client_secret")
         if not self.oauth_client_id and (method != "none" or self.grant_type in _WITH_CLIENT):
             yield names[0], needs
         if method in _WITH_SECRET and not self.oauth_client_secret:
@@ -143,19 +187,22 @@ class OAuthClient(OAuthSettings):
 
     def idle_of_oauth(self) -> Iterator[tuple[str, str]]:
         """Yield the names of settings that would have no effect, each with the reason."""
-        is_user = self.grant_type == "password"
-        if self.refresh_token_variable and self.grant_type != "refresh_token":
-            yield "refresh_token_variable", f"it has no effect with grant_type {self.grant_type!r}"
-        if not is_user and self.client_id and self.login:
+        method, grant = self.client_method, self.grant_type
+        if self.refresh_token_variable and grant != "refresh_token":
+            yield "refresh_token_variable", f"it has no effect with grant_type {grant!r}"
+        if not self.signs:
+            signing = ("private_key_file", "jwt_claims", "jwt_headers")
+            signs = "token_endpoint_auth_method 'private_key_jwt' and grant_type 'jwt_bearer' do"
+            yield from ((name, f"nothing is signed: {signs}") for name in signing if getattr(self, name))
+        if grant != "password" and self.client_id and self.login:
             yield "login", "client_id says who the client is as well; leave one of the two"
-        if self.client_method not in _WITH_SECRET:
-            idle = f"it has no effect: token_endpoint_auth_method {self.client_method!r} sends no secret"
-            yield from ((name, idle) for name in self._secrets_of_client())
-        elif not is_user and self.client_secret and self.api_key:
-            yield "api_key", "client_secret is the secret of the client as well; leave one of the two"
-
-    def _secrets_of_client(self) -> Iterator[str]:
+        elif grant == "jwt_bearer" and self.login and not self._is_client and self.jwt_claims.get("iss"):
+            yield "login", "jwt_claims says who signs as well, as iss; leave one of the two"
+        if self.client_secret and method not in _WITH_SECRET:
+            yield "client_secret", f"it has no effect: token_endpoint_auth_method {method!r} sends no secret"
+        if not self.api_key or grant == "password":
+            return
         if self.client_secret:
-            yield "client_secret"
-        if self.api_key and self.grant_type != "password":
-            yield "api_key"
+            yield "api_key", "client_secret is the secret of the client as well; leave one of the two"
+        elif method not in _WITH_SECRET:
+            yield "api_key", f"it has no effect: token_endpoint_auth_method {method!r} sends no secret"
