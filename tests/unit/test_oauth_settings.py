@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import airflow_mirrordb
 from airflow_mirrordb.client import ConfigError, MirrorDBConfig
 from airflow_mirrordb.client.auth.oauth.grants import Proofs, token_form
 from airflow_mirrordb.client.auth.schemes import client_headers, secrets
@@ -203,6 +207,20 @@ def test_an_assertion_needs_no_client(settings: dict[str, Any], method: str, cli
     """RFC 7523, section 3.1: its authentication is optional; Salesforce and Google want none."""
     found = config(**settings)
     assert (found.client_method, found.oauth_client_id) == (method, client_id)
+
+
+def _documented() -> list[tuple[str, dict[str, Any]]]:
+    text = (Path(airflow_mirrordb.__file__).parent / "client" / "README.md").read_text()
+    section = text.partition("### Tokens of OAuth 2.0")[2].partition("\n### ")[0]
+    rows = re.findall(r"^\| (\[.*?) \| (.*) \|$", section, re.MULTILINE)
+    return [(server, json.loads(f"{{{re.findall('`(.*?)`', extras)[0]}}}")) for server, extras in rows]
+
+
+@pytest.mark.parametrize(("server", "extras"), _documented())
+def test_what_the_readme_says(server: str, extras: dict[str, Any]) -> None:
+    """Each row is a connection with the Login and Password that it does not rule out."""
+    fields = {} if "no Login" in server else {"login": "id"} if "no Password" in server else CLIENT
+    assert config(**fields, **extras).auth == "oauth2"
 
 
 def test_an_id_of_its_own_beside_the_password() -> None:
