@@ -28,8 +28,11 @@ class Running:
         changed = way.wrong(self._keys) if wrong else {}
         return {**way.client(server.origin, self._keys), **TINY, **changed}
 
-    def client(self, way: OAuthWay, server: AuthorizationServer, **options: Any) -> GenericMirrorDB:
-        return GenericMirrorDB(self.settings(way, server, **options), clock=self._clock.as_clock())
+    def client(
+        self, way: OAuthWay, server: AuthorizationServer, *, look_up: Any = None, **options: Any
+    ) -> GenericMirrorDB:
+        settings = self.settings(way, server, **options)
+        return GenericMirrorDB(settings, clock=self._clock.as_clock(), look_up=look_up)
 
 
 def secrets_of(server: AuthorizationServer, keys: SigningKeys) -> list[str]:

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
 
 from airflow_mirrordb.client import GenericMirrorDB, MirrorDBError
 from tests.support.clocks import FakeClock
-from tests.zoo.auth.authorizing import RECORDS, Refused, TokenRequest
+from tests.zoo.auth import assertion_ways, oauth_ways
+from tests.zoo.auth.assertion_ways import ENTRA, KEYCLOAK, SALESFORCE_JWT
+from tests.zoo.auth.authorizing import RECORDS, Refused, TokenRequest, with_basic, with_post
 from tests.zoo.auth.oauth_running import Running, secrets_of
 from tests.zoo.auth.oauth_ways import (
     AUTH0,
     KEYCLOAK_PASSWORD,
-    SALESFORCE_PASSWORD,
     SECRET,
     STANDARD,
-    WAYS,
     OAuthWay,
 )
 from tests.zoo.auth.seen import assert_hidden, logged, shown_by, texts_of
 from tests.zoo.auth.signing import SigningKeys
 
-each_way = pytest.mark.parametrize("way", [pytest.param(way, id=way.name) for way in WAYS])
+each_way = pytest.mark.parametrize(
+    "way", [pytest.param(way, id=way.name) for way in (*oauth_ways.WAYS, *assertion_ways.WAYS)]
+)
 LOAD = 1000
 UNSET = dict.fromkeys(("auth_type", "oauth_url", "scope", "login"))
 
@@ -77,6 +80,7 @@ def test_the_connection_test_tells_what_is_wrong(
 ) -> None:
     """And, where nothing is, that the key is right."""
     server = running.server(way)
+    server.now = time.time  # the test of a connection makes a client of its own
     assert hook(way, server).test_connection()[0]
     worked, message = hook(way, server, wrong=True).test_connection()
     assert not worked
@@ -110,7 +114,7 @@ async def test_a_token_that_is_revoked_is_renewed_once(way: OAuthWay, running: R
     assert 1 <= server.refused <= 50
 
 
-@pytest.mark.parametrize("way", [AUTH0, SALESFORCE_PASSWORD], ids=lambda way: way.name)
+@pytest.mark.parametrize("way", [AUTH0, KEYCLOAK, SALESFORCE_JWT], ids=lambda way: way.name)
 async def test_a_token_that_is_revoked_in_the_middle_of_a_thousand_requests(
     way: OAuthWay, running: Running
 ) -> None:
@@ -128,6 +132,26 @@ async def test_a_token_that_is_revoked_in_the_middle_of_a_thousand_requests(
     assert (len(server.asked), server.admitted) == (2, LOAD)
 
 
+@pytest.mark.parametrize("way", [STANDARD, AUTH0], ids=lambda way: way.name)
+async def test_a_client_secret_that_rotates_is_looked_up_once(way: OAuthWay, running: Running) -> None:
+    """The token was revoked with it: who is refused a new one looks the secret up, once for all."""
+    server = running.server(way)
+    settings, changed = running.settings(way, server), f"changed-{SECRET}"
+    look_ups: list[int] = []
+
+    async def look_up() -> dict[str, Any]:
+        look_ups.append(1)
+        return {"login": settings["login"], "api_key": changed}
+
+    async with running.client(way, server, look_up=look_up) as client:
+        await client.read_function("read", "api/things")
+        server.rules[0] = (with_basic if way is STANDARD else with_post)(settings["login"], changed)
+        server.revoke()
+        reads = (client.read_function("read", "api/things") for _ in range(20))
+        assert await asyncio.gather(*reads) == [RECORDS] * 20
+    assert (len(look_ups), len(server.issued)) == (1, 2)
+
+
 async def test_a_token_of_a_minute_serves_more_than_one_request(running: Running, clock: FakeClock) -> None:
     """Keycloak's master realm gives tokens of 60 s (Access Token Lifespan): each is used for most of it."""
     server = running.server(KEYCLOAK_PASSWORD)
@@ -141,7 +165,9 @@ async def test_a_token_of_a_minute_serves_more_than_one_request(running: Running
     assert (len(server.asked), server.refused) == (2, 0)
 
 
-@pytest.mark.parametrize("way", [AUTH0, STANDARD, KEYCLOAK_PASSWORD], ids=lambda way: way.name)
+@pytest.mark.parametrize(
+    "way", [AUTH0, STANDARD, KEYCLOAK_PASSWORD, ENTRA, SALESFORCE_JWT], ids=lambda way: way.name
+)
 async def test_a_server_that_repeats_what_it_was_asked(
     way: OAuthWay, running: Running, keys: SigningKeys, caplog: pytest.LogCaptureFixture
 ) -> None:
