@@ -27,12 +27,6 @@ from tests.support.logins import (
     read,
 )
 
-
-@pytest.fixture
-def server() -> LoginServer:
-    return LoginServer()
-
-
 # -- what is sent --------------------------------------------------------------------------------
 
 
@@ -55,9 +49,10 @@ def server() -> LoginServer:
     ids=["default", "nested", "form"],
 )
 async def test_login_and_password_are_sent_as_the_backend_names_them(
-    serve: Serve, server: LoginServer, settings: dict[str, Any], sent: Any
+    serve: Serve, settings: dict[str, Any], sent: Any
 ) -> None:
     """In texts alone, not in names; what they hold is no place for the other one."""
+    server = LoginServer()
     async with GenericMirrorDB(logging_in(await serve(server.app), **settings)) as client:
         assert await read(client) == f"{TOKEN}-0"
     assert server.logins == [sent]
@@ -179,8 +174,9 @@ async def test_a_token_in_the_query(answering: Answering) -> None:
 
 
 @pytest.mark.parametrize("expired", [401, 403])
-async def test_fifty_refused_requests_log_in_once(serve: Serve, server: LoginServer, expired: int) -> None:
+async def test_fifty_refused_requests_log_in_once(serve: Serve, expired: int) -> None:
     """Airflow's own API refuses an old token by 403; no request fails, not even a create."""
+    server = LoginServer()
     server.expired = expired
     config = logging_in(await serve(server.app), auth_statuses=[401, 403])
     async with GenericMirrorDB(config) as client:
@@ -193,10 +189,9 @@ async def test_fifty_refused_requests_log_in_once(serve: Serve, server: LoginSer
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 422])
-async def test_fifty_requests_send_a_wrong_password_once(
-    serve: Serve, server: LoginServer, status: int
-) -> None:
+async def test_fifty_requests_send_a_wrong_password_once(serve: Serve, status: int) -> None:
     """Those that waited for its login fail with it: a backend may lock who is wrong too often."""
+    server = LoginServer()
     server.refusal = status
     config = logging_in(await serve(server.app), api_key="wr0ng-p4ss")
     async with GenericMirrorDB(config) as client:
@@ -216,10 +211,9 @@ async def test_fifty_requests_send_a_wrong_password_once(
 
 @pytest.mark.parametrize("found", [PASSWORD, "wr0ng-too", "wr0ng"])
 @pytest.mark.parametrize("status", [400, 401, 403, 422])
-async def test_a_refused_login_looks_the_password_up_once(
-    serve: Serve, server: LoginServer, status: int, found: str
-) -> None:
+async def test_a_refused_login_looks_the_password_up_once(serve: Serve, status: int, found: str) -> None:
     """It may have been rotated; another one is tried, the same one is not."""
+    server = LoginServer()
     server.refusal = status
     looked_up = []
 
@@ -237,8 +231,9 @@ async def test_a_refused_login_looks_the_password_up_once(
     assert is_right is not isinstance(outcomes[0], MirrorDBError)
 
 
-async def test_a_token_and_its_password_change_together(serve: Serve, server: LoginServer) -> None:
+async def test_a_token_and_its_password_change_together(serve: Serve) -> None:
     """Under load: a thousand requests, none fails, and the old password is not tried again."""
+    server = LoginServer()
 
     async def look_up() -> Mapping[str, Any]:
         return {"login": LOGIN, "api_key": server.password}
@@ -280,10 +275,9 @@ async def test_a_login_that_fails_in_passing_is_sent_again(answering: Answering)
             await client.create_function("new", "api/users", {})
 
 
-async def test_requests_that_wait_for_a_login_fail_with_it_and_each_tries_again(
-    serve: Serve, server: LoginServer
-) -> None:
+async def test_requests_that_wait_for_a_login_fail_with_it_and_each_tries_again(serve: Serve) -> None:
     """A login endpoint in trouble is not asked by each of fifty requests, one after the other."""
+    server = LoginServer()
     answers = iter([503, 503])
 
     def respond(token: str) -> web.Response:

@@ -18,9 +18,12 @@ from airflow_mirrordb.client import (
     MirrorDBConfig,
     MirrorDBError,
 )
+from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+from tests.integration.test_connection_test_words import KEY, PAGE, failure
 from tests.integration.test_secrets_forms import texts_of
-from tests.support.backends import Answering
+from tests.support.backends import Answering, ScriptedBackend
 from tests.support.clocks import FakeClock
+from tests.support.connections import SetConnection
 from tests.support.logins import TOKEN, as_access_token, in_cookies, logging_in, read
 
 SESSION = {"token_cookie": "session"}
@@ -29,6 +32,15 @@ SESSION = {"token_cookie": "session"}
 
 HTML = {"text": "<!doctype html><title>Welcome</title>", "content_type": "text/html"}
 TOKENS = {"data": {"jwt": "s3cret-token-of-n0body", "refresh_token": "s3cret-refresh"}, "id": "s3cret-id"}
+
+REFUSED: Any = (
+    {
+        "status": 400,
+        "json": {"error": {"message": "Invalid identifier s3cret-token-of-n0body"}, **TOKENS},
+    },
+    {},
+    "Login and Password were refused: 400 Bad Request: Invalid identifier *** (POST",
+)
 
 
 @pytest.mark.parametrize(
@@ -83,14 +95,7 @@ TOKENS = {"data": {"jwt": "s3cret-token-of-n0body", "refresh_token": "s3cret-ref
             {},
             "the login was answered 302 Found",
         ),
-        (
-            {
-                "status": 400,
-                "json": {"error": {"message": "Invalid identifier s3cret-token-of-n0body"}, **TOKENS},
-            },
-            {},
-            "Login and Password were refused: 400 Bad Request: Invalid identifier *** (POST",
-        ),
+        REFUSED,
         (
             {"status": 429, "headers": {"Retry-After": "3600"}},
             {"max_elapsed": 1},
@@ -211,6 +216,82 @@ async def test_what_a_user_may_not_do_ends_after_one_login_more(answering: Answe
         with pytest.raises(ForbiddenError):
             await read(client)
     assert len(backend.requests) == 4
+
+
+# -- the connection test -------------------------------------------------------------------------
+
+CONNECTION = {"auth_type": "login", "login_url": "login", "test_endpoint": "api/users"}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (
+            404,
+            {},
+            (
+                "Login URL not found: the server is there, but has nothing at that path. Check Login URL,"
+                " also the slash at its end. (the login was answered 404 Not Found (POST http"
+            ),
+        ),
+        (
+            401,
+            {"detail": "Invalid credentials"},
+            (
+                f"Login refused: check Login / client id, {KEY}, Login URL and Login body. (Login and"
+                " Password were refused: 401 Unauthorized: Invalid credentials (POST http"
+            ),
+        ),
+        *((status, {}, "Login refused: check Login") for status in (400, 403, 422)),
+        (
+            200,
+            PAGE,
+            "No token in the answer to the login: check Login URL, and Token path or Token cookie. (",
+        ),
+        (302, {}, "No token: check Login URL and Login body. (the login was answered 302 Found"),
+        (500, {}, "The login endpoint itself fails: "),
+        (429, {}, "The login endpoint takes no more requests for now: "),
+    ],
+)
+def test_a_login_that_gives_no_token(
+    scripted: ScriptedBackend, set_connection: SetConnection, status: int, body: Any, words: str
+) -> None:
+    """The words name the fields that lead there, and nothing is sent to the backend."""
+    set_connection(scripted.url, login="ada", password="wrong-secret", extra=CONNECTION)
+    scripted.answer(status, body)
+    message = failure()
+    assert message.startswith(words)
+    assert "wrong-secret" not in message
+    assert scripted.requests == ["POST /login"]
+
+
+def test_a_login_that_works(scripted: ScriptedBackend, set_connection: SetConnection) -> None:
+    """It is one login and one GET; a token that is not taken is told as that."""
+    set_connection(scripted.url, login="ada", password="s3cret", extra=CONNECTION)
+    for status in (200, 401):
+        scripted.answer(201, {"access_token": "t0ken-0f"})
+        scripted.answer(status, {"detail": "no t0ken-0f"})
+    worked, message = MirrorDBHook().test_connection()
+    assert (worked, message) == (True, f"GET {scripted.url}/api/users answered 200, authentication: login")
+    assert failure().startswith(
+        "Token rejected: the login gave one, but the backend does not take it. Check Token path, and Name of"
+        f" the key and Prefix of the key, which say how it is sent. (GET {scripted.url}/api/users answered"
+        " 401 Unauthorized: no ***; the token of login_url was sent as 'Authorization: Bearer …'"
+    )
+    assert scripted.requests == ["POST /login", "GET /api/users"] * 2
+
+
+@pytest.mark.parametrize(
+    ("login_url", "place"), [("login", "Host and port"), ("http://{}/login", "Login URL")]
+)
+def test_a_login_endpoint_that_is_not_there(
+    set_connection: SetConnection, dead_port: int, login_url: str, place: str
+) -> None:
+    """It is the host of the backend, or another one."""
+    dead = f"127.0.0.1:{dead_port}"
+    extra = {**CONNECTION, "login_url": login_url.format(dead)}
+    set_connection(f"http://{dead}", login="ada", password="s3cret", extra=extra)
+    assert failure().startswith(f"Refused: nothing listens there. Check {place}, and that the server runs.")
 
 
 # -- the table of the README ---------------------------------------------------------------------

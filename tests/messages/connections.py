@@ -33,6 +33,21 @@ AUTHENTICATION = {
         connection=extra(auth_type="oauth2"),
         says=("extra oauth_url: it is missing", "Login: it is missing", "auth_type 'oauth2' needs it"),
     ),
+    "login without a Login and a URL": Mistake(
+        does=reads(),
+        connection=extra(auth_type="login"),
+        says=("extra login_url: it is missing", "Login: it is missing", "auth_type 'login' needs it"),
+    ),
+    "a login URL beside another kind of authentication": Mistake(
+        does=reads(),
+        connection=extra(auth_type="bearer", login_url="api/login"),
+        says=("extra login_url", "auth_type 'login', and auth_type is 'bearer'"),
+    ),
+    "a body of a login without the password": Mistake(
+        does=reads(),
+        connection={"login": "a", **extra(auth_type="login", login_url="login", login_body={"user": "a"})},
+        says=("extra login_body", "{password} is in none of its texts"),
+    ),
 }
 
 #: Names and values that are right elsewhere.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.zoo.tables import KEY, Answer, Api, Call, Documented, Exchange, Job, Pages, fails
 
+TOKEN = "eyJhbGciOiJIUzUxMiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 RECORDS = [{"name": f"pool-{number}", "slots": number} for number in range(1, 8)]
 CREATED = {"name": "new", "slots": 3}
 UPDATED = {"name": "pool-1", "slots": 9, "include_deferred": False}
@@ -17,7 +18,7 @@ DOCUMENTED = Documented(
         f"{SOURCE}/core_api/openapi/v2-rest-api-generated.yaml",
     ),
     base="/api/v2",
-    credentials={"Authorization": f"Bearer {KEY}"},
+    credentials={"Authorization": f"Bearer {TOKEN}"},
     refused=Answer(401, {"detail": "Not authenticated"}),
     missing=Answer(404, {"detail": "The Pool with name: `nosuch` was not found"}),
     collections=[
@@ -34,6 +35,14 @@ DOCUMENTED = Documented(
         )
     ],
     exchanges=[
+        Exchange(
+            "POST",
+            "auth/token",
+            public=True,
+            sent={"username": "admin", "password": KEY},
+            answer=Answer(201, {"access_token": TOKEN}),
+        ),
+        Exchange("POST", "auth/token", public=True, answer=Answer(401, {"detail": "Invalid credentials"})),
         Exchange("POST", "pools", sent={"name": "new", "slots": 3}, answer=Answer(201, CREATED)),
         Exchange(
             "POST",
@@ -75,14 +84,18 @@ API = Api(
     documented=DOCUMENTED,
     host="http://localhost:8080/api/v2",
     connection={
+        "login": "admin",
         "password": KEY,
-        "extra": {"endpoints": ["pools", "GET dags/{dag}/dagRuns/{run}"], "update_method": "PATCH"},
+        "extra": {
+            "auth_type": "login",
+            "login_url": "/auth/token",
+            "auth_statuses": [401, 403],
+            "endpoints": ["pools", "GET dags/{dag}/dagRuns/{run}"],
+            "update_method": "PATCH",
+        },
     },
     paginate=[PAGES],
-    notes=["Password is a JWT of `POST /auth/token`"],
-    does_not_work=[
-        "that token is not renewed: it comes for a JSON body, not by OAuth 2.0 client credentials"
-    ],
+    notes=["Login and Password are a user's, for a token of `POST /auth/token`"],
     job=Job(
         endpoint="dags/etl/dagRuns/manual__1",
         field="state",
@@ -99,7 +112,7 @@ API = Api(
             "pools",
             {"paginate": PAGES, "query": {"pool_name_pattern": "pool-"}},
             RECORDS,
-            requests=3,
+            requests=4,  # with the login
         ),
         Call("create", "create", "pools", {"data": {"name": "new", "slots": 3}}, CREATED),
         Call(
