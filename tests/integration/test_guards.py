@@ -23,6 +23,7 @@ from tests.integration.guards import (
     decorators,
     jobs,
     large_bodies,
+    logins,
     notifications,
     pages,
     requests_sent,
@@ -68,6 +69,7 @@ PARTS = (
     large_bodies,
     notifications,
     confidentiality,
+    logins,
     airflow_borders,
 )
 GUARDS = {name: guard for part in PARTS for name, guard in part.GUARDS.items()}

@@ -33,6 +33,16 @@ SESSION = {"token_cookie": "session"}
 HTML = {"text": "<!doctype html><title>Welcome</title>", "content_type": "text/html"}
 TOKENS = {"data": {"jwt": "s3cret-token-of-n0body", "refresh_token": "s3cret-refresh"}, "id": "s3cret-id"}
 
+UNSENDABLE: Any = (
+    {"json": {"access_token": " s3cret-\n"}},
+    {},
+    "but what is at token_path 'access_token' cannot be sent as a token",
+)
+UNSENDABLE_AS_COOKIE: Any = (
+    {"json": {"access_token": "s3cret;x"}},
+    {"key_in": "cookie", "key_name": "s"},
+    "cannot be sent as a token",
+)
 REFUSED: Any = (
     {
         "status": 400,
@@ -57,12 +67,8 @@ REFUSED: Any = (
             {"token_path": "data"},
             "but what is at token_path 'data' cannot be sent as a token",
         ),
-        ({"json": {"access_token": " s3cret-\n"}}, {}, "but what is at token_path 'access_token' cannot be"),
-        (
-            {"json": {"access_token": "s3cret;x"}},
-            {"key_in": "cookie", "key_name": "s"},
-            "cannot be sent as a",
-        ),
+        UNSENDABLE,
+        UNSENDABLE_AS_COOKIE,
         ({"json": TOKENS}, {"token_path": "length(id, id)"}, None),
         ({"json": {}}, {"token_path": "length(id)"}, "but token_path cannot be followed there: "),
         (HTML, {}, "answered 200, but with a page for people, and no token in it (POST"),

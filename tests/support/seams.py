@@ -17,6 +17,8 @@ SEAMS = {
         "queries of redirects": "shown",
     },
     "airflow_mirrordb.client.auth.authenticator": {
+        "logins of requests that waited": "Authenticator._fail_as_others",
+        "logins after a password was rotated": "Authenticator._other",
         "keys of another backend": "Authenticator._is_elsewhere",
     },
     "airflow_mirrordb.client.auth.redaction": {
@@ -25,6 +27,18 @@ SEAMS = {
         "escapes": "_ESCAPES",
         "halves of secrets": "_cuts",
         "parts of secrets": "_parts",
+    },
+    "airflow_mirrordb.client.auth.login.cookies": {
+        "cookies that are deleted": "_lifetime",
+    },
+    "airflow_mirrordb.client.auth.login.exchange": {
+        "headers for another host than the backend": "_is_of_backend",
+        "secrets of login answers": "_secrets_of",
+        "tokens of logins": "VALUE",
+        "tokens that break a cookie": "_breaks_cookie",
+    },
+    "airflow_mirrordb.client.auth.login.lifetimes": {
+        "lifetimes of logins": "SHORTEST_LIFETIME",
     },
     "airflow_mirrordb.client.auth.oauth.settings": {
         "secrets among parameters of tokens": "_SECRET",
@@ -35,6 +49,7 @@ SEAMS = {
     },
     "airflow_mirrordb.client.auth.settings": {
         "headers of the connection's own": "AuthenticationSettings.own_headers",
+        "settings of logins": "AuthenticationSettings._check_login",
     },
     "airflow_mirrordb.client.auth.spellings": {
         "base64": "_encodings",
