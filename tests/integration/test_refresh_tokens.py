@@ -153,6 +153,23 @@ async def test_clients_of_an_event_loop_share_a_renewal(
     assert rotating.used == ["SECRET-REFRESH-0", "SECRET-REFRESH-1"]
 
 
+async def test_what_was_refused_is_given_to_no_other_client(
+    config_for: ConfigFor, rotating: RotatingServer
+) -> None:
+    """Also where the renewal failed."""
+    store, config = Store(**{NAME: rotating.last}), refreshing(config_for, rotating)
+    clock = FakeClock().as_clock()
+    async with GenericMirrorDB(config, refresh_tokens=store, clock=clock) as one:
+        await read(one)
+        one._authenticator.forget_token()
+        rotating.last = "SECRET-REFRESH-77"
+        with pytest.raises(MirrorDBError, match="it was used"):
+            await read(one)
+        store.kept[NAME] = rotating.last
+        async with GenericMirrorDB(config, refresh_tokens=store, clock=clock) as other:
+            assert await read(other) == "Bearer SECRET-ACCESS-78"
+
+
 async def test_a_request_that_is_given_up_loses_no_refresh_token(
     config_for: ConfigFor, rotating: RotatingServer
 ) -> None:

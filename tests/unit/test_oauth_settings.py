@@ -86,13 +86,13 @@ def test_further_parameters() -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("client_secret", "api_key, or client_secret says it"),
+        ("client_secret", "the password, or client_secret says it"),
         ("scope", "scope says it"),
-        ("Username", "login, with grant_type 'password' says it"),
+        ("Username", "Login, with grant_type 'password' says it"),
         ("refresh_token", "refresh_token_variable says it"),
         ("client_assertion", "private_key_file says it"),
-        ("security_token", "a secret of the client's belongs in api_key, or client_secret"),
-        ("api-key", "belongs in api_key, or client_secret"),
+        ("security_token", "a secret of the client's belongs in the password, or client_secret"),
+        ("api-key", "belongs in the password, or client_secret"),
     ],
 )
 def test_a_parameter_with_a_setting_of_its_own(name: str, says: str) -> None:

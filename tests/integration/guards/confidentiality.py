@@ -229,7 +229,7 @@ GUARDS: dict[str, Guard] = {
     "secrets among parameters of tokens": Guard(
         without=NEVER,
         check=oauth.test_a_parameter_with_a_setting_of_its_own,
-        arguments={"name": "api-key", "says": "belongs in api_key, or client_secret"},
+        arguments={"name": "api-key", "says": "belongs in the password, or client_secret"},
     ),
     "redaction of keys of before": Guard(
         seam="secrets to hide", without=remember_the_first, check=forms.test_a_key_of_before_is_hidden

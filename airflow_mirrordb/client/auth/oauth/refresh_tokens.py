@@ -111,6 +111,7 @@ class RefreshToken:
         known = shared.tokens.get(self._key)
         if known is not None and known.value != refused and known.renew_at > self._clock.time():
             return known
+        shared.tokens.pop(self._key, None)  # the renewal may fail, and nobody else is to try it
         renewal = shared.begin(self._renewed(ask), self._key)
         await asyncio.wait([renewal])
         return renewal.result()

@@ -30,13 +30,13 @@ _SET_BY = {
     "assertion": "private_key_file",
     "client_assertion": "private_key_file",
     "client_assertion_type": "token_endpoint_auth_method",
-    "client_id": "login, or client_id",
-    "client_secret": "api_key, or client_secret",
+    "client_id": "Login, or client_id",
+    "client_secret": "the password, or client_secret",
     "grant_type": "grant_type",
-    "password": "api_key, with grant_type 'password'",
+    "password": "the password, with grant_type 'password'",
     "refresh_token": "refresh_token_variable",
     "scope": "scope",
-    "username": "login, with grant_type 'password'",
+    "username": "Login, with grant_type 'password'",
 }
 #: In the names of parameters that are secrets, but for those that only say which kind of token is wanted.
 _SECRET = re.compile(
@@ -98,7 +98,7 @@ class OAuthSettings(BaseModel):
             if _SECRET.search(name):
                 raise ValueError(
                     f"{name!r} is called a secret, and these parameters are shown; a secret of the client's"
-                    " belongs in api_key, or client_secret"
+                    " belongs in the password, or client_secret"
                 )
         return value
 
