@@ -1,6 +1,7 @@
 """The records of two tables on the real Django REST framework: ``python django_app.py PORT KEY``.
 
-Beside its accounts it has the articles and photos of JSON:API, by djangorestframework-jsonapi.
+Beside its accounts it has the articles and photos of JSON:API, by djangorestframework-jsonapi. Its user,
+whose password is the key as well, gets tokens by djangorestframework-simplejwt; another password ends them.
 """
 
 # ruff: noqa: ANN001, ANN201, DJ008, E402, RUF012  # no type checker sees Django here, which wants its settings first
@@ -24,6 +25,8 @@ settings.configure(
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}},
     DEFAULT_AUTO_FIELD="django.db.models.AutoField",
     USE_TZ=True,
+    SECRET_KEY="of a server that nobody else reaches, and of one test",
+    SIMPLE_JWT={"CHECK_REVOKE_TOKEN": True},
 )
 import django
 
@@ -36,11 +39,16 @@ from django.urls import include, path
 from rest_framework import pagination, serializers, viewsets
 from rest_framework.authentication import TokenAuthentication
 from rest_framework.authtoken.models import Token
+from rest_framework.authtoken.views import obtain_auth_token
 from rest_framework.permissions import IsAuthenticated
+from rest_framework.response import Response
 from rest_framework.routers import DefaultRouter, SimpleRouter
+from rest_framework.views import APIView
 from rest_framework_json_api import pagination as pages_of_json_api
 from rest_framework_json_api.parsers import JSONParser
 from rest_framework_json_api.renderers import JSONRenderer
+from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.views import TokenObtainPairView
 
 
 class Account(models.Model):
@@ -65,12 +73,22 @@ class Accounts(viewsets.ModelViewSet):
     queryset = Account.objects.order_by("id")
     serializer_class = AccountSerializer
     pagination_class = Pages
-    authentication_classes = [TokenAuthentication]
+    authentication_classes = [TokenAuthentication, JWTAuthentication]
     permission_classes = [IsAuthenticated]
 
 
 class Payments(Accounts):
     pagination_class = pagination.LimitOffsetPagination
+
+
+class Password(APIView):
+    authentication_classes = [JWTAuthentication]
+    permission_classes = [IsAuthenticated]
+
+    def put(self, request):
+        request.user.set_password(request.data["password"])
+        request.user.save()
+        return Response()
 
 
 class Article(models.Model):
@@ -111,14 +129,20 @@ router.register("payments", Payments, basename="payment")
 without_slash = SimpleRouter(trailing_slash=False)
 without_slash.register("articles", json_api(Article, "articles"), basename="article")
 without_slash.register("photos", json_api(Photo, "photos"), basename="photo")
-urlpatterns = [path("", include(router.urls)), path("", include(without_slash.urls))]
+urlpatterns = [
+    path("api/token/", TokenObtainPairView.as_view()),
+    path("api-token-auth/", obtain_auth_token),
+    path("password/", Password.as_view()),
+    path("", include(router.urls)),
+    path("", include(without_slash.urls)),
+]
 
 if __name__ == "__main__":
     call_command("migrate", verbosity=0)
     with connection.schema_editor() as editor:
         for model in (Account, Article, Photo):
             editor.create_model(model)
-    Token.objects.create(user=User.objects.create_user("zoo"), key=sys.argv[2])
+    Token.objects.create(user=User.objects.create_user("zoo", password=sys.argv[2]), key=sys.argv[2])
     Account.objects.bulk_create(Account(amount=number * 10) for number in range(1, 8))
     Article.objects.bulk_create(Article(title=f"Article {number}") for number in range(1, 6))
     Photo.objects.create(id="550e8400", title="Ember Hamster")

@@ -19,7 +19,10 @@ from tests.zoo.tables import KEY, Api
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 JSON_SERVER: Final = "json-server@1.0.0-beta.15"
-DJANGO: Final = ("django==5.2.8", "djangorestframework==3.16.1", "djangorestframework-jsonapi==8.0.0")
+DJANGO: Final = (
+    *("django==5.2.8", "djangorestframework==3.16.1"),
+    *("djangorestframework-jsonapi==8.0.0", "djangorestframework-simplejwt==5.5.1"),
+)
 
 
 @contextmanager
@@ -75,3 +78,38 @@ def test_real_server(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
             for call in api.calls:
                 if call.what not in without:
                     check(getattr(hook, call.method), call)
+
+
+def test_a_real_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simple JWT and the tokens of Django REST framework, by the extras that the README has for them.
+
+    A new password ends all tokens of its user at once, as CHECK_REVOKE_TOKEN of Simple JWT says.
+    """
+    from airflow_mirrordb.client import AuthenticationError, InvalidDataError
+    from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
+
+    simple_jwt = {"login_url": "api/token/", "token_path": "access"}
+    tokens = {"login_url": "api-token-auth/", "token_path": "token", "key_prefix": "Token"}
+    common = {"auth_type": "login", "trailing_slash": True, "endpoints": ["accounts", "PUT password"]}
+
+    def log_in(password: str, extra: dict[str, str]) -> MirrorDBHook:
+        connection = {"login": "zoo", "password": password, "extra": {**common, **extra}}
+        connect(monkeypatch, connection, base_url)
+        return MirrorDBHook()
+
+    api: Api = importlib.import_module("tests.zoo.apis.django").API
+    with tempfile.TemporaryDirectory(prefix="mirrordb-zoo-") as folder, django(api, Path(folder)) as base_url:
+        with log_in(KEY, tokens) as hook:
+            assert hook.read("accounts")["count"] == 7
+        with log_in("wr0ng", tokens) as hook, pytest.raises(InvalidDataError, match="Unable to log in with"):
+            hook.read("accounts")
+        with (
+            log_in("wr0ng", simple_jwt) as hook,
+            pytest.raises(AuthenticationError, match="No active acc"),
+        ):
+            hook.read("accounts")
+        with log_in(KEY, simple_jwt) as hook:
+            assert hook.read("accounts")["count"] == 7
+            hook.update("password", {"password": "an0ther-p4ssword"})
+            log_in("an0ther-p4ssword", simple_jwt)
+            assert hook.read("accounts")["count"] == 7
