@@ -5,16 +5,26 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from airflow_mirrordb.client import ConnectError, GenericMirrorDB, MirrorDBError, TLSError
+from airflow_mirrordb.client import (
+    ConnectError,
+    GenericMirrorDB,
+    MirrorDBError,
+    MirrorDBRequest,
+    Progress,
+    TLSError,
+)
+from airflow_mirrordb.triggers.mirrordb import MirrorDBTrigger, arguments
 from tests.integration.test_secrets_forms import texts_of
-from tests.support.backends import Answering, Serve
+from tests.support.backends import Answering, ScriptedBackend, Serve
 from tests.support.clocks import FakeClock
+from tests.support.connections import SetConnection
 from tests.support.logins import (
     LOGIN,
     PASSWORD,
@@ -289,3 +299,28 @@ async def test_requests_that_wait_for_a_login_fail_with_it_and_each_tries_again(
     async with GenericMirrorDB(logging_in(await serve(server.app)), clock=clock.as_clock()) as client:
         assert len(await asyncio.gather(*(read(client) for _ in range(50)))) == 50
     assert len(server.logins) == 3
+
+
+# -- in tasks ------------------------------------------------------------------------------------
+
+
+async def test_a_trigger_logs_in_and_stores_nothing_of_it(
+    scripted: ScriptedBackend, set_connection: SetConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As the hook does; neither its row, its event nor its log has the password or a token."""
+    caplog.set_level("DEBUG")
+    extra = {"auth_type": "login", "login_url": "login"}
+    set_connection(scripted.url, login=LOGIN, password="s3cret-0f-n0body", extra=extra)
+    for status, body in ((201, {"access_token": TOKEN}), (401, {"detail": f"old {TOKEN}"})):
+        scripted.answer(status, body)
+    scripted.answer(201, {"access_token": f"{TOKEN}-1"})
+    scripted.answer(404, {"detail": f"not for {TOKEN}-1 or s3cret-0f-n0body"})
+    request = MirrorDBRequest(method="GET", endpoint="api/users", method_name="read")
+    left = arguments(request, Progress(deadline=time.time() + 60))
+    trigger = MirrorDBTrigger(request=left["request"], progress=left["progress"])
+    (event,) = [event async for event in trigger.run()]
+    assert "not for *** or ***" in str(event.payload)
+    assert scripted.requests == ["POST /login", "GET /api/users"] * 2
+    shown = f"{trigger.serialize()}{event.payload}{trigger!r}{caplog.text}"
+    assert TOKEN not in shown
+    assert "s3cret-0f-n0body" not in shown
