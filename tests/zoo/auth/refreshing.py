@@ -100,7 +100,7 @@ def settings_for(origin: str, method: str) -> dict[str, Any]:
 
 
 class Variables:
-    """The Variables that Airflow's supervisor has for a task; its messages are those of Airflow 3.
+    """The Variables that Airflow's supervisor has for a task; its messages are those of Airflow 3.1.
 
     :param kept: what is stored
     :param stored: all values that were written, in their order

@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 
 import pytest
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
 
 from airflow_mirrordb.client import GenericMirrorDB, MirrorDBError
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
@@ -16,7 +16,7 @@ from tests.zoo.auth.names import Connect, Serving
 from tests.zoo.auth.refreshing import SERVERS, VARIABLE, Rotating, Variables, settings_for
 from tests.zoo.auth.seen import assert_hidden, logged, texts_of
 
-pytestmark = pytest.mark.skipif(not AIRFLOW_V_3_0_PLUS, reason="the messages are those of Airflow 3")
+pytestmark = pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="the messages are those of Airflow 3.1")
 each_server = pytest.mark.parametrize("name", SERVERS)
 
 
