@@ -17,6 +17,7 @@ def login() -> dict[str, Any]:
             "Login body",
             "What is POSTed there, as a JSON object with {login} and {password} in it; only for login."
             ' Default: {"username": "{login}", "password": "{password}"}.',
+            "object",
         ),
         "login_content_type": field(
             "Login content type",
