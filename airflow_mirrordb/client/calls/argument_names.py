@@ -72,8 +72,8 @@ _OF_CONNECTION: Mapping[str, str] = {
     other: ours
     for ours, others in {
         "auth_type": "auth auth_class authentication",
-        "login": "user username client_id",
-        "api_key": "password token apikey bearer access_token client_secret secret",
+        "login": "user username",
+        "api_key": "password token apikey bearer access_token secret",
         "base_url": "host server api_url",
         "max_attempts": "retry_args max_retries retry_limit attempts retry_count",
         "initial_delay": "retry_backoff",
