@@ -2,8 +2,8 @@
 
 ``python -m tests.lanes [LANE ...]``: all lanes, or those whose names begin like that: ``2.11``,
 ``3.0-py3.12``. An Airflow has two: on the oldest of its Pythons that is installed here with the oldest
-aiohttp that is allowed, and on the newest with the newest. The last lane, ``canary``, has the newest of
-all, whatever its date: it tells what the next release of a dependency would break.
+aiohttp and msgspec that are allowed, and on the newest with the newest. The last lane, ``canary``, has
+the newest of all, whatever its date: it tells what the next release of a dependency would break.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ AIRFLOWS = {
     "3.2": Airflow(pythons=("3.10", "3.11", "3.12", "3.13", "3.14"), pins=("svcs<26", "fastapi<0.138")),
     "3.3": Airflow(pythons=("3.10", "3.11", "3.12", "3.13", "3.14")),
 }
+#: The oldest that are allowed of what the client uses in depth.
+OLDEST = (WORKING.partition(",")[0].replace(">=", "=="), "msgspec==0.19")
 #: What the tests import beside the package, by the name of its group of dependencies.
 TOOLS = ("--group", f"{CHECKOUT / 'pyproject.toml'}:tests")
 TESTS = (
@@ -115,7 +117,7 @@ def lanes() -> Iterator[Lane]:
                 name=f"{name}-py{oldest}",
                 airflow=name,
                 python=found[oldest],
-                wanted=(*wanted, WORKING.partition(",")[0].replace(">=", "==")),
+                wanted=(*wanted, *OLDEST),
             )
         yield Lane(name=f"{name}-py{newest}", airflow=name, python=found[newest], wanted=wanted)
     if found:

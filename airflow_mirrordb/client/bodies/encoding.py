@@ -69,7 +69,7 @@ def fingerprint(value: object, place: str = "data") -> str:
     body = encode(value, place)
     try:
         text = _SORTED.encode(msgspec.json.decode(body))  # each value takes the same way each time
-    except (ValueError, OverflowError, RecursionError):  # a number that msgspec does not take, say
+    except (ValueError, msgspec.DecodeError, OverflowError, RecursionError):  # a number too large for it, say
         text = json.dumps(json.loads(body), sort_keys=True).encode()
     return hashlib.sha256(text).hexdigest()
 

@@ -357,7 +357,8 @@ def decode(body: bytes) -> Any:
     """
     try:
         return msgspec.json.decode(body)  # several times as fast as json, and as strict
-    except ValueError:  # or it is in UTF-16, begins with a byte order mark, or holds half of a surrogate pair
+    except (ValueError, msgspec.DecodeError):  # the second is one of the first since msgspec 0.21
+        # or it is in UTF-16, begins with a byte order mark, or holds half of a surrogate pair
         return _JSON.decode(body.decode(json.detect_encoding(body)))
 
 
