@@ -18,6 +18,7 @@ import pytest
 from aiohttp import web
 
 from airflow_mirrordb.client import GenericMirrorDB, forking
+from airflow_mirrordb.client.auth.oauth import refresh_tokens
 from airflow_mirrordb.client.event_loops import being_closed
 from airflow_mirrordb.client.limits import rate_limiter
 from airflow_mirrordb.client.limits.rate_limiter import rate_limiter_for
@@ -269,7 +270,7 @@ class Connection(asyncio.Protocol):
 async def test_nothing_that_is_shared_is_inherited(
     scripted: ScriptedBackend, set_connection: SetConnection
 ) -> None:
-    """Neither connections, clients, look-ups and slots of an event loop, nor loops that wait for a hook.
+    """Neither connections, clients, look-ups, slots and renewals of an event loop, nor loops that wait.
 
     Nor the thread that talks to the task state store: a child has none but the one that forked it.
     """
@@ -281,5 +282,6 @@ async def test_nothing_that_is_shared_is_inherited(
         connection = Connection()
         being_closed.add(connection)
         await marks._begin(lambda: None)
+        refresh_tokens._renewals.here()
         assert all(forking._registries)
         assert not await asyncio.to_thread(in_child, lambda: any(forking._registries))

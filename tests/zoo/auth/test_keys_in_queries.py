@@ -23,7 +23,9 @@ from tests.zoo.auth.ways import GOOGLE, IN_QUERY, KEY, NASA, OPENWEATHER, ROTATE
 
 BODY = {"style": "body", "next": "links.next", "records": "rows"}
 LINK = {"style": "link"}
-CONTEXT: Any = {"ti": SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, try_number=1)}
+_IDENTITY: Any = {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1, "try_number": 1}
+#: Of a task; Airflow 2 keeps its link as an XCom.
+CONTEXT: Any = {"ti": SimpleNamespace(**_IDENTITY, xcom_push=lambda **_: None)}
 each_way = pytest.mark.parametrize("way", [pytest.param(way, id=way.name) for way in IN_QUERY])
 
 NextUrl = Callable[[str], Callable[[web.Request, int], str]]
@@ -122,7 +124,8 @@ def test_pages_of_each_api_by_the_hook(
         assert hook.read("api/neo", paginate=BODY) == RECORDS
         assert list(hook.records("api/neo", paginate=BODY)) == RECORDS
     assert [keys_of(seen, way) for seen in backend.seen] == [[KEY]] * 6
-    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+    ours = [record for record in caplog.records if record.name.startswith("airflow_mirrordb")]
+    assert not [record for record in ours if record.levelname == "WARNING"]  # Airflow may tell of its masker
     assert_hidden([KEY], logged(caplog))
 
 
