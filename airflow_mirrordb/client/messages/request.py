@@ -278,7 +278,7 @@ def prepare(
         headers, body = _headers_and_body(request, config, open_source, plain)
         if method == "QUERY" and body is None:
             raise _bad("data", "it is None, and a QUERY says there what it wants; read without data is a GET")
-        if config.query_key is not None and config.query_key in (request.query or ()):
+        if request.query and config.query_key is not None and config.query_key in request.query:
             raise _bad(f"query[{config.query_key!r}]", "the connection sets it: it carries the key")
         query = "" if request.query is None else query_of(request.query, method)
         timeout = _timeout(request.timeout, config.timeout)
