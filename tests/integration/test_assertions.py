@@ -82,9 +82,9 @@ class Asking:
 
 
 @pytest.fixture
-async def asking(serve: Serve, tmp_path: Path) -> Asking:
+async def asking(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Asking:
     server = Authorizing()
-    return Asking(server, await serve(server.application()), tmp_path)
+    return Asking(server, await serve(server.application()), tmp_path_factory.mktemp("keys"))
 
 
 def read(client: GenericMirrorDB) -> Any:
