@@ -39,7 +39,8 @@ def poked(
     from airflow_mirrordb.sensors.mirrordb import MirrorDBSensor
 
     answer = Answer(200, filled(job.body, {"state": state}))
-    documented = replace(api.documented, exchanges=[Exchange("GET", job.endpoint, answer)])
+    logins = [exchange for exchange in api.documented.exchanges if exchange.public]
+    documented = replace(api.documented, exchanges=[*logins, Exchange("GET", job.endpoint, answer)])
     with servers.serve(documented, clock.now) as emulator:
         hook_for(api, emulator)
         sensor = MirrorDBSensor(
