@@ -38,7 +38,11 @@ SECRET = secrets.token_urlsafe(24)
 TYPED: dict[str, tuple[str, Any]] = {
     "endpoints": ("api/users\nDELETE api/cache\n", ["api/users", "DELETE api/cache"]),
     "test_endpoint": ("api/users", "api/users"),
-    "key_name": ("X-Key", "X-Key"),
+    "key_name": ("key", "key"),
+    "key_prefix": ("Token", "Token"),
+    "secret_headers": (f'{{"X-Second": "{SECRET}"}}', {"X-Second": SECRET}),
+    "auth_statuses": ("401, 403", [401, 403]),
+    "auth_conn_id": ("the_token", "the_token"),
     "oauth_url": ("https://login.example.com/token", "https://login.example.com/token"),
     "scope": ("read write", "read write"),
     "timeout": ("2.5", 2.5),
@@ -65,8 +69,11 @@ TYPED: dict[str, tuple[str, Any]] = {
     "client_key_passphrase": (SECRET, SECRET),
     "proxy": (f"http://user:{SECRET}@127.0.0.1:3128", f"http://user:{SECRET}@127.0.0.1:3128"),
 }
-CHOSEN = {"auth_type": "api_key", "update_method": "PATCH", "query_method": "QUERY"}
+CHOSEN = {"auth_type": "api_key", "key_in": "query", "update_method": "PATCH", "query_method": "QUERY"}
 HEADERS = {"X-Tenant": "acme"}
+OF_TOKENS = "OAuth 2.0 and login"
+#: Fields that are not filled in: most of them go with one grant of OAuth 2.0, or with login, alone.
+LEFT = {name for name, field in FORM.items() if field["schema"]["section"] == OF_TOKENS} - {*TYPED}
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +198,7 @@ def test_every_field_is_saved_shown_again_and_edited(
 
     An edit of one field later, or clearing it, changes that one alone, and keeps the secrets.
     """
-    assert {*TYPED, *CHOSEN, "headers", "trailing_slash"} == FORM.keys()
+    assert {*TYPED, *CHOSEN, "headers", "trailing_slash"} == FORM.keys() - LEFT
     form = connections.add("filled")
     form.standard("host").fill("backend.example.com")
     form.standard("port").fill("8443")
@@ -216,7 +223,7 @@ def test_every_field_is_saved_shown_again_and_edited(
     assert stored(airflow, "filled") == expected
 
     form = connections.edit("filled")
-    hidden = {"client_key_passphrase", "proxy"}  # Airflow goes by the name
+    hidden = {"client_key_passphrase", "proxy", "secret_headers"}  # Airflow goes by the name
     for name, (text, _) in TYPED.items():
         expect(form.extra(name)).to_have_value("***" if name in hidden else text)
     expect(form.standard("password")).to_have_value("***")
@@ -230,18 +237,24 @@ def test_every_field_is_saved_shown_again_and_edited(
     form.open("Backoff")
     form.fill("max_attempts", "")
     form.open("Authentication and endpoints")
-    form.choose("auth_type", FORM["auth_type"]["schema"]["values_display"]["null"])
-    for name in ("key_name", "oauth_url", "scope"):  # which go with the kinds that use them
+    for name in ("auth_type", "key_in"):
+        form.choose(name, FORM[name]["schema"]["values_display"]["null"])
+    for name in ("key_name", "key_prefix"):  # which go with the kinds that use them
+        form.fill(name, "")
+    form.open(OF_TOKENS)
+    for name in ("oauth_url", "scope"):
         form.fill(name, "")
     form.save()
-    nothing = dict.fromkeys(("max_attempts", "auth_type", "key_name", "oauth_url", "scope"))
+    nothing = dict.fromkeys(
+        ("max_attempts", "auth_type", "key_in", "key_name", "key_prefix", "oauth_url", "scope")
+    )
     assert stored(airflow, "filled") == expected.changed(nothing)
     assert airflow.columns_with(SECRET) == []
 
 
 def fill_section(form: ConnectionForm, section: str) -> None:
     for name, field in FORM.items():
-        if field["schema"]["section"] != section:
+        if field["schema"]["section"] != section or name in LEFT:
             continue
         if name in TYPED:
             form.fill(name, TYPED[name][0])
