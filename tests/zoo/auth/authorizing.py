@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote_plus
 import jwt
 from aiohttp import web
 
-from tests.zoo.auth.seen import Seen, note
+from tests.zoo.auth.seen import Counting, note
 
 RECORDS: Final = [{"id": 1}, {"id": 2}]
 JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -54,7 +54,7 @@ Rule = Callable[[TokenRequest], None]
 
 
 @dataclass(slots=True)
-class AuthorizationServer:
+class AuthorizationServer(Counting):
     """Gives tokens to who asks for them in the right way, and lets them into the API until they end.
 
     :param rules: each raises what it refuses a request with
@@ -72,25 +72,9 @@ class AuthorizationServer:
     now: Callable[[], float] = lambda: 0.0
     origin: str = ""
     asked: list[TokenRequest] = field(default_factory=list)
-    seen: list[Seen] = field(default_factory=list)
     issued: list[str] = field(default_factory=list)
     refresh: Callable[[TokenRequest], str | None] = lambda _request: None
     revoke_after: int = -1
-    _ends: dict[str, float | None] = field(default_factory=dict)
-
-    @property
-    def admitted(self) -> int:
-        """How many requests to the API were let in."""
-        return sum(seen.status == 200 for seen in self.seen)
-
-    @property
-    def refused(self) -> int:
-        """How many were not."""
-        return len(self.seen) - self.admitted
-
-    def revoke(self) -> None:
-        """Let no token be valid that was given until now."""
-        self._ends.clear()
 
     def application(self) -> web.Application:
         """Return what to serve."""

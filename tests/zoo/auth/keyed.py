@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, quote
 
 from aiohttp import web
 
+from tests.zoo.auth.names import Serving
 from tests.zoo.auth.seen import Seen, note
 from tests.zoo.auth.ways import Way
 
@@ -87,3 +88,16 @@ def query_without(request: web.Request, *names: str) -> str:
     """Return the query of a request, encoded anew, without some of its parameters."""
     pairs = parse_qsl(request.raw_path.partition("?")[2], keep_blank_values=True)
     return "&".join(f"{name}={quote(value, safe='')}" for name, value in pairs if name not in names)
+
+
+def file_host(serving: Serving) -> tuple[str, list[Seen]]:
+    """Serve ``/files/1`` at another host; return its origin, and what it is asked."""
+    asked: list[Seen] = []
+
+    async def give(request: web.Request) -> web.Response:
+        asked.append(note(request, b"", 200))
+        return web.json_response([7])
+
+    application = web.Application()
+    application.router.add_get("/files/1", give)
+    return serving(application).replace("127.0.0.1", "localhost"), asked

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 import jwt
 from aiohttp import web
 
-from tests.zoo.auth.seen import Seen, note
+from tests.zoo.auth.seen import Counting, Seen, note
 from tests.zoo.auth.ways import Shown
 
 RECORDS: Final = [{"id": 1}, {"id": 2}]
@@ -105,7 +105,7 @@ def with_a_moment(token: str, now: float, lifetime: float) -> web.Response:
 
 
 @dataclass(slots=True)
-class LoginServer:
+class LoginServer(Counting):
     """A running backend of a way.
 
     :param sent: the body of a login that is taken now
@@ -120,29 +120,13 @@ class LoginServer:
     sent: Mapping[str, Any] = field(default_factory=dict)
     expired: tuple[int, Any] = (401, None)
     logins: list[Seen] = field(default_factory=list)
-    seen: list[Seen] = field(default_factory=list)
     issued: list[str] = field(default_factory=list)
     fails: int = 0
     revoke_after: int = -1
     forbids: bool = False
-    _ends: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sent, self.expired = self.way.sent, self.way.expired
-
-    @property
-    def admitted(self) -> int:
-        """How many requests were let in."""
-        return sum(seen.status == 200 for seen in self.seen)
-
-    @property
-    def refused(self) -> int:
-        """How many were not."""
-        return len(self.seen) - self.admitted
-
-    def revoke(self) -> None:
-        """Let no token be valid that was given until now."""
-        self._ends.clear()
 
     def application(self) -> web.Application:
         """Return what to serve."""

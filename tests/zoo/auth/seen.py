@@ -8,7 +8,7 @@ import pickle
 import traceback
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -42,6 +42,28 @@ def note(request: web.Request, body: bytes, status: int) -> Seen:
     """Return what is remembered of a request."""
     headers = tuple(request.headers.items())
     return Seen(method=request.method, url=request.raw_path, headers=headers, body=body, status=status)
+
+
+@dataclass(slots=True)
+class Counting:
+    """A server that lets requests in by tokens, and remembers what came."""
+
+    seen: list[Seen] = field(default_factory=list, kw_only=True)
+    _ends: dict[str, Any] = field(default_factory=dict, kw_only=True)
+
+    @property
+    def admitted(self) -> int:
+        """How many requests were let in."""
+        return sum(seen.status == 200 for seen in self.seen)
+
+    @property
+    def refused(self) -> int:
+        """How many were not."""
+        return len(self.seen) - self.admitted
+
+    def revoke(self) -> None:
+        """Let no token be valid that was given until now."""
+        self._ends.clear()
 
 
 def forms_of(secret: str) -> set[str]:

@@ -16,9 +16,9 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 from airflow_mirrordb.client import GenericMirrorDB, MirrorDBError
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
-from tests.zoo.auth.keyed import RECORDS, Handler, KeyedBackend, pages, query_without
+from tests.zoo.auth.keyed import RECORDS, Handler, KeyedBackend, file_host, pages, query_without
 from tests.zoo.auth.names import TINY, Connect, Serving
-from tests.zoo.auth.seen import Seen, assert_hidden, logged, note, shown_by, texts_of
+from tests.zoo.auth.seen import Seen, assert_hidden, logged, shown_by, texts_of
 from tests.zoo.auth.ways import GOOGLE, IN_QUERY, KEY, NASA, OPENWEATHER, ROTATED, Way
 
 BODY = {"style": "body", "next": "links.next", "records": "rows"}
@@ -191,15 +191,7 @@ async def test_a_redirect_to_another_host(
         "with the key": f"key={quote(KEY, safe='')}&sig=abc",
         "a parameter of the same name": "key=other%2F1&sig=abc",
     }
-    elsewhere: list[Seen] = []
-
-    async def give(request: web.Request) -> web.Response:
-        elsewhere.append(note(request, b"", 200))
-        return web.json_response([7])
-
-    other = web.Application()
-    other.router.add_get("/files/1", give)
-    files = serving(other).replace("127.0.0.1", "localhost")
+    files, elsewhere = file_host(serving)
     backend = KeyedBackend(GOOGLE, KEY)
     query = signed[form]
     backend.routes["/api/files/1"] = moved(lambda _request: f"{files}/files/1?{query}", 302)

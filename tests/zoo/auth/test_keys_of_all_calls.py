@@ -18,9 +18,9 @@ from airflow_mirrordb.client import GenericMirrorDB, MirrorDBError
 from airflow_mirrordb.hooks.mirrordb import MirrorDBHook
 from airflow_mirrordb.operators.job import MirrorDBJobOperator
 from airflow_mirrordb.operators.mirrordb import MirrorDBReadOperator
-from tests.zoo.auth.keyed import RECORDS, Handler, KeyedBackend, pages, query_without
+from tests.zoo.auth.keyed import RECORDS, Handler, KeyedBackend, file_host, pages, query_without
 from tests.zoo.auth.names import TINY, Connect, Serving
-from tests.zoo.auth.seen import Seen, assert_hidden, logged, note, shown_by, texts_of
+from tests.zoo.auth.seen import assert_hidden, logged, shown_by, texts_of
 from tests.zoo.auth.test_keys_in_queries import CONTEXT, keys_of
 from tests.zoo.auth.ways import (
     AZURE_QUERY,
@@ -248,15 +248,7 @@ async def test_no_secret_goes_to_another_host(
     way: Way, serving: Serving, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Of a redirect to a listed host: neither the key, nor a secret header, nor a cookie."""
-    elsewhere: list[Seen] = []
-
-    async def give(request: web.Request) -> web.Response:
-        elsewhere.append(note(request, b"", 200))
-        return web.json_response([7])
-
-    other = web.Application()
-    other.router.add_get("/files/1", give)
-    files = serving(other).replace("127.0.0.1", "localhost")
+    files, elsewhere = file_host(serving)
     backend = KeyedBackend(way, KEY)
     backend.routes["/api/files/1"] = lambda _request: web.Response(
         status=302, headers={"Location": f"{files}/files/1?sig=abc"}
