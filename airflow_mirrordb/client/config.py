@@ -31,12 +31,13 @@ from airflow_mirrordb.client.setting_types import (
     Headers,
     Hosts,
     Integer,
+    Line,
     Number,
     Patterns,
     Proxy,
+    Secret,
     SuccessStatuses,
     Verify,
-    check_sent_text,
 )
 from airflow_mirrordb.client.setting_words import problem_of
 from airflow_mirrordb.client.unicode import HALF_A_PAIR, is_unicode
@@ -155,11 +156,11 @@ class MirrorDBConfig(AuthenticationSettings):
 
     verify: Verify = True
     """Whether the certificate is checked, or the path of a CA file or folder to check it with."""
-    client_cert: str | None = None
+    client_cert: Line | None = None
     """Path of the client's certificate, in PEM format."""
-    client_key: str | None = None
+    client_key: Line | None = None
     """Path of the client's private key, if it is not in the same file."""
-    client_key_passphrase: SecretStr | None = None
+    client_key_passphrase: Secret | None = None
     """Passphrase of the client's private key."""
     proxy: Proxy | None = None
     """URL of an HTTP proxy; may hold credentials."""
@@ -183,20 +184,6 @@ class MirrorDBConfig(AuthenticationSettings):
         if len(url) > MAX_URL_LENGTH:  # it would be refused when it is checked again, with a change
             raise ValueError(f"it is longer than {MAX_URL_LENGTH:,} characters")
         return url
-
-    @field_validator("client_key_passphrase", "proxy")
-    @classmethod
-    def _check_secret(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            check_sent_text(value.get_secret_value())
-        return value
-
-    @field_validator("verify", "client_cert", "client_key")
-    @classmethod
-    def _check_text(cls, value: str | bool | None) -> str | bool | None:
-        if isinstance(value, str) and CONTROL.search(value):
-            raise ValueError("it holds a line break or another control character")
-        return value
 
     @field_validator("endpoints")
     @classmethod

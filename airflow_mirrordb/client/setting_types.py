@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -16,11 +16,18 @@ from airflow_mirrordb.client.endpoints.urls import is_absolute, origin_of, split
 from airflow_mirrordb.client.messages.headers import CONTROL, TOKEN
 from airflow_mirrordb.client.unicode import HALF_A_PAIR, is_unicode
 
+T = TypeVar("T")
+
 #: In the names of credentials, which RFC 6749, section 2.3.1 keeps out of the URL of a token endpoint.
 _CREDENTIALS = re.compile(r"secret|passw|token|key|credential|assertion|signature", re.IGNORECASE)
 _LOGIN_URL = "a URL, as https://login.example.com/login, or a path relative to the base URL, as api/login"
 #: A host and a port, without the scheme of a URL.
 _HOST_AND_PORT = re.compile(r"[^/:]+:\d+(?:/|$)")
+
+
+def plain_text(secret: SecretStr | None) -> str:
+    """Return what a secret is; "" if there is none."""
+    return secret.get_secret_value() if secret else ""
 
 
 def _as_list(value: object) -> object:
@@ -66,10 +73,20 @@ def check_sent_text(text: str) -> None:
 
     :raises ValueError: with the reason, which does not quote it
     """
-    if CONTROL.search(text):
-        raise ValueError("it holds a line break or another control character")
+    _checked_line(text)
     if not is_unicode(text):
         raise ValueError(HALF_A_PAIR)
+
+
+def _checked_line(value: T) -> T:
+    if isinstance(value, str) and CONTROL.search(value):
+        raise ValueError("it holds a line break or another control character")
+    return value
+
+
+def _checked_secret(value: SecretStr) -> SecretStr:
+    check_sent_text(value.get_secret_value())
+    return value
 
 
 def _as_parameter(value: object) -> object:
@@ -162,6 +179,8 @@ def _checked_login_url(value: str) -> str:
 Integer = Annotated[int, BeforeValidator(_no_boolean)]
 Number = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
 HeaderName = Annotated[str, AfterValidator(_checked_header_name)]
+Line = Annotated[str, AfterValidator(_checked_line)]
+Secret = Annotated[SecretStr, AfterValidator(_checked_secret)]
 Headers = Annotated[Mapping[HeaderName, str], BeforeValidator(_as_mapping)]
 TokenParameters = Annotated[
     Mapping[str, Annotated[tuple[str, ...], BeforeValidator(_as_parameter)]], BeforeValidator(_as_mapping)
@@ -170,12 +189,12 @@ JSONObject = Annotated[Mapping[str, Any], BeforeValidator(_as_mapping)]
 SecretHeaders = Annotated[Mapping[HeaderName, SecretStr], BeforeValidator(_as_mapping)]
 Patterns = Annotated[tuple[str, ...] | None, BeforeValidator(_as_patterns)]
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(checked_host)], ...] | None, BeforeValidator(_as_list)]
-Verify = Annotated[bool | str, BeforeValidator(_as_verify)]
+Verify = Annotated[bool | str, BeforeValidator(_as_verify), AfterValidator(_checked_line)]
 ErrorStatuses = Annotated[frozenset[Annotated[Integer, Field(ge=400, le=599)]], BeforeValidator(_as_statuses)]
 SuccessStatuses = Annotated[
     frozenset[Annotated[Integer, Field(ge=201, le=299)]], BeforeValidator(_as_statuses)
 ]
-Proxy = Annotated[SecretStr, AfterValidator(_checked_proxy)]
+Proxy = Annotated[SecretStr, AfterValidator(_checked_proxy), AfterValidator(_checked_secret)]
 TokenUrl = Annotated[str, AfterValidator(_checked_token_url)]
 LoginUrl = Annotated[str, AfterValidator(_checked_login_url)]
 AnyCase = BeforeValidator(_as_method)

@@ -20,10 +20,7 @@ from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.mirrordb import GenericMirrorDB
 from airflow_mirrordb.compat import mask_secrets, running_operator
 from airflow_mirrordb.hooks.connections.config import auth_conn_of, config_from, with_user_agent
-from airflow_mirrordb.hooks.connections.environment import (
-    telling_of_its_variable,
-    telling_who_names_it,
-)
+from airflow_mirrordb.hooks.connections.environment import telling_of_look_up
 from airflow_mirrordb.hooks.connections.lookup import ConnectionLookUp
 from airflow_mirrordb.hooks.connections.refresh_tokens import RefreshTokenVariables
 from airflow_mirrordb.hooks.input import InputFile
@@ -180,11 +177,11 @@ class ConnectedHook(BaseHook):
         self._refuse_event_loop()
         if self._config is None:
             self._async_look_up.begin_own()
-            with telling_of_its_variable(self.mirrordb_conn_id):
+            with telling_of_look_up(self.mirrordb_conn_id):
                 connection = self.get_connection(self.mirrordb_conn_id)
             credentials = None
             if other_id := auth_conn_of(connection):
-                with telling_who_names_it(self.mirrordb_conn_id), telling_of_its_variable(other_id):
+                with telling_of_look_up(other_id, named_by=self.mirrordb_conn_id):
                     credentials = self.get_connection(other_id)
             self._config = self._with_user_agent(
                 config_from(connection, credentials, ignore_unknown=self.ignore_unknown_extras)

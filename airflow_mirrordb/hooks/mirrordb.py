@@ -346,22 +346,15 @@ class MirrorDBHook(ConnectedHook):
         note: Note | None = None,
     ) -> MirrorDBResponse:
         sink = None if output_path is None else checked_sink(output_path)
-        if cut_off is None and prepared.repeatable:  # who is interrupted need not know how far it came
-            sent = client.send(
-                prepared, progress=progress, wait=wait, single_attempt=single_attempt, sink=sink, note=note
-            )
-            return self._run(sent, of=client).value()
-        sending = Sending(prepared, progress or client.begin(), cut_off, note)
+        sending = None  # who is interrupted in what may be repeated need not know how far it came
+        if cut_off is not None or not prepared.repeatable:
+            sending = Sending(prepared, progress or client.begin(), cut_off, note)
+            progress, note = sending.progress, sending.note
         sent = client.send(
-            prepared,
-            progress=sending.progress,
-            wait=wait,
-            single_attempt=single_attempt,
-            sink=sink,
-            note=sending.note,
+            prepared, progress=progress, wait=wait, single_attempt=single_attempt, sink=sink, note=note
         )
         outcome = self._run(sent if cut_off is None else asyncio.wait_for(sent, cut_off), of=client)
-        return sending.told(outcome).value()
+        return (outcome if sending is None else sending.told(outcome)).value()
 
     def _data(self, method: Method, endpoint: str, **options: Any) -> Any:
         return self.request(request_of(method, endpoint, options)).result

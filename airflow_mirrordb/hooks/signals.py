@@ -90,9 +90,8 @@ class Signals:
         if threading.get_ident() != _main_thread:
             return False
         while True:
-            self._holds = self._replaced = (
-                True  # from here on release() puts back what a signal may interrupt
-            )
+            # from here on release() puts back what a signal may interrupt
+            self._holds = self._replaced = True
             found = list(map(_handler_of, NUMBERS))
             if found != self._found:  # each call comes here, and hardly any meets others than the one before
                 self._find_mine(found)

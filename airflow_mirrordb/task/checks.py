@@ -44,6 +44,9 @@ _SECRET_PARAMETER = re.compile(
     r"|signature|jwt|^(?:token|auth|sig)$",
     re.IGNORECASE,
 )
+#: Where a secret belongs that is called one in a task's headers or query.
+_FOR_HEADERS = "Password or secret_headers"
+_FOR_QUERY = "Password, with auth_type 'api_key' and key_in 'query'"
 _NO_SECRET = ("idempotency-key", "idempotency_key")
 
 
@@ -358,24 +361,18 @@ def refuse_sensitive(headers: Mapping[str, str] | None, query: Mapping[str, Any]
 
     :raises InvalidRequestError: names the first one, and where it belongs
     """
-    places = [
-        (f"headers[{name!r}]", "Password or secret_headers", "")
-        for name in headers or ()
-        if _is_sensitive(str(name).lower())
+    found = [
+        *((f"headers[{name!r}]", _FOR_HEADERS) for name in headers or () if _is_sensitive(str(name).lower())),
+        *((f"query[{name!r}]", _FOR_QUERY) for name in query or () if _SECRET_PARAMETER.search(str(name))),
     ]
-    places += [
-        (f"query[{name!r}]", "Password", ", with auth_type 'api_key' and key_in 'query'")
-        for name in query or ()
-        if _SECRET_PARAMETER.search(str(name))
-    ]
-    if not places:
+    if not found:
         return
     from airflow_mirrordb.client.errors import InvalidRequestError
 
-    place, field, more = places[0]
+    place, belongs = found[0]
     message = (
         f"{place}: what a trigger is given is stored in clear text; put the secret into the connection's"
-        f" {field}{more}, or, for a task, set deferrable=False"
+        f" {belongs}, or, for a task, set deferrable=False"
     )
     raise InvalidRequestError(message=message, field=place)
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from pydantic import SecretStr
 from yarl import URL
 
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.messages.headers import header_key
+from airflow_mirrordb.client.setting_types import plain_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def credentials_of(config: MirrorDBConfig) -> Credentials:
 
     Bearer tokens follow RFC 6750, section 2.1; basic credentials RFC 7617, in UTF-8.
     """
-    key = _text(config.api_key)
+    key = plain_text(config.api_key)
     match config.auth:
         case "basic" if config.login or key:
             headers = {"Authorization": _basic(config.login or "", key)}
@@ -79,7 +79,7 @@ def client_headers(config: MirrorDBConfig) -> dict[str, str]:
     """
     if config.client_method != "client_secret_basic":
         return {}
-    client, secret = config.oauth_client_id or "", _text(config.oauth_client_secret)
+    client, secret = config.oauth_client_id or "", plain_text(config.oauth_client_secret)
     return {"Authorization": _basic(quote(client, safe=""), quote(secret, safe=""))}
 
 
@@ -88,7 +88,7 @@ def proxy_headers(config: MirrorDBConfig) -> dict[str, str]:
 
     They are basic credentials, in UTF-8 (RFC 7617, and RFC 9110, section 11.7.2).
     """
-    proxy = URL(_text(config.proxy))
+    proxy = URL(plain_text(config.proxy))
     if not (proxy.user or proxy.password):
         return {}
     return {"Proxy-Authorization": _basic(proxy.user or "", proxy.password or "")}
@@ -111,10 +111,6 @@ def secrets(config: MirrorDBConfig) -> tuple[str, ...]:
         proxy, pair = config.proxy.get_secret_value(), sent["Proxy-Authorization"].removeprefix("Basic ")
         known += [proxy, pair, str(URL(proxy).password or URL(proxy).user)]
     return tuple(dict.fromkeys(known))
-
-
-def _text(secret: SecretStr | None) -> str:
-    return secret.get_secret_value() if secret else ""
 
 
 def _basic(user: str, password: str) -> str:

@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 from multidict import CIMultiDict
 from yarl import URL
 
+from airflow_mirrordb.client.auth.login.lifetimes import SHORTEST_LIFETIME
 from airflow_mirrordb.client.auth.oauth.grants import Proofs, token_form
 from airflow_mirrordb.client.auth.redaction import shortened
 from airflow_mirrordb.client.auth.schemes import Credentials, client_headers
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 #: Seconds; a token is renewed while requests that carry the old one may still be answered.
 EARLY = 60.0
-#: Seconds that a token has to live at least, else its lifetime counts as not said.
-SHORTEST_LIFETIME = 1.0
 #: Bytes of an answer that are read for a token: many times more than any header can carry.
 MAX_ANSWER = 2**20
 
@@ -54,6 +53,12 @@ class Token:
     renew_at: float
     refresh_token: str | None = field(default=None, repr=False)
     """The one to use next, if the answer has one."""
+
+    @classmethod
+    def living(cls, value: str, lifetime: float, *, now: float, refresh_token: str | None = None) -> Token:
+        """Return a token that lives for so many seconds from now on."""
+        renew_at = now + lifetime - min(EARLY, lifetime / 10)
+        return cls(value=value, renew_at=renew_at, refresh_token=refresh_token)
 
 
 async def fetch_token(
@@ -79,22 +84,13 @@ async def fetch_token(
         "Content-Type": "application/x-www-form-urlencoded",
         "User-Agent": USER_AGENT,
     }
-    url = URL(config.oauth_url or "")
-    request = WireRequest(
-        method="POST",
-        origin=url.origin(),
-        target=url.raw_path_qs,
-        headers=CIMultiDict(headers),
-        body=urlencode(form).encode(),
-        timeout=config.timeout,
-        repeatable=True,
-    )
+    request = request_for_token(config, CIMultiDict(headers), urlencode(form).encode())
     try:
         answer = await transport.send(request, Credentials(client_headers(config)))
     except TransportError as error:
         error.message = f"the authorization server gave no token: {error.message}"
         raise
-    body = _body_of(answer)
+    body = _object_of(answer)
     learn(text for name, text in body.items() if name.endswith("token") and isinstance(text, str))
     if answer.status not in SUCCESS:
         raise _refusal(answer, body, config, now)
@@ -103,15 +99,38 @@ async def fetch_token(
     return _token_of(answer, body, config, now)
 
 
-def _body_of(answer: Answer) -> dict[str, Any]:
-    """Return the JSON object that an answer holds; an empty one if it holds none, or is too long."""
-    if answer.refused or len(answer.body) > MAX_ANSWER:
-        return {}
+def request_for_token(config: MirrorDBConfig, headers: CIMultiDict[str], body: bytes) -> WireRequest:
+    """Return a POST to where the configuration has its tokens from."""
+    url = URL(config.token_url)
+    return WireRequest(
+        method="POST",
+        origin=url.origin(),
+        target=url.raw_path_qs,
+        headers=headers,
+        body=body,
+        timeout=config.timeout,
+        repeatable=True,
+    )
+
+
+def json_of(answer: Answer) -> Any:
+    """Return the JSON that an answer holds; None if it holds none, or is too long."""
+    if too_long(answer):
+        return None
     try:
         # floats have no limit of digits, and infinity is as good as a lifetime of 400 of them
-        body = json.loads(answer.body, parse_int=float, parse_constant=lambda _: None)
+        return json.loads(answer.body, parse_int=float, parse_constant=lambda _: None)
     except (ValueError, RecursionError):
-        return {}
+        return None
+
+
+def too_long(answer: Answer) -> str:
+    """Return why an answer was not read as a whole; "" if it was."""
+    return answer.refused or (f"with more than {MAX_ANSWER:,} bytes" if len(answer.body) > MAX_ANSWER else "")
+
+
+def _object_of(answer: Answer) -> dict[str, Any]:
+    body = json_of(answer)
     return body if isinstance(body, dict) else {}
 
 
@@ -121,20 +140,19 @@ def _token_of(answer: Answer, body: Mapping[str, Any], config: MirrorDBConfig, n
     :raises AuthenticationError: if there is none, or it is not known how to use it
     """
     value, kind = body.get("access_token"), body.get("token_type")
-    if answer.refused or len(answer.body) > MAX_ANSWER:
-        reason = f"but {answer.refused or f'with more than {MAX_ANSWER:,} bytes'}"
+    if fault := too_long(answer):
+        reason = f"but {fault}"
     elif not isinstance(value, str) or not VALUE.fullmatch(value):
         reason = "but without an access_token that can be sent"
     elif isinstance(kind, str) and kind.strip() and not kind.strip().lower().startswith("bearer"):
         # Section 7.1: it must not be used then. Servers leave the type out, or say "BearerToken".
         reason = "but with a token_type other than Bearer"
     else:
-        lifetime = _lifetime(body.get("expires_in"))
-        renew_at = now + lifetime - min(EARLY, lifetime / 10)
         refresh_token = body.get("refresh_token")
         if not isinstance(refresh_token, str) or not refresh_token.strip():
             refresh_token = None
-        return Token(value=value, renew_at=renew_at, refresh_token=refresh_token)
+        lifetime = _lifetime(body.get("expires_in"))
+        return Token.living(value, lifetime, now=now, refresh_token=refresh_token)
     _, words = _words(body)
     told = f"{reason}{': ' if words else ''}{words}{_asked_for(config)}"
     message = f"the authorization server answered {answer.status}, {told}"

@@ -9,29 +9,21 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def telling_of_its_variable(conn_id: str) -> Iterator[None]:
-    """Add to the error of a look-up that the variable of the connection is there, and is no JSON.
+def telling_of_look_up(conn_id: str, named_by: str | None = None) -> Iterator[None]:
+    """Add to the error of a look-up what Airflow does not say, or only as a debug message.
 
-    Airflow logs that, as a debug message, and goes on to its database. Nothing of the variable is quoted.
+    It goes on to its database where the variable of the connection is there, and is no JSON. Nothing of the
+    variable is quoted.
+
+    :param named_by: id of the connection whose ``auth_conn_id`` it is; None if it is no such one
     """
     try:
         yield
     except Exception as error:
-        fault = _fault_of(f"AIRFLOW_CONN_{conn_id.upper()}")
-        if fault and error.args:
-            error.args = (f"{error.args[0]}; {fault}", *error.args[1:])
-        raise
-
-
-@contextmanager
-def telling_who_names_it(conn_id: str) -> Iterator[None]:
-    """Add to the error of a look-up which connection names the one that was looked up."""
-    try:
-        yield
-    except Exception as error:
-        if error.args:
-            named = f"the extra 'auth_conn_id' of connection {conn_id!r} names it"
-            error.args = (f"{error.args[0]}; {named}", *error.args[1:])
+        named = f"the extra 'auth_conn_id' of connection {named_by!r} names it" if named_by else ""
+        told = [words for words in (_fault_of(f"AIRFLOW_CONN_{conn_id.upper()}"), named) if words]
+        if told and error.args:
+            error.args = ("; ".join([str(error.args[0]), *told]), *error.args[1:])
         raise
 
 

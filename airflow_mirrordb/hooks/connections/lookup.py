@@ -22,10 +22,7 @@ from airflow_mirrordb.client.wire.aiohttp.check import import_aiohttp
 from airflow_mirrordb.client.wire.threads import in_thread
 from airflow_mirrordb.compat import amask_secrets, async_connection, import_connection_look_up
 from airflow_mirrordb.hooks.connections.config import auth_conn_of, config_from
-from airflow_mirrordb.hooks.connections.environment import (
-    telling_of_its_variable,
-    telling_who_names_it,
-)
+from airflow_mirrordb.hooks.connections.environment import telling_of_look_up
 
 #: Seconds for which a look-up serves those who start, and those whose credentials were just refused.
 SHARED_FOR = 10.0
@@ -143,11 +140,11 @@ class ConnectionLookUp:
     async def _look_up(self) -> MirrorDBConfig:
         if not _import_late_modules.cache_info().currsize:
             await in_thread(_import_late_modules)
-        with telling_of_its_variable(self._conn_id):
+        with telling_of_look_up(self._conn_id):
             connection = await async_connection(self._conn_id, self._hook)
         credentials = None
         if other_id := auth_conn_of(connection):
-            with telling_who_names_it(self._conn_id), telling_of_its_variable(other_id):
+            with telling_of_look_up(other_id, named_by=self._conn_id):
                 credentials = await async_connection(other_id, self._hook)
         config = config_from(connection, credentials, ignore_unknown=self._ignore_unknown)
         await amask_secrets(secrets(config))

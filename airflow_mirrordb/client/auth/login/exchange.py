@@ -21,7 +21,14 @@ from airflow_mirrordb.client.auth.login.lifetimes import lifetime_of, lifetime_o
 from airflow_mirrordb.client.auth.login.settings import DEFAULT_PATH, FORM, PLACEHOLDER
 from airflow_mirrordb.client.auth.schemes import Credentials, secret_headers
 from airflow_mirrordb.client.auth.settings import NO_COOKIE
-from airflow_mirrordb.client.auth.tokens import EARLY, MAX_ANSWER, VALUE, Token
+from airflow_mirrordb.client.auth.tokens import (
+    MAX_ANSWER,
+    VALUE,
+    Token,
+    json_of,
+    request_for_token,
+    too_long,
+)
 from airflow_mirrordb.client.bodies.errors.details import problem_from, problem_of_challenge
 from airflow_mirrordb.client.config import MirrorDBConfig
 from airflow_mirrordb.client.endpoints.urls import shown
@@ -31,6 +38,7 @@ from airflow_mirrordb.client.messages.request import WireRequest
 from airflow_mirrordb.client.messages.request_headers import USER_AGENT
 from airflow_mirrordb.client.messages.response import SUCCESS, Answer
 from airflow_mirrordb.client.retries.passing import is_web_page
+from airflow_mirrordb.client.setting_types import plain_text
 from airflow_mirrordb.paths import PathError, value_at
 
 if TYPE_CHECKING:
@@ -70,7 +78,7 @@ async def log_in(
     except TransportError as error:
         error.message = f"the login gave no token: {error.message}{_asked(config)}"
         raise
-    body, cookies = _body_of(answer), list(cookies_set_by(answer.headers, now))
+    body, cookies = json_of(answer), list(cookies_set_by(answer.headers, now))
     learn(_secrets_of(answer, body, cookies))
     if answer.status not in SUCCESS:
         raise _refusal(answer, config, now)
@@ -81,7 +89,6 @@ async def log_in(
 
 def _request(config: MirrorDBConfig) -> WireRequest:
     """Return the login. The backend itself gets the headers of all requests, too; another host does not."""
-    url = URL(config.token_url)
     headers = CIMultiDict(config.headers if _is_of_backend(config) else {})
     for name, value in (
         ("Accept", "application/json"),
@@ -89,15 +96,7 @@ def _request(config: MirrorDBConfig) -> WireRequest:
         ("User-Agent", USER_AGENT),
     ):
         headers[name] = value
-    return WireRequest(
-        method="POST",
-        origin=url.origin(),
-        target=url.raw_path_qs,
-        headers=headers,
-        body=_sent_body(config),
-        timeout=config.timeout,
-        repeatable=True,
-    )
+    return request_for_token(config, headers, _sent_body(config))
 
 
 def _credentials(config: MirrorDBConfig) -> Credentials:
@@ -110,10 +109,7 @@ def _is_of_backend(config: MirrorDBConfig) -> bool:
 
 
 def _sent_body(config: MirrorDBConfig) -> bytes:
-    fields = {
-        "login": config.login or "",
-        "password": config.api_key.get_secret_value() if config.api_key else "",
-    }
+    fields = {"login": config.login or "", "password": plain_text(config.api_key)}
 
     def filled(value: Any) -> Any:
         if isinstance(value, str):
@@ -128,16 +124,6 @@ def _sent_body(config: MirrorDBConfig) -> bytes:
     return urlencode(
         {name: value if isinstance(value, str) else json.dumps(value) for name, value in body.items()}
     ).encode()
-
-
-def _body_of(answer: Answer) -> Any:
-    """Return the JSON that an answer holds; None if it holds none, or is too long."""
-    if answer.refused or len(answer.body) > MAX_ANSWER:
-        return None
-    try:  # floats have no limit of digits
-        return json.loads(answer.body, parse_int=float, parse_constant=lambda _: None)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _secrets_of(answer: Answer, body: Any, cookies: Iterable[SetCookie]) -> list[str]:
@@ -181,8 +167,8 @@ def _token_of(
         fault, value = _found_at(config.token_path or DEFAULT_PATH, body)
     if isinstance(value, str):
         learn([value])
-    if answer.refused or len(answer.body) > MAX_ANSWER:
-        reason = f"but {answer.refused or f'with more than {MAX_ANSWER:,} bytes'}"
+    if unread := too_long(answer):
+        reason = f"but {unread}"
     elif fault or value is None:
         reason = fault or _nothing_found(answer, body, cookies, config)
     elif not isinstance(value, str) or not VALUE.fullmatch(value) or _breaks_cookie(value, config):
@@ -190,7 +176,7 @@ def _token_of(
         reason = f"but what is at {place} cannot be sent as a token"
     else:
         lifetime = _lifetime(value, cookie, body, config, now)
-        return Token(value=value, renew_at=now + lifetime - min(EARLY, lifetime / 10))
+        return Token.living(value, lifetime, now=now)
     message = f"the login was answered {answer.status}, {reason}{_asked(config)}"
     raise AuthenticationError(message=message, status=answer.status)
 

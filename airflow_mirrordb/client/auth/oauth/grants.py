@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from pydantic import SecretStr
-
 from airflow_mirrordb.client.auth.oauth.assertions import Assertions
 from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.setting_types import plain_text
 
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -35,7 +34,7 @@ def _grant(config: MirrorDBConfig, proofs: Proofs) -> Iterator[tuple[str, str]]:
     yield "grant_type", _JWT_BEARER if config.grant_type == "jwt_bearer" else config.grant_type
     if config.grant_type == "password":
         yield "username", config.login or ""
-        yield "password", _text(config.api_key)
+        yield "password", plain_text(config.api_key)
     elif config.grant_type == "refresh_token":
         yield "refresh_token", proofs.refresh_token
     elif config.grant_type == "jwt_bearer":
@@ -52,7 +51,7 @@ def _client(config: MirrorDBConfig, proofs: Proofs) -> Iterator[tuple[str, str]]
     if config.oauth_client_id:
         yield "client_id", config.oauth_client_id
     if config.client_method == "client_secret_post":
-        yield "client_secret", _text(config.oauth_client_secret)
+        yield "client_secret", plain_text(config.oauth_client_secret)
     elif config.client_method == "private_key_jwt":
         yield "client_assertion_type", _ASSERTION
         yield "client_assertion", proofs.assertions.client
@@ -63,7 +62,3 @@ def _further(config: MirrorDBConfig, proofs: Proofs) -> Iterator[tuple[str, str]
         yield "scope", config.scope
     for name, values in config.token_params.items():
         yield from ((name, value) for value in values)
-
-
-def _text(secret: SecretStr | None) -> str:
-    return secret.get_secret_value() if secret else ""

@@ -8,8 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
-from airflow_mirrordb.client.messages.headers import CONTROL
-from airflow_mirrordb.client.setting_types import JSONObject, TokenParameters, TokenUrl, check_sent_text
+from airflow_mirrordb.client.setting_types import JSONObject, Line, Secret, TokenParameters, TokenUrl
 
 GrantType = Literal["client_credentials", "refresh_token", "password", "jwt_bearer"]
 ClientMethod = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
@@ -51,7 +50,7 @@ class OAuthSettings(BaseModel):
 
     oauth_url: TokenUrl | None = None
     """URL of the authorization server's token endpoint, for ``oauth2``."""
-    scope: str | None = None
+    scope: Line | None = None
     """Scope that is asked for with ``oauth2``; several are separated by spaces."""
     grant_type: GrantType = "client_credentials"
     """What entitles to a token (RFC 6749, sections 4.3, 4.4 and 6; RFC 7523, section 2.1)."""
@@ -60,34 +59,20 @@ class OAuthSettings(BaseModel):
 
     By default ``client_secret_basic``, or ``none`` where a grant needs no client and none is named.
     """
-    client_id: str | None = None
+    client_id: Line | None = None
     """Id of the client, where ``login`` is somebody else's; by default that is it."""
-    client_secret: SecretStr | None = None
+    client_secret: Secret | None = None
     """Secret of the client, where ``api_key`` is somebody else's; by default that is it."""
     token_params: TokenParameters = Field(default_factory=dict)
     """Further parameters of the request for a token, as ``audience``; a list is sent once for each value."""
-    refresh_token_variable: str | None = None
+    refresh_token_variable: Line | None = None
     """Name of the Airflow Variable that has the refresh token; each new one is written there."""
-    private_key_file: str | None = None
+    private_key_file: Line | None = None
     """Path of the private key that signs: in PEM format, or of a Google service account, in JSON."""
     jwt_claims: JSONObject = Field(default_factory=dict)
     """What is signed beside what always is, as ``sub``; null leaves one out (RFC 7523, section 3)."""
     jwt_headers: JSONObject = Field(default_factory=dict)
     """Header of what is signed, as ``kid`` and ``alg``; that is by default what fits the key (RFC 7515)."""
-
-    @field_validator("client_secret")
-    @classmethod
-    def _check_client_secret(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            check_sent_text(value.get_secret_value())
-        return value
-
-    @field_validator("scope", "client_id", "refresh_token_variable", "private_key_file")
-    @classmethod
-    def _check_oauth_text(cls, value: str | None) -> str | None:
-        if value is not None and CONTROL.search(value):
-            raise ValueError("it holds a line break or another control character")
-        return value
 
     @field_validator("token_params")
     @classmethod
@@ -128,9 +113,9 @@ OAUTH_CREDENTIALS = frozenset({"client_id", "client_secret", "private_key_file",
 class OAuthClient(OAuthSettings):
     """Who the client is, and whether its settings say one thing."""
 
-    login: str | None = None
+    login: Line | None = None
     """User for ``basic`` authentication and ``login``, client id for ``oauth2``."""
-    api_key: SecretStr | None = None
+    api_key: Secret | None = None
     """API key, bearer token, password or client secret."""
 
     @property

@@ -10,12 +10,13 @@ import certifi
 from pydantic import SecretStr
 
 from airflow_mirrordb.client.config import MirrorDBConfig
+from airflow_mirrordb.client.setting_types import plain_text
 from airflow_mirrordb.client.wire.tls.faults import fault_of_authorities, fault_of_certificate
 
 
 def tls_servers(config: MirrorDBConfig) -> list[str]:
     """Return the servers that are spoken to over TLS, as a log may show them."""
-    proxy = config.proxy.get_secret_value() if config.proxy else ""
+    proxy = plain_text(config.proxy)
     urls = {
         config.base_url: config.base_url,
         config.token_url: "the login endpoint" if config.auth == "login" else "the token endpoint",
@@ -50,7 +51,7 @@ def tls_context(
     context = ssl.create_default_context(cafile=certifi.where()) if verify is True else _context(verify)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if client_cert:
-        password = passphrase.get_secret_value() if passphrase else ""
+        password = plain_text(passphrase)
         try:
             context.load_cert_chain(client_cert, client_key, password=lambda: password)
         except (OSError, ValueError) as error:
